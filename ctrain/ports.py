@@ -158,6 +158,27 @@ class Launcher(Protocol):
         """Kill the job and its children; nothing to do when it is gone."""
 
 
+class Workspace(Protocol):
+    """Files of runs and of scoring jobs: tables that children read and write."""
+
+    def folder(self, run_id: RunId, attempt: int) -> str:
+        """Absolute folder of one attempt of a run's training, created when absent."""
+
+    def write(self, owner: str, name: str, table: pa.Table) -> str:
+        """Write a Parquet file atomically under ``owner`` (a run id or a job); return its path."""
+
+    def path(self, owner: str, name: str) -> str: ...
+
+    def read(self, path: str) -> pa.Table | None:
+        """The table, or None when the file is not there."""
+
+    def place(self, path: str, folder: str, name: str) -> None:
+        """Make the file at ``path`` available as ``folder/name`` without copying where possible."""
+
+    def remove(self, owner: str) -> None:
+        """Delete what lies under ``owner``."""
+
+
 class Scorer(Protocol):
     """Scores rows with model versions in warm child processes; never blocks."""
 
