@@ -311,6 +311,8 @@ class TriggerState:
     trigger: TriggerName
     met_since: datetime | None = None
     as_of: datetime | None = None
+    last_met_at: datetime | None = None
+    """Last pane at which the condition, its ``for`` included, was met: ``hold`` counts from it."""
 
 
 @dataclass(frozen=True, slots=True)
