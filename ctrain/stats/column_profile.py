@@ -1,0 +1,103 @@
+"""What is known of one column: counts on its grid and moments, both mergeable.
+
+Moments merge by the formulas of Chan, Golub and LeVeque; sums run over sorted terms, so that a
+merge gives the same bits whatever the order of its arguments.
+
+References
+----------
+Chan, Golub, LeVeque (1983). Algorithms for computing the sample variance. The American
+Statistician 37(3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ctrain.stats.grid import ColumnGrid, Counts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColumnProfile:
+    """Counts of one column; ``cells`` is ascending and holds occupied cells only.
+
+    NaN counts as null. ``mean``, ``squares`` (sum of squared deviations from the mean),
+    ``minimum`` and ``maximum`` are of the finite values, 0 or None where there are none.
+    ``unseen`` counts values of categories that the reference did not have.
+    """
+
+    rows: int
+    nulls: int
+    negative_infinities: int
+    positive_infinities: int
+    unseen: int
+    cells: Counts
+    counts: Counts
+    mean: float = 0.0
+    squares: float = 0.0
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def values(self) -> int:
+        """Rows that are not null."""
+        return self.rows - self.nulls
+
+    @property
+    def infinities(self) -> int:
+        return self.negative_infinities + self.positive_infinities
+
+    @property
+    def finite(self) -> int:
+        return self.values - self.infinities
+
+    @property
+    def null_rate(self) -> float:
+        """Share of null rows; NaN of no rows."""
+        return self.nulls / self.rows if self.rows else float("nan")
+
+    @property
+    def variance(self) -> float:
+        """Sample variance of the finite values; NaN of fewer than two."""
+        return self.squares / (self.finite - 1) if self.finite > 1 else float("nan")
+
+    def distribution(self, grid: ColumnGrid) -> Counts:
+        """Return the count of every cell of ``grid``."""
+        dense = np.zeros(grid.cells, dtype=np.int64)
+        dense[self.cells] = self.counts
+        return dense
+
+
+def merge_columns(parts: Sequence[ColumnProfile]) -> ColumnProfile:
+    """Return the profile of one column over the rows of all parts."""
+    cells, where = np.unique(np.concatenate([part.cells for part in parts]), return_inverse=True)
+    counts = np.zeros(len(cells), dtype=np.int64)
+    np.add.at(counts, where, np.concatenate([part.counts for part in parts]))
+    mean, squares = _merge_moments(parts)
+    return ColumnProfile(
+        rows=sum(part.rows for part in parts),
+        nulls=sum(part.nulls for part in parts),
+        negative_infinities=sum(part.negative_infinities for part in parts),
+        positive_infinities=sum(part.positive_infinities for part in parts),
+        unseen=sum(part.unseen for part in parts),
+        cells=cells,
+        counts=counts,
+        mean=mean,
+        squares=squares,
+        minimum=min((part.minimum for part in parts if part.minimum is not None), default=None),
+        maximum=max((part.maximum for part in parts if part.maximum is not None), default=None),
+    )
+
+
+def _merge_moments(parts: Sequence[ColumnProfile]) -> tuple[float, float]:
+    weights = np.array([part.finite for part in parts], dtype=np.float64)
+    if not weights.any():
+        return 0.0, 0.0
+    means = np.array([part.mean for part in parts])
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.sort(weights * means).sum() / weights.sum()
+        between = weights * (means - mean) ** 2
+        squares = np.sort(np.array([part.squares for part in parts]) + between).sum()
+    return float(mean), float(squares)

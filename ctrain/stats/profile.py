@@ -1,0 +1,142 @@
+"""Profiles: mergeable summaries of rows, counted on a grid.
+
+Counts are whole numbers, so merging is addition: the profile of a window is the sum of the
+profiles of its panes, whoever counted them and in whatever order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ctrain.stats.column_profile import ColumnProfile, merge_columns
+from ctrain.stats.columns import numeric_values, text_values
+from ctrain.stats.counting import MICROSECOND, Groups, profile_categorical, profile_numeric
+from ctrain.stats.grid import Counts, Grid, NumericGrid
+from ctrain.stats.packing import pack, unpack
+
+__all__ = ["EPOCH", "ColumnProfile", "Profile", "merge", "profile_panes", "profile_table"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KIND = b"ctrain-profile-1\n"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """Profiles of all columns of a grid over the same rows."""
+
+    grid: str
+    rows: int
+    columns: Mapping[str, ColumnProfile]
+
+    def to_bytes(self) -> bytes:
+        """Return a compact versioned form; counts are sparse and cells are differences."""
+        described: dict[str, Any] = {}
+        arrays: list[NDArray[np.int64]] = []
+        for name, column in self.columns.items():
+            described[name] = [
+                column.rows,
+                column.nulls,
+                column.negative_infinities,
+                column.positive_infinities,
+                column.unseen,
+                column.mean,
+                column.squares,
+                column.minimum,
+                column.maximum,
+            ]
+            arrays += [np.diff(column.cells, prepend=0), column.counts]
+        return pack(_KIND, {"grid": self.grid, "rows": self.rows, "columns": described}, arrays)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Profile:
+        """Return the profile that ``to_bytes`` wrote; raises ValueError for anything else."""
+        header, arrays = unpack(_KIND, content)
+        columns = {
+            name: _column_from(numbers, np.cumsum(arrays[2 * i]), arrays[2 * i + 1])
+            for i, (name, numbers) in enumerate(header["columns"].items())
+        }
+        return cls(header["grid"], header["rows"], columns)
+
+
+def _column_from(numbers: Sequence[Any], cells: Counts, counts: Counts) -> ColumnProfile:
+    rows, nulls, negative, positive, unseen, *moments = numbers
+    return ColumnProfile(rows, nulls, negative, positive, unseen, cells, counts, *moments)
+
+
+def profile_table(table: pa.Table, grid: Grid) -> Profile:
+    """Return the profile of all rows; a column that the table lacks counts as null.
+
+    >>> from ctrain.stats.grid import build_grid
+    >>> rows = pa.table({"x": [1.0, 2.0, 2.0, None]})
+    >>> found = profile_table(rows, build_grid(rows, ["x"], [])).columns["x"]
+    >>> found.nulls, found.counts.tolist()
+    (1, [1, 2])
+    """
+    return _profile_groups(table, grid, Groups.single(table.num_rows))[0]
+
+
+def profile_panes(table: pa.Table, grid: Grid, pane: timedelta) -> dict[datetime, Profile]:
+    """Return the profile of each pane that has rows, by its start, in one pass over the table.
+
+    Panes are multiples of ``pane`` since 1970-01-01 UTC; ``event_at`` must have no nulls.
+
+    >>> from ctrain.stats.grid import build_grid
+    >>> at = [datetime(2024, 1, 1, hour, tzinfo=UTC) for hour in (5, 5, 7)]
+    >>> rows = pa.table({"event_at": at, "x": [1, 2, 3]})
+    >>> panes = profile_panes(rows, build_grid(rows, ["x"], []), timedelta(hours=1))
+    >>> [(start.hour, found.rows) for start, found in panes.items()]
+    [(5, 2), (7, 1)]
+    """
+    if table.num_rows == 0:
+        return {}
+    starts, groups = Groups.by_pane(event_microseconds(table), pane)
+    profiles = _profile_groups(table, grid, groups)
+    return {EPOCH + int(start) * MICROSECOND: found for start, found in zip(starts, profiles, strict=True)}
+
+
+def event_microseconds(table: pa.Table) -> Counts:
+    """Return ``event_at`` as microseconds since 1970 UTC."""
+    moments = pc.cast(table.column("event_at"), pa.timestamp("us", tz="UTC"))
+    return np.asarray(pc.cast(moments, pa.int64()).to_numpy(), dtype=np.int64)
+
+
+def merge(profiles: Iterable[Profile]) -> Profile:
+    """Return the profile of all rows of ``profiles`` together.
+
+    Raises ValueError for none at all, and for profiles on different grids.
+    """
+    parts = list(profiles)
+    if len({part.grid for part in parts}) != 1:
+        raise ValueError("profiles can be merged only on one grid, and at least one is needed")
+    if len(parts) == 1:
+        return parts[0]
+    columns = {name: merge_columns([part.columns[name] for part in parts]) for name in parts[0].columns}
+    return Profile(parts[0].grid, sum(part.rows for part in parts), columns)
+
+
+def _profile_groups(table: pa.Table, grid: Grid, groups: Groups) -> list[Profile]:
+    found: dict[str, list[ColumnProfile]] = {}
+    for name, column in grid.columns.items():
+        if isinstance(column, NumericGrid):
+            numbers = numeric_values(table, name)
+            found[name] = profile_numeric(
+                numbers if groups.order is None else numbers[groups.order], column, groups
+            )
+        else:
+            cells = column.locate(text_values(table, name))
+            found[name] = profile_categorical(
+                cells if groups.order is None else cells[groups.order], column, groups
+            )
+    sizes = groups.sizes().tolist()
+    return [
+        Profile(grid.name, sizes[i], {name: parts[i] for name, parts in found.items()})
+        for i in range(groups.number)
+    ]
