@@ -1,0 +1,50 @@
+# Everything runs in .venv, made from the hashed lock; `make` alone says what there is.
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/.installed
+UV ?= uv
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint format bench lock services clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## Create .venv with everything that is needed, from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; set PYTHON=... to a Python 3.11" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
+
+demo: venv ## Watch the whole loop on a real stream: drift, retraining, promotion, rollback
+	$(BIN)/ctrain demo
+
+test: lint ## Lint, types, layers and all tests
+	$(BIN)/python -m pytest
+
+lint: venv ## ruff, mypy and import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: venv ## Let ruff format and sort imports
+	$(BIN)/ruff check --select I --fix .
+	$(BIN)/ruff format .
+
+bench: venv ## Ratios against peers, in one run each; nothing is asserted
+	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+lock: ## Resolve pyproject.toml into requirements.lock again (needs uv)
+	$(UV) pip compile --upgrade --extra dev --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --python-version 3.11 --quiet --output-file requirements.lock pyproject.toml
+
+services: ## Install the system programs that tests use (Debian packages)
+	bash .ci/services
+
+clean: ## Remove the environment, caches and the demo's home
+	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
