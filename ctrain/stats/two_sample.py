@@ -150,3 +150,26 @@ def total_variation(reference: Counts, current: Counts) -> float:
     0.14
     """
     return math.fsum(np.abs(reference / reference.sum() - current / current.sum())) / 2
+
+
+def pool_rare(reference: Counts, current: Counts, expected: float = 5.0) -> tuple[Counts, Counts]:
+    """Return both counts with rare categories in one cell at the end.
+
+    Rare is a category of which the current sample would hold fewer than ``expected`` values if it
+    came from the reference; below that Pearson's statistic is not chi-squared distributed. Which
+    categories are pooled depends on the current sample by its size alone.
+
+    Examples
+    --------
+    >>> pool_rare(np.array([90, 5, 5]), np.array([8, 0, 2]))
+    (array([90, 10]), array([8, 2]))
+
+    References
+    ----------
+    Cochran (1954). Some methods for strengthening the common chi-squared tests. Biometrics 10(4).
+    """
+    common = reference * (current.sum() / reference.sum()) >= expected
+    return (
+        np.append(reference[common], reference[~common].sum()),
+        np.append(current[common], current[~common].sum()),
+    )
