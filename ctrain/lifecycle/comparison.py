@@ -1,0 +1,175 @@
+"""Verdicts on two models that were compared on the same live rows: shadow and probation.
+
+Both look at d = loss of the newer model - loss of the older one, block by block, through bounds
+that hold at every look (``ctrain.stats.sequential``). Missing data never decides anything in
+favour of the newer model: without enough rows and blocks it is neither promoted nor accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ctrain.policy.fields import format_duration
+from ctrain.policy.models import Probation, Shadow
+from ctrain.stats.sequential import MIN_BLOCKS, Bounds, ComparisonState
+
+MAX_CLIPPED_SHARE = 0.05
+"""Above this share of cut losses their mean no longer says which model is better."""
+LONGEST_PROBATION = 2
+"""In durations: until when an undecided probation goes on."""
+
+
+class ShadowVerdict(StrEnum):
+    PROMOTE = "promote"
+    REJECT = "reject"
+    OBSERVE = "observe"
+
+
+class ProbationVerdict(StrEnum):
+    ACCEPT = "accept"
+    ROLL_BACK = "roll_back"
+    OBSERVE = "observe"
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowJudgement:
+    verdict: ShadowVerdict
+    reason: str
+    bounds: Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class ProbationJudgement:
+    verdict: ProbationVerdict
+    reason: str
+    bounds: Bounds
+
+
+def judge_shadow(
+    spec: Shadow,
+    state: ComparisonState,
+    *,
+    started_at: datetime,
+    now: datetime,
+    clipped_share: float = 0.0,
+    observed_until: datetime | None = None,
+    deadline_at: datetime | None = None,
+) -> ShadowJudgement:
+    """Return whether the challenger is promoted, rejected or observed further, and why.
+
+    One limit decides both ways: ``margin``, the worsening that is tolerated, or ``-min_gain``
+    where a gain is asked for. The challenger is promoted once the upper bound of the difference is
+    below the limit, with ``min_rows`` rows over ``min_duration`` of event time (``observed_until``,
+    default ``now``, minus ``started_at``). It is rejected once the lower bound is above the limit,
+    with ``min_rows`` rows. Each happens wrongly with probability about ``alpha``, over all looks.
+
+    From ``deadline_at`` (default: ``max_duration`` after the start) on, what is still undecided
+    follows ``on_inconclusive``; even then it is promoted only with enough rows and blocks, few
+    clipped losses, and a mean difference within the limit.
+    """
+    bounds = state.bounds(spec.alpha)
+    limit = -spec.min_gain if spec.min_gain > 0 else spec.margin
+    observed = (observed_until or now) - started_at
+    missing = _missing(state, spec.min_rows, clipped_share)
+    seen = _seen(state, bounds)
+    if not missing and bounds.lower > limit:
+        return ShadowJudgement(ShadowVerdict.REJECT, f"worse than {limit:+g} allows: {seen}", bounds)
+    early = observed < spec.min_duration
+    if not missing and bounds.upper < limit and not early:
+        return ShadowJudgement(ShadowVerdict.PROMOTE, f"better than {limit:+g} asks: {seen}", bounds)
+    if early:
+        missing = (*missing, f"{_written(observed)} of {format_duration(spec.min_duration)}")
+    if now < (deadline_at or started_at + spec.max_duration):
+        open_question = "; ".join(missing) or f"the bounds enclose {limit:+g}"
+        return ShadowJudgement(ShadowVerdict.OBSERVE, f"{open_question}: {seen}", bounds)
+    return _at_deadline(spec, state, bounds, limit, missing)
+
+
+def _at_deadline(
+    spec: Shadow, state: ComparisonState, bounds: Bounds, limit: float, missing: tuple[str, ...]
+) -> ShadowJudgement:
+    seen = _seen(state, bounds)
+    if missing:
+        reason = f"undecided at the deadline with too little to judge by ({'; '.join(missing)}): {seen}"
+        return ShadowJudgement(ShadowVerdict.REJECT, reason, bounds)
+    if spec.on_inconclusive == "promote" and state.mean <= limit:
+        reason = f"undecided at the deadline, promoted by on_inconclusive: {seen}"
+        return ShadowJudgement(ShadowVerdict.PROMOTE, reason, bounds)
+    asked = spec.on_inconclusive == "reject"
+    why = "rejected by on_inconclusive" if asked else f"the mean is above {limit:+g}"
+    return ShadowJudgement(ShadowVerdict.REJECT, f"undecided at the deadline, {why}: {seen}", bounds)
+
+
+def judge_probation(
+    spec: Probation,
+    state: ComparisonState,
+    *,
+    started_at: datetime,
+    now: datetime,
+    clipped_share: float = 0.0,
+    observed_until: datetime | None = None,
+) -> ProbationJudgement:
+    """Return whether the new champion is accepted, rolled back or watched further, and why.
+
+    It is rolled back as soon as the lower bound of the difference is above zero: the previous
+    champion was better. It is accepted after ``duration`` of event time (``observed_until``,
+    default ``now``, minus ``started_at``) with ``min_rows`` rows and an upper bound below
+    ``margin``. Undecided with enough rows, it is watched for up to twice the duration; then a
+    mean difference within ``margin`` accepts and any other rolls back. Too few rows or blocks
+    extend the probation without limit, and never accept.
+    """
+    bounds = state.bounds(spec.alpha)
+    observed = (observed_until or now) - started_at
+    seen = _seen(state, bounds)
+    if bounds.lower > 0 and clipped_share <= MAX_CLIPPED_SHARE:
+        reason = f"the previous champion was better: {seen}"
+        return ProbationJudgement(ProbationVerdict.ROLL_BACK, reason, bounds)
+    if observed < spec.duration:
+        reason = f"{_written(observed)} of {format_duration(spec.duration)}: {seen}"
+        return ProbationJudgement(ProbationVerdict.OBSERVE, reason, bounds)
+    missing = _missing(state, spec.min_rows, clipped_share)
+    if missing:
+        reason = f"extended, too little to judge by ({'; '.join(missing)}): {seen}"
+        return ProbationJudgement(ProbationVerdict.OBSERVE, reason, bounds)
+    if bounds.upper < spec.margin:
+        reason = f"not worse than the margin of {spec.margin:g}: {seen}"
+        return ProbationJudgement(ProbationVerdict.ACCEPT, reason, bounds)
+    if observed < LONGEST_PROBATION * spec.duration:
+        reason = f"extended, the bounds enclose the margin of {spec.margin:g}: {seen}"
+        return ProbationJudgement(ProbationVerdict.OBSERVE, reason, bounds)
+    return _at_end(spec, state, bounds)
+
+
+def _at_end(spec: Probation, state: ComparisonState, bounds: Bounds) -> ProbationJudgement:
+    seen = _seen(state, bounds)
+    undecided = f"undecided after {LONGEST_PROBATION} times {format_duration(spec.duration)}"
+    if state.mean <= spec.margin:
+        reason = f"{undecided}, accepted because the mean is within the margin of {spec.margin:g}: {seen}"
+        return ProbationJudgement(ProbationVerdict.ACCEPT, reason, bounds)
+    reason = f"{undecided}, rolled back because the mean is above the margin of {spec.margin:g}: {seen}"
+    return ProbationJudgement(ProbationVerdict.ROLL_BACK, reason, bounds)
+
+
+def _missing(state: ComparisonState, min_rows: int, clipped_share: float) -> tuple[str, ...]:
+    """What the comparison lacks before anything may be concluded from it."""
+    lacks = []
+    if state.blocks < MIN_BLOCKS:
+        lacks.append(f"{state.blocks} of {MIN_BLOCKS} blocks")
+    if state.rows < min_rows:
+        lacks.append(f"{state.rows} of {min_rows} rows")
+    if clipped_share > MAX_CLIPPED_SHARE:
+        lacks.append(f"{clipped_share:.1%} of the losses are clipped, {MAX_CLIPPED_SHARE:.0%} may be")
+    return tuple(lacks)
+
+
+def _seen(state: ComparisonState, bounds: Bounds) -> str:
+    return (
+        f"difference {bounds.mean:+.4f} [{bounds.lower:+.4f}, {bounds.upper:+.4f}]"
+        f" on {state.rows} rows in {state.blocks} blocks"
+    )
+
+
+def _written(length: timedelta) -> str:
+    return format_duration(max(length, timedelta(0)))

@@ -1,0 +1,161 @@
+"""Gates: may the challenger go on, judged by metrics of rows that its training did not see."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctrain.policy.models import AbsoluteGate, ChampionGate, Gate, GroupGate, ServingGate
+from ctrain.stats.metrics import HIGHER_IS_BETTER
+
+Metrics = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """One gate's answer; ``threshold`` is the bound that decided, on the metric's own scale."""
+
+    gate: str
+    value: float | None
+    threshold: float | None
+    passed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """All gates' answers; ``note`` says what could not be judged and why that is right."""
+
+    passed: bool
+    results: tuple[GateResult, ...]
+    n: int
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        results = [
+            {
+                "gate": result.gate,
+                "value": result.value,
+                "threshold": result.threshold,
+                "passed": result.passed,
+                "reason": result.reason,
+            }
+            for result in self.results
+        ]
+        return {"passed": self.passed, "n": self.n, "note": self.note, "results": results}
+
+
+def judge_gates(
+    gates: Sequence[Gate],
+    challenger: Metrics,
+    champion: Metrics | None,
+    *,
+    n: int,
+    note: str = "",
+    challenger_paired: Metrics | None = None,
+) -> GateReport:
+    """Return whether every gate lets the challenger through, with each gate's value and bound.
+
+    Parameters
+    ----------
+    gates
+        from the policy; a bound itself passes.
+    challenger
+        metrics on the whole holdout, for absolute gates. A gap between groups is
+        ``METRIC:gap:COLUMN``; serving metrics are ``latency_p99_ms`` and ``size_bytes``.
+    champion
+        the champion's metrics on the rows that it was not trained on either. None: there is no
+        champion, so absolute gates alone are judged and the note says so. Empty: there is one,
+        but its metrics could not be had, and gates against it fail.
+    n
+        rows behind the comparison with the champion.
+    note
+        what the caller knows of the rows; kept in the report.
+    challenger_paired
+        the challenger's metrics on the champion's rows; default: ``challenger``.
+
+    A metric that is missing, NaN or infinite fails its gate, and so does a gate without a bound.
+    """
+    paired = challenger if challenger_paired is None else challenger_paired
+    results: list[GateResult] = []
+    skipped = 0
+    for gate in gates:
+        if isinstance(gate, ChampionGate) and champion is None:
+            skipped += 1
+            continue
+        results.extend(_judge(gate, challenger, paired, champion or {}))
+    notes = [note] if note else []
+    if champion is None:
+        notes.append(_first_champion(len(results), skipped))
+    return GateReport(all(result.passed for result in results), tuple(results), n, "; ".join(notes))
+
+
+def _first_champion(judged: int, skipped: int) -> str:
+    bounds = f"{judged} absolute bounds judged" if judged else "no absolute gate is declared"
+    left_out = f", {skipped} gates against the champion left out" if skipped else ""
+    return f"there is no champion to compare with: {bounds}{left_out}"
+
+
+def _judge(gate: Gate, challenger: Metrics, paired: Metrics, champion: Metrics) -> list[GateResult]:
+    match gate:
+        case AbsoluteGate():
+            return _judge_bounds(gate.metric, challenger, gate.min, gate.max)
+        case ChampionGate():
+            return [_judge_against(gate, paired, champion)]
+        case GroupGate():
+            return _judge_bounds(f"{gate.metric}:gap:{gate.by}", challenger, None, gate.max_gap)
+        case ServingGate():
+            return _judge_serving(gate, challenger)
+
+
+def _judge_bounds(
+    metric: str, metrics: Metrics, lowest: float | None, highest: float | None
+) -> list[GateResult]:
+    """One result for each bound of the gate; a gate without a bound fails."""
+    value = _finite(metrics, metric)
+    if lowest is None and highest is None:
+        return [GateResult(metric, value, None, False, f"{metric}: the gate has neither min nor max")]
+    results = []
+    for bound, sign, symbol in ((lowest, 1, ">="), (highest, -1, "<=")):
+        if bound is None:
+            continue
+        gate = f"{metric} {symbol} {bound:g}"
+        passed = value is not None and sign * (value - bound) >= 0
+        results.append(GateResult(gate, value, bound, passed, _reason(gate, metric, value, passed)))
+    return results
+
+
+def _judge_against(gate: ChampionGate, paired: Metrics, champion: Metrics) -> GateResult:
+    value, other = _finite(paired, gate.metric), _finite(champion, gate.metric)
+    text = f"{gate.metric} not worse than the champion's by {gate.not_worse_than_champion_by:g}"
+    if other is None:
+        reason = f"{text}: failed, the champion has no {gate.metric} on these rows"
+        return GateResult(text, value, None, False, reason)
+    sign = 1 if gate.metric in HIGHER_IS_BETTER else -1
+    bound = other - sign * gate.not_worse_than_champion_by
+    passed = value is not None and sign * (value - bound) >= 0
+    reason = _reason(text, gate.metric, value, passed) + f" (champion {other:.4g})"
+    return GateResult(text, value, bound, passed, reason)
+
+
+def _judge_serving(gate: ServingGate, metrics: Metrics) -> list[GateResult]:
+    bounds = {"latency_p99_ms": gate.latency_p99_ms, "size_bytes": gate.max_size}
+    asked = {metric: bound for metric, bound in bounds.items() if bound is not None}
+    if not asked:
+        return [GateResult("serving", None, None, False, "serving: the gate has no bound")]
+    return [
+        result for metric, bound in asked.items() for result in _judge_bounds(metric, metrics, None, bound)
+    ]
+
+
+def _finite(metrics: Metrics, metric: str) -> float | None:
+    value = metrics.get(metric)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _reason(gate: str, metric: str, value: float | None, passed: bool) -> str:
+    if value is None:
+        return f"{gate}: failed, {metric} is missing or not finite on these rows"
+    return f"{gate}: {'passed' if passed else 'failed'} with {value:.4g}"

@@ -1,0 +1,92 @@
+"""Metrics of a set of rows, for gates and performance monitors; numpy alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ctrain.domain import Task
+from ctrain.stats.losses import Floats, row_losses
+
+HIGHER_IS_BETTER = frozenset({"roc_auc", "f1", "accuracy", "r2"})
+"""The metrics of which more is better; of every other one, less is."""
+
+_LOSSES_OF = {
+    Task.BINARY: ("brier", "log_loss", "zero_one"),
+    Task.MULTICLASS: ("brier", "log_loss", "zero_one"),
+    Task.REGRESSION: ("absolute_error", "squared_error"),
+}
+
+
+def evaluate(task: Task, labels: npt.ArrayLike, scores: npt.ArrayLike) -> dict[str, float]:
+    """Return every metric of the task that is defined on these rows, by name.
+
+    Labels and scores are as ``ctrain.stats.losses`` describes them; rows that cannot be judged
+    are left out. A metric that is not defined is absent: all of them without a row, ROC AUC with
+    one class, F1 where nothing is positive and nothing was predicted so, R2 of constant labels.
+
+    Binary: ``brier``, ``log_loss``, ``zero_one``, ``accuracy``, ``f1`` (class 1 is predicted above
+    one half), ``roc_auc``. Multiclass: ``brier``, ``log_loss``, ``zero_one``, ``accuracy``, ``f1``
+    (unweighted mean over the classes that occurred or were predicted).
+    Regression: ``absolute_error``, ``squared_error``, ``rmse``, ``r2``.
+
+    Examples
+    --------
+    >>> evaluate(Task.REGRESSION, [1.0, 2.0, 3.0], [1.0, 2.0, 5.0])["rmse"]
+    1.1547005383792515
+
+    References
+    ----------
+    ROC AUC is the Mann-Whitney statistic with ties counted half: Hanley, J. A. and McNeil, B. J.
+    (1982). The meaning and use of the area under a ROC curve. Radiology 143(1), 29-36.
+    """
+    truth, predicted = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    losses = {metric: row_losses(task, metric, truth, predicted) for metric in _LOSSES_OF[task]}
+    judged = np.isfinite(next(iter(losses.values())))
+    if not judged.any():
+        return {}
+    metrics = {metric: float(values[judged].mean()) for metric, values in losses.items()}
+    if task is Task.REGRESSION:
+        return metrics | _of_regression(truth[judged], metrics["squared_error"])
+    metrics["accuracy"] = 1.0 - metrics["zero_one"]
+    if task is Task.BINARY:
+        return metrics | _of_binary(truth[judged] == 1, predicted[judged])
+    return metrics | {"f1": _macro_f1(truth[judged], predicted[judged].argmax(axis=1))}
+
+
+def _of_regression(truth: Floats, squared_error: float) -> dict[str, float]:
+    spread = float(np.mean((truth - truth.mean()) ** 2))
+    metrics = {"rmse": float(np.sqrt(squared_error))}
+    if spread > 0:
+        metrics["r2"] = 1.0 - squared_error / spread
+    return metrics
+
+
+def _of_binary(positive: npt.NDArray[np.bool_], scores: Floats) -> dict[str, float]:
+    predicted = scores > 0.5
+    metrics: dict[str, float] = {}
+    flagged = int(positive.sum() + predicted.sum())
+    if flagged:
+        metrics["f1"] = float(2 * (positive & predicted).sum() / flagged)
+    if positive.any() and not positive.all():
+        metrics["roc_auc"] = _roc_auc(positive, scores)
+    return metrics
+
+
+def _macro_f1(truth: Floats, predicted: npt.NDArray[np.intp]) -> float:
+    scores = []
+    for code in np.union1d(truth, predicted):
+        occurred, flagged = truth == code, predicted == code
+        scores.append(2 * (occurred & flagged).sum() / (occurred.sum() + flagged.sum()))
+    return float(np.mean(scores))
+
+
+def _roc_auc(positive: npt.NDArray[np.bool_], scores: Floats) -> float:
+    """Share of (positive, negative) pairs in the right order, ties counted half."""
+    _, group, size = np.unique(scores, return_inverse=True, return_counts=True)
+    last = np.cumsum(size)
+    mean_rank = last - (size - 1) / 2
+    positives = int(positive.sum())
+    rank_sum = float(mean_rank[group][positive].sum())
+    pairs = positives * (positive.size - positives)
+    return (rank_sum - positives * (positives + 1) / 2) / pairs
