@@ -176,11 +176,12 @@ def _codes(values: pa.ChunkedArray[Any]) -> NDArray[np.int64]:
 
 
 def _follows_date(codes: NDArray[np.int64], shifted: list[_Fields]) -> bool:
-    """Tell whether the date decides the value, in some time zone; every date seen often enough."""
-    return any(_decides(fields["date"], codes) for fields in shifted)
+    """Tell whether the date decides a value that changes, in some time zone."""
+    return bool(np.any(codes != codes[0])) and any(_decides(fields["date"], codes) for fields in shifted)
 
 
 def _decides(dates: Counts, codes: NDArray[np.int64]) -> bool:
+    """Tell whether nearly all rows of a date have one value; too few rows a date tell nothing."""
     if len(dates) < 2 * len(np.unique(dates)):
         return False
     return sum(_modes(dates, codes)) >= _AGREEMENT * len(dates)
