@@ -1,0 +1,95 @@
+"""Every metric of ctrain in one table: name, kind, meaning, labels, buckets.
+
+Names carry base units; counters end in ``_total``; a state has one series per value, 0 or 1. No label
+holds a run id or anything else without bound. Histograms are of the whole daemon, because their
+buckets would eat most of the series that a policy may have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+PREFIX = "ctrain_"
+
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
+SECONDS = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+MINUTES_TO_DAYS = (
+    *(_MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 3 * _HOUR, 8 * _HOUR),
+    *(_DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY, 28 * _DAY),
+)
+
+
+CAUSES = ("probation", "person")
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the catalog; ``name`` is without the prefix.
+
+    ``newest`` bounds the last label to that many values per policy (the greatest of those set
+    lately); with ``newest=1`` a new value replaces the old one's series.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...]
+    buckets: tuple[float, ...] = ()
+    newest: int | None = None
+    starts: tuple[str, ...] = ()
+    """Values of the last label that a policy's counter has from the start, at zero."""
+
+
+def _counter(name: str, text: str, *labels: str, starts: tuple[str, ...] = ()) -> Metric:
+    return Metric(name, Kind.COUNTER, text, ("policy", *labels), starts=starts)
+
+
+def _gauge(name: str, text: str, *labels: str, newest: int | None = None) -> Metric:
+    return Metric(name, Kind.GAUGE, text, ("policy", *labels), newest=newest)
+
+
+_TABLE = (
+    Metric("build_info", Kind.GAUGE, "1, labelled with the version of ctrain.", ("version",)),
+    Metric("leader", Kind.GAUGE, "1 while this daemon holds the lease of its database.", ()),
+    _gauge("config_last_reload_successful", "1 when the policy file on disk is the one in force, else 0."),
+    Metric("tick_duration_seconds", Kind.HISTOGRAM, "Time of a policy's tick.", (), SECONDS),
+    _gauge("tick_last_success_timestamp_seconds", "Unix time of the last tick without a fault."),
+    _counter("tick_failures_total", "Ticks that a fault ended, by kind of fault.", "kind"),
+    _counter("rows_ingested_total", "Rows that reached the row log."),
+    _counter("rows_late_total", "Rows that came after their pane was closed."),
+    _counter("rows_rejected_total", "Rows and files that were set aside.", "reason"),
+    _gauge("source_lag_seconds", "Present time minus the newest event time that was read."),
+    _gauge("label_coverage_ratio", "Labels that have arrived, per row."),
+    _gauge("monitor_value", "What a monitor measured last, on its own scale.", "monitor"),
+    _gauge("monitor_threshold", "Where the monitor breaches.", "monitor"),
+    _gauge("monitor_status", "1 for the monitor's last verdict, 0 for the others.", "monitor", "status"),
+    _gauge("feature_drift", "Effect size of the features that drifted most.", "feature", newest=5),
+    _counter("trigger_fired_total", "Runs that a trigger started.", "trigger"),
+    _counter("trigger_suppressed_total", "New suppressions of a trigger.", "trigger", "reason"),
+    _counter("runs_total", "Runs that ended, by outcome.", "outcome"),
+    _gauge("run_phase", "1 for the phase of the active run, 0 for the others.", "phase"),
+    Metric("run_phase_duration_seconds", Kind.HISTOGRAM, "Time in a phase.", ("phase",), MINUTES_TO_DAYS),
+    _gauge("budget_remaining", "Runs that the budget still allows in its window."),
+    _counter("shadow_rows_total", "Rows that were compared between two models."),
+    _gauge("shadow_difference", "Mean loss of the challenger minus the champion's, over blocks."),
+    _gauge("shadow_lower", "Lower confidence bound of the difference, valid at any time."),
+    _gauge("shadow_upper", "Upper confidence bound of the difference, valid at any time."),
+    _gauge("champion_info", "1, labelled with the version that production serves.", "version", newest=1),
+    _gauge("champion_age_seconds", "Time since the champion became champion."),
+    _counter("promotions_total", "Challengers that became champion."),
+    _counter("rollbacks_total", "Returns to the previous champion, by cause.", "cause", starts=CAUSES),
+    _counter("registry_divergence_total", "Alias changes that were not ctrain's."),
+    _counter("notifications_total", "Notifications, by outcome.", "outcome"),
+    Metric("mlflow_request_duration_seconds", Kind.HISTOGRAM, "Time of a registry request.", (), SECONDS),
+    _gauge("series_dropped", "Series that were left out because the policy has too many."),
+)
+
+CATALOG = {metric.name: metric for metric in _TABLE}
+"""Every metric by its name without the prefix."""

@@ -1,0 +1,106 @@
+"""The structured log: one event per line, to standard error, with secrets taken out."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal, TextIO
+
+import structlog
+
+LogFormat = Literal["auto", "console", "json"]
+REDACTED = "***"
+
+_SECRET_NAME = re.compile(
+    r"passw|secret|token|api_?key|credential|private_?key|webhook|notify_url", re.IGNORECASE
+)
+_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
+_QUERY = re.compile(r"(?P<name>[?&][^=&\s]*(?:token|key|secret|passw|sig)[^=&\s]*=)[^&\s\"']+", re.IGNORECASE)
+_SHORTEST_SECRET = 6
+"""Shorter values are left alone: ``on`` or ``1`` would tear holes in every line."""
+
+
+class Redactor:
+    """Takes secrets out of text: of the environment by name, and those inside addresses."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        secrets = {
+            value
+            for name, value in environ.items()
+            if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
+        }
+        self._secrets = sorted(secrets, key=len, reverse=True)
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with every secret replaced by ``***``."""
+        for secret in self._secrets:
+            text = text.replace(secret, REDACTED)
+        text = _USERINFO.sub(rf"\g<scheme>{REDACTED}@", text)
+        return _QUERY.sub(rf"\g<name>{REDACTED}", text)
+
+    def redact_value(self, value: Any) -> Any:
+        """Return ``value`` with the secrets of every string in it replaced."""
+        match value:
+            case str():
+                return self.redact(value)
+            case Mapping():
+                return {
+                    key: REDACTED if _is_secret(key) else self.redact_value(one) for key, one in value.items()
+                }
+            case list() | tuple() | set() | frozenset():
+                return [self.redact_value(one) for one in value]
+            case bool() | int() | float() | None:
+                return value
+            case _:
+                return self.redact(str(value))
+
+
+class EventLog:
+    """Writes events at a level that follows from them."""
+
+    def __init__(self, logger: Any) -> None:
+        self._logger = logger
+
+    def log(self, event: str, **fields: object) -> None:
+        """Write one line; ``traceback`` makes it an error, a name ending in _failed a warning."""
+        if "traceback" in fields:
+            level = "error"
+        elif event.endswith(("_failed", "_unreadable", "_refused")):
+            level = "warning"
+        else:
+            level = "info"
+        getattr(self._logger, level)(event, **fields)
+
+
+def open_log(
+    log_format: LogFormat = "auto", stream: TextIO | None = None, environ: Mapping[str, str] | None = None
+) -> EventLog:
+    """A log on ``stream`` (standard error): lines for a person on a terminal, JSON elsewhere."""
+    stream = stream or sys.stderr
+    redactor = Redactor(environ or {})
+    console = log_format == "console" or (log_format == "auto" and stream.isatty())
+    renderer = (
+        structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        if console
+        else structlog.processors.JSONRenderer()
+    )
+
+    def redact(_logger: Any, _method: str, event: Any) -> Any:
+        return redactor.redact_value(event)
+
+    logger = structlog.wrap_logger(
+        structlog.PrintLogger(stream),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            redact,
+            renderer,
+        ],
+        wrapper_class=structlog.BoundLogger,
+    )
+    return EventLog(logger)
+
+
+def _is_secret(key: object) -> bool:
+    return isinstance(key, str) and _SECRET_NAME.search(key) is not None

@@ -1,0 +1,167 @@
+"""The Telemetry port over a private Prometheus registry and a structured log.
+
+A policy has at most ``SERIES_PER_POLICY`` series; what goes beyond is left out and counted. They are
+gone when the policy is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from typing import Protocol, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.exposition import choose_encoder
+
+from ctrain.telemetry.catalog import CATALOG, PREFIX, Kind, Metric
+
+SERIES_PER_POLICY = 60
+_REMEMBERED = 2
+"""For bounded labels: the greatest are chosen from the last ``newest`` times this many calls."""
+
+_DROPPED = "series_dropped"
+
+Instrument = TypeVar("Instrument", Counter, Gauge, Histogram)
+
+
+class Log(Protocol):
+    """Where events go; see ``ctrain.telemetry.logs.open_log``."""
+
+    def log(self, event: str, **fields: object) -> None: ...
+
+
+class PrometheusTelemetry:
+    """Counts and measures by the names of the catalog; thread-safe.
+
+    An unknown name or a missing label raises KeyError: the catalog is the contract. Labels that a
+    metric does not have are ignored.
+    """
+
+    def __init__(self, log: Log, version: str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the client leaves it untyped
+        self._registry = CollectorRegistry()
+        self._log = log
+        self._counters = self._declare(Kind.COUNTER, Counter)
+        self._gauges = self._declare(Kind.GAUGE, Gauge)
+        self._histograms = {
+            metric.name: Histogram(
+                PREFIX + metric.name,
+                metric.help,
+                metric.labels,
+                registry=self._registry,
+                buckets=metric.buckets,
+            )
+            for metric in _of_kind(Kind.HISTOGRAM)
+        }
+        self._series: dict[str, set[tuple[str, tuple[str, ...]]]] = defaultdict(set)
+        self._dropped: dict[str, set[tuple[str, tuple[str, ...]]]] = defaultdict(set)
+        self._lately: dict[tuple[str, str], deque[tuple[tuple[str, ...], float]]] = defaultdict(deque)
+        self._lock = threading.Lock()
+        self.gauge("build_info", 1, version=version)
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Add to a counter; zero makes the series exist."""
+        counter, values = self._counters[name], _values(CATALOG[name], labels)
+        with self._lock:
+            if self._admit(CATALOG[name], values):
+                _series(counter, values).inc(amount)
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        gauge, metric = self._gauges[name], CATALOG[name]
+        values = _values(metric, labels)
+        with self._lock:
+            if metric.newest is not None:
+                self._set_bounded(metric, metric.newest, value, values)
+            elif self._admit(metric, values):
+                _series(gauge, values).set(value)
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        """Add a duration to a histogram."""
+        histogram, values = self._histograms[name], _values(CATALOG[name], labels)
+        with self._lock:
+            _series(histogram, values).observe(seconds)
+
+    def log(self, event: str, **fields: object) -> None:
+        """Write one line to the log, secrets redacted."""
+        self._log.log(event, **fields)
+
+    def remove_policy(self, policy: str) -> None:
+        """Forget every series of a policy that is gone or no longer ours."""
+        with self._lock:
+            for name, values in list(self._series.get(policy, ())):
+                self._remove(name, policy, values)
+            self._series.pop(policy, None)
+            self._dropped.pop(policy, None)
+            for key in [key for key in self._lately if key[1] == policy]:
+                del self._lately[key]
+
+    def expose(self, accept: str = "") -> tuple[bytes, str]:
+        """Everything in the text format that an Accept header asks for, with its content type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+    def _declare(self, kind: Kind, instrument: type[Instrument]) -> dict[str, Instrument]:
+        return {
+            metric.name: instrument(PREFIX + metric.name, metric.help, metric.labels, registry=self._registry)
+            for metric in _of_kind(kind)
+        }
+
+    def _admit(self, metric: Metric, values: tuple[str, ...]) -> bool:
+        """False when the policy has no room for one series more, which is counted."""
+        if "policy" not in metric.labels:
+            return True
+        policy, one = values[0], (metric.name, values)
+        if policy not in self._series:
+            self._introduce(policy)
+        series = self._series[policy]
+        if one in series:
+            return True
+        if len(series) < SERIES_PER_POLICY - 1:
+            series.add(one)
+            return True
+        series.add((_DROPPED, (policy,)))
+        self._dropped[policy].add(one)
+        self._gauges[_DROPPED].labels(policy).set(len(self._dropped[policy]))
+        return False
+
+    def _introduce(self, policy: str) -> None:
+        """Start a policy's counters at zero: a rate cannot see a counter that begins at one."""
+        for metric in _of_kind(Kind.COUNTER):
+            own = [(policy,)] if metric.labels == ("policy",) else []
+            for values in own + [(policy, start) for start in metric.starts]:
+                self._series[policy].add((metric.name, values))
+                self._counters[metric.name].labels(*values)
+
+    def _set_bounded(self, metric: Metric, newest: int, value: float, values: tuple[str, ...]) -> None:
+        """Show the ``newest`` greatest of the values that were set lately, and no others."""
+        policy = values[0]
+        calls = self._lately[metric.name, policy]
+        calls.append((values, value))
+        while len(calls) > (newest * _REMEMBERED if newest > 1 else 1):
+            calls.popleft()
+        lately = dict(calls)
+        shown = sorted(lately, key=lambda one: -lately[one])[:newest]
+        for name, old in list(self._series[policy]):
+            if name == metric.name and old not in shown:
+                self._remove(name, policy, old)
+        for one in shown:
+            if self._admit(metric, one):
+                self._gauges[metric.name].labels(*one).set(lately[one])
+
+    def _remove(self, name: str, policy: str, values: tuple[str, ...]) -> None:
+        instrument = self._counters.get(name) or self._gauges[name]
+        instrument.remove(*values)
+        self._series[policy].discard((name, values))
+
+
+def _of_kind(kind: Kind) -> list[Metric]:
+    return [metric for metric in CATALOG.values() if metric.kind is kind]
+
+
+def _values(metric: Metric, labels: dict[str, str]) -> tuple[str, ...]:
+    return tuple(labels[label] for label in metric.labels)
+
+
+def _series(instrument: Instrument, values: tuple[str, ...]) -> Instrument:
+    return instrument.labels(*values) if values else instrument
