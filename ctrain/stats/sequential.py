@@ -14,7 +14,8 @@ the one-sided normal-mixture boundary of Robbins (1970) in the closed form of Ho
 with s in place of the unknown standard deviation as in the asymptotic confidence sequences of
 Waudby-Smith et al. (2024). Each bound alone is passed by the true average at any look, however
 many there are, with probability about ``alpha``. The approximation is asymptotic: nothing is said
-before ``MIN_BLOCKS`` blocks. The mixture's ``r`` makes the bounds tightest at ``TUNED_FOR`` blocks
+before ``MIN_BLOCKS`` blocks, and a block should hold enough rows (some tens) that its mean is not
+strongly skewed. The mixture's ``r`` makes the bounds tightest at ``TUNED_FOR`` blocks
 and never depends on data.
 
 Where two models agree on every row seen, s would be zero and the bounds would claim certainty.
@@ -131,7 +132,7 @@ def standard_width(
     Howard et al. (2021), one-sided normal mixture; tuning by Waudby-Smith et al. (2024), with
     2 alpha in place of alpha because the bound has one side.
     """
-    doubled = -2.0 * math.log(min(2.0 * alpha, 0.99))
+    doubled = -2.0 * math.log(min(2.0 * alpha, 0.5))
     mixture = (doubled + math.log(doubled + 1.0)) / TUNED_FOR
     spread = blocks * mixture + 1.0
     evidence = np.log1p(np.sqrt(spread) / (2.0 * alpha))

@@ -1,0 +1,171 @@
+"""Verdicts of shadow and probation, by table; bounds are set through the state that gives them."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ctrain.lifecycle.comparison import judge_probation, judge_shadow
+from ctrain.policy.models import Probation, Shadow
+from ctrain.stats.sequential import ComparisonState
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def shadow(**changed: Any) -> Shadow:
+    spec = {"margin": 0.01, "min_rows": 1000, "min_duration": 7 * DAY, "max_duration": 28 * DAY}
+    return Shadow(**{**spec, **changed})
+
+
+def probation(**changed: Any) -> Probation:
+    return Probation(**{"duration": 14 * DAY, "margin": 0.01, "min_rows": 1000, **changed})
+
+
+def compared(
+    mean: float, *, deviation: float = 0.001, blocks: int = 100, rows: int = 20_000
+) -> ComparisonState:
+    """A comparison whose bounds lie about 0.28 deviations (at 100 blocks) from the mean."""
+    return ComparisonState(blocks, rows, mean, deviation**2 * blocks)
+
+
+CLEARLY_BETTER = compared(-0.02)
+EQUAL = compared(0.0)
+CLEARLY_WORSE = compared(0.02)
+UNDECIDED = compared(0.005, deviation=0.1)
+UNDECIDED_ABOVE = compared(0.012, deviation=0.1)
+FEW_BLOCKS = compared(-0.5, blocks=19)
+FEW_ROWS = compared(-0.5, rows=999)
+NOTHING = ComparisonState()
+
+SHADOWS = [
+    # state, changes of the policy, days observed, days now, clipped share, verdict, words of the reason
+    (CLEARLY_BETTER, {}, 8, 9, 0.0, "promote", "better than +0.01 asks"),
+    (EQUAL, {}, 8, 9, 0.0, "promote", "better than +0.01 asks"),
+    (CLEARLY_BETTER, {}, 7, 9, 0.0, "promote", "better"),
+    (CLEARLY_BETTER, {}, 6.99, 9, 0.0, "observe", "6d23h45m36s of 7d"),
+    (CLEARLY_BETTER, {}, -1, 0, 0.0, "observe", "0s of 7d"),
+    (EQUAL, {"margin": 0.0}, 8, 9, 0.0, "observe", "the bounds enclose +0"),
+    (CLEARLY_BETTER, {"margin": 0.0}, 8, 9, 0.0, "promote", "better than +0 asks"),
+    (CLEARLY_WORSE, {}, 8, 9, 0.0, "reject", "worse than +0.01 allows"),
+    (CLEARLY_WORSE, {}, 1, 1, 0.0, "reject", "worse"),
+    (compared(0.005), {}, 8, 9, 0.0, "promote", "difference +0.0050 [+0.0047, +0.0053]"),
+    (compared(0.005), {"margin": 0.0}, 8, 9, 0.0, "reject", "worse than +0 allows"),
+    (EQUAL, {"min_gain": 0.01}, 8, 9, 0.0, "reject", "worse than -0.01 allows"),
+    (compared(-0.005), {"min_gain": 0.01}, 8, 9, 0.0, "reject", "worse than -0.01 allows"),
+    (CLEARLY_BETTER, {"min_gain": 0.01}, 8, 9, 0.0, "promote", "better than -0.01 asks"),
+    (UNDECIDED, {}, 8, 9, 0.0, "observe", "the bounds enclose +0.01"),
+    (UNDECIDED, {}, 28, 27.99, 0.0, "observe", "enclose"),
+    (UNDECIDED, {}, 28, 28, 0.0, "reject", "undecided at the deadline, rejected by on_inconclusive"),
+    (UNDECIDED, {"on_inconclusive": "promote"}, 28, 28, 0.0, "promote", "promoted by on_inconclusive"),
+    (UNDECIDED_ABOVE, {"on_inconclusive": "promote"}, 28, 28, 0.0, "reject", "the mean is above +0.01"),
+    (UNDECIDED, {"on_inconclusive": "promote", "margin": 0.0}, 28, 28, 0.0, "reject", "the mean is above +0"),
+    (CLEARLY_BETTER, {}, 28, 99, 0.0, "promote", "better"),
+    (FEW_BLOCKS, {}, 8, 9, 0.0, "observe", "19 of 20 blocks"),
+    (FEW_BLOCKS, {}, 28, 28, 0.0, "reject", "too little to judge by (19 of 20 blocks)"),
+    (FEW_BLOCKS, {"on_inconclusive": "promote"}, 28, 28, 0.0, "reject", "too little to judge by"),
+    (FEW_ROWS, {}, 8, 9, 0.0, "observe", "999 of 1000 rows"),
+    (FEW_ROWS, {"on_inconclusive": "promote"}, 28, 28, 0.0, "reject", "999 of 1000 rows"),
+    (compared(0.5, rows=999), {}, 8, 9, 0.0, "observe", "999 of 1000 rows"),
+    (NOTHING, {}, 8, 9, 0.0, "observe", "0 of 20 blocks; 0 of 1000 rows"),
+    (NOTHING, {"on_inconclusive": "promote"}, 28, 28, 0.0, "reject", "0 of 20 blocks; 0 of 1000 rows"),
+    (CLEARLY_BETTER, {}, 8, 9, 0.05, "promote", "better"),
+    (CLEARLY_BETTER, {}, 8, 9, 0.051, "observe", "5.1% of the losses are clipped, 5% may be"),
+    (CLEARLY_WORSE, {}, 8, 9, 0.051, "observe", "clipped"),
+    (
+        CLEARLY_BETTER,
+        {"on_inconclusive": "promote"},
+        28,
+        28,
+        0.2,
+        "reject",
+        "20.0% of the losses are clipped",
+    ),
+    (CLEARLY_BETTER, {"on_inconclusive": "promote"}, 6, 28, 0.0, "reject", "6d of 7d"),
+]
+
+
+@pytest.mark.parametrize(("state", "changed", "observed", "now", "clipped", "verdict", "words"), SHADOWS)
+def test_shadow(
+    state: ComparisonState,
+    changed: dict[str, Any],
+    observed: float,
+    now: float,
+    clipped: float,
+    verdict: str,
+    words: str,
+) -> None:
+    judgement = judge_shadow(
+        shadow(**changed),
+        state,
+        started_at=START,
+        now=START + now * DAY,
+        clipped_share=clipped,
+        observed_until=START + observed * DAY,
+    )
+    assert judgement.verdict == verdict
+    assert words in judgement.reason
+    assert f"on {state.rows} rows in {state.blocks} blocks" in judgement.reason
+
+
+def test_the_deadline_may_wait_for_labels_to_mature() -> None:
+    when: dict[str, Any] = {"started_at": START, "now": START + 28 * DAY}
+    assert judge_shadow(shadow(), UNDECIDED, **when).verdict == "reject"
+    waiting = judge_shadow(shadow(), UNDECIDED, **when, deadline_at=START + 30 * DAY)
+    assert waiting.verdict == "observe"
+
+
+def test_without_observed_until_the_present_counts() -> None:
+    assert judge_shadow(shadow(), EQUAL, started_at=START, now=START + 7 * DAY).verdict == "promote"
+    assert judge_shadow(shadow(), EQUAL, started_at=START, now=START + 6 * DAY).verdict == "observe"
+
+
+PROBATIONS = [
+    # state, changes of the policy, days observed, clipped share, verdict, words of the reason
+    (CLEARLY_WORSE, {}, 2, 0.0, "roll_back", "the previous champion was better"),
+    (compared(0.002), {}, 2, 0.0, "roll_back", "better: difference +0.0020"),
+    (compared(0.5, rows=999), {}, 2, 0.0, "roll_back", "better"),
+    (compared(0.5, blocks=19), {}, 2, 0.0, "observe", "2d of 14d"),
+    (CLEARLY_WORSE, {}, 2, 0.06, "observe", "2d of 14d"),
+    (CLEARLY_BETTER, {}, 13.9, 0.0, "observe", "13d21h36m of 14d"),
+    (CLEARLY_BETTER, {}, 14, 0.0, "accept", "not worse than the margin of 0.01"),
+    (EQUAL, {}, 14, 0.0, "accept", "not worse"),
+    (EQUAL, {"margin": 0.0}, 14, 0.0, "observe", "extended, the bounds enclose the margin of 0"),
+    (UNDECIDED, {}, 14, 0.0, "observe", "extended, the bounds enclose the margin of 0.01"),
+    (UNDECIDED, {}, 27.9, 0.0, "observe", "extended"),
+    (UNDECIDED, {}, 28, 0.0, "accept", "undecided after 2 times 14d, accepted because the mean is within"),
+    (UNDECIDED_ABOVE, {}, 28, 0.0, "roll_back", "undecided after 2 times 14d, rolled back because the mean"),
+    (FEW_ROWS, {}, 14, 0.0, "observe", "extended, too little to judge by (999 of 1000 rows)"),
+    (FEW_ROWS, {}, 300, 0.0, "observe", "too little"),
+    (FEW_BLOCKS, {}, 300, 0.0, "observe", "19 of 20 blocks"),
+    (NOTHING, {}, 300, 0.0, "observe", "0 of 20 blocks; 0 of 1000 rows"),
+    (CLEARLY_BETTER, {}, 300, 0.06, "observe", "6.0% of the losses are clipped"),
+]
+
+
+@pytest.mark.parametrize(("state", "changed", "observed", "clipped", "verdict", "words"), PROBATIONS)
+def test_probation(
+    state: ComparisonState,
+    changed: dict[str, Any],
+    observed: float,
+    clipped: float,
+    verdict: str,
+    words: str,
+) -> None:
+    judgement = judge_probation(
+        probation(**changed),
+        state,
+        started_at=START,
+        now=START + 1000 * DAY,
+        clipped_share=clipped,
+        observed_until=START + observed * DAY,
+    )
+    assert judgement.verdict == verdict
+    assert words in judgement.reason
+
+
+def test_bounds_travel_with_the_judgement() -> None:
+    early = judge_shadow(shadow(), FEW_BLOCKS, started_at=START, now=START)
+    assert (early.bounds.mean, early.bounds.lower, early.bounds.upper) == (-0.5, -math.inf, math.inf)
+    assert "[-inf, +inf]" in early.reason
