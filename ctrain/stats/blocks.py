@@ -1,0 +1,147 @@
+"""How long a block of rows must be so that the means of blocks are nearly independent."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+LENGTHS_PER_BLOCK = 5
+MIN_PANES = 20
+"""With fewer panes that hold rows the correlation cannot be estimated."""
+MIN_PAIRS = 8
+"""A lag with fewer pairs of panes ends the sum."""
+MAX_PANES = 2**20
+
+
+def block_length(
+    event_at: npt.NDArray[np.generic], differences: npt.ArrayLike, pane: timedelta, longest: timedelta
+) -> timedelta:
+    """Return a whole number of panes, at least five correlation lengths and at most ``longest``.
+
+    Parameters
+    ----------
+    event_at
+        instants of the rows, ``datetime64`` or seconds; any order.
+    differences
+        loss of one model minus loss of the other on each row; rows with NaN are left out.
+    pane
+        the shortest block, and the unit of every other.
+    longest
+        the longest block; a pane is returned when even that is longer.
+
+    Returns
+    -------
+    timedelta
+        ``pane`` when the pane means do not correlate or do not vary; the most panes that fit into
+        ``longest`` when fewer than 20 panes hold rows, because too little is known then.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=2000)
+    >>> hours = np.arange(2000) * 3600
+    >>> block_length(hours, noise, timedelta(hours=1), timedelta(days=2))
+    datetime.timedelta(seconds=3600)
+    >>> slow = np.convolve(noise, np.ones(4), mode="same")
+    >>> block_length(hours, slow, timedelta(hours=1), timedelta(days=2)) / timedelta(hours=1)  # theory: 15
+    16.0
+
+    References
+    ----------
+    See ``correlation_length``.
+    """
+    most = max(1, longest // pane)
+    means = pane_means(event_at, np.asarray(differences, dtype=np.float64), pane)
+    if int(np.isfinite(means).sum()) < MIN_PANES:
+        return most * pane
+    wanted = math.ceil(LENGTHS_PER_BLOCK * correlation_length(means))
+    return min(max(1, wanted), most) * pane
+
+
+def pane_means(event_at: npt.NDArray[np.generic], values: Floats, pane: timedelta) -> Floats:
+    """Return the mean of every consecutive pane from the first row to the last; NaN without a row.
+
+    Of more than ``MAX_PANES`` panes the most recent are returned.
+
+    >>> pane_means(np.array([0, 30, 200]), np.array([1.0, 2.0, 5.0]), timedelta(minutes=1))
+    array([1.5, nan, nan, 5. ])
+    """
+    usable = np.isfinite(values)
+    if not usable.any():
+        return np.empty(0)
+    index = np.floor(_seconds(event_at)[usable] / pane.total_seconds()).astype(np.int64)
+    kept = index > index.max() - MAX_PANES
+    index, values = index[kept] - index[kept].min(), values[usable][kept]
+    rows = np.bincount(index).astype(np.float64)
+    sums = np.bincount(index, weights=values)
+    means: Floats = np.divide(sums, rows, out=np.full(rows.size, np.nan), where=rows > 0)
+    return means
+
+
+def _seconds(event_at: npt.NDArray[np.generic]) -> Floats:
+    if event_at.dtype.kind == "M":
+        microseconds = event_at.astype("datetime64[us]").astype(np.int64)
+        return microseconds / 1e6
+    return event_at.astype(np.float64)
+
+
+def correlation_length(series: Floats) -> float:
+    """Return twice the sum of the autocorrelations, in steps of the series; 0 for independent steps.
+
+    This is the integrated autocorrelation time minus one. The sum is cut by Geyer's initial
+    positive sequence: at the first pair of lags (2, 3), (4, 5), ... whose autocorrelations sum to
+    zero or less. Missing steps (NaN) take part in no pair.
+
+    Parameters
+    ----------
+    series
+        equally spaced values; NaN where there is none.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> series = np.zeros(20_000)
+    >>> for step in range(1, series.size):
+    ...     series[step] = 0.5 * series[step - 1] + rng.normal()
+    >>> round(correlation_length(series), 1)  # theory: 2 * 0.5 / (1 - 0.5) = 2
+    2.0
+
+    References
+    ----------
+    Geyer, C. J. (1992). Practical Markov chain Monte Carlo. Statistical Science 7(4), 473-483.
+    """
+    correlations = _autocorrelations(series)
+    if correlations.size == 0:
+        return 0.0
+    later = correlations[1 : 1 + (correlations.size - 1) // 2 * 2].reshape(-1, 2).sum(axis=1)
+    ends = np.flatnonzero(later <= 0)
+    kept = later[: ends[0]] if ends.size else later
+    return max(0.0, 2.0 * float(correlations[0] + kept.sum()))
+
+
+def _autocorrelations(series: Floats) -> Floats:
+    """Autocorrelation at lags 1, 2, ... while there are pairs enough; by FFT."""
+    present = np.isfinite(series)
+    if int(present.sum()) < 2:
+        return np.empty(0)
+    centred = np.where(present, series - series[present].mean(), 0.0)
+    variance = float((centred**2).sum() / present.sum())
+    if variance <= np.finfo(np.float64).eps * float((series[present] ** 2).mean()):
+        return np.empty(0)
+    size = 1 << (2 * series.size - 1).bit_length()
+    pairs = np.rint(_lagged_products(present.astype(np.float64), size))[1 : series.size]
+    products = _lagged_products(centred, size)[1 : series.size]
+    short = np.flatnonzero(pairs < MIN_PAIRS)
+    end = short[0] if short.size else pairs.size
+    correlations: Floats = products[:end] / pairs[:end] / variance
+    return correlations
+
+
+def _lagged_products(values: Floats, size: int) -> Floats:
+    spectrum = np.fft.rfft(values, size)
+    products: Floats = np.fft.irfft(np.abs(spectrum) ** 2, size)
+    return products
