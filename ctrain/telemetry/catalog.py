@@ -58,7 +58,7 @@ def _gauge(name: str, text: str, *labels: str, newest: int | None = None) -> Met
 _TABLE = (
     Metric("build_info", Kind.GAUGE, "1, labelled with the version of ctrain.", ("version",)),
     Metric("leader", Kind.GAUGE, "1 while this daemon holds the lease of its database.", ()),
-    _gauge("config_last_reload_successful", "1 when the policy file on disk is the one in force, else 0."),
+    Metric("config_last_reload_successful", Kind.GAUGE, "1 when the policies on disk are in force.", ()),
     Metric("tick_duration_seconds", Kind.HISTOGRAM, "Time of a policy's tick.", (), SECONDS),
     _gauge("tick_last_success_timestamp_seconds", "Unix time of the last tick without a fault."),
     _counter("tick_failures_total", "Ticks that a fault ended, by kind of fault.", "kind"),
