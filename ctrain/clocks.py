@@ -76,7 +76,9 @@ class StreamClockFile:
             if not alive():
                 raise TransientError("the daemon stopped; its log says why")
             if time.monotonic() > deadline:
-                raise TransientError(f"the daemon is not done with {now.isoformat()} after {timeout_seconds} s")
+                raise TransientError(
+                    f"the daemon is not done with {now.isoformat()} after {timeout_seconds} s"
+                )
             time.sleep(0.005)
 
     def _acknowledged(self, now: datetime) -> bool:
@@ -102,3 +104,13 @@ def _write_instant(path: Path, now: datetime) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps({"kind": "stream", "now": now.astimezone(UTC).isoformat()}))
     os.replace(partial, path)
+
+
+def wait_for(condition: Callable[[], bool], timeout_seconds: float, pause_seconds: float = 0.05) -> bool:
+    """Look at ``condition`` until it holds; False when ``timeout_seconds`` of real time have passed."""
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause_seconds)
+    return True

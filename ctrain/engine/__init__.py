@@ -1,0 +1,1 @@
+"""The use cases: ingest, observe, decide, advance; they know only ports."""

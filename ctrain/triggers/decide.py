@@ -1,4 +1,4 @@
-"""From triggers, verdict states, schedules and limits to decisions: pure, one per trigger, each with a reason."""
+"""From triggers, verdict states, schedules and limits to decisions: one per trigger, each with a reason."""
 
 from __future__ import annotations
 

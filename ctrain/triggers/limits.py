@@ -54,7 +54,8 @@ class Limited:
 def check_limits(limits: Limits, facts: LimitFacts, now: datetime, *, manual: bool = False) -> Limited | None:
     """Return the first limit that forbids a run now, or None.
 
-    A person's request (``manual``) passes cooldown, backoff, budget and ``min_new_labels``, never the others.
+    A person's request (``manual``) passes cooldown, backoff, budget and ``min_new_labels``, never
+    the others.
     """
     checks = _always(facts) if manual else _all(limits, facts, now)
     return next((found for found in checks if found is not None), None)
@@ -113,7 +114,10 @@ def _backoff(limits: Limits, facts: LimitFacts, now: datetime) -> Limited | None
     if now >= until:
         return None
     word = facts.ended_runs[0].phase.value.lower().replace("_", " ")
-    reason = f"backoff after {failures} runs in a row without success (the last {word}), until {until:%Y-%m-%d %H:%M} UTC"
+    reason = (
+        f"backoff after {failures} runs in a row without success (the last {word}), "
+        f"until {until:%Y-%m-%d %H:%M} UTC"
+    )
     return Limited(Suppression.BACKOFF, reason, until)
 
 

@@ -1,0 +1,107 @@
+"""``ctrain check``: the engine's own ingest and observe on a throw-away copy of the state."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctrain.app.wiring import close_shell, load_fleet, open_shell, watch_policy
+from ctrain.clocks import CLOCK_FILE, wait_for
+from ctrain.engine.champions import sync_champion
+from ctrain.engine.ingest import ingest
+from ctrain.engine.observe import observe, observe_freshness
+from ctrain.errors import InputError, TransientError
+
+if TYPE_CHECKING:
+    from ctrain.domain import Verdict
+    from ctrain.engine.watch import Watch
+    from ctrain.settings import Settings
+
+PATIENCE_SECONDS = 300.0
+
+
+def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> list[Verdict]:
+    """The newest verdict of every monitor, with all data that is there now; changes nothing.
+
+    Raises
+    ------
+    InputError
+        when the state is not in SQLite: then a daemon's own verdicts are to be asked for.
+    TransientError
+        when scoring takes longer than a few minutes.
+    """
+    from ctrain.telemetry import PrometheusTelemetry
+
+    if not settings.database_url.startswith("sqlite"):
+        raise InputError(
+            "check works on a copy of the state, which needs SQLite; use `ctrain status` instead"
+        )
+    fleet = load_fleet([path], environ)
+    with tempfile.TemporaryDirectory(prefix="ctrain-check-") as folder:
+        copy = _copied(settings, Path(folder))
+        shell = open_shell(copy, fleet, PrometheusTelemetry(environ))
+        try:
+            watch = watch_policy(shell, fleet[0], None)
+            sync_champion(watch)
+            if not wait_for(lambda: _settled(watch), PATIENCE_SECONDS):
+                raise TransientError("scoring the new rows takes too long; is the machine busy?")
+            with shell.store.read() as tx:
+                found = {verdict.monitor: verdict for verdict in tx.latest_verdicts(watch.name)}
+            return [found[name] for name in watch.policy.monitors if name in found]
+        finally:
+            close_shell(shell)
+
+
+def _settled(watch: Watch) -> bool:
+    moved = ingest(watch)
+    observed = observe(watch)
+    observe_freshness(watch)
+    return not moved and not observed.panes and not observed.waiting
+
+
+def _copied(settings: Settings, folder: Path) -> Settings:
+    """Settings of a home in ``folder`` that starts where the real one stands."""
+    if settings.home.exists():
+        _copy_database(settings.home / "state.db", folder / "state.db")
+        _link_tree(settings.rows_folder, folder / "rows")
+        if (settings.home / CLOCK_FILE).exists():
+            shutil.copy(settings.home / CLOCK_FILE, folder / CLOCK_FILE)
+    tracking_uri = settings.tracking_uri
+    if tracking_uri is None and (settings.home / "mlflow.db").exists():
+        from ctrain.registry import embedded_tracking_uri
+
+        tracking_uri = embedded_tracking_uri(settings.home)
+    return replace(
+        settings, home=folder, database_url=f"sqlite:///{folder / 'state.db'}", tracking_uri=tracking_uri
+    )
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    if source.exists():
+        with closing(sqlite3.connect(source)) as before, closing(sqlite3.connect(target)) as after:
+            before.backup(after)
+
+
+def _link_tree(source: Path, target: Path) -> None:
+    """The same files under another name: segments never change, so nothing is copied."""
+    for path in source.rglob("*") if source.exists() else ():
+        place = target / path.relative_to(source)
+        if path.is_dir():
+            place.mkdir(parents=True, exist_ok=True)
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _link(path, place)
+
+
+def _link(path: Path, place: Path) -> None:
+    try:
+        os.link(path, place)
+    except OSError:
+        shutil.copy(path, place)

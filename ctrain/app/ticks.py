@@ -1,0 +1,212 @@
+"""The daemon's loop: every policy ticks on its own, one broad net around each tick.
+
+APScheduler is the ticker and nothing else: each policy has one pending job in memory, and a tick
+schedules the next one, at once while there is work, a little later while a child is busy, after the
+tick interval when all is quiet. On stream time the daemon says when it is quiet, so that a replay
+can go in lock-step with it.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ctrain.clocks import StreamClock
+from ctrain.engine.tick import Ticked, tick
+from ctrain.errors import CtrainError, StateConflict, TransientError
+
+if TYPE_CHECKING:
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    from ctrain.domain import PolicyName
+    from ctrain.engine.watch import Watch
+    from ctrain.ports import Clock, Store, Telemetry, Timer
+
+BUSY_DELAY = timedelta(milliseconds=200)
+STREAM_DELAY = timedelta(milliseconds=10)
+FAULT_DELAY = timedelta(seconds=5)
+TICK_THREADS = 4
+LEASE = "daemon"
+FULL_TICK_EVERY = 100
+"""On stream time, how many looks at an unmoved clock pass between two full ticks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often a policy ticks and how long the daemon's lease lasts without renewal."""
+
+    tick: timedelta
+    lease: timedelta
+
+
+class TickLoop:
+    """Ticks every watch until stopped; ``healthy`` and ``ready`` tell how it goes."""
+
+    def __init__(
+        self,
+        watches: Mapping[PolicyName, Watch],
+        clock: Clock,
+        timer: Timer,
+        telemetry: Telemetry,
+        rhythm: Rhythm,
+    ) -> None:
+        self._watches = dict(watches)
+        self._clock = clock
+        self._timer = timer
+        self._telemetry = telemetry
+        self._rhythm = rhythm
+        self._quiet_at: dict[PolicyName, datetime] = {}
+        self._looks: dict[PolicyName, int] = {}
+        self._ticked_at: dict[PolicyName, float] = {}
+        self._lock = threading.Lock()
+        self._scheduler: BackgroundScheduler | None = None
+
+    def start(self) -> None:
+        """Give every policy its first tick now."""
+        from apscheduler.executors.pool import ThreadPoolExecutor
+        from apscheduler.schedulers.background import BackgroundScheduler
+
+        self._scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(TICK_THREADS)},
+            job_defaults={"misfire_grace_time": None, "coalesce": True},
+            timezone="UTC",
+        )
+        self._scheduler.start()
+        for name in self._watches:
+            self._schedule(name, timedelta(0))
+
+    def every(self, interval: timedelta, call: Callable[[], None]) -> None:
+        """Also call ``call`` every ``interval`` of real time."""
+        assert self._scheduler is not None
+        self._scheduler.add_job(call, "interval", seconds=interval.total_seconds())
+
+    def stop(self) -> None:
+        """Let the ticks under way finish, and start no more."""
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=True)
+            self._scheduler = None
+
+    @property
+    def ready(self) -> bool:
+        """Every policy has ticked at least once."""
+        return set(self._ticked_at) >= set(self._watches)
+
+    @property
+    def healthy(self) -> bool:
+        """No policy has gone without a successful tick for long."""
+        patience = 5 * self._rhythm.tick.total_seconds() + 60
+        now = self._timer.monotonic()
+        return all(now - at < patience for at in self._ticked_at.values())
+
+    def _schedule(self, name: PolicyName, delay: timedelta) -> None:
+        scheduler = self._scheduler
+        if scheduler is not None and scheduler.running:
+            scheduler.add_job(
+                self._tick,
+                "date",
+                run_date=self._timer.now() + delay,
+                args=[name],
+                id=name,
+                replace_existing=True,
+            )
+
+    def _tick(self, name: PolicyName) -> None:
+        delay = self._rhythm.tick
+        try:
+            delay = self._tick_once(name)
+        finally:
+            self._schedule(name, delay)
+
+    def _tick_once(self, name: PolicyName) -> timedelta:
+        now = self._clock.now()
+        if self._nothing_since(name, now):
+            return STREAM_DELAY
+        started = self._timer.monotonic()
+        ticked = self._guarded(self._watches[name])
+        if isinstance(ticked, timedelta):
+            return ticked
+        ended = self._timer.monotonic()
+        self._ticked_at[name] = ended
+        self._telemetry.observe("tick_duration_seconds", ended - started, policy=name)
+        self._telemetry.gauge(
+            "tick_last_success_timestamp_seconds", self._timer.now().timestamp(), policy=name
+        )
+        return self._next_delay(name, ticked, now)
+
+    def _nothing_since(self, name: PolicyName, now: datetime) -> bool:
+        """On stream time: the clock has not moved since everything was done, so neither has anything."""
+        if not isinstance(self._clock, StreamClock) or self._quiet_at.get(name) != now:
+            return False
+        self._looks[name] = self._looks.get(name, 0) + 1
+        return self._looks[name] % FULL_TICK_EVERY != 0
+
+    def _next_delay(self, name: PolicyName, ticked: Ticked, now: datetime) -> timedelta:
+        on_stream = isinstance(self._clock, StreamClock)
+        if ticked.moved:
+            return timedelta(0)
+        if ticked.waiting:
+            return STREAM_DELAY if on_stream else BUSY_DELAY
+        if not on_stream:
+            return self._rhythm.tick
+        self._acknowledge(name, now)
+        return STREAM_DELAY
+
+    def _acknowledge(self, name: PolicyName, now: datetime) -> None:
+        assert isinstance(self._clock, StreamClock)
+        with self._lock:
+            self._quiet_at[name] = now
+            if all(self._quiet_at.get(other) == now for other in self._watches):
+                self._clock.acknowledge(now)
+
+    def _guarded(self, watch: Watch) -> Ticked | timedelta:
+        """The tick boundary of a policy: whatever happens inside, the other policies go on.
+
+        A duration says after how long to try again.
+        """
+        try:
+            return tick(watch)
+        except StateConflict as error:
+            self._fault(watch, "state_conflict", error)
+            return BUSY_DELAY
+        except TransientError as error:
+            self._fault(watch, "transient", error)
+            return min(error.retry_in, self._rhythm.tick)
+        except CtrainError as error:
+            self._fault(watch, "error", error)
+        except Exception as error:  # noqa: BLE001  # the one broad net: other policies must go on
+            self._fault(watch, "unexpected", error, traceback.format_exc())
+        return FAULT_DELAY
+
+    def _fault(self, watch: Watch, kind: str, error: Exception, trace: str = "") -> None:
+        self._telemetry.count("tick_failures_total", policy=watch.name, kind=kind)
+        fields = {"traceback": trace} if trace else {}
+        self._telemetry.log("tick_failed", policy=watch.name, kind=kind, message=str(error), **fields)
+
+
+class Lease:
+    """The daemon's lease on its database: one daemon at a time, proved by a fencing token."""
+
+    def __init__(self, store: Store, timer: Timer, holder: str, duration: timedelta) -> None:
+        self._store = store
+        self._timer = timer
+        self._holder = holder
+        self._duration = duration
+
+    def acquire(self) -> int | None:
+        """The fencing token, or None while another daemon holds the lease."""
+        with self._store.write() as tx:
+            return tx.acquire_lease(LEASE, self._holder, self._timer.now(), self._duration)
+
+    def release(self) -> None:
+        with self._store.write() as tx:
+            tx.release_lease(LEASE, self._holder)
+
+    def other(self) -> str | None:
+        """Who else holds it."""
+        with self._store.read() as tx:
+            holder = tx.lease_holder(LEASE, self._timer.now())
+        return None if holder == self._holder else holder

@@ -1,0 +1,157 @@
+"""The one place where everything is wired: settings and policies in, ports and watches out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctrain.clocks import RealTimer, StreamClock, open_clock
+from ctrain.domain import PolicyName
+from ctrain.engine.watch import Watch
+from ctrain.errors import InputError, PolicyError
+from ctrain.policy.available import unavailable_parts
+from ctrain.policy.checks import check_fleet
+from ctrain.policy.files import LoadedPolicy, load_policies, parse_policy, policy_identity
+
+if TYPE_CHECKING:
+    from ctrain.ports import (
+        Clock,
+        Launcher,
+        Registry,
+        RowLogs,
+        Scorer,
+        Sources,
+        Store,
+        Telemetry,
+        Timer,
+        Workspace,
+    )
+    from ctrain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """The adapters around the engine; a test replaces one with ``dataclasses.replace``."""
+
+    settings: Settings
+    store: Store
+    registry: Registry
+    launcher: Launcher
+    scorer: Scorer
+    workspace: Workspace
+    row_logs: RowLogs
+    sources: Sources
+    telemetry: Telemetry
+    clock: Clock
+    timer: Timer
+
+
+def load_fleet(paths: Sequence[Path], environ: Mapping[str, str]) -> list[LoadedPolicy]:
+    """Every policy under ``paths``, fit to be run together.
+
+    Raises
+    ------
+    PolicyError
+        with every problem of every file, also parts that this version cannot run.
+    """
+    loaded, errors = load_policies(paths, environ)
+    problems = [problem for error in errors for problem in error.problems]
+    problems += check_fleet(loaded)
+    for one in loaded:
+        problems += [f"{one.path}: {message}" for message in unavailable_parts(one.policy)]
+    if problems:
+        raise PolicyError(*problems)
+    if not loaded:
+        raise InputError(f"no policy files (*.yaml) in {', '.join(map(str, paths))}")
+    return loaded
+
+
+def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | None) -> Watch:
+    """The policy with the ports that its ticks need; registers it in the store.
+
+    Raises StateConflict when another model, task, id or event time goes by the policy's name.
+    """
+    policy = loaded.policy
+    name = PolicyName(policy.policy)
+    now = shell.clock.now()
+    with shell.store.write() as tx:
+        tx.save_policy(name, loaded.hash, policy_identity(policy), now)
+    row_log = shell.row_logs.open(name, policy.data, policy.model.task)
+    row_log.sweep()
+    on_stream = isinstance(shell.clock, StreamClock)
+    return Watch(
+        loaded=loaded,
+        store=shell.store,
+        registry=shell.registry,
+        launcher=shell.launcher,
+        scorer=shell.scorer,
+        workspace=shell.workspace,
+        telemetry=shell.telemetry,
+        clock=shell.clock,
+        timer=shell.timer,
+        row_log=row_log,
+        rows_source=shell.sources.open_rows(policy),
+        labels_source=shell.sources.open_labels(policy),
+        parse_snapshot=lambda text, path: parse_policy(text, Path(path), os.environ),
+        lease=lease,
+        registry_poll_seconds=0.0 if on_stream else shell.settings.registry_poll.total_seconds(),
+        watched_since=now,
+    )
+
+
+def open_database(settings: Settings) -> Store:
+    """The store of the home, for commands: created when absent, migrated to this version."""
+    from ctrain.store import open_store
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    return open_store(settings.database_url)
+
+
+def open_existing_database(settings: Settings) -> Store:
+    """The store of a home that a daemon has used; raises InputError when there is none."""
+    if settings.database_url.startswith("sqlite") and not (settings.home / "state.db").exists():
+        raise InputError(
+            f"{settings.home}: no ctrain home here; start `ctrain run` first, or name it with --home"
+        )
+    return open_database(settings)
+
+
+def open_shell(settings: Settings, fleet: Sequence[LoadedPolicy], telemetry: Telemetry) -> Shell:
+    """All adapters on the real world; children start when they are first needed."""
+    from ctrain.launchers import ProcessLauncher
+    from ctrain.registry import MlflowRegistry, embedded_tracking_uri, prepare_embedded
+    from ctrain.rows import ParquetRowLogs
+    from ctrain.rows.workspace import FolderWorkspace
+    from ctrain.scoring import ScorerPool
+    from ctrain.sources import FileSources
+
+    folders = {one.policy.policy: one.folder for one in fleet}
+    store = open_database(settings)
+    tracking_uri = settings.tracking_uri
+    if tracking_uri is None:
+        prepare_embedded(settings.home)
+        tracking_uri = embedded_tracking_uri(settings.home)
+    return Shell(
+        settings=settings,
+        store=store,
+        registry=MlflowRegistry(tracking_uri),
+        launcher=ProcessLauncher(tracking_uri),
+        scorer=ScorerPool(tracking_uri),
+        workspace=FolderWorkspace(settings.runs_folder),
+        row_logs=ParquetRowLogs(settings.rows_folder, store),
+        sources=FileSources(lambda policy: folders[policy.policy]),
+        telemetry=telemetry,
+        clock=open_clock(settings.home),
+        timer=RealTimer(),
+    )
+
+
+def close_shell(shell: Shell) -> None:
+    """Stop the children that serve the daemon; trainings go on and are found again."""
+    for port in (shell.scorer, shell.registry):
+        close = getattr(port, "close", None)
+        if close is not None:
+            close()

@@ -1,0 +1,171 @@
+"""Commands that change something: each is recorded with its actor, and answered.
+
+They talk to the database, so they work whether or not a daemon runs: a running daemon answers,
+otherwise ``rollback`` and ``cancel`` are carried out here, and ``trigger`` waits for the next start.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ctrain.cli.options import AsJson, Home, PolicyArgument, Reason, Wait, actor, load_settings
+from ctrain.cli.output import BREACHED, fail, guarded, print_json, print_table
+from ctrain.domain import PolicyName, RequestKind
+
+
+def register(app: typer.Typer) -> None:
+    for name, command in (
+        ("trigger", trigger),
+        ("pause", pause),
+        ("resume", resume),
+        ("cancel", cancel),
+        ("rollback", rollback),
+        ("check", check),
+        ("adopt", adopt),
+    ):
+        app.command(name)(guarded(command))
+
+
+def trigger(
+    policy: PolicyArgument,
+    reason: Reason = "asked for",
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", help="KEY=VALUE for this run's training function; repeatable."),
+    ] = None,
+    home: Home = None,
+    wait: Wait = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Start a run now, past cooldown and backoff."""
+    arguments = {"reason": reason, "params": dict(_pair(text) for text in param or [])}
+    _ask(RequestKind.TRIGGER, policy, arguments, home, wait, as_json)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    from ctrain.errors import InputError
+
+    key, found, value = text.partition("=")
+    if not found or not key:
+        raise InputError(f"--param {text}: expected KEY=VALUE")
+    return key, value
+
+
+def cancel(
+    run: Annotated[str, typer.Argument(help="Id of the run.", metavar="RUN")],
+    reason: Reason = "",
+    home: Home = None,
+    wait: Wait = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel a run; on probation that rolls it back, while promoting it is refused."""
+    policy = run.rpartition("-")[0]
+    _ask(RequestKind.CANCEL, policy, {"run": run, "reason": reason}, home, wait, as_json)
+
+
+def rollback(
+    policy: PolicyArgument, reason: Reason = "", home: Home = None, wait: Wait = 30.0, as_json: AsJson = False
+) -> None:
+    """Make the previous champion the champion again."""
+    _ask(RequestKind.ROLLBACK, policy, {"reason": reason}, home, wait, as_json)
+
+
+def _ask(
+    kind: RequestKind, policy: str, arguments: dict[str, Any], home: Path | None, wait: float, as_json: bool
+) -> None:
+    from ctrain.app.asking import ask
+
+    answer = ask(
+        load_settings(home), os.environ, PolicyName(policy), kind, actor(), arguments, timedelta(seconds=wait)
+    )
+    if as_json:
+        print_json({"request": answer.id, "answered": bool(answer.answer), "answer": answer.answer})
+    elif answer.answer:
+        typer.echo(answer.answer)
+    else:
+        typer.echo(f"request {answer.id} is on record; a daemon will answer it when it runs")
+    if answer.answer.startswith("refused"):
+        raise typer.Exit(1)
+
+
+def pause(policy: PolicyArgument, home: Home = None, as_json: AsJson = False) -> None:
+    """Start no more runs; what runs goes on, and sensing too."""
+    _set_paused(policy, True, home, as_json)
+
+
+def resume(policy: PolicyArgument, home: Home = None, as_json: AsJson = False) -> None:
+    """Let triggers start runs again."""
+    _set_paused(policy, False, home, as_json)
+
+
+def _set_paused(policy: str, paused: bool, home: Path | None, as_json: bool) -> None:
+    from ctrain.app.asking import set_paused
+
+    set_paused(load_settings(home), PolicyName(policy), paused, actor())
+    if as_json:
+        print_json({"policy": policy, "paused": paused})
+    else:
+        typer.echo(f"{policy} is {'paused' if paused else 'watched again'}")
+
+
+def check(
+    path: Annotated[Path, typer.Argument(help="Policy file.", metavar="POLICY")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run all monitors once, on a copy of the state; nothing is changed."""
+    from ctrain.app.checking import check_policy
+
+    verdicts = check_policy(load_settings(home), path, os.environ)
+    breached = any(verdict.status.value == "BREACHED" for verdict in verdicts)
+    if as_json:
+        print_json({"verdicts": [_verdict(one) for one in verdicts], "breached": breached})
+    else:
+        print_table(
+            ["monitor", "status", "value", "threshold", "n", "as of", "reason"],
+            [list(_verdict(one).values()) for one in verdicts],
+        )
+    if breached:
+        raise typer.Exit(BREACHED)
+
+
+def _verdict(verdict: Any) -> dict[str, Any]:
+    return {
+        "monitor": verdict.monitor,
+        "status": verdict.status.value,
+        "value": verdict.value,
+        "threshold": verdict.threshold,
+        "n": verdict.n,
+        "as_of": verdict.as_of.isoformat(),
+        "reason": verdict.reason,
+    }
+
+
+def adopt(
+    model: Annotated[str, typer.Argument(help="Name of the registered model.", metavar="MODEL")],
+    version: Annotated[
+        str | None, typer.Option("--version", help="Default: the one that the champion alias names.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write a draft of a policy to this file.")] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over a champion that ctrain did not train: record its digest, try it, draft a policy."""
+    from ctrain.app.adopting import adopt_model
+
+    report = adopt_model(load_settings(home), model, version, actor())
+    if out is not None:
+        if out.exists():
+            fail(f"{out}: exists already; name another file with --out", 2)
+        out.write_text(report.draft)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        typer.echo(report.text())
+        if out is None:
+            typer.echo(report.draft)

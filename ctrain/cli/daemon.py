@@ -1,0 +1,35 @@
+"""``ctrain run``: the daemon."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ctrain.cli.options import Home, load_settings
+from ctrain.cli.output import guarded
+from ctrain.settings import DEFAULT_LISTEN
+
+
+def register(app: typer.Typer) -> None:
+    app.command("run")(guarded(run))
+
+
+def run(
+    paths: Annotated[list[Path], typer.Argument(help="Policy files, or folders of them.", metavar="PATH...")],
+    home: Home = None,
+    listen: Annotated[
+        str, typer.Option("--listen", help="HOST:PORT of /metrics and /-/healthy; loopback unless told.")
+    ] = DEFAULT_LISTEN,
+) -> None:
+    """Watch the policies until stopped (SIGTERM, Ctrl-C)."""
+    from ctrain.app.daemon import Daemon
+    from ctrain.app.wiring import load_fleet, open_shell
+    from ctrain.telemetry import PrometheusTelemetry
+
+    settings = load_settings(home)
+    fleet = load_fleet(paths, os.environ)
+    shell = open_shell(settings, fleet, PrometheusTelemetry(os.environ))
+    Daemon(shell, fleet, listen).run()

@@ -1,0 +1,30 @@
+"""Options that many commands share, and what they stand for."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ctrain.settings import Settings
+
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder of the daemon's state.  [env: CTRAIN_HOME; default: .ctrain]"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PolicyArgument = Annotated[str, typer.Argument(help="Name of the policy.", metavar="POLICY")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; recorded with the actor.")]
+Wait = Annotated[float, typer.Option("--wait", help="Seconds to wait for a running daemon's answer.")]
+
+
+def load_settings(home: Path | None) -> Settings:
+    return Settings.load(home, os.environ)
+
+
+def actor() -> str:
+    """Who is asking, for the record: ``CTRAIN_ACTOR`` or the user of the operating system."""
+    return os.environ.get("CTRAIN_ACTOR") or getpass.getuser()

@@ -1,0 +1,69 @@
+"""What commands print and how they end: text or JSON, and the exit codes of the contract."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import typer
+
+from ctrain.errors import CtrainError, InputError, PolicyError
+
+DONE = 0
+FAILED = 1
+BAD_INPUT = 2
+BREACHED = 3
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """The command with our exceptions turned into a message on stderr and an exit code."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except (PolicyError, InputError) as error:
+            fail(str(error), BAD_INPUT)
+        except CtrainError as error:
+            fail(str(error), FAILED)
+
+    return run
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    """Print ``message`` on stderr and end with ``code``."""
+    print(message, file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document; numbers that JSON does not have become null."""
+    print(json.dumps(_plain(value), indent=2, default=str))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+    """Print a table that fits the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, title=title, title_justify="left", header_style="bold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console().print(table)

@@ -1,0 +1,236 @@
+"""EVALUATING: judge the challenger by the gates on rows that it has not seen.
+
+Everything the later phases need is fixed here, before a single live row is compared: the clip of
+regression errors, the length of the shadow's blocks, the reference of the inputs and the baselines
+of the change detectors, all keyed by the challenger's version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctrain.domain import Run, Task, Version
+from ctrain.engine.alias_moves import ensure_digest
+from ctrain.engine.champions import cut_off
+from ctrain.engine.moves import MOVED, WAITING, Step, found_in, move, with_details
+from ctrain.engine.references import save_reference_of_run
+from ctrain.engine.scores import as_floats, score_rows
+from ctrain.lifecycle.gates import GateReport, judge_gates
+from ctrain.lifecycle.transitions import RunEvent
+from ctrain.monitors.change import make_baseline
+from ctrain.policy.monitors import ChangeMonitor
+from ctrain.stats.blocks import block_length
+from ctrain.stats.losses import bounded_losses, row_losses
+from ctrain.stats.metrics import evaluate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ctrain.engine.watch import Watch
+    from ctrain.ports import Transaction
+
+Floats = npt.NDArray[np.float64]
+CLIP_QUANTILE = 0.99
+MIN_COMMON_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """The held-out rows with the scores of both models; ``champion`` is None when there is none."""
+
+    rows: pa.Table
+    labels: Floats
+    challenger: Floats
+    champion: Floats | None
+    fair: npt.NDArray[np.bool_]
+    """Rows that the champion has not been trained on either."""
+
+
+def evaluate_challenger(watch: Watch, run: Run) -> Step:
+    """EVALUATING -> SHADOWING, PROMOTING (a first champion) or REJECTED."""
+    holdout = _score_holdout(watch, run)
+    if isinstance(holdout, Step):
+        return holdout
+    task = watch.policy.model.task
+    challenger = evaluate(task, holdout.labels, holdout.challenger)
+    champion = paired = None
+    if holdout.champion is not None:
+        fair = holdout.fair
+        champion = evaluate(task, holdout.labels[fair], holdout.champion[fair])
+        paired = evaluate(task, holdout.labels[fair], holdout.challenger[fair])
+    report = _judge(watch, holdout, challenger, paired, champion)
+    run = with_details(run, "evaluation", _found(watch, holdout, challenger, champion, report))
+    _annotate(watch, run, challenger, champion, report)
+    return _conclude(watch, run, holdout, report)
+
+
+def _conclude(watch: Watch, run: Run, holdout: Holdout, report: GateReport) -> Step:
+    if not report.passed:
+        failed = "; ".join(result.reason for result in report.results if not result.passed)
+        move(watch, run, RunEvent.REJECT, f"gates: {failed}", evidence=found_in(run, "evaluation"))
+        return MOVED
+    passed = "; ".join(result.reason for result in report.results) or "no gates are declared"
+    reference = save_reference_of_run(watch, run)
+    baselines = _baselines(watch, holdout)
+    version = run.challenger_version
+    assert version is not None
+
+    def keyed_by_version(tx: Transaction) -> None:
+        reference(tx)
+        for monitor, state in baselines.items():
+            tx.save_detector(watch.name, monitor, version, state)
+
+    event = RunEvent.PASS_FIRST if run.champion_version is None else RunEvent.PASS
+    if run.champion_version is not None:
+        model = watch.policy.model
+        watch.registry.set_alias(model.name, model.aliases.challenger, version)
+    move(
+        watch,
+        run,
+        event,
+        f"gates passed: {passed}",
+        evidence=found_in(run, "evaluation"),
+        also=keyed_by_version,
+    )
+    return MOVED
+
+
+def _score_holdout(watch: Watch, run: Run) -> Holdout | Step:
+    rows = watch.workspace.read(watch.workspace.path(run.id, "holdout.parquet"))
+    if rows is None:
+        move(watch, run, RunEvent.FAIL, "the held-out rows of this run are gone from its folder")
+        return MOVED
+    scores: dict[Version, Floats] = {}
+    versions = [version for version in (run.challenger_version, run.champion_version) if version is not None]
+    models = {version: watch.registry.version(watch.policy.model.name, version) for version in versions}
+    for version in versions:
+        outcome = score_rows(watch, f"{run.id}/holdout-{version}", models[version], rows)
+        if outcome.state == "pending":
+            return WAITING
+        if outcome.state == "failed":
+            move(watch, run, RunEvent.FAIL, outcome.message)
+            return MOVED
+        assert outcome.scores is not None
+        scores[version] = outcome.scores[version]
+    if run.champion_version is not None:
+        ensure_digest(watch, models[run.champion_version])
+    assert run.challenger_version is not None
+    champion = scores.get(run.champion_version) if run.champion_version else None
+    seen_until = cut_off(models[run.champion_version]) if run.champion_version else None
+    return Holdout(
+        rows=rows,
+        labels=as_floats(rows["label"]),
+        challenger=scores[run.challenger_version],
+        champion=champion,
+        fair=_not_before(rows, seen_until),
+    )
+
+
+def _not_before(rows: pa.Table, instant: datetime | None) -> npt.NDArray[np.bool_]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if instant is None:
+        return np.ones(rows.num_rows, dtype=np.bool_)
+    unseen = pc.greater_equal(rows["event_at"], pa.scalar(instant, rows["event_at"].type))
+    return np.asarray(unseen.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _judge(
+    watch: Watch,
+    holdout: Holdout,
+    challenger: dict[str, float],
+    paired: dict[str, float] | None,
+    champion: dict[str, float] | None,
+) -> GateReport:
+    """Absolute gates on the whole holdout, paired ones on rows that neither model was trained on."""
+    note = ""
+    fair = int(holdout.fair.sum())
+    if champion is not None and fair < MIN_COMMON_ROWS:
+        champion, paired = {}, {}
+        note = f"only {fair} held-out rows are later than the champion's training"
+    return judge_gates(watch.policy.gates, challenger, champion, n=fair, note=note, challenger_paired=paired)
+
+
+def _found(
+    watch: Watch,
+    holdout: Holdout,
+    challenger: dict[str, float],
+    champion: dict[str, float] | None,
+    report: GateReport,
+) -> dict[str, Any]:
+    scale = _error_scale(watch, holdout)
+    return {
+        "challenger": challenger,
+        "champion": champion,
+        "fair_rows": int(holdout.fair.sum()),
+        "gates": report.to_json(),
+        "scale": scale,
+        "block_seconds": _block(watch, holdout, scale).total_seconds(),
+    }
+
+
+def _error_scale(watch: Watch, holdout: Holdout) -> float | None:
+    """The 99th percentile of the champion's out-of-sample errors, which clips regression losses."""
+    if watch.policy.model.task is not Task.REGRESSION:
+        return None
+    scores = holdout.challenger if holdout.champion is None else holdout.champion
+    losses = row_losses(watch.policy.model.task, watch.policy.model.metric, holdout.labels, scores)
+    finite = losses[np.isfinite(losses)]
+    return float(np.quantile(finite, CLIP_QUANTILE)) if finite.size else None
+
+
+def _block(watch: Watch, holdout: Holdout, scale: float | None) -> timedelta:
+    shadow = watch.policy.shadow
+    if isinstance(shadow.block, timedelta):
+        return shadow.block
+    if holdout.champion is None:
+        return watch.policy.data.pane
+    task, metric = watch.policy.model.task, watch.policy.model.metric
+    ours, _ = bounded_losses(task, metric, holdout.labels, holdout.challenger, scale)
+    theirs, _ = bounded_losses(task, metric, holdout.labels, holdout.champion, scale)
+    differences = ours - theirs
+    usable = np.isfinite(differences) & holdout.fair
+    event_at = holdout.rows["event_at"].to_numpy()[usable]
+    return block_length(event_at, differences[usable], watch.policy.data.pane, shadow.max_duration / 20)
+
+
+def _baselines(watch: Watch, holdout: Holdout) -> dict[Any, Any]:
+    """The first state of every change detector, from losses of rows that training did not see."""
+    task, metric = watch.policy.model.task, watch.policy.model.metric
+    losses = row_losses(task, metric, holdout.labels, holdout.challenger)
+    usable = losses[np.isfinite(losses)]
+    states: dict[Any, Any] = {}
+    for name, monitor in watch.policy.monitors.items():
+        if isinstance(monitor, ChangeMonitor):
+            baseline = make_baseline(monitor, usable)
+            if baseline is not None:
+                states[name] = {"baseline": baseline.to_json()}
+    return states
+
+
+def _annotate(
+    watch: Watch,
+    run: Run,
+    challenger: dict[str, float],
+    champion: dict[str, float] | None,
+    report: GateReport,
+) -> None:
+    """Show in MLflow what the gates saw."""
+    if run.mlflow_run_id is None:
+        return
+    metrics = {f"holdout.{name}": value for name, value in challenger.items()}
+    metrics |= {f"holdout.champion.{name}": value for name, value in (champion or {}).items()}
+    watch.registry.annotate_run(
+        run.mlflow_run_id,
+        metrics=metrics,
+        tags={"ctrain.gates": "passed" if report.passed else "failed"},
+        artifacts={
+            "gates.txt": "\n".join(result.reason for result in report.results) or "no gates are declared"
+        },
+    )

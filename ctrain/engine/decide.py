@@ -1,0 +1,234 @@
+"""Decide: triggers and limits turn verdicts and history into decisions, each recorded with its reason.
+
+The decision itself is pure (``ctrain.triggers.decide``); here the facts are gathered and what was
+decided is committed: the decision, the claimed occurrence, the answered request and the run that
+starts belong to one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ctrain.domain import (
+    Decision,
+    Outcome,
+    Phase,
+    Request,
+    RequestKind,
+    Run,
+    RunId,
+    TriggerName,
+    TriggerState,
+)
+from ctrain.engine.matured import EPOCH_START, count_labelled, matured_until
+from ctrain.engine.moves import found_in
+from ctrain.engine.watch import ACTOR
+from ctrain.policy.triggers import AllOf, AnyOf, AtLeast, Cron, Every
+from ctrain.triggers.conditions import condition_met
+from ctrain.triggers.decide import MANUAL_TRIGGER
+from ctrain.triggers.decide import decide as decide_triggers
+from ctrain.triggers.limits import EndedRun, LimitFacts
+from ctrain.triggers.schedules import Due, due_occurrence
+
+if TYPE_CHECKING:
+    from ctrain.engine.watch import Watch
+    from ctrain.ports import Transaction
+
+Condition = AllOf | AnyOf | AtLeast
+RUNS_REMEMBERED = 100
+
+
+def interesting(watch: Watch, tx: Transaction) -> bool:
+    """True when the condition of some trigger is met as of the pane just folded."""
+    return any(
+        isinstance(trigger, Condition)
+        and condition_met(trigger, tx.trigger_state(watch.name, TriggerName(key)))
+        for key, trigger in watch.policy.triggers.items()
+    )
+
+
+def decide(watch: Watch) -> bool:
+    """Decide once more with the clock as it is; True when a run started.
+
+    Nothing is looked at twice: without new rows, verdicts, requests or a due schedule the last
+    decisions stand.
+    """
+    now = watch.clock.now()
+    with watch.store.read() as tx:
+        mark = _mark(watch, tx, now)
+    if mark == watch.decided_on:
+        return False
+    with watch.store.write() as tx:
+        watch.fence(tx)
+        started = decide_in(watch, tx)
+        watch.decided_on = _mark(watch, tx, now)
+    return started
+
+
+def _mark(watch: Watch, tx: Transaction, now: datetime) -> tuple[object, ...]:
+    """Everything that a decision depends on, cheaply."""
+    state = tx.ingest_state(watch.name)
+    run = tx.active_run(watch.name)
+    states = _states(watch, tx)
+    waiting = any(
+        isinstance(t, Condition) and condition_met(t, states[TriggerName(k)]) for k, t in _triggers(watch)
+    )
+    return (
+        watch.loaded.hash,
+        state.next_pane_at,
+        state.sequence,
+        run.id if run else None,
+        tx.paused(watch.name),
+        tuple(request.id for request in _asked(watch, tx)),
+        tuple(sorted((name, due.at) for name, due in _due(watch, tx, now).items())),
+        watch.registry_view.readable,
+        now if waiting and run is None else None,
+    )
+
+
+def decide_in(watch: Watch, tx: Transaction) -> bool:
+    """Decide every trigger inside ``tx`` and record it; True when a run started."""
+    now = watch.clock.now()
+    due = _due(watch, tx, now)
+    requests = _asked(watch, tx)
+    facts = gather_facts(watch, tx)
+    decisions = decide_triggers(watch.policy, _states(watch, tx), facts, due, requests, now)
+    started: Run | None = None
+    for decision in decisions:
+        if decision.outcome is Outcome.FIRED:
+            started = _start(watch, tx, decision, requests, now)
+        tx.record_decision(
+            watch.name,
+            watch.loaded.hash,
+            decision,
+            now,
+            started.id if decision.outcome is Outcome.FIRED and started else None,
+        )
+        _count(watch, decision)
+    for name, one in due.items():
+        tx.claim_occurrence(watch.name, name, one.at)
+    _answer(tx, requests, decisions, started)
+    return started is not None
+
+
+def gather_facts(watch: Watch, tx: Transaction) -> LimitFacts:
+    """What the limits are checked against."""
+    state = tx.ingest_state(watch.name)
+    champion = tx.champion(watch.name)
+    runs = tx.runs(watch.name, limit=RUNS_REMEMBERED)
+    end = matured_until(state, watch.policy)
+    since = _last_cut_off(runs) or (champion.cut_off_at if champion else None) or EPOCH_START
+    new_labels = count_labelled(watch, since, end, state.sequence) if end else 0
+    window_start = _window_start(watch, end)
+    active = next((run for run in runs if not run.phase.ended), None)
+    return LimitFacts(
+        paused=tx.paused(watch.name),
+        active_run=active.id if active else None,
+        ended_runs=tuple(
+            EndedRun(run.phase, run.created_at, run.ended_at)
+            for run in runs
+            if run.phase.ended and run.ended_at
+        ),
+        new_labels=new_labels,
+        labelled_rows=count_labelled(watch, window_start, end, state.sequence) if end else 0,
+        champion_readable=watch.registry_view.readable,
+    )
+
+
+def _window_start(watch: Watch, end: datetime | None) -> datetime:
+    last = getattr(watch.policy.train.window, "last", None)
+    return EPOCH_START if last is None or end is None else end - last
+
+
+def _last_cut_off(runs: list[Run]) -> datetime | None:
+    """Until when the rows of the newest training reached; a later label is a new one."""
+    for run in runs:
+        text = found_in(run, "training").get("cut_off")
+        if text:
+            return datetime.fromisoformat(text)
+    return None
+
+
+def _triggers(watch: Watch) -> list[tuple[str, object]]:
+    return list(watch.policy.triggers.items())
+
+
+def _states(watch: Watch, tx: Transaction) -> Mapping[TriggerName, TriggerState]:
+    return {TriggerName(key): tx.trigger_state(watch.name, TriggerName(key)) for key in watch.policy.triggers}
+
+
+def _asked(watch: Watch, tx: Transaction) -> list[Request]:
+    return [one for one in tx.open_requests(watch.name) if one.kind is RequestKind.TRIGGER]
+
+
+def _due(watch: Watch, tx: Transaction, now: datetime) -> dict[TriggerName, Due]:
+    """Schedules whose moment has come and that nobody has claimed."""
+    found: dict[TriggerName, Due] = {}
+    for key, trigger in watch.policy.triggers.items():
+        if isinstance(trigger, Cron | Every):
+            name = TriggerName(key)
+            due = due_occurrence(trigger, tx.last_occurrence(watch.name, name), watch.watched_since, now)
+            if due is not None:
+                found[name] = due
+    return found
+
+
+def _start(watch: Watch, tx: Transaction, decision: Decision, requests: list[Request], now: datetime) -> Run:
+    """Create the run of a fired trigger; the store refuses a second active one."""
+    champion = tx.champion(watch.name)
+    request = requests[0] if decision.trigger == MANUAL_TRIGGER and requests else None
+    run = Run(
+        id=_next_id(watch, tx),
+        policy=watch.name,
+        phase=Phase.QUEUED,
+        trigger=decision.trigger,
+        reason=decision.reason,
+        actor=request.actor if request else ACTOR,
+        policy_hash=watch.loaded.hash,
+        policy_text=watch.loaded.text,
+        policy_path=str(watch.loaded.path),
+        created_at=now,
+        phase_since=now,
+        champion_version=champion.version if champion else None,
+        details={"request": dict(request.arguments)} if request else {},
+    )
+    tx.create_run(run)
+    tx.append_event(
+        watch.event("run_queued", decision.reason, run_id=run.id, actor=run.actor, evidence=decision.evidence)
+    )
+    watch.telemetry.log(
+        "run_queued", policy=watch.name, run=run.id, trigger=decision.trigger, reason=decision.reason
+    )
+    return run
+
+
+def _next_id(watch: Watch, tx: Transaction) -> RunId:
+    """``flight-delay-7``: the policy's name and a number that people can say."""
+    newest = tx.runs(watch.name, limit=1)
+    number = int(newest[0].id.rpartition("-")[2]) + 1 if newest else 1
+    return RunId(f"{watch.name}-{number}")
+
+
+def _answer(tx: Transaction, requests: list[Request], decisions: list[Decision], started: Run | None) -> None:
+    """Tell people what became of their request to train."""
+    answers = [one for one in decisions if one.trigger == MANUAL_TRIGGER]
+    for position, request in enumerate(requests):
+        if position == 0 and answers and answers[0].outcome is Outcome.FIRED and started is not None:
+            tx.answer_request(request.id, f"done: run {started.id} started")
+        else:
+            reason = answers[0].reason if answers and position == 0 else "another request started a run"
+            tx.answer_request(request.id, f"refused: {reason}")
+
+
+def _count(watch: Watch, decision: Decision) -> None:
+    if decision.outcome is Outcome.FIRED:
+        watch.telemetry.count("trigger_fired_total", policy=watch.name, trigger=decision.trigger)
+    elif decision.suppression is not None:
+        watch.telemetry.count(
+            "trigger_suppressed_total",
+            policy=watch.name,
+            trigger=decision.trigger,
+            reason=decision.suppression.value,
+        )

@@ -1,0 +1,60 @@
+"""Rows whose labels can be trusted: read up to the instant at which their labels have matured."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ctrain.domain import IngestState
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ctrain.engine.watch import Watch
+    from ctrain.policy.models import Policy
+
+EPOCH_START = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def floor_to(instant: datetime, length: timedelta) -> datetime:
+    """The start of the ``length``-long interval (counted from 1970) that holds ``instant``."""
+    return instant - (instant - EPOCH_START) % length
+
+
+def matured_until(state: IngestState, policy: Policy) -> datetime | None:
+    """Rows before this instant (a pane's start) have had time to get their label; None: no rows yet."""
+    if state.watermark is None:
+        return None
+    return floor_to(state.watermark - policy.data.labels.matures_after, policy.data.pane)
+
+
+def with_absent_labels(policy: Policy, table: pa.Table) -> pa.Table:
+    """The matured rows with absent labels as the policy reads them: missing, or 0."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if policy.data.labels.absent_means == "missing":
+        return table
+    position = table.schema.get_field_index("label")
+    filled: Any = pc.coalesce(table["label"], pa.scalar(0.0))
+    return table.set_column(position, "label", filled)
+
+
+def labelled_rows(watch: Watch, start: datetime, end: datetime) -> pa.Table:
+    """Rows of ``[start, end)`` that have a label, late ones included; ``end`` must have matured."""
+    import pyarrow.compute as pc
+
+    table = with_absent_labels(watch.policy, watch.row_log.read(start, end))
+    return table.filter(pc.is_valid(table["label"]))
+
+
+def count_labelled(watch: Watch, start: datetime, end: datetime, sequence: int) -> int:
+    """How many matured rows of ``[start, end)`` have a label, as of an ingest sequence."""
+    key = (start, end)
+    known = watch.label_counts.get(key)
+    if known is None or known[0] != sequence:
+        if len(watch.label_counts) > 8:
+            watch.label_counts.clear()
+        known = (sequence, labelled_rows(watch, start, end).num_rows if start < end else 0)
+        watch.label_counts[key] = known
+    return known[1]

@@ -1,0 +1,213 @@
+"""Scores of model versions on rows of the row log, obtained without waiting.
+
+A score comes from what production logged (when the row says which version served it), else from the
+sidecar of that version, else a scoring job is queued in a child process and the caller comes back at
+a later tick. A row that the model cannot score gets NaN in the sidecar: scored, and unusable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from ctrain.domain import ModelVersion, ScoreJob, Version
+from ctrain.engine.matured import with_absent_labels
+from ctrain.engine.watch import score_column
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from ctrain.engine.watch import Watch
+
+ATTEMPTS = 3
+RETRY_SECONDS = 5.0
+ROWS_PER_JOB = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Rows with the scores of every version asked for, or why there are none yet.
+
+    ``table`` holds the rows in (event_at, row_id) order; ``labels`` and ``scores`` are float64
+    arrays of the same length, NaN where absent or unusable.
+    """
+
+    state: Literal["ready", "pending", "failed"]
+    message: str = ""
+    table: Any = None
+    labels: npt.NDArray[np.float64] | None = None
+    scores: dict[Version, npt.NDArray[np.float64]] | None = None
+
+
+def load_scored(
+    watch: Watch,
+    versions: Sequence[Version],
+    start: datetime,
+    end: datetime,
+    *,
+    logged_since: datetime | None = None,
+) -> Scored:
+    """Labelled, punctual rows of ``[start, end)`` with the scores of ``versions``.
+
+    ``logged_since`` says from when logged predictions without a version belong to the first of
+    ``versions``. Rows without a label keep a NaN score unless production logged one.
+    """
+    for _ in range(2):
+        rows = watch.row_log.read(start, end, scores_of=versions, include_late=False)
+        table = with_absent_labels(watch.policy, rows)
+        missing = {
+            version: _missing(watch, table, version, logged_since if position == 0 else None)
+            for position, version in enumerate(versions)
+        }
+        outcome = [_request(watch, version, rows) for version, rows in missing.items() if rows.num_rows]
+        if not outcome:
+            return _ready(watch, table, versions, logged_since)
+        failed = [one for one in outcome if one.state == "failed"]
+        if failed:
+            return failed[0]
+        if any(one.state == "pending" for one in outcome):
+            return Scored("pending")
+    return Scored("pending")
+
+
+def _ready(
+    watch: Watch, table: pa.Table, versions: Sequence[Version], logged_since: datetime | None
+) -> Scored:
+    scores = {
+        version: as_floats(_known(watch, table, version, logged_since if position == 0 else None))
+        for position, version in enumerate(versions)
+    }
+    return Scored("ready", table=table, labels=as_floats(table["label"]), scores=scores)
+
+
+def as_floats(column: Any) -> npt.NDArray[np.float64]:
+    """A numeric Arrow column as float64, nulls as NaN."""
+    import numpy as np
+    import pyarrow as pa
+
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _known(watch: Watch, table: pa.Table, version: Version, logged_since: datetime | None) -> Any:
+    """The score column of one version: its sidecar where there is one, else what was logged."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    sidecar = table[score_column(version)].cast(pa.float64())
+    data = watch.policy.data
+    if data.prediction is None:
+        return sidecar
+    if data.model_version is not None:
+        served: Any = pc.equal(table["model_version"], pa.scalar(str(version)))
+    elif logged_since is not None:
+        served = pc.greater_equal(table["event_at"], pa.scalar(logged_since, table["event_at"].type))
+    else:
+        return sidecar
+    logged = pc.if_else(pc.fill_null(served, False), table["prediction"].cast(pa.float64()), None)
+    return pc.coalesce(sidecar, logged)
+
+
+def _missing(watch: Watch, table: pa.Table, version: Version, logged_since: datetime | None) -> pa.Table:
+    """Labelled rows that have no score of this version."""
+    import pyarrow.compute as pc
+
+    known = _known(watch, table, version, logged_since)
+    absent = pc.and_(pc.is_valid(table["label"]), pc.is_null(known))
+    return table.filter(absent).slice(0, ROWS_PER_JOB)
+
+
+def _request(watch: Watch, version: Version, rows: pa.Table) -> Scored:
+    """Queue the scoring of ``rows`` or collect its answer into the sidecar."""
+    job_key = _key(watch, version, rows)
+    model = watch.registry.version(watch.policy.model.name, version)
+    outcome = score_rows(watch, job_key, model, rows)
+    if outcome.state != "ready":
+        return outcome
+    assert outcome.scores is not None
+    _keep(watch, version, rows, outcome.scores[version])
+    watch.workspace.remove(job_key)
+    watch.scorer.forget(job_key)
+    return outcome
+
+
+def score_rows(watch: Watch, key: str, model: ModelVersion, rows: pa.Table) -> Scored:
+    """Score ``rows`` (row_id and features) in a child; the same key gives the same answer.
+
+    Survives restarts: the answer is a file that appears whole. Failures are tried again
+    ``ATTEMPTS`` times, ``RETRY_SECONDS`` of real time apart.
+    """
+    output = watch.workspace.path(key, "scores.parquet")
+    answer = watch.workspace.read(output)
+    if answer is not None:
+        return Scored("ready", scores={model.version: _aligned(rows, answer)})
+    status = watch.scorer.poll(key)
+    if status.state == "failed":
+        return _after_failure(watch, key, model, status.message)
+    if status.state == "done":
+        watch.scorer.forget(key)
+        return Scored("pending")
+    if status.state == "absent" and watch.timer.monotonic() >= watch.retry_at.get(key, 0.0):
+        watch.scorer.submit(_job(watch, key, model, rows, output))
+    return Scored("pending")
+
+
+def _after_failure(watch: Watch, key: str, model: ModelVersion, message: str) -> Scored:
+    failures = watch.failures.get(key, 0) + 1
+    if failures >= ATTEMPTS:
+        return Scored("failed", message=f"version {model.version} cannot score rows: {message}")
+    watch.failures[key] = failures
+    watch.retry_at[key] = watch.timer.monotonic() + RETRY_SECONDS
+    watch.telemetry.log("scoring_failed", policy=watch.name, version=model.version, message=message)
+    watch.scorer.forget(key)
+    return Scored("pending")
+
+
+def _job(watch: Watch, key: str, model: ModelVersion, rows: pa.Table, output: str) -> ScoreJob:
+    policy = watch.policy
+    features = policy.data.features.names
+    return ScoreJob(
+        key=key,
+        version=model,
+        rows_path=watch.workspace.write(key, "rows.parquet", rows.select(["row_id", *features])),
+        output_path=output,
+        features=features,
+        task=policy.model.task,
+        output=policy.model.output,
+        python=policy.model.python or "",
+        digest=model.digest,
+    )
+
+
+def _key(watch: Watch, version: Version, rows: pa.Table) -> str:
+    content = hashlib.sha256()
+    for row_id in rows["row_id"].to_pylist():
+        content.update(str(row_id).encode())
+        content.update(b"\0")
+    return f"scores-{watch.name}-{version}-{content.hexdigest()[:24]}"
+
+
+def _aligned(rows: pa.Table, answer: pa.Table) -> npt.NDArray[np.float64]:
+    """Scores in the order of ``rows``; NaN where the child gave none."""
+    import pyarrow.compute as pc
+
+    positions = pc.index_in(rows["row_id"], value_set=answer["row_id"].combine_chunks())
+    return as_floats(answer["score"].combine_chunks().take(positions))
+
+
+def _keep(watch: Watch, version: Version, rows: pa.Table, scores: npt.NDArray[np.float64]) -> None:
+    import pyarrow as pa
+
+    table = rows.select(["row_id", "event_at"]).append_column("score", pa.array(scores, from_pandas=False))
+    with watch.store.read() as tx:
+        sequence = tx.ingest_state(watch.name).sequence
+    ingested = watch.row_log.write_scores(version, table, sequence + 1)
+    with watch.store.write() as tx:
+        watch.fence(tx)
+        tx.save_ingest_state(watch.name, replace(tx.ingest_state(watch.name), sequence=sequence + 1))
+        tx.add_segments(ingested.segments)
+    watch.row_log.adopt(ingested)

@@ -1,0 +1,84 @@
+"""One tick of one policy: ingest, observe, decide, advance; then say what is left to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ctrain.domain import Phase, Run
+from ctrain.engine.advance import advance
+from ctrain.engine.champions import sync_champion
+from ctrain.engine.decide import decide
+from ctrain.engine.ingest import ingest
+from ctrain.engine.observe import observe, observe_freshness
+from ctrain.engine.requests import answer_requests, reconcile
+
+if TYPE_CHECKING:
+    from ctrain.domain import Champion, IngestState
+    from ctrain.engine.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What a tick did. Quiet means that nothing is left to do until time or data move."""
+
+    moved: bool = False
+    waiting: bool = False
+
+    @property
+    def quiet(self) -> bool:
+        return not self.moved and not self.waiting
+
+
+def tick(watch: Watch) -> Ticked:
+    """Take one tick; every step derives what to do from the store, the registry and the launcher.
+
+    Raises whatever stopped it (TransientError, StateConflict...): the caller records it, and the
+    next tick derives its steps anew.
+    """
+    sync_champion(watch)
+    moved = reconcile(watch)
+    moved |= ingest(watch)
+    observed = observe(watch)
+    moved |= observed.panes > 0
+    moved |= observe_freshness(watch)
+    moved |= decide(watch)
+    moved |= answer_requests(watch)
+    step = advance(watch)
+    measure(watch)
+    return Ticked(moved or step.moved, observed.waiting or step.waiting)
+
+
+def measure(watch: Watch) -> None:
+    """Set the gauges that describe where the policy stands."""
+    with watch.store.read() as tx:
+        state = tx.ingest_state(watch.name)
+        champion = tx.champion(watch.name)
+        run = tx.active_run(watch.name)
+    _measure_data(watch, state)
+    _measure_champion(watch, champion)
+    _measure_run(watch, run)
+
+
+def _measure_data(watch: Watch, state: IngestState) -> None:
+    if state.newest_event_at is not None:
+        lag = (watch.clock.now() - state.newest_event_at).total_seconds()
+        watch.telemetry.gauge("source_lag_seconds", max(lag, 0.0), policy=watch.name)
+    if state.rows_total:
+        coverage = min(state.labels_total / state.rows_total, 1.0)
+        watch.telemetry.gauge("label_coverage_ratio", coverage, policy=watch.name)
+
+
+def _measure_champion(watch: Watch, champion: Champion | None) -> None:
+    if champion is None:
+        return
+    age = (watch.clock.now() - champion.since_at).total_seconds()
+    watch.telemetry.gauge("champion_age_seconds", max(age, 0.0), policy=watch.name)
+    watch.telemetry.gauge("champion_info", 1.0, policy=watch.name, version=champion.version)
+
+
+def _measure_run(watch: Watch, run: Run | None) -> None:
+    for phase in Phase:
+        if not phase.ended:
+            active = run is not None and run.phase is phase
+            watch.telemetry.gauge("run_phase", float(active), policy=watch.name, phase=phase.value)

@@ -1,0 +1,127 @@
+"""A policy under watch: the policy and the ports that one tick of it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ctrain.domain import Event, Json, PolicyName, Run, RunId, Version
+
+if TYPE_CHECKING:
+    from ctrain.policy.files import LoadedPolicy
+    from ctrain.policy.models import Policy
+    from ctrain.ports import (
+        Clock,
+        Launcher,
+        Registry,
+        RowLog,
+        Scorer,
+        Source,
+        Store,
+        Telemetry,
+        Timer,
+        Transaction,
+        Workspace,
+    )
+    from ctrain.stats.profile import Profile
+    from ctrain.stats.reference import Reference
+
+ACTOR = "ctrain"
+
+
+@dataclass(slots=True)
+class RegistryView:
+    """What the last look at the champion alias showed; nothing is decided on an unreadable one."""
+
+    readable: bool = False
+    read_at: float | None = None
+    """Real seconds of the last successful look; None: look now."""
+    message: str = "the registry has not been read yet"
+
+
+@dataclass(slots=True)
+class Watch:
+    """Everything one tick needs. State that must survive a crash lives in the store, not here."""
+
+    loaded: LoadedPolicy
+    store: Store
+    registry: Registry
+    launcher: Launcher
+    scorer: Scorer
+    workspace: Workspace
+    telemetry: Telemetry
+    clock: Clock
+    timer: Timer
+    row_log: RowLog
+    rows_source: Source
+    labels_source: Source | None
+    parse_snapshot: Callable[[str, str], LoadedPolicy]
+    """Policy of a run from its stored text and path."""
+    lease: tuple[str, int] | None = None
+    """Name and fencing token; every write transaction proves that we still hold it."""
+    registry_poll_seconds: float = 30.0
+    registry_view: RegistryView = field(default_factory=RegistryView)
+    label_counts: dict[tuple[datetime, datetime], tuple[int, int]] = field(default_factory=dict)
+    watched_since: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    """When this policy was first seen: schedules count from here."""
+    decided_on: tuple[object, ...] | None = None
+    """What the last decisions were made on; nothing is decided twice on the same facts."""
+    retry_at: dict[str, float] = field(default_factory=dict)
+    """Real seconds before which a failed attempt is not repeated."""
+    references: dict[Version, Reference] = field(default_factory=dict)
+    """The decoded reference in force."""
+    profiles: dict[tuple[str, datetime], Profile] = field(default_factory=dict)
+    """Decoded pane profiles, by grid and start."""
+    failures: dict[str, int] = field(default_factory=dict)
+    """Failed attempts by key."""
+    snapshots: dict[str, LoadedPolicy] = field(default_factory=dict)
+
+    @property
+    def policy(self) -> Policy:
+        return self.loaded.policy
+
+    @property
+    def name(self) -> PolicyName:
+        return PolicyName(self.loaded.policy.policy)
+
+    def for_run(self, run: Run) -> Watch:
+        """The same watch under the policy that the run was started with."""
+        if run.policy_hash == self.loaded.hash:
+            return self
+        if run.policy_hash not in self.snapshots:
+            self.snapshots[run.policy_hash] = self.parse_snapshot(run.policy_text, run.policy_path)
+        return replace(self, loaded=self.snapshots[run.policy_hash])
+
+    def fence(self, tx: Transaction) -> None:
+        """Raise StateConflict when another daemon has taken over."""
+        if self.lease is not None:
+            tx.require_token(*self.lease)
+
+    def event(
+        self,
+        kind: str,
+        message: str,
+        *,
+        run_id: RunId | None = None,
+        actor: str = ACTOR,
+        evidence: Json | None = None,
+        at: datetime | None = None,
+    ) -> Event:
+        """An event of this policy, stamped with the policy's clock."""
+        return Event(
+            policy=self.name,
+            kind=kind,
+            at=at or self.clock.now(),
+            actor=actor,
+            message=message,
+            run_id=run_id,
+            policy_hash=self.loaded.hash,
+            evidence=evidence or {},
+        )
+
+
+def score_column(version: Version) -> str:
+    """Name of the column that holds a version's scores in what the row log returns."""
+    return f"score:{version}"

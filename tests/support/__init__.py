@@ -1,0 +1,1 @@
+"""Builders, fakes and fake clocks that several test rooms share."""

@@ -1,0 +1,218 @@
+"""Stand-ins for the world outside the engine: a registry, a launcher and a scorer that answer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ctrain.domain import (
+    JobState,
+    JobStatus,
+    ModelVersion,
+    RunId,
+    ScoreJob,
+    ScoreStatus,
+    TrainingJob,
+    Version,
+)
+from ctrain.errors import TransientError
+
+Model = Callable[[pa.Table], np.ndarray]
+"""Scores of a table of features."""
+
+
+class FakeClock:
+    """A clock that stands still until it is told to move."""
+
+    def __init__(self, now: datetime = datetime(2024, 1, 1, tzinfo=UTC)) -> None:
+        self.instant = now
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def advance(self, by: timedelta) -> None:
+        self.instant += by
+
+
+class FakeTimer:
+    """Real time that passes one second at each look, so that nothing waits."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        self.seconds += 1.0
+        return self.seconds
+
+
+@dataclass
+class FakeRegistry:
+    """Versions and aliases in memory; ``down`` makes every call fail as an unreachable server does."""
+
+    versions: dict[Version, ModelVersion] = field(default_factory=dict)
+    models: dict[Version, Model] = field(default_factory=dict)
+    digests: dict[Version, str] = field(default_factory=dict)
+    aliases: dict[str, Version] = field(default_factory=dict)
+    writes: list[tuple[str, Version | None]] = field(default_factory=list)
+    notes: dict[str, dict[str, str]] = field(default_factory=dict)
+    down: bool = False
+
+    def register(self, model: Model, tags: Mapping[str, str], digest: str = "") -> Version:
+        version = Version(str(len(self.versions) + 1))
+        self.digests[version] = digest or f"digest-{version}"
+        full = {**tags, "ctrain.digest": self.digests[version]}
+        self.versions[version] = ModelVersion(
+            "model", version, f"models:/model/{version}", f"mlrun-{version}", full
+        )
+        self.models[version] = model
+        return version
+
+    def _reach(self) -> None:
+        if self.down:
+            raise TransientError("the registry does not answer")
+
+    def alias(self, model: str, alias: str) -> Version | None:
+        self._reach()
+        return self.aliases.get(alias)
+
+    def set_alias(self, model: str, alias: str, version: Version) -> None:
+        self._reach()
+        self.aliases[alias] = version
+        self.writes.append((alias, version))
+
+    def delete_alias(self, model: str, alias: str) -> None:
+        self._reach()
+        self.aliases.pop(alias, None)
+        self.writes.append((alias, None))
+
+    def version(self, model: str, version: Version) -> ModelVersion:
+        self._reach()
+        return self.versions[version]
+
+    def find_version(self, model: str, run_id: RunId) -> ModelVersion | None:
+        self._reach()
+        return next((one for one in self.versions.values() if one.tags.get("ctrain.run_id") == run_id), None)
+
+    def digest(self, model: str, version: Version) -> str:
+        self._reach()
+        return self.digests[version]
+
+    def annotate_run(
+        self,
+        mlflow_run_id: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, str] | None = None,
+        artifacts: Mapping[str, str] | None = None,
+        status: str | None = None,
+    ) -> None:
+        self._reach()
+        self.notes.setdefault(mlflow_run_id, {}).update(tags or {})
+
+    def annotate_version(
+        self, model: str, version: Version, *, tags: Mapping[str, str], description: str | None = None
+    ) -> None:
+        self._reach()
+        self.notes.setdefault(version, {}).update(tags)
+
+
+@dataclass
+class FakeLauncher:
+    """Trains inline with ``train(rows, params) -> Model`` and registers the result."""
+
+    registry: FakeRegistry
+    train: Callable[[pa.Table, Mapping[str, object]], Model]
+    started: list[tuple[RunId, int]] = field(default_factory=list)
+    stopped: list[RunId] = field(default_factory=list)
+    results: dict[tuple[RunId, int], JobStatus] = field(default_factory=dict)
+    busy: bool = False
+    """True keeps jobs running, as a training that takes its time."""
+
+    def start(self, job: TrainingJob) -> None:
+        key = (job.run_id, job.attempt)
+        if key in self.results:
+            return
+        self.started.append(key)
+        if self.busy:
+            self.results[key] = JobStatus(JobState.RUNNING)
+            return
+        self.results[key] = self._finish(job)
+
+    def _finish(self, job: TrainingJob) -> JobStatus:
+        rows = pq.read_table(Path(job.folder) / "rows.parquet")
+        try:
+            model = self.train(rows, job.context.params)
+        except ValueError as error:
+            return JobStatus(JobState.FAILED, str(error))
+        version = self.registry.register(model, job.registration["tags"])
+        result = {
+            "version": version,
+            "mlflow_run_id": f"mlrun-{version}",
+            "digest": self.registry.digests[version],
+            "train_seconds": 0.5,
+        }
+        return JobStatus(JobState.SUCCEEDED, result=result)
+
+    def poll(self, run_id: RunId, attempt: int, folder: str) -> JobStatus:
+        return self.results.get((run_id, attempt), JobStatus(JobState.ABSENT))
+
+    def stop(self, run_id: RunId, attempt: int, folder: str) -> None:
+        self.stopped.append(run_id)
+
+
+@dataclass
+class FakeScorer:
+    """Scores inline with the registry's models; ``broken`` versions fail."""
+
+    registry: FakeRegistry
+    broken: set[Version] = field(default_factory=set)
+    states: dict[str, ScoreStatus] = field(default_factory=dict)
+    scored: list[tuple[Version, int]] = field(default_factory=list)
+
+    def submit(self, job: ScoreJob) -> None:
+        version = job.version.version
+        if version in self.broken:
+            self.states[job.key] = ScoreStatus("failed", "cannot load")
+            return
+        rows = pq.read_table(job.rows_path)
+        scores = self.registry.models[version](rows)
+        pq.write_table(pa.table({"row_id": rows["row_id"], "score": pa.array(scores)}), job.output_path)
+        self.scored.append((version, rows.num_rows))
+        self.states[job.key] = ScoreStatus("done")
+
+    def poll(self, key: str) -> ScoreStatus:
+        return self.states.get(key, ScoreStatus("absent"))
+
+    def forget(self, key: str) -> None:
+        self.states.pop(key, None)
+
+
+@dataclass
+class QuietTelemetry:
+    """Keeps what was counted, for assertions; shows nothing."""
+
+    counted: dict[tuple[str, ...], float] = field(default_factory=dict)
+    logged: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        key = (name, *labels.values())
+        self.counted[key] = self.counted.get(key, 0) + amount
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        self.counted[name, *labels.values()] = value
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        self.counted[name, *labels.values()] = seconds
+
+    def log(self, event: str, **fields: object) -> None:
+        self.logged.append((event, fields))

@@ -1,0 +1,236 @@
+"""A small world for the engine: real store, row log and files; the registry, training and scoring are fakes.
+
+The truth is one feature: ``y`` is 1 with probability ``sigmoid(slope * x)``, and the slope or the
+mean of ``x`` can be changed as time passes. Models are slopes too, so which of two is better is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from ctrain.policy.files import load_policy, parse_policy
+
+from ctrain.domain import Decision, PolicyName, Request, RequestKind, Run, Verdict
+from ctrain.engine.tick import Ticked, tick
+from ctrain.engine.watch import Watch
+from ctrain.rows import ParquetRowLogs
+from ctrain.rows.workspace import FolderWorkspace
+from ctrain.sources import FileSources
+from ctrain.store import open_store
+from tests.support.fakes import (
+    FakeClock,
+    FakeLauncher,
+    FakeRegistry,
+    FakeScorer,
+    FakeTimer,
+    Model,
+    QuietTelemetry,
+)
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+POLICY = """
+version: 1
+policy: clicks
+model: {name: clicks, task: binary, metric: brier}
+data:
+  source: {type: files, path: rows/*.parquet}
+  labels: {source: {type: files, path: labels/*.parquet}, id: id, label: y, matures_after: 2h}
+  id: id
+  event_time: {column: at}
+  prediction: score
+  model_version: version
+  features: {numeric: [x, z], categorical: [kind]}
+  pane: 1h
+  allowed_lateness: 1h
+monitors:
+  inputs: {type: drift, window: 6h, min_rows: 100, fdr: 0.01, min_effect: 0.15}
+  error: {type: change, detector: page_hinkley, hold: 6h, run_length: 100000, min_rows: 100}
+  brier: {type: performance, metric: brier, window: 12h, above: 0.24, min_rows: 100}
+  fresh: {type: freshness, max_age: 6h}
+triggers:
+  degraded: {any: [brier], for: 2h}
+limits: {cooldown: 6h, min_new_labels: 50}
+train:
+  entrypoint: clicks:train
+  window: {last: 4d}
+  timeout: 1h
+  retries: 1
+gates:
+  - {metric: roc_auc, min: 0.55}
+  - {metric: brier, not_worse_than_champion_by: 0.01}
+shadow: {alpha: 0.05, margin: 0.002, block: 1h, min_rows: 200, min_duration: 1d, max_duration: 8d}
+probation: {duration: 2d, alpha: 0.05, margin: 0.02, min_rows: 200}
+"""
+
+
+def sigmoid(values: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-values))
+
+
+def slope_model(slope: float) -> Model:
+    """A model that knows the truth when ``slope`` is the world's."""
+
+    def score(rows: pa.Table) -> np.ndarray:
+        return sigmoid(slope * rows["x"].to_numpy(zero_copy_only=False))
+
+    return score
+
+
+def fit_slope(rows: pa.Table, params: Mapping[str, object]) -> Model:
+    """A training function: the least-squares slope on a small grid; ``slope`` in params breaks it."""
+    if "fail" in params:
+        raise ValueError("the training function raised")
+    if "slope" in params:
+        return slope_model(float(str(params["slope"])))
+    x = rows["x"].to_numpy(zero_copy_only=False)
+    y = np.asarray(rows["y"].to_numpy(zero_copy_only=False), dtype=float)
+    slopes = np.linspace(-3, 3, 25)
+    losses = [float(((sigmoid(slope * x) - y) ** 2).mean()) for slope in slopes]
+    return slope_model(float(slopes[int(np.argmin(losses))]))
+
+
+@dataclass
+class World:
+    """Production, its data and one watched policy."""
+
+    folder: Path
+    policy_text: str = POLICY
+    seed: int = 7
+    slope: float = 2.0
+    shift: float = 0.0
+    rows_per_hour: int = 40
+    train: Callable[[pa.Table, Mapping[str, object]], Model] = fit_slope
+    clock: FakeClock = field(default_factory=lambda: FakeClock(START))
+    registry: FakeRegistry = field(default_factory=FakeRegistry)
+    telemetry: QuietTelemetry = field(default_factory=QuietTelemetry)
+
+    def __post_init__(self) -> None:
+        self.random = np.random.default_rng(self.seed)
+        self.hour = 0
+        self.pending: list[tuple[int, pa.Table]] = []
+        (self.folder / "rows").mkdir(parents=True, exist_ok=True)
+        (self.folder / "labels").mkdir(exist_ok=True)
+        (self.folder / "clicks.yaml").write_text(self.policy_text)
+        self.launcher = FakeLauncher(self.registry, self._train)
+        self.scorer = FakeScorer(self.registry)
+        self.open()
+
+    def _train(self, rows: pa.Table, params: Mapping[str, object]) -> Model:
+        return self.train(rows, params)
+
+    def open(self) -> None:
+        """Start the engine's side anew, as after a crash: only files and the database remain."""
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        self.store = open_store(f"sqlite:///{home / 'state.db'}")
+        loaded = load_policy(self.folder / "clicks.yaml", {})
+        self.name = PolicyName(loaded.policy.policy)
+        row_logs = ParquetRowLogs(home / "rows", self.store)
+        row_log = row_logs.open(self.name, loaded.policy.data, loaded.policy.model.task)
+        row_log.sweep()
+        sources = FileSources(lambda policy: self.folder)
+        self.watch = Watch(
+            loaded=loaded,
+            store=self.store,
+            registry=self.registry,
+            launcher=self.launcher,
+            scorer=FakeScorer(self.registry),
+            workspace=FolderWorkspace(home / "runs"),
+            telemetry=self.telemetry,
+            clock=self.clock,
+            timer=FakeTimer(),
+            row_log=row_log,
+            rows_source=sources.open_rows(loaded.policy),
+            labels_source=sources.open_labels(loaded.policy),
+            parse_snapshot=lambda text, path: parse_policy(text, Path(path), {}),
+            registry_poll_seconds=0.0,
+            watched_since=START,
+        )
+
+    def land(self, hours: int = 1) -> None:
+        """Production serves ``hours`` more hours; each hour's labels land an hour after it."""
+        for _ in range(hours):
+            rows, labels = self._hour()
+            pq.write_table(rows, self.folder / "rows" / f"{self.hour:05d}.parquet")
+            self.pending.append((self.hour, labels))
+            while self.pending and self.pending[0][0] < self.hour:
+                number, ready = self.pending.pop(0)
+                pq.write_table(ready, self.folder / "labels" / f"{number:05d}.parquet")
+            self.hour += 1
+            self.clock.instant = START + HOUR * self.hour
+
+    def _hour(self) -> tuple[pa.Table, pa.Table]:
+        n = self.rows_per_hour
+        minutes = np.sort(self.random.uniform(0, 3600, n))
+        at = [START + HOUR * self.hour + timedelta(seconds=float(second)) for second in minutes]
+        x = self.random.normal(self.shift, 1.0, n)
+        y = (self.random.random(n) < sigmoid(self.slope * x)).astype(float)
+        ids = [f"{self.hour}-{number}" for number in range(n)]
+        rows = pa.table(
+            {
+                "id": ids,
+                "at": pa.array(at, pa.timestamp("us", "UTC")),
+                "x": x,
+                "z": self.random.normal(0, 1, n),
+                "kind": self.random.choice(["a", "b", "c"], n),
+            }
+        )
+        version = self.registry.aliases.get("champion")
+        scores = self.registry.models[version](rows) if version else np.full(n, np.nan)
+        rows = rows.append_column("score", pc.if_else(pc.is_nan(pa.array(scores)), None, pa.array(scores)))
+        rows = rows.append_column("version", pa.array([version] * n, pa.string()))
+        return rows, pa.table({"id": ids, "y": y})
+
+    def tick(self) -> Ticked:
+        return tick(self.watch)
+
+    def settle(self, limit: int = 200) -> int:
+        """Tick until nothing is left to do; how many ticks it took."""
+        for count in range(limit):
+            if self.tick().quiet:
+                return count
+        raise AssertionError("the engine never comes to rest")
+
+    def live(self, hours: int, step: int = 1) -> None:
+        """Land and settle ``step`` hours at a time."""
+        for _ in range(0, hours, step):
+            self.land(step)
+            self.settle()
+
+    def ask(self, kind: RequestKind, **arguments: object) -> Request:
+        """Put a person's request on record and let the engine answer it."""
+        with self.store.write() as tx:
+            number = tx.add_request(Request(0, self.name, kind, "ada", self.clock.now(), arguments))
+        self.settle()
+        with self.store.read() as tx:
+            answered = tx.request(number)
+        assert answered is not None
+        return answered
+
+    def runs(self) -> list[Run]:
+        """Oldest first."""
+        with self.store.read() as tx:
+            return tx.runs(self.name)[::-1]
+
+    def verdicts(self) -> list[Verdict]:
+        """Oldest first."""
+        with self.store.read() as tx:
+            return tx.verdicts(self.name, limit=100_000)[::-1]
+
+    def decisions(self) -> list[Decision]:
+        with self.store.read() as tx:
+            return [decision for decision, *_ in tx.decisions(self.name, limit=1000)][::-1]
+
+    def kinds(self) -> list[str]:
+        """Kinds of the events, oldest first."""
+        with self.store.read() as tx:
+            return [event.kind for event in tx.events(self.name, limit=10_000)][::-1]
