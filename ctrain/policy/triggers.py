@@ -5,43 +5,112 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, Tag
 
-from ctrain.policy.fields import Duration, Frozen, Name, PositiveDuration, Zone
+from ctrain.policy.fields import Duration, Frozen, Name, PositiveDuration, Text, Zone, variant_by_key
 
 
 class AllOf(Frozen):
     """Met while every named monitor is BREACHED, without a break for at least ``for``."""
 
     all: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Monitors that must all be BREACHED."""
     for_: Duration = Field(default=timedelta(0), alias="for")
+    """How long, in event time, the condition must hold without a break."""
     hold: Duration = timedelta(0)
+    """How long a met condition stays met after the last pane that met it."""
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        return self.all
+
+    @property
+    def needed(self) -> int:
+        """How many of the monitors must be BREACHED."""
+        return len(self.all)
 
 
 class AnyOf(Frozen):
+    """Met while at least one named monitor is BREACHED."""
+
     any: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Monitors of which one must be BREACHED."""
     for_: Duration = Field(default=timedelta(0), alias="for")
+    """How long, in event time, the condition must hold without a break."""
     hold: Duration = timedelta(0)
+    """How long a met condition stays met after the last pane that met it."""
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        return self.any
+
+    @property
+    def needed(self) -> int:
+        """How many of the monitors must be BREACHED."""
+        return 1
 
 
 class AtLeast(Frozen):
+    """Met while at least so many of the named monitors are BREACHED."""
+
     at_least: Annotated[int, Field(ge=1)]
+    """How many of the monitors must be BREACHED."""
     of: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """The monitors that are counted."""
     for_: Duration = Field(default=timedelta(0), alias="for")
+    """How long, in event time, the condition must hold without a break."""
     hold: Duration = timedelta(0)
+    """How long a met condition stays met after the last pane that met it."""
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        return self.of
+
+    @property
+    def needed(self) -> int:
+        """How many of the monitors must be BREACHED."""
+        return self.at_least
 
 
 class Cron(Frozen):
-    cron: str
+    """Fires at the times of a cron expression in a time zone; Sunday is 0 or 7."""
+
+    cron: Text
+    """Five fields: minute, hour, day of month, month, day of week."""
     timezone: Zone
+    """IANA zone whose wall clock the expression means."""
 
 
 class Every(Frozen):
+    """Fires whenever an interval has passed."""
+
     every: PositiveDuration
+    """The interval, counted from the previous occurrence."""
 
 
 class NewLabels(Frozen):
+    """Fires once so many labelled, matured rows have come since the last training cut-off."""
+
     new_labels: Annotated[int, Field(ge=1)]
+    """Labelled rows since the last training cut-off."""
 
 
-Trigger = AllOf | AnyOf | AtLeast | Cron | Every | NewLabels
+Condition = AllOf | AnyOf | AtLeast
+Schedule = Cron | Every
+TRIGGER_KEYS = {
+    "all": "<AllOf>",
+    "any": "<AnyOf>",
+    "at_least": "<AtLeast>",
+    "cron": "<Cron>",
+    "every": "<Every>",
+    "new_labels": "<NewLabels>",
+}
+Trigger = Annotated[
+    Annotated[AllOf, Tag("<AllOf>")]
+    | Annotated[AnyOf, Tag("<AnyOf>")]
+    | Annotated[AtLeast, Tag("<AtLeast>")]
+    | Annotated[Cron, Tag("<Cron>")]
+    | Annotated[Every, Tag("<Every>")]
+    | Annotated[NewLabels, Tag("<NewLabels>")],
+    variant_by_key(TRIGGER_KEYS),
+]

@@ -1,4 +1,7 @@
-"""Conditions over verdicts, folded pane by pane: since when has a trigger's condition held?"""
+"""Verdicts of a closed pane + what a trigger remembers -> what it remembers next, and whether it is met.
+
+All times are event time, so a backlog, a restart and a live daemon come to the same answers.
+"""
 
 from __future__ import annotations
 
@@ -7,52 +10,45 @@ from dataclasses import replace
 from datetime import datetime
 
 from ctrain.domain import MonitorName, Status, TriggerState
-from ctrain.policy.triggers import AllOf, AnyOf, AtLeast, Trigger
-
-Condition = AllOf | AnyOf | AtLeast
+from ctrain.policy.triggers import Condition
 
 
 def fold_condition(
-    trigger: Trigger, statuses: Mapping[MonitorName, Status], state: TriggerState, as_of: datetime
+    trigger: Condition,
+    statuses: Mapping[MonitorName, Status],
+    state: TriggerState,
+    as_of: datetime,
 ) -> TriggerState:
-    """Return the state after the verdicts as of ``as_of``; schedules and volumes have none to fold.
+    """Return the state after the pane that ends at ``as_of``.
 
-    Only BREACHED meets a condition: INCONCLUSIVE ends it as OK does. ``hold`` is counted from the
-    last pane at which the whole condition, its ``for`` included, was met.
+    INCONCLUSIVE, and a monitor without a verdict, are not BREACHED: they break ``for`` as OK does.
+    A pane that was folded before, or lies before it, changes nothing.
     """
-    if not isinstance(trigger, Condition):
+    if state.as_of is not None and as_of <= state.as_of:
         return state
-    if not _holds(trigger, statuses):
-        return replace(state, met_since=None, as_of=as_of)
-    since = state.met_since or as_of
-    last_met = as_of if as_of - since >= trigger.for_ else state.last_met_at
-    return replace(state, met_since=since, as_of=as_of, last_met_at=last_met)
+    if not _breached_enough(trigger, statuses):
+        return replace(state, as_of=as_of, met_since=None)
+    met_since = state.met_since if state.met_since is not None else as_of
+    met = as_of - met_since >= trigger.for_
+    return replace(state, as_of=as_of, met_since=met_since, last_met_at=as_of if met else state.last_met_at)
 
 
 def condition_met(trigger: Condition, state: TriggerState) -> bool:
-    """Return whether the condition is met as of the pane folded last, or still held."""
-    if state.last_met_at is None or state.as_of is None:
+    """Return whether the condition is met as of the last folded pane, by verdicts or by ``hold``."""
+    if state.as_of is None:
         return False
-    return state.as_of - state.last_met_at <= trigger.hold
+    if state.met_since is not None and state.as_of - state.met_since >= trigger.for_:
+        return True
+    return held(trigger, state)
 
 
-def named(trigger: Condition) -> tuple[str, ...]:
-    """The monitors that the condition looks at, in its order."""
-    match trigger:
-        case AllOf():
-            return trigger.all
-        case AnyOf():
-            return trigger.any
-        case AtLeast():
-            return trigger.of
+def held(trigger: Condition, state: TriggerState) -> bool:
+    """Return whether ``hold`` alone would keep the condition met."""
+    if state.as_of is None or state.last_met_at is None:
+        return False
+    return bool(trigger.hold) and state.as_of - state.last_met_at <= trigger.hold
 
 
-def _holds(trigger: Condition, statuses: Mapping[MonitorName, Status]) -> bool:
-    breached = [statuses.get(MonitorName(name)) is Status.BREACHED for name in named(trigger)]
-    match trigger:
-        case AllOf():
-            return all(breached)
-        case AnyOf():
-            return any(breached)
-        case AtLeast():
-            return sum(breached) >= trigger.at_least
+def _breached_enough(trigger: Condition, statuses: Mapping[MonitorName, Status]) -> bool:
+    breached = sum(statuses.get(MonitorName(name)) is Status.BREACHED for name in trigger.monitors)
+    return breached >= trigger.needed

@@ -1,122 +1,148 @@
-"""From triggers, verdict states, schedules and limits to decisions: one per trigger, each with a reason."""
+"""Triggers and limits of a policy -> one decision each, with its reason; at most one starts a run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import assert_never
 
-from ctrain.domain import Decision, Outcome, Request, RunId, TriggerName, TriggerState
+from ctrain.domain import (
+    Decision,
+    MonitorName,
+    Outcome,
+    Request,
+    RequestKind,
+    Suppression,
+    TriggerName,
+    TriggerState,
+    Verdict,
+)
 from ctrain.policy.fields import format_duration
-from ctrain.policy.models import Policy
-from ctrain.policy.triggers import Cron, Every, NewLabels, Trigger
-from ctrain.triggers.conditions import Condition, condition_met, named
-from ctrain.triggers.limits import LimitFacts, check_limits
-from ctrain.triggers.schedules import Due
+from ctrain.policy.models import Limits, Policy
+from ctrain.policy.triggers import AllOf, AnyOf, AtLeast, Cron, Every, NewLabels, Trigger
+from ctrain.triggers.conditions import condition_met
+from ctrain.triggers.limits import PASSED_OVER, LimitFacts, refusals, shown
+from ctrain.triggers.reasons import condition_evidence, condition_reason
+from ctrain.triggers.schedules import Due, next_occurrence
 
 MANUAL_TRIGGER = TriggerName("manual")
-"""Name of the trigger of a person's request; a policy cannot use it."""
+"""Name of the trigger that is a person; a policy cannot use it."""
 
 
 def decide(
     policy: Policy,
     states: Mapping[TriggerName, TriggerState],
     facts: LimitFacts,
-    due: Mapping[TriggerName, Due],
+    occurrences: Mapping[TriggerName, Due],
     requests: Sequence[Request],
     now: datetime,
+    verdicts: Mapping[MonitorName, Verdict] | None = None,
 ) -> list[Decision]:
-    """Return one decision per trigger of the policy, and one for the first open request of a person.
+    """Return a decision per request to train, in their order, then one per trigger of the policy.
 
-    At most one is FIRED: a person's request first, then the triggers in the policy's order. What
-    would also have fired is SUPPRESSED, and names the trigger that did.
+    At most one has the outcome FIRED: the first that nothing forbids. Others that would fire as well
+    are SUPPRESSED with ``active_run``, and their reason names the one that fires. ``verdicts`` are
+    the latest ones; they only make reasons and evidence say more.
     """
     decisions: list[Decision] = []
     fired: TriggerName | None = None
-    wishes = [_wish(request) for request in requests[:1]]
-    wishes += [
-        _look(TriggerName(key), trigger, states, facts, due) for key, trigger in policy.triggers.items()
-    ]
-    for wish in wishes:
+    for wish in _wishes(policy, states, facts, occurrences, requests, now, verdicts or {}):
         decision = wish
         if wish.outcome is Outcome.FIRED:
-            decision = _within_limits(policy, wish, facts, fired, now)
+            decision = _limited(wish, fired, policy.limits, facts, now)
         if decision.outcome is Outcome.FIRED:
             fired = decision.trigger
         decisions.append(decision)
     return decisions
 
 
-def _within_limits(
-    policy: Policy, wish: Decision, facts: LimitFacts, fired: TriggerName | None, now: datetime
-) -> Decision:
-    if fired is not None:
-        facts = replace(facts, active_run=RunId(f"that {fired} has just started"))
-    limited = check_limits(policy.limits, facts, now, manual=wish.trigger == MANUAL_TRIGGER)
-    if limited is None:
-        return wish
-    return replace(
-        wish,
-        outcome=Outcome.SUPPRESSED,
-        suppression=limited.suppression,
-        reason=f"{wish.reason}; not now: {limited.reason}",
-    )
-
-
-def _wish(request: Request) -> Decision:
-    reason = str(request.arguments.get("reason") or "asked for")
-    return Decision(
-        MANUAL_TRIGGER, Outcome.FIRED, f"{request.actor}: {reason}", evidence={"request": request.id}
-    )
-
-
-def _look(
-    name: TriggerName,
-    trigger: Trigger,
+def _wishes(
+    policy: Policy,
     states: Mapping[TriggerName, TriggerState],
     facts: LimitFacts,
-    due: Mapping[TriggerName, Due],
+    occurrences: Mapping[TriggerName, Due],
+    requests: Sequence[Request],
+    now: datetime,
+    verdicts: Mapping[MonitorName, Verdict],
+) -> Iterator[Decision]:
+    """Return what would be decided without limits: FIRED or NOT_MET."""
+    for request in requests:
+        if request.kind is RequestKind.TRIGGER:
+            evidence = {"request": request.id, "actor": request.actor}
+            yield Decision(MANUAL_TRIGGER, Outcome.FIRED, f"asked for by {request.actor}", evidence=evidence)
+    for key, trigger in policy.triggers.items():
+        name = TriggerName(key)
+        state = states.get(name, TriggerState(name))
+        yield _wish(name, trigger, state, facts, occurrences.get(name), now, verdicts)
+
+
+def _wish(
+    name: TriggerName,
+    trigger: Trigger,
+    state: TriggerState,
+    facts: LimitFacts,
+    due: Due | None,
+    now: datetime,
+    verdicts: Mapping[MonitorName, Verdict],
 ) -> Decision:
-    """Whether the trigger itself is met, before any limit."""
     match trigger:
+        case AllOf() | AnyOf() | AtLeast():
+            return Decision(
+                name,
+                Outcome.FIRED if condition_met(trigger, state) else Outcome.NOT_MET,
+                condition_reason(trigger, state, verdicts),
+                evidence=condition_evidence(trigger, state, verdicts),
+            )
         case Cron() | Every():
-            return _scheduled(name, trigger, due.get(name))
+            return _scheduled(name, trigger, due, now)
         case NewLabels():
             met = facts.new_labels >= trigger.new_labels
-            reason = f"{facts.new_labels} of {trigger.new_labels} new labelled rows since the last training"
-            return Decision(name, Outcome.FIRED if met else Outcome.NOT_MET, reason)
+            return Decision(
+                name,
+                Outcome.FIRED if met else Outcome.NOT_MET,
+                f"{facts.new_labels} of {trigger.new_labels} new labelled rows since the last training",
+                evidence={"new_labels": facts.new_labels, "threshold": trigger.new_labels},
+            )
         case _:
-            return _conditional(name, trigger, states.get(name, TriggerState(name)))
+            assert_never(trigger)
 
 
-def _scheduled(name: TriggerName, trigger: Cron | Every, due: Due | None) -> Decision:
-    if isinstance(trigger, Cron):
-        plan = f"{trigger.cron} {trigger.timezone}"
-    else:
-        plan = f"every {format_duration(trigger.every)}"
+def _scheduled(name: TriggerName, trigger: Cron | Every, due: Due | None, now: datetime) -> Decision:
+    words = (
+        f"cron {trigger.cron!r} {trigger.timezone}"
+        if isinstance(trigger, Cron)
+        else f"every {format_duration(trigger.every)}"
+    )
     if due is None:
-        return Decision(name, Outcome.NOT_MET, f"{plan}: not due")
-    missed = f", {due.missed} missed before it" if due.missed else ""
-    reason = f"{plan}: due at {due.at:%Y-%m-%d %H:%M} UTC{missed}"
-    return Decision(name, Outcome.FIRED, reason, occurrence_at=due.at, evidence={"missed": due.missed})
+        upcoming = next_occurrence(trigger, now) if isinstance(trigger, Cron) else None
+        wait = f"; next at {shown(upcoming)}" if upcoming else ""
+        return Decision(name, Outcome.NOT_MET, f"{words}: nothing is due{wait}")
+    reason = f"{words}: due since {shown(due.at)}"
+    if due.missed:
+        reason += f"; {len(due.missed)} earlier missed, the oldest {shown(due.missed[0])}"
+    evidence = {"missed": len(due.missed)}
+    return Decision(name, Outcome.FIRED, reason, occurrence_at=due.at, evidence=evidence)
 
 
-def _conditional(name: TriggerName, trigger: Condition, state: TriggerState) -> Decision:
-    monitors = ", ".join(named(trigger))
-    if condition_met(trigger, state):
-        since = state.met_since or state.last_met_at
-        assert since is not None
-        held = "" if state.met_since else " (held)"
-        return Decision(name, Outcome.FIRED, f"{monitors} breached since {since:%Y-%m-%d %H:%M} UTC{held}")
-    if state.met_since is not None and state.as_of is not None:
-        so_far = format_duration(state.as_of - state.met_since)
-        reason = f"{monitors} breached for {so_far}, {format_duration(trigger.for_)} are asked for"
-        return Decision(name, Outcome.NOT_MET, reason)
-    return Decision(name, Outcome.NOT_MET, f"{_quantifier(trigger)} {monitors} not breached")
-
-
-def _quantifier(trigger: Condition) -> str:
-    at_least = getattr(trigger, "at_least", None)
-    if at_least is not None:
-        return f"{at_least} of"
-    return "all of" if hasattr(trigger, "all") else "any of"
+def _limited(
+    wish: Decision, fired: TriggerName | None, limits: Limits, facts: LimitFacts, now: datetime
+) -> Decision:
+    """Return ``wish``, or why it is suppressed."""
+    against = refusals(limits, facts, now)
+    passed_over = [text for kind, text in against if kind in PASSED_OVER]
+    if wish.trigger == MANUAL_TRIGGER:
+        against = [refusal for refusal in against if refusal[0] not in PASSED_OVER]
+    if not against and fired is not None:
+        against = [(Suppression.ACTIVE_RUN, f"the trigger {fired} starts a run at the same moment")]
+    if against:
+        suppression, text = against[0]
+        return replace(
+            wish,
+            outcome=Outcome.SUPPRESSED,
+            suppression=suppression,
+            reason=f"{wish.reason}; suppressed: {text}",
+        )
+    if passed_over:
+        return replace(wish, reason=f"{wish.reason}; passes over: {'; '.join(passed_over)}")
+    return wish

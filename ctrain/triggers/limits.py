@@ -1,8 +1,8 @@
-"""Limits: why a trigger whose condition holds does not start a run, checked before training is paid for."""
+"""Limits: what must hold before a training is paid for. A person's wish passes over some of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,136 +10,152 @@ from ctrain.domain import Phase, RunId, Suppression
 from ctrain.policy.fields import format_duration
 from ctrain.policy.models import Limits
 
-DEFAULT_BACKOFF_BASE = timedelta(hours=1)
-MIN_LABELLED_ROWS = 100
-"""Fewer matured labelled rows in the training window cannot be split into training and holdout."""
+EndedRun = tuple[Phase, datetime, datetime]
+"""Phase, created at, ended at."""
 
-_OUTCOMES = {
-    Phase.REJECTED: "rejected",
-    Phase.FAILED: "failed",
-    Phase.ROLLED_BACK: "rolled_back",
+Refusal = tuple[Suppression, str]
+
+DEFAULT_BACKOFF = timedelta(hours=1)
+"""First pause of a backoff where no cooldown is set."""
+
+PASSED_OVER = frozenset({Suppression.COOLDOWN, Suppression.BACKOFF, Suppression.NEW_LABELS})
+"""Limits that a person's trigger passes over; the others protect the model, the data or the bill."""
+
+_BACKOFF_PHASES = {
+    "rejected": Phase.REJECTED,
+    "failed": Phase.FAILED,
+    "rolled_back": Phase.ROLLED_BACK,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class EndedRun:
-    phase: Phase
-    created_at: datetime
-    ended_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class LimitFacts:
-    """What the limits are checked against; ``ended_runs`` newest first."""
+    """What limits are checked against, all of it as of now."""
 
-    paused: bool = False
-    active_run: RunId | None = None
-    ended_runs: tuple[EndedRun, ...] = ()
-    new_labels: int = 0
-    """Matured labelled rows after the rows of the newest training."""
-    labelled_rows: int = 0
-    """Matured labelled rows in the training window."""
-    champion_readable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Limited:
-    """Why not, in a word for metrics and in a sentence for people; ``until`` when it is known."""
-
-    suppression: Suppression
-    reason: str
-    until: datetime | None = None
+    paused: bool
+    active_run: RunId | None
+    ended_runs: Sequence[EndedRun]
+    """In any order."""
+    new_labels: int
+    """Labelled, matured rows since the last training cut-off."""
+    labelled_rows: int
+    """Labelled, matured rows in the training window."""
+    champion_readable: bool
+    """False when the registry did not answer; "there is no champion" is readable."""
+    min_labelled_rows: int = 100
+    """What a training needs whatever the policy says."""
 
 
-def check_limits(limits: Limits, facts: LimitFacts, now: datetime, *, manual: bool = False) -> Limited | None:
-    """Return the first limit that forbids a run now, or None.
+def check_limits(limits: Limits, facts: LimitFacts, now: datetime) -> Refusal | None:
+    """Return the first limit that forbids a run now, with the reason for a person, or None."""
+    return next(iter(refusals(limits, facts, now)), None)
 
-    A person's request (``manual``) passes cooldown, backoff, budget and ``min_new_labels``, never
-    the others.
+
+def refusals(limits: Limits, facts: LimitFacts, now: datetime) -> list[Refusal]:
+    """Return every limit that forbids a run now, the hardest first."""
+    found = [
+        _state(facts),
+        _data(facts),
+        _budget(limits, facts, now),
+        _cooldown(limits, facts, now),
+        _backoff(limits, facts, now),
+        _new_labels(limits, facts),
+    ]
+    return [refusal for refusal in found if refusal is not None]
+
+
+def backoff_until(limits: Limits, ended_runs: Sequence[EndedRun]) -> datetime | None:
+    """Return when the pause after the latest unsuccessful runs ends, or None without such a pause.
+
+    After ``k`` such runs in a row the pause is the cooldown (or one hour) times ``factor`` to the
+    power of ``k``, at most ``max``. Any other end breaks the row.
     """
-    checks = _always(facts) if manual else _all(limits, facts, now)
-    return next((found for found in checks if found is not None), None)
-
-
-def _all(limits: Limits, facts: LimitFacts, now: datetime) -> Iterator[Limited | None]:
-    yield from _always(facts)
-    yield _cooldown(limits, facts, now)
-    yield _backoff(limits, facts, now)
-    yield _budget(limits, facts, now)
-    yield _new_labels(limits, facts)
-
-
-def _always(facts: LimitFacts) -> Iterator[Limited | None]:
-    if facts.active_run is not None:
-        yield Limited(Suppression.ACTIVE_RUN, f"run {facts.active_run} is active")
-    if facts.paused:
-        yield Limited(Suppression.PAUSED, "the policy is paused; `ctrain resume` ends that")
-    if not facts.champion_readable:
-        yield Limited(
-            Suppression.CHAMPION_UNREADABLE, "the registry cannot be read, so the champion is unknown"
-        )
-    if facts.labelled_rows < MIN_LABELLED_ROWS:
-        yield Limited(
-            Suppression.INSUFFICIENT_DATA,
-            f"{facts.labelled_rows} matured labelled rows in the training window, {MIN_LABELLED_ROWS} are needed",
-        )
-
-
-def _cooldown(limits: Limits, facts: LimitFacts, now: datetime) -> Limited | None:
-    if limits.cooldown is None or not facts.ended_runs:
+    if limits.backoff is None:
         return None
-    until = facts.ended_runs[0].ended_at + limits.cooldown
-    if now >= until:
-        return None
-    reason = (
-        f"cooldown of {format_duration(limits.cooldown)} after the last run, until {until:%Y-%m-%d %H:%M} UTC"
-    )
-    return Limited(Suppression.COOLDOWN, reason, until)
-
-
-def _backoff(limits: Limits, facts: LimitFacts, now: datetime) -> Limited | None:
-    """Wait longer after each run in a row that came to nothing."""
-    backoff = limits.backoff
-    if backoff is None:
-        return None
-    failures = 0
-    for run in facts.ended_runs:
-        if _OUTCOMES.get(run.phase) not in backoff.after:
+    phases = {_BACKOFF_PHASES[name] for name in limits.backoff.after}
+    newest_first = sorted(ended_runs, key=lambda run: run[2], reverse=True)
+    longest = limits.backoff.max.total_seconds()
+    pause = (limits.cooldown or DEFAULT_BACKOFF).total_seconds()
+    in_a_row = 0
+    for phase, _, _ in newest_first:
+        if phase not in phases:
             break
-        failures += 1
-    if failures == 0:
+        in_a_row += 1
+        pause = min(pause * limits.backoff.factor, longest)
+    return newest_first[0][2] + timedelta(seconds=pause) if in_a_row else None
+
+
+def _state(facts: LimitFacts) -> Refusal | None:
+    if facts.paused:
+        return Suppression.PAUSED, "the policy is paused"
+    if facts.active_run is not None:
+        return Suppression.ACTIVE_RUN, f"run {facts.active_run} is active"
+    if not facts.champion_readable:
+        return Suppression.CHAMPION_UNREADABLE, "the champion cannot be read from the registry"
+    return None
+
+
+def _data(facts: LimitFacts) -> Refusal | None:
+    if facts.labelled_rows >= facts.min_labelled_rows:
         return None
-    wait = min((limits.cooldown or DEFAULT_BACKOFF_BASE) * backoff.factor**failures, backoff.max)
-    until = facts.ended_runs[0].ended_at + wait
-    if now >= until:
-        return None
-    word = facts.ended_runs[0].phase.value.lower().replace("_", " ")
-    reason = (
-        f"backoff after {failures} runs in a row without success (the last {word}), "
-        f"until {until:%Y-%m-%d %H:%M} UTC"
+    return (
+        Suppression.INSUFFICIENT_DATA,
+        f"{facts.labelled_rows} labelled, matured rows in the training window, "
+        f"{facts.min_labelled_rows} needed",
     )
-    return Limited(Suppression.BACKOFF, reason, until)
 
 
-def _budget(limits: Limits, facts: LimitFacts, now: datetime) -> Limited | None:
+def _budget(limits: Limits, facts: LimitFacts, now: datetime) -> Refusal | None:
     budget = limits.budget
     if budget is None or budget.runs is None:
         return None
-    recent = [run.created_at for run in facts.ended_runs if now - run.created_at < budget.per]
-    if len(recent) < budget.runs:
+    spent = sorted(created for _, created, _ in facts.ended_runs if created > now - budget.per)
+    if len(spent) < budget.runs:
         return None
-    until = sorted(recent)[-budget.runs] + budget.per
-    reason = (
-        f"{len(recent)} of {budget.runs} runs per {format_duration(budget.per)} are used, "
-        f"until {until:%Y-%m-%d %H:%M} UTC"
+    free_at = spent[-budget.runs] + budget.per
+    return (
+        Suppression.BUDGET,
+        f"{len(spent)} runs in the last {format_duration(budget.per)}, {budget.runs} allowed; "
+        f"next at {shown(free_at)}",
     )
-    return Limited(Suppression.BUDGET, reason, until)
 
 
-def _new_labels(limits: Limits, facts: LimitFacts) -> Limited | None:
+def _cooldown(limits: Limits, facts: LimitFacts, now: datetime) -> Refusal | None:
+    if limits.cooldown is None or not facts.ended_runs:
+        return None
+    ended_at = max(ended for _, _, ended in facts.ended_runs)
+    until = ended_at + limits.cooldown
+    if now >= until:
+        return None
+    return (
+        Suppression.COOLDOWN,
+        f"cooldown of {format_duration(limits.cooldown)} after the run that ended {shown(ended_at)}, "
+        f"until {shown(until)}",
+    )
+
+
+def _backoff(limits: Limits, facts: LimitFacts, now: datetime) -> Refusal | None:
+    until = backoff_until(limits, facts.ended_runs)
+    if until is None or now >= until:
+        return None
+    phase = max(facts.ended_runs, key=lambda run: run[2])[0]
+    return Suppression.BACKOFF, f"backoff after a run that ended {phase.value}, until {shown(until)}"
+
+
+def _new_labels(limits: Limits, facts: LimitFacts) -> Refusal | None:
     if facts.new_labels >= limits.min_new_labels:
         return None
-    reason = (
-        f"{facts.new_labels} new labelled rows since the last training, {limits.min_new_labels} are asked for"
+    return (
+        Suppression.NEW_LABELS,
+        f"{facts.new_labels} new labelled rows since the last training, {limits.min_new_labels} needed",
     )
-    return Limited(Suppression.NEW_LABELS, reason)
+
+
+def shown(at: datetime) -> str:
+    """Return an instant as reasons write it.
+
+    >>> from datetime import UTC
+    >>> shown(datetime(2013, 3, 4, 5, tzinfo=UTC))
+    '2013-03-04 05:00 UTC'
+    """
+    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -1,61 +1,86 @@
-"""Schedules: cron lines with a time zone, and intervals; each occurrence is one instant, fired once."""
+"""Cron and interval triggers -> the occurrence that is due.
+
+Cron follows Debian's rules (cronsim): a time that the spring change skips fires once, right after
+the gap; a time that the autumn change repeats fires once, at the first of the two; expressions with
+``*`` in minutes or hours follow real time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
 
 from cronsim import CronSim
 
 from ctrain.policy.fields import zone_of
-from ctrain.policy.triggers import Cron, Every
+from ctrain.policy.triggers import Cron, Every, Schedule
 
-MAX_MISSED = 100_000
-"""Occurrences counted after a downtime; a schedule by the minute passes this after ten weeks."""
+MAX_MISSED = 1000
+"""So many missed occurrences are counted exactly; of more, only those of the last search are."""
+
+_SEARCHES = (timedelta(days=1), timedelta(days=32), timedelta(days=366))
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The occurrence to fire now; ``missed`` older ones are skipped (one catch-up after downtime)."""
+    """An occurrence of a schedule; ``at`` (UTC) identifies it for ever."""
 
     at: datetime
-    missed: int = 0
+    missed: tuple[datetime, ...] = ()
+    """Older occurrences that nobody looked at, oldest first: they are reported, not made up for."""
 
 
-def due_occurrence(
-    trigger: Cron | Every, last: datetime | None, since: datetime, now: datetime
-) -> Due | None:
-    """Return the latest occurrence in ``(last or since, now]``, or None.
+def due_occurrence(trigger: Schedule, last: datetime | None, since: datetime, now: datetime) -> Due | None:
+    """Return the latest occurrence up to ``now`` that nobody has looked at, if any.
 
-    Parameters
-    ----------
-    last
-        the occurrence that was claimed last; None: none so far.
-    since
-        when the schedule began to be watched: nothing before it is caught up.
+    ``last`` is the occurrence that was looked at last; without one, occurrences count from ``since``,
+    when the policy was first watched. It must not move with a restart.
+    However long the service was down, one occurrence comes back; the others are in ``missed``.
     """
-    start = max(last, since) if last is not None else since
-    if now <= start:
+    after = last if last is not None else since
+    if now <= after:
         return None
-    return _every(trigger, start, since, now) if isinstance(trigger, Every) else _cron(trigger, start, now)
+    times = (
+        _every_times(trigger, after, now) if isinstance(trigger, Every) else _cron_times(trigger, after, now)
+    )
+    return Due(times[-1], tuple(times[:-1])) if times else None
 
 
-def _every(trigger: Every, start: datetime, since: datetime, now: datetime) -> Due | None:
-    """Whole intervals counted from ``since``, so that a late tick does not shift the schedule."""
-    latest = (now - since) // trigger.every
-    before = (start - since) // trigger.every
-    if latest <= before:
-        return None
-    return Due(since + trigger.every * latest, latest - before - 1)
+def next_occurrence(trigger: Cron, now: datetime) -> datetime | None:
+    """Return the first time of a cron expression after ``now``, or None within 50 years."""
+    return next(_fires(trigger, now), None)
 
 
-def _cron(trigger: Cron, start: datetime, now: datetime) -> Due | None:
-    zone = zone_of(trigger.timezone)
-    found: datetime | None = None
-    count = 0
-    for local in CronSim(trigger.cron, start.astimezone(zone)):
+def _every_times(trigger: Every, after: datetime, now: datetime) -> list[datetime]:
+    count = (now - after) // trigger.every
+    first = max(1, count - MAX_MISSED)
+    return [(after + trigger.every * step).astimezone(UTC) for step in range(first, count + 1)]
+
+
+def _cron_times(trigger: Cron, after: datetime, now: datetime) -> list[datetime]:
+    times = list(islice(_until(trigger, after, now), MAX_MISSED + 1))
+    if len(times) <= MAX_MISSED:
+        return times
+    for length in _SEARCHES:
+        recent = list(_until(trigger, max(after, now - length), now))
+        if recent:
+            return recent[-MAX_MISSED:]
+    return times
+
+
+def _until(trigger: Cron, after: datetime, now: datetime) -> Iterator[datetime]:
+    return takewhile(lambda at: at <= now, _fires(trigger, after))
+
+
+def _fires(trigger: Cron, after: datetime) -> Iterator[datetime]:
+    """Return the instants of the expression after ``after``.
+
+    In the repeated hour of autumn cronsim starts from the wall clock alone and may answer with an
+    instant before ``after``; those are dropped.
+    """
+    for local in CronSim(trigger.cron, after.astimezone(zone_of(trigger.timezone))):
         at = local.astimezone(UTC)
-        if at > now or count >= MAX_MISSED:
-            break
-        found, count = at, count + 1
-    return None if found is None else Due(found, count - 1)
+        if at > after:
+            yield at

@@ -1,0 +1,75 @@
+"""Parts of a policy that are understood but cannot be run by this version of ctrain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ctrain.policy.models import (
+    FromChampion,
+    GroupGate,
+    Policy,
+    ServingGate,
+    SinceChange,
+)
+from ctrain.policy.monitors import ChangeMonitor, DriftMonitor, Monitor
+
+
+def unavailable_parts(policy: Policy) -> list[str]:
+    """Return one message for each part that cannot be run, naming its key; empty: all of it can."""
+    return [f"{key}: {part} is not available in this version of ctrain" for key, part in _parts(policy)]
+
+
+def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
+    if not isinstance(policy.reference, FromChampion):
+        yield "reference", "a reference other than {from: champion}"
+    for name, monitor in policy.monitors.items():
+        for key, part in _monitor_parts(monitor):
+            yield f"monitors.{name}.{key}", part
+    yield from _limit_parts(policy)
+    yield from _training_parts(policy)
+    for position, gate in enumerate(policy.gates):
+        if isinstance(gate, GroupGate):
+            yield f"gates[{position}].by", "a gate between groups"
+        elif isinstance(gate, ServingGate):
+            yield f"gates[{position}]", "a gate on latency or size"
+    yield from _serving_parts(policy)
+
+
+def _monitor_parts(monitor: Monitor) -> Iterator[tuple[str, str]]:
+    if monitor.type in ("quality", "prometheus"):
+        yield "type", f"the monitor type {monitor.type}"
+    if isinstance(monitor, DriftMonitor) and monitor.test != "ks":
+        yield "test", f"the test {monitor.test}"
+    if isinstance(monitor, ChangeMonitor):
+        if monitor.detector != "page_hinkley":
+            yield "detector", f"the detector {monitor.detector}"
+        if monitor.on != "loss":
+            yield "on", f"a change detector on the {monitor.on}"
+
+
+def _limit_parts(policy: Policy) -> Iterator[tuple[str, str]]:
+    if policy.limits.blackout:
+        yield "limits.blackout", "a blackout"
+    if policy.limits.budget is not None and policy.limits.budget.training_time is not None:
+        yield "limits.budget.training_time", "a budget of training time"
+
+
+def _training_parts(policy: Policy) -> Iterator[tuple[str, str]]:
+    train = policy.train
+    if train.command is not None:
+        yield "train.command", "training by a command"
+    if train.launcher.type != "process":
+        yield "train.launcher.type", f"the launcher {train.launcher.type}"
+    if isinstance(train.window, SinceChange):
+        yield "train.window", "a training window since the change"
+    if train.refit:
+        yield "train.refit", "a refit after the gates"
+
+
+def _serving_parts(policy: Policy) -> Iterator[tuple[str, str]]:
+    if policy.shadow.min_gain > 0:
+        yield "shadow.min_gain", "a minimum gain"
+    if policy.promotion.approval == "manual":
+        yield "promotion.approval", "approval by a person"
+    if policy.notify:
+        yield "notify", "notification"

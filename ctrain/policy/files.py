@@ -1,0 +1,152 @@
+"""Policy files -> loaded policies; every problem of a file is reported at once, by line and key.
+
+The only module among the policies that reads files. Texts of policies are kept and hashed with
+their placeholders unexpanded, so that no secret of the environment gets into a record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ctrain.domain import Json
+from ctrain.errors import PolicyError
+from ctrain.policy.checks import check_policy
+from ctrain.policy.document import MAX_CHARACTERS, Document, Problem, read_document
+from ctrain.policy.models import Policy
+from ctrain.policy.placeholders import expand_placeholders
+from ctrain.policy.problems import problems_of, shown_key
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPolicy:
+    """A valid policy with the text it was read from."""
+
+    policy: Policy
+    text: str
+    """As written: placeholders are not expanded."""
+    path: Path
+    """Absolute."""
+    hash: str
+    """SHA-256 of what the text says: comments and layout do not count, placeholders are not expanded."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder that relative paths of the policy start from, and that training code lies in."""
+        return self.path.parent
+
+
+def load_policy(path: Path, environ: Mapping[str, str]) -> LoadedPolicy:
+    """Return the policy in a file.
+
+    Raises
+    ------
+    PolicyError
+        with every problem of the file, each as ``file:line: key: what was expected``.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_CHARACTERS + 1)
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{path}:1: the file is not UTF-8 text (byte {error.start})") from None
+    except (OSError, ValueError) as error:
+        raise PolicyError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    return parse_policy(text, path, environ)
+
+
+def parse_policy(text: str, path: Path, environ: Mapping[str, str]) -> LoadedPolicy:
+    """Return the policy that ``text`` says; ``path`` is where it was read from.
+
+    Raises
+    ------
+    PolicyError
+        with every problem of the text, each as ``file:line: key: what was expected``.
+    """
+    document = read_document(text)
+    policy, problems = _validate(document, environ)
+    if policy is None or problems:
+        problems.sort(key=lambda problem: _line(problem, document))
+        raise PolicyError(*(_shown(problem, document, path) for problem in problems))
+    return LoadedPolicy(policy=policy, text=text, path=path.absolute(), hash=_hash(document.values))
+
+
+def load_policies(
+    paths: Iterable[Path], environ: Mapping[str, str]
+) -> tuple[list[LoadedPolicy], list[PolicyError]]:
+    """Return the policies in files and directories, and one error per file that has problems."""
+    loaded: dict[Path, LoadedPolicy] = {}
+    errors: list[PolicyError] = []
+    for path in paths:
+        files = _policy_files(path) if path.is_dir() else [path]
+        if not files:
+            errors.append(PolicyError(f"{path}: the directory holds no policy (*.yaml, *.yml)"))
+        for file in files:
+            try:
+                loaded.setdefault(file.resolve(), load_policy(file, environ))
+            except PolicyError as error:
+                errors.append(error)
+    return list(loaded.values()), errors
+
+
+def resolve_path(folder: Path, path: str) -> str:
+    """Return a path of a policy made absolute: relative ones start at the policy's folder.
+
+    Addresses (``scheme://``) stay as they are.
+
+    >>> resolve_path(Path("/policies"), "data/*.parquet")
+    '/policies/data/*.parquet'
+    """
+    return path if "://" in path else str(folder / path)
+
+
+def policy_identity(policy: Policy) -> Json:
+    """Return what may never change under a policy's name."""
+    return {
+        "model": policy.model.name,
+        "task": policy.model.task.value,
+        "id": policy.data.id,
+        "event_time": policy.data.event_time.column,
+    }
+
+
+def _policy_files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES and file.is_file())
+
+
+def _validate(document: Document, environ: Mapping[str, str]) -> tuple[Policy | None, list[Problem]]:
+    if document.values is None and not document.problems:
+        return None, [Problem((), "the file is empty; a policy begins with version: 1")]
+    if not isinstance(document.values, dict):
+        return None, document.problems or [Problem((), "expected a mapping of keys to values")]
+    values, problems = expand_placeholders(document.values, environ)
+    problems = [*document.problems, *problems]
+    found_already = {problem.path for problem in problems}
+    try:
+        policy = Policy.model_validate(values, by_alias=True, by_name=False)
+    except ValidationError as error:
+        more = problems_of(error, document.values)
+        return None, problems + [problem for problem in more if problem.path not in found_already]
+    return policy, problems + check_policy(policy)
+
+
+def _line(problem: Problem, document: Document) -> int:
+    return problem.line or document.line_of(problem.path)
+
+
+def _shown(problem: Problem, document: Document, path: Path) -> str:
+    line = _line(problem, document)
+    key = shown_key(problem.path)
+    return f"{path}:{line}: {key}: {problem.message}" if key else f"{path}:{line}: {problem.message}"
+
+
+def _hash(values: Any) -> str:
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
