@@ -24,7 +24,7 @@ from ctrain.policy.triggers import AllOf, AnyOf, AtLeast, Cron, Every, NewLabels
 from ctrain.triggers.conditions import condition_met
 from ctrain.triggers.limits import PASSED_OVER, LimitFacts, refusals, shown
 from ctrain.triggers.reasons import condition_evidence, condition_reason
-from ctrain.triggers.schedules import Due, next_occurrence
+from ctrain.triggers.schedules import MAX_MISSED, Due, next_occurrence
 
 MANUAL_TRIGGER = TriggerName("manual")
 """Name of the trigger that is a person; a policy cannot use it."""
@@ -120,7 +120,8 @@ def _scheduled(name: TriggerName, trigger: Cron | Every, due: Due | None, now: d
         return Decision(name, Outcome.NOT_MET, f"{words}: nothing is due{wait}")
     reason = f"{words}: due since {shown(due.at)}"
     if due.missed:
-        reason += f"; {len(due.missed)} earlier missed, the oldest {shown(due.missed[0])}"
+        more = " or more" if len(due.missed) == MAX_MISSED else ""
+        reason += f"; {len(due.missed)}{more} earlier missed, the oldest {shown(due.missed[0])}"
     evidence = {"missed": len(due.missed)}
     return Decision(name, Outcome.FIRED, reason, occurrence_at=due.at, evidence=evidence)
 

@@ -18,9 +18,13 @@ from ctrain.policy.fields import zone_of
 from ctrain.policy.triggers import Cron, Every, Schedule
 
 MAX_MISSED = 1000
-"""So many missed occurrences are counted exactly; of more, only those of the last search are."""
+"""So many missed occurrences are listed, the oldest of them."""
 
 _SEARCHES = (timedelta(days=1), timedelta(days=32), timedelta(days=366))
+
+
+Found = tuple[list[datetime], datetime | None]
+"""Occurrences from the oldest on, perhaps not all of them, and the latest one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,11 @@ def due_occurrence(trigger: Schedule, last: datetime | None, since: datetime, no
     after = last if last is not None else since
     if now <= after:
         return None
-    times = (
+    found = (
         _every_times(trigger, after, now) if isinstance(trigger, Every) else _cron_times(trigger, after, now)
     )
-    return Due(times[-1], tuple(times[:-1])) if times else None
+    times, latest = found
+    return None if latest is None else Due(latest, tuple(at for at in times if at < latest)[:MAX_MISSED])
 
 
 def next_occurrence(trigger: Cron, now: datetime) -> datetime | None:
@@ -53,21 +58,22 @@ def next_occurrence(trigger: Cron, now: datetime) -> datetime | None:
     return next(_fires(trigger, now), None)
 
 
-def _every_times(trigger: Every, after: datetime, now: datetime) -> list[datetime]:
+def _every_times(trigger: Every, after: datetime, now: datetime) -> Found:
     count = (now - after) // trigger.every
-    first = max(1, count - MAX_MISSED)
-    return [(after + trigger.every * step).astimezone(UTC) for step in range(first, count + 1)]
+    steps = [*range(1, min(count, MAX_MISSED) + 1), count]
+    times = [(after + trigger.every * step).astimezone(UTC) for step in steps]
+    return times, times[-1] if count else None
 
 
-def _cron_times(trigger: Cron, after: datetime, now: datetime) -> list[datetime]:
+def _cron_times(trigger: Cron, after: datetime, now: datetime) -> Found:
     times = list(islice(_until(trigger, after, now), MAX_MISSED + 1))
     if len(times) <= MAX_MISSED:
-        return times
+        return times, times[-1] if times else None
     for length in _SEARCHES:
         recent = list(_until(trigger, max(after, now - length), now))
         if recent:
-            return recent[-MAX_MISSED:]
-    return times
+            return times, recent[-1]
+    return times, times[-1]
 
 
 def _until(trigger: Cron, after: datetime, now: datetime) -> Iterator[datetime]:
