@@ -1,10 +1,172 @@
-"""Checks of what a policy means, beyond the types of its values."""
+"""Checks of what a policy means, beyond the types of its values; each names the key that is at fault."""
 
 from __future__ import annotations
 
-from ctrain.policy.document import Problem
-from ctrain.policy.models import Policy
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from ctrain.domain import Task
+from ctrain.policy.check_monitors import check_monitors
+from ctrain.policy.check_times import check_times
+from ctrain.policy.check_triggers import check_triggers
+from ctrain.policy.document import KeyPath, Problem
+from ctrain.policy.loaded import LoadedPolicy
+from ctrain.policy.metrics import MEANS_BY_TASK, METRICS_BY_TASK
+from ctrain.policy.models import (
+    AbsoluteGate,
+    ChampionGate,
+    DataSpec,
+    GroupGate,
+    Policy,
+    ServingGate,
+)
+from ctrain.policy.monitors import PerformanceMonitor
+from ctrain.policy.words import did_you_mean
 
 
 def check_policy(policy: Policy) -> list[Problem]:
-    return []
+    """Return everything in a well-formed policy that cannot be meant or cannot work."""
+    return [
+        *_check_model(policy),
+        *_check_columns(policy.data),
+        *check_monitors(policy),
+        *check_triggers(policy),
+        *_check_limits(policy),
+        *_check_train(policy),
+        *_check_gates(policy),
+        *check_times(policy),
+    ]
+
+
+def check_fleet(loaded: Sequence[LoadedPolicy]) -> list[str]:
+    """Return what forbids these policies in one daemon: shared names, or a shared champion alias."""
+    names: dict[str, LoadedPolicy] = {}
+    champions: dict[tuple[str, str], LoadedPolicy] = {}
+    problems = []
+    for one in loaded:
+        name = one.policy.policy
+        first = names.setdefault(name, one)
+        if first is not one:
+            problems.append(f"{one.path}: policy: the name {name} is taken by {first.path}")
+        model = one.policy.model
+        first = champions.setdefault((model.name, model.aliases.champion), one)
+        if first is not one:
+            problems.append(
+                f"{one.path}: model.name: the alias {model.aliases.champion} of the model {model.name} is "
+                f"looked after by the policy {first.policy.policy} ({first.path}); "
+                "map another name in model.aliases.champion"
+            )
+    return problems
+
+
+def check_rates(policy: Policy, rows_per_day: float) -> list[str]:
+    """Return which ``min_rows`` cannot be reached in time when so many rows come a day.
+
+    Windows of drift monitors grow back in time and always reach theirs; windows of losses do not.
+    """
+    wanted: list[tuple[KeyPath, int, float]] = [
+        (("monitors", name, "min_rows"), monitor.min_rows, monitor.window.total_seconds() / 86400)
+        for name, monitor in policy.monitors.items()
+        if isinstance(monitor, PerformanceMonitor)
+    ]
+    shadow_days = (policy.shadow.max_duration - policy.data.labels.matures_after).total_seconds() / 86400
+    wanted.append((("shadow", "min_rows"), policy.shadow.min_rows, shadow_days))
+    return [
+        f"{'.'.join(map(str, path))}: {rows} rows cannot be reached: about {rows_per_day:.0f} a day are "
+        f"{rows_per_day * days:.0f} in {days:g} days"
+        for path, rows, days in wanted
+        if rows_per_day * days < rows
+    ]
+
+
+def _check_model(policy: Policy) -> Iterator[Problem]:
+    model = policy.model
+    means = MEANS_BY_TASK[model.task]
+    if model.metric not in means:
+        yield Problem(
+            ("model", "metric"),
+            f"expected a loss for the task {model.task.value}, one of {', '.join(sorted(means))}, "
+            f"got {model.metric}",
+        )
+    outputs = ("auto", "value") if model.task is Task.REGRESSION else ("auto", "probability", "class")
+    if model.output not in outputs:
+        yield Problem(
+            ("model", "output"),
+            f"expected {' or '.join(outputs)} for the task {model.task.value}, got {model.output}",
+        )
+    if model.output == "class" and model.metric == "log_loss":
+        yield Problem(
+            ("model", "metric"), "log_loss needs probabilities; for a model that returns classes use zero_one"
+        )
+    aliases = model.aliases
+    if len({aliases.champion, aliases.challenger, aliases.previous_champion}) < 3:
+        yield Problem(("model", "aliases"), "expected three different alias names")
+
+
+def _check_columns(data: DataSpec) -> Iterator[Problem]:
+    features = data.features
+    if not features.names:
+        yield Problem(("data", "features"), "expected at least one numeric or categorical feature")
+    for name, count in Counter(features.names).items():
+        if count > 1:
+            yield Problem(("data", "features"), f"the feature {name} is there {count} times")
+    reserved = {
+        data.labels.label: "the label",
+        data.id: "the row id",
+        data.prediction: "the prediction",
+        data.model_version: "the model version",
+    }
+    for name in features.names:
+        if name in reserved:
+            yield Problem(("data", "features"), f"{name} is {reserved[name]} and cannot be a feature")
+    known = {*features.names, data.labels.label, data.id, data.event_time.column}
+    known |= {name for name in (data.prediction, data.model_version, data.labels.id) if name}
+    for name in data.columns:
+        if name not in known:
+            yield Problem(
+                ("data", "columns", name), f"no column of the policy has this name{did_you_mean(name, known)}"
+            )
+
+
+def _check_limits(policy: Policy) -> Iterator[Problem]:
+    limits = policy.limits
+    if limits.budget is not None and limits.budget.runs is None and limits.budget.training_time is None:
+        yield Problem(("limits", "budget"), "expected runs or training_time")
+    for position, blackout in enumerate(limits.blackout):
+        if blackout.from_ == blackout.to:
+            yield Problem(("limits", "blackout", position), "begins and ends at the same time of day")
+        if blackout.days is not None and not blackout.days:
+            yield Problem(("limits", "blackout", position, "days"), "expected at least one day")
+
+
+def _check_train(policy: Policy) -> Iterator[Problem]:
+    train = policy.train
+    if train.entrypoint is None and train.command is None:
+        yield Problem(("train",), "expected entrypoint or command")
+    if train.entrypoint is not None and train.command is not None:
+        yield Problem(("train", "command"), "expected either entrypoint or command, not both")
+    needs = {"process": None, "kubernetes": None, "dask": "address", "http": "url"}[train.launcher.type]
+    for key in ("address", "url"):
+        given = getattr(train.launcher, key) is not None
+        if key == needs and not given:
+            yield Problem(("train", "launcher"), f"the launcher {train.launcher.type} needs the key {key}")
+        if key != needs and given:
+            yield Problem(("train", "launcher", key), f"the launcher {train.launcher.type} has no such key")
+
+
+def _check_gates(policy: Policy) -> Iterator[Problem]:
+    known = METRICS_BY_TASK[policy.model.task]
+    for position, gate in enumerate(policy.gates):
+        if isinstance(gate, AbsoluteGate | ChampionGate | GroupGate) and gate.metric not in known:
+            expected = f"a metric of the task {policy.model.task.value}, one of {', '.join(sorted(known))}"
+            nearest = did_you_mean(gate.metric, known)
+            yield Problem(("gates", position, "metric"), f"expected {expected}, got {gate.metric}{nearest}")
+        if isinstance(gate, AbsoluteGate):
+            if gate.min is None and gate.max is None:
+                yield Problem(("gates", position), "expected min, max or not_worse_than_champion_by")
+            elif gate.min is not None and gate.max is not None and gate.min > gate.max:
+                yield Problem(("gates", position, "min"), "is above max: no value passes")
+        if isinstance(gate, ServingGate) and gate.latency_p99_ms is None and gate.max_size is None:
+            yield Problem(("gates", position), "expected latency_p99_ms or max_size")
+    if policy.promotion.expires_after is not None and policy.promotion.approval == "auto":
+        yield Problem(("promotion", "expires_after"), "goes with approval: manual only")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +18,22 @@ from ctrain.domain import Json
 from ctrain.errors import PolicyError
 from ctrain.policy.checks import check_policy
 from ctrain.policy.document import MAX_CHARACTERS, Document, Problem, read_document
+from ctrain.policy.loaded import LoadedPolicy
 from ctrain.policy.models import Policy
 from ctrain.policy.placeholders import expand_placeholders
-from ctrain.policy.problems import problems_of, shown_key
+from ctrain.policy.problems import problems_of
+from ctrain.policy.words import shown_key
+
+__all__ = [
+    "LoadedPolicy",
+    "load_policies",
+    "load_policy",
+    "parse_policy",
+    "policy_identity",
+    "resolve_path",
+]
 
 SUFFIXES = (".yaml", ".yml")
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedPolicy:
-    """A valid policy with the text it was read from."""
-
-    policy: Policy
-    text: str
-    """As written: placeholders are not expanded."""
-    path: Path
-    """Absolute."""
-    hash: str
-    """SHA-256 of what the text says: comments and layout do not count, placeholders are not expanded."""
-
-    @property
-    def folder(self) -> Path:
-        """Folder that relative paths of the policy start from, and that training code lies in."""
-        return self.path.parent
 
 
 def load_policy(path: Path, environ: Mapping[str, str]) -> LoadedPolicy:

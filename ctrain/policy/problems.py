@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
@@ -12,6 +11,7 @@ from pydantic import BaseModel, Tag
 from ctrain.policy.document import KeyPath, Problem
 from ctrain.policy.fields import COMPLETE, NO_TYPE, NO_VARIANT
 from ctrain.policy.models import Policy
+from ctrain.policy.words import did_you_mean, shown_key, shown_value
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -43,28 +43,6 @@ _EXPECTED = {
 _WHOLE = {"missing": "the key is required", "too_short": "expected at least one item"}
 
 
-def did_you_mean(word: Any, valid: Iterable[str]) -> str:
-    """Return ``"; did you mean NEAREST?"``, or nothing when no valid word is near.
-
-    >>> did_you_mean("wnidow", ["window", "fdr"])
-    '; did you mean window?'
-    """
-    near = difflib.get_close_matches(str(word), list(valid), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def shown_key(path: KeyPath) -> str:
-    """Return a path as a person writes it.
-
-    >>> shown_key(("gates", 0, "metric"))
-    'gates[0].metric'
-    """
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.removeprefix(".")
-
-
 def problems_of(error: ValidationError, raw: Any) -> list[Problem]:
     """Return one problem per fault; ``raw`` are the values with placeholders unexpanded.
 
@@ -90,9 +68,9 @@ def _message(fault: ErrorDetails, path: KeyPath, model: type[BaseModel] | None, 
     if kind in (NO_VARIANT, NO_TYPE, "literal_error", "enum"):
         return _choice(kind, context, value)
     if kind == "value_error":
-        return f"{context['error']}, got {_shown(path[-1] if '[key]' in fault['loc'] else value)}"
+        return f"{context['error']}, got {shown_value(path[-1] if '[key]' in fault['loc'] else value)}"
     expected = _EXPECTED.get(kind, fault["msg"][:1].lower() + fault["msg"][1:])
-    return f"{expected.format(**context)}, got {_shown(value)}"
+    return f"{expected.format(**context)}, got {shown_value(value)}"
 
 
 def _choice(kind: str, context: Mapping[str, Any], value: Any) -> str:
@@ -107,7 +85,7 @@ def _choice(kind: str, context: Mapping[str, Any], value: Any) -> str:
         return f"expected a type, one of {valid}" + did_you_mean(given, valid.split(", "))
     expected = context["expected"].replace("'", "")
     words = expected.replace(" or ", ", ").split(", ")
-    return f"expected {expected}, got {_shown(value)}" + did_you_mean(value, words)
+    return f"expected {expected}, got {shown_value(value)}" + did_you_mean(value, words)
 
 
 def _unknown_key(path: KeyPath, model: type[BaseModel] | None) -> str:
@@ -127,19 +105,6 @@ def _known_places() -> Iterable[tuple[KeyPath, str]]:
         yield (), key
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             yield from (((key,), inner) for inner in _fields(annotation))
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    text = str(value)
-    return (text if len(text) <= 60 else text[:57] + "...") or "empty text"
 
 
 def _value_at(raw: Any, path: KeyPath) -> Any:

@@ -1,0 +1,86 @@
+"""Checks of the monitors of a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ctrain.policy.document import KeyPath, Problem
+from ctrain.policy.metrics import METRICS_BY_TASK
+from ctrain.policy.models import Policy
+from ctrain.policy.monitors import (
+    ChangeMonitor,
+    DriftMonitor,
+    PerformanceMonitor,
+    PrometheusMonitor,
+    QualityMonitor,
+    VolumeMonitor,
+)
+from ctrain.policy.words import did_you_mean
+
+_UP_ONLY = ("e_detector", "ddm")
+
+
+def check_monitors(policy: Policy) -> Iterator[Problem]:
+    """Return what is missing from monitors, contradicts itself or names unknown columns."""
+    for name, monitor in policy.monitors.items():
+        path: KeyPath = ("monitors", name)
+        if isinstance(monitor, PerformanceMonitor | PrometheusMonitor):
+            yield from _check_bounds(monitor, path)
+        match monitor:
+            case DriftMonitor():
+                yield from _check_drift(policy, monitor, path)
+            case ChangeMonitor():
+                yield from _check_change(monitor, path)
+            case PerformanceMonitor():
+                yield from _check_metric(policy, monitor, path)
+            case QualityMonitor() | VolumeMonitor():
+                yield from _check_limits(monitor, path)
+
+
+def _check_drift(policy: Policy, monitor: DriftMonitor, path: KeyPath) -> Iterator[Problem]:
+    known = [*policy.data.features.names]
+    if policy.data.prediction is not None:
+        known.append(policy.data.prediction)
+    for position, column in enumerate(monitor.columns or ()):
+        if column not in known:
+            yield Problem(
+                (*path, "columns", position),
+                f"expected a feature or the prediction, got {column}{did_you_mean(column, known)}",
+            )
+        elif column in (monitor.columns or ())[:position]:
+            yield Problem((*path, "columns", position), f"the column {column} is there twice")
+
+
+def _check_change(monitor: ChangeMonitor, path: KeyPath) -> Iterator[Problem]:
+    if monitor.detector in _UP_ONLY and monitor.direction != "up":
+        yield Problem(
+            (*path, "direction"),
+            f"the detector {monitor.detector} finds changes up only, got {monitor.direction}",
+        )
+
+
+def _check_bounds(monitor: PerformanceMonitor | PrometheusMonitor, path: KeyPath) -> Iterator[Problem]:
+    if monitor.above is None and monitor.below is None:
+        yield Problem(path, "expected above or below")
+    elif monitor.above is not None and monitor.below is not None and monitor.below > monitor.above:
+        yield Problem((*path, "below"), "is greater than above: every value would be BREACHED")
+
+
+def _check_metric(policy: Policy, monitor: PerformanceMonitor, path: KeyPath) -> Iterator[Problem]:
+    known = METRICS_BY_TASK[policy.model.task]
+    if monitor.metric not in known:
+        expected = f"a metric of the task {policy.model.task.value}, one of {', '.join(sorted(known))}"
+        nearest = did_you_mean(monitor.metric, known)
+        yield Problem((*path, "metric"), f"expected {expected}, got {monitor.metric}{nearest}")
+
+
+def _check_limits(monitor: QualityMonitor | VolumeMonitor, path: KeyPath) -> Iterator[Problem]:
+    if isinstance(monitor, QualityMonitor):
+        if monitor.max_null_rate is None and monitor.unseen_categories is None:
+            yield Problem(path, "expected max_null_rate or unseen_categories")
+    elif monitor.min_rows is None and monitor.max_rows is None:
+        yield Problem(path, "expected min_rows or max_rows")
+    elif (
+        monitor.min_rows is not None and monitor.max_rows is not None and monitor.min_rows > monitor.max_rows
+    ):
+        yield Problem((*path, "min_rows"), "is greater than max_rows: every window would be BREACHED")
