@@ -1,0 +1,93 @@
+"""``ctrain compare``: drift between two Parquet files, a line per column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ctrain.cli.options import AsJson
+from ctrain.cli.output import BREACHED, guarded, print_json, print_table
+from ctrain.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ctrain.monitors.compare import ColumnComparison, Comparison
+
+_HEADINGS = ("column", "test", "statistic", "p-value", "corrected", "effect", "verdict")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("compare")(guarded(compare))
+
+
+def compare(
+    reference: Annotated[Path, typer.Argument(help="Parquet file, or a folder of them.")],
+    current: Annotated[Path, typer.Argument(help="Parquet file, or a folder of them.")],
+    fdr: Annotated[
+        float, typer.Option("--fdr", min=0, max=1, help="Breached only below this corrected p-value.")
+    ] = 0.01,
+    min_effect: Annotated[
+        float,
+        typer.Option("--min-effect", min=0, max=1, help="Breached only from this effect, 0 to 1."),
+    ] = 0.1,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Compare numbers one by one also above 100,000 rows.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show which columns of CURRENT differ from REFERENCE; ends with 3 when one does."""
+    from ctrain.monitors.compare import compare_tables
+
+    tables = _read(reference), _read(current)
+    found = compare_tables(*tables, fdr=fdr, min_effect=min_effect, exact=True if exact else None)
+    if as_json:
+        print_json({"columns": [asdict(one) for one in found.columns], "breached": found.breached})
+    else:
+        _print(found)
+    if found.breached:
+        raise typer.Exit(BREACHED)
+
+
+def _read(path: Path) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if not path.is_dir():
+            return pq.ParquetFile(path).read()
+        files = sorted(path.glob("*.parquet"))
+        if not files:
+            raise InputError(f"{path}: no *.parquet in this folder")
+        return pa.concat_tables([pq.ParquetFile(file).read() for file in files], promote_options="default")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: cannot be read as Parquet: {error}") from error
+
+
+def _print(found: Comparison) -> None:
+    print_table(_HEADINGS, (tuple(_cells(one)) for one in found.columns))
+    for note in found.notes:
+        print(note)
+    breached = [one.column for one in found.columns if one.breached]
+    if breached:
+        print(f"breached: {len(breached)} of {len(found.columns)} columns: {', '.join(breached)}")
+    else:
+        print(f"no drift in {len(found.columns)} columns")
+
+
+def _cells(one: ColumnComparison) -> Iterator[str]:
+    yield one.column
+    yield "" if one.test == "none" else one.test
+    for number in (one.statistic, one.p_value, one.p_adjusted, one.effect):
+        yield "" if math.isnan(number) else f"{number:.4g}"
+    if one.breached:
+        yield "BREACHED"
+    else:
+        yield "" if one.test == "none" else "ok"
