@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctrain.app.ticks import LEASE, Lease
-from ctrain.app.wiring import close_shell, load_fleet, open_existing_database, open_shell, watch_policy
+from ctrain.app.wiring import (
+    close_shell,
+    load_fleet,
+    open_existing_database,
+    open_shell,
+    open_telemetry,
+    watch_policy,
+)
 from ctrain.clocks import RealTimer, open_clock, wait_for
 from ctrain.domain import Event, PolicyName, Request, RequestKind
 from ctrain.engine.advance import advance
@@ -87,12 +94,10 @@ def _daemon_alive(store: Store) -> bool:
 
 def _answer_here(settings: Settings, environ: Mapping[str, str], store: Store, policy: PolicyName) -> None:
     """Do what the daemon would do with the open requests, under its lease."""
-    from ctrain.telemetry import PrometheusTelemetry
-
     with store.read() as tx:
         path = tx.policy_path(policy)
     fleet = load_fleet([Path(path)], environ)
-    shell = open_shell(settings, fleet, PrometheusTelemetry(environ))
+    shell = open_shell(settings, fleet, open_telemetry(environ))
     lease = Lease(store, shell.timer, f"{socket.gethostname()}:{os.getpid()}", settings.lease)
     token = lease.acquire()
     if token is None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctrain.app.wiring import close_shell, load_fleet, open_shell, watch_policy
+from ctrain.app.wiring import close_shell, load_fleet, open_shell, open_telemetry, watch_policy
 from ctrain.clocks import CLOCK_FILE, wait_for
 from ctrain.engine.champions import sync_champion
 from ctrain.engine.ingest import ingest
@@ -37,8 +37,6 @@ def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> 
     TransientError
         when scoring takes longer than a few minutes.
     """
-    from ctrain.telemetry import PrometheusTelemetry
-
     if not settings.database_url.startswith("sqlite"):
         raise InputError(
             "check works on a copy of the state, which needs SQLite; use `ctrain status` instead"
@@ -46,7 +44,7 @@ def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> 
     fleet = load_fleet([path], environ)
     with tempfile.TemporaryDirectory(prefix="ctrain-check-") as folder:
         copy = _copied(settings, Path(folder))
-        shell = open_shell(copy, fleet, PrometheusTelemetry(environ))
+        shell = open_shell(copy, fleet, open_telemetry(environ))
         try:
             watch = watch_policy(shell, fleet[0], None)
             sync_champion(watch)

@@ -17,13 +17,17 @@ from ctrain.errors import StateConflict
 
 if TYPE_CHECKING:
     from ctrain.policy.files import LoadedPolicy
+    from ctrain.web import Exposition
 
 
 class Daemon:
     """A running ctrain: policies under watch, an HTTP server, one lease."""
 
-    def __init__(self, shell: Shell, fleet: Sequence[LoadedPolicy], listen: str) -> None:
+    def __init__(
+        self, shell: Shell, fleet: Sequence[LoadedPolicy], listen: str, exposition: Exposition
+    ) -> None:
         self._shell = shell
+        self._exposition = exposition
         self._fleet = list(fleet)
         self._listen = listen
         self._stopping = threading.Event()
@@ -66,7 +70,7 @@ class Daemon:
         }
         rhythm = Rhythm(tick=shell.settings.tick, lease=shell.settings.lease)
         loop = TickLoop(watches, shell.clock, shell.timer, shell.telemetry, rhythm)
-        server = serve(self._listen, shell.telemetry, loop)
+        server = serve(self._listen, self._exposition, loop)
         shell.telemetry.gauge("leader", 1.0)
         shell.telemetry.gauge("config_last_reload_successful", 1.0)
         shell.telemetry.log(

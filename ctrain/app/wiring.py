@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Workspace,
     )
     from ctrain.settings import Settings
+    from ctrain.telemetry import PrometheusTelemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,14 @@ def open_shell(settings: Settings, fleet: Sequence[LoadedPolicy], telemetry: Tel
         clock=open_clock(settings.home),
         timer=RealTimer(),
     )
+
+
+def open_telemetry(environ: Mapping[str, str]) -> PrometheusTelemetry:
+    """Metrics, and a log on standard error without the secrets of ``environ``."""
+    from ctrain import __version__
+    from ctrain.telemetry import PrometheusTelemetry, open_log
+
+    return PrometheusTelemetry(open_log(environ=environ), __version__)
 
 
 def close_shell(shell: Shell) -> None:

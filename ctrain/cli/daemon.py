@@ -26,10 +26,10 @@ def run(
 ) -> None:
     """Watch the policies until stopped (SIGTERM, Ctrl-C)."""
     from ctrain.app.daemon import Daemon
-    from ctrain.app.wiring import load_fleet, open_shell
-    from ctrain.telemetry import PrometheusTelemetry
+    from ctrain.app.wiring import load_fleet, open_shell, open_telemetry
 
     settings = load_settings(home)
     fleet = load_fleet(paths, os.environ)
-    shell = open_shell(settings, fleet, PrometheusTelemetry(os.environ))
-    Daemon(shell, fleet, listen).run()
+    telemetry = open_telemetry(os.environ)
+    shell = open_shell(settings, fleet, telemetry)
+    Daemon(shell, fleet, listen, telemetry).run()

@@ -81,8 +81,8 @@ def _record(watch: Watch, seen: Version | None) -> bool:
         tx.append_event(
             watch.event(
                 "champion_changed_outside",
-                f"the champion alias names {_name(seen)} instead of {_name(known.version if known else None)}; "
-                "ctrain did not move it",
+                f"the champion alias names {_name(seen)} instead of "
+                f"{_name(known.version if known else None)}; ctrain did not move it",
                 evidence={"seen": seen, "known": known.version if known else None},
             )
         )

@@ -25,18 +25,16 @@ from ctrain.domain import (
 from ctrain.engine.matured import EPOCH_START, count_labelled, matured_until
 from ctrain.engine.moves import found_in
 from ctrain.engine.watch import ACTOR
-from ctrain.policy.triggers import AllOf, AnyOf, AtLeast, Cron, Every
+from ctrain.policy.triggers import Condition, Cron, Every
 from ctrain.triggers.conditions import condition_met
-from ctrain.triggers.decide import MANUAL_TRIGGER
 from ctrain.triggers.decide import decide as decide_triggers
-from ctrain.triggers.limits import EndedRun, LimitFacts
+from ctrain.triggers.limits import LimitFacts
 from ctrain.triggers.schedules import Due, due_occurrence
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
     from ctrain.ports import Transaction
 
-Condition = AllOf | AnyOf | AtLeast
 RUNS_REMEMBERED = 100
 
 
@@ -94,11 +92,13 @@ def decide_in(watch: Watch, tx: Transaction) -> bool:
     due = _due(watch, tx, now)
     requests = _asked(watch, tx)
     facts = gather_facts(watch, tx)
-    decisions = decide_triggers(watch.policy, _states(watch, tx), facts, due, requests, now)
+    verdicts = {verdict.monitor: verdict for verdict in tx.latest_verdicts(watch.name)}
+    decisions = decide_triggers(watch.policy, _states(watch, tx), facts, due, requests, now, verdicts)
     started: Run | None = None
-    for decision in decisions:
+    for position, decision in enumerate(decisions):
         if decision.outcome is Outcome.FIRED:
-            started = _start(watch, tx, decision, requests, now)
+            request = requests[position] if position < len(requests) else None
+            started = _start(watch, tx, decision, request, now)
         tx.record_decision(
             watch.name,
             watch.loaded.hash,
@@ -127,9 +127,7 @@ def gather_facts(watch: Watch, tx: Transaction) -> LimitFacts:
         paused=tx.paused(watch.name),
         active_run=active.id if active else None,
         ended_runs=tuple(
-            EndedRun(run.phase, run.created_at, run.ended_at)
-            for run in runs
-            if run.phase.ended and run.ended_at
+            (run.phase, run.created_at, run.ended_at) for run in runs if run.phase.ended and run.ended_at
         ),
         new_labels=new_labels,
         labelled_rows=count_labelled(watch, window_start, end, state.sequence) if end else 0,
@@ -175,10 +173,9 @@ def _due(watch: Watch, tx: Transaction, now: datetime) -> dict[TriggerName, Due]
     return found
 
 
-def _start(watch: Watch, tx: Transaction, decision: Decision, requests: list[Request], now: datetime) -> Run:
+def _start(watch: Watch, tx: Transaction, decision: Decision, request: Request | None, now: datetime) -> Run:
     """Create the run of a fired trigger; the store refuses a second active one."""
     champion = tx.champion(watch.name)
-    request = requests[0] if decision.trigger == MANUAL_TRIGGER and requests else None
     run = Run(
         id=_next_id(watch, tx),
         policy=watch.name,
@@ -212,14 +209,12 @@ def _next_id(watch: Watch, tx: Transaction) -> RunId:
 
 
 def _answer(tx: Transaction, requests: list[Request], decisions: list[Decision], started: Run | None) -> None:
-    """Tell people what became of their request to train."""
-    answers = [one for one in decisions if one.trigger == MANUAL_TRIGGER]
-    for position, request in enumerate(requests):
-        if position == 0 and answers and answers[0].outcome is Outcome.FIRED and started is not None:
+    """Tell people what became of their requests to train; their decisions come first, in their order."""
+    for request, decision in zip(requests, decisions, strict=False):
+        if decision.outcome is Outcome.FIRED and started is not None:
             tx.answer_request(request.id, f"done: run {started.id} started")
         else:
-            reason = answers[0].reason if answers and position == 0 else "another request started a run"
-            tx.answer_request(request.id, f"refused: {reason}")
+            tx.answer_request(request.id, f"refused: {decision.reason}")
 
 
 def _count(watch: Watch, decision: Decision) -> None:

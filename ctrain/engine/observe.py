@@ -6,6 +6,7 @@ backlog is replayed pane by pane, and a restart goes on at the first pane that w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from ctrain.engine.decide import decide_in, interesting
 from ctrain.engine.matured import floor_to
 from ctrain.engine.sight import Sight, look
 from ctrain.policy.monitors import FreshnessMonitor
+from ctrain.policy.triggers import Condition
 from ctrain.triggers.conditions import fold_condition
 
 if TYPE_CHECKING:
@@ -100,10 +102,16 @@ def _judge_pane(watch: Watch, tx: Transaction, sight: Sight, as_of: datetime) ->
 
 
 def fold_triggers(
-    watch: Watch, tx: Transaction, statuses: dict[MonitorName, Status], as_of: datetime
+    watch: Watch,
+    tx: Transaction,
+    statuses: Mapping[MonitorName, Status],
+    as_of: datetime,
+    only: frozenset[str] | None = None,
 ) -> None:
-    """Remember since when each trigger's condition has held."""
+    """Remember since when each trigger's condition has held; ``only`` those on these monitors alone."""
     for key, trigger in watch.policy.triggers.items():
+        if not isinstance(trigger, Condition) or (only is not None and not only.issuperset(trigger.monitors)):
+            continue
         name = TriggerName(key)
         before = tx.trigger_state(watch.name, name)
         after = fold_condition(trigger, statuses, before, as_of)
@@ -114,6 +122,9 @@ def fold_triggers(
 def observe_freshness(watch: Watch) -> bool:
     """Record a freshness verdict when its status changes; stale data closes no pane that could."""
     changed = False
+    clocked = frozenset(
+        key for key, one in watch.policy.monitors.items() if isinstance(one, FreshnessMonitor)
+    )
     for key, monitor in watch.policy.monitors.items():
         if not isinstance(monitor, FreshnessMonitor):
             continue
@@ -126,7 +137,8 @@ def observe_freshness(watch: Watch) -> bool:
         with watch.store.write() as tx:
             watch.fence(tx)
             tx.record_verdict(watch.name, watch.loaded.hash, verdict)
-            fold_triggers(watch, tx, {**statuses, verdict.monitor: verdict.status}, verdict.as_of)
+            statuses = {**statuses, verdict.monitor: verdict.status}
+            fold_triggers(watch, tx, statuses, verdict.as_of, only=clocked)
         changed = True
     return changed
 

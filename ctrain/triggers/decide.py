@@ -70,7 +70,9 @@ def _wishes(
     for request in requests:
         if request.kind is RequestKind.TRIGGER:
             evidence = {"request": request.id, "actor": request.actor}
-            yield Decision(MANUAL_TRIGGER, Outcome.FIRED, f"asked for by {request.actor}", evidence=evidence)
+            why = request.arguments.get("reason")
+            reason = f"asked for by {request.actor}" + (f": {why}" if why else "")
+            yield Decision(MANUAL_TRIGGER, Outcome.FIRED, reason, evidence=evidence)
     for key, trigger in policy.triggers.items():
         name = TriggerName(key)
         state = states.get(name, TriggerState(name))
