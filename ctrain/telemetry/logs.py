@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 import structlog
 
-LogFormat = Literal["auto", "console", "json"]
+from ctrain.errors import InputError
+
+FORMAT_VARIABLE = "CTRAIN_LOG_FORMAT"
+FORMATS = ("auto", "console", "json")
 REDACTED = "***"
 
 _SECRET_NAME = re.compile(
@@ -73,12 +76,17 @@ class EventLog:
         getattr(self._logger, level)(event, **fields)
 
 
-def open_log(
-    log_format: LogFormat = "auto", stream: TextIO | None = None, environ: Mapping[str, str] | None = None
-) -> EventLog:
-    """A log on ``stream`` (standard error): lines for a person on a terminal, JSON elsewhere."""
+def open_log(environ: Mapping[str, str], stream: TextIO | None = None) -> EventLog:
+    """A log on ``stream`` (standard error), without the secrets of ``environ``.
+
+    ``CTRAIN_LOG_FORMAT`` is ``console``, ``json`` or ``auto``: lines for a person on a terminal, JSON
+    elsewhere. Raises InputError for anything else.
+    """
+    log_format = environ.get(FORMAT_VARIABLE) or "auto"
+    if log_format not in FORMATS:
+        raise InputError(f"{FORMAT_VARIABLE}: expected one of {', '.join(FORMATS)}, got {log_format!r}")
     stream = stream or sys.stderr
-    redactor = Redactor(environ or {})
+    redactor = Redactor(environ)
     console = log_format == "console" or (log_format == "auto" and stream.isatty())
     renderer = (
         structlog.dev.ConsoleRenderer(colors=stream.isatty())

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from typing import Protocol, TypeVar
+from collections.abc import Mapping
+from typing import TextIO, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
+from ctrain import __version__
 from ctrain.telemetry.catalog import CATALOG, PREFIX, Kind, Metric
+from ctrain.telemetry.logs import open_log
 
 SERIES_PER_POLICY = 60
 _REMEMBERED = 2
@@ -24,12 +27,6 @@ _DROPPED = "series_dropped"
 Instrument = TypeVar("Instrument", Counter, Gauge, Histogram)
 
 
-class Log(Protocol):
-    """Where events go; see ``ctrain.telemetry.logs.open_log``."""
-
-    def log(self, event: str, **fields: object) -> None: ...
-
-
 class PrometheusTelemetry:
     """Counts and measures by the names of the catalog; thread-safe.
 
@@ -37,10 +34,11 @@ class PrometheusTelemetry:
     metric does not have are ignored.
     """
 
-    def __init__(self, log: Log, version: str) -> None:
+    def __init__(self, environ: Mapping[str, str], stream: TextIO | None = None) -> None:
+        """The log goes to ``stream`` (standard error), as ``CTRAIN_LOG_FORMAT`` asks."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the client leaves it untyped
         self._registry = CollectorRegistry()
-        self._log = log
+        self._log = open_log(environ, stream)
         self._counters = self._declare(Kind.COUNTER, Counter)
         self._gauges = self._declare(Kind.GAUGE, Gauge)
         self._histograms = {
@@ -57,7 +55,7 @@ class PrometheusTelemetry:
         self._dropped: dict[str, set[tuple[str, tuple[str, ...]]]] = defaultdict(set)
         self._lately: dict[tuple[str, str], deque[tuple[tuple[str, ...], float]]] = defaultdict(deque)
         self._lock = threading.Lock()
-        self.gauge("build_info", 1, version=version)
+        self.gauge("build_info", 1, version=__version__)
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         """Add to a counter; zero makes the series exist."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from ctrain import __version__
+from ctrain.errors import InputError
 from ctrain.telemetry import CATALOG, PrometheusTelemetry, open_log
 from ctrain.telemetry.catalog import MINUTES_TO_DAYS, Kind
 from ctrain.telemetry.prometheus import SERIES_PER_POLICY
@@ -24,7 +26,7 @@ def lines() -> io.StringIO:
 
 @pytest.fixture
 def telemetry(lines: io.StringIO) -> PrometheusTelemetry:
-    return PrometheusTelemetry(open_log("json", lines, {}), "1.2.3")
+    return PrometheusTelemetry({}, lines)
 
 
 def series(telemetry: PrometheusTelemetry, **labels: str) -> dict[tuple[str, ...], float]:
@@ -39,7 +41,7 @@ def series(telemetry: PrometheusTelemetry, **labels: str) -> dict[tuple[str, ...
 
 
 def test_build_info_carries_the_version(telemetry: PrometheusTelemetry) -> None:
-    assert series(telemetry)["ctrain_build_info", "version=1.2.3"] == 1
+    assert series(telemetry)["ctrain_build_info", f"version={__version__}"] == 1
 
 
 def test_counters_add_gauges_set_histograms_sum(telemetry: PrometheusTelemetry) -> None:
@@ -128,7 +130,7 @@ def test_what_the_catalog_does_not_have_is_refused(
 
 
 def test_two_telemetries_share_nothing(telemetry: PrometheusTelemetry, lines: io.StringIO) -> None:
-    other = PrometheusTelemetry(open_log("json", lines, {}), "1.2.3")
+    other = PrometheusTelemetry({}, lines)
     telemetry.count("rows_ingested_total", 3, policy="p")
     assert series(other, policy="p") == {}
 
@@ -199,7 +201,7 @@ SECRETS = {"DB_PASSWORD": "hunter2hunter2", "SLACK_TOKEN": "xoxb-123456", "PATH"
     ],
 )
 def test_secrets_stay_out_of_the_log(lines: io.StringIO, said: object, written: object) -> None:
-    open_log("json", lines, SECRETS).log("told", said=said)
+    open_log(SECRETS, lines).log("told", said=said)
     assert json.loads(lines.getvalue())["said"] == written
 
 
@@ -214,14 +216,19 @@ def test_secrets_stay_out_of_the_log(lines: io.StringIO, said: object, written: 
 def test_levels_follow_from_the_event(
     lines: io.StringIO, event: str, fields: dict[str, str], level: str
 ) -> None:
-    open_log("json", lines, {}).log(event, policy="p", **fields)
+    open_log({}, lines).log(event, policy="p", **fields)
     written = json.loads(lines.getvalue())
     assert (written["event"], written["level"], written["policy"]) == (event, level, "p")
     assert written["timestamp"].endswith("Z")
 
 
 def test_console_lines_are_for_people(lines: io.StringIO) -> None:
-    open_log("console", lines, {}).log("ingested", rows=3)
+    open_log({"CTRAIN_LOG_FORMAT": "console"}, lines).log("ingested", rows=3)
     assert "ingested" in lines.getvalue()
     assert "rows=3" in lines.getvalue()
     assert "\x1b" not in lines.getvalue()
+
+
+def test_an_unknown_log_format_is_refused(lines: io.StringIO) -> None:
+    with pytest.raises(InputError, match="CTRAIN_LOG_FORMAT: expected one of auto, console, json, got 'xml'"):
+        open_log({"CTRAIN_LOG_FORMAT": "xml"}, lines)

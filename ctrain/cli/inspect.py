@@ -1,0 +1,245 @@
+"""``status``, ``runs``, ``show`` and ``why``: what is going on, and why nothing is."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ctrain.cli.options import AsJson, Home, PolicyArgument, load_settings
+from ctrain.cli.output import guarded, print_json, print_table
+
+if TYPE_CHECKING:
+    from ctrain.domain import Verdict
+    from ctrain.queries import FleetQueries, PolicyStatus, RunDetail, RunNow, Why
+    from ctrain.queries.answers import LimitsLeft
+
+OptionalPolicy = Annotated[str | None, typer.Argument(help="Only this policy.", metavar="[POLICY]")]
+
+
+def register(app: typer.Typer) -> None:
+    for name, command in (("status", status), ("runs", runs), ("show", show), ("why", why)):
+        app.command(name)(guarded(command))
+
+
+def status(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = False) -> None:
+    """Where every policy stands: champion, run, verdicts, data, last decision."""
+    from ctrain.domain import PolicyName
+
+    fleet = _queries(home).status(PolicyName(policy) if policy else None)
+    if as_json:
+        print_json(fleet.to_json())
+        return
+    typer.echo(f"{fleet.daemon or 'no daemon runs'}; {_instant(fleet.now)}")
+    if not fleet.policies:
+        typer.echo("no policies yet: `ctrain run PATH` brings them")
+    for one in fleet.policies:
+        print_table(["", ""], _status_rows(one), title=one.policy + (" (paused)" if one.paused else ""))
+        if one.verdicts:
+            print_table(_VERDICT_COLUMNS, [_verdict_row(verdict) for verdict in one.verdicts])
+
+
+def runs(
+    policy: OptionalPolicy = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many, newest first.")] = 20,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """The newest runs and how they ended."""
+    from ctrain.domain import PolicyName
+
+    found = _queries(home).runs(PolicyName(policy) if policy else None, limit)
+    if as_json:
+        print_json({"runs": [one.to_json() for one in found]})
+    elif found:
+        print_table(_RUN_COLUMNS, [_run_row(one) for one in found])
+    else:
+        typer.echo("no runs yet")
+
+
+def show(
+    run: Annotated[str, typer.Argument(help="Id of the run.", metavar="RUN")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """One run: phases and times, training, gates, comparisons, alias moves."""
+    from ctrain.domain import RunId
+
+    detail = _queries(home).show(RunId(run))
+    if as_json:
+        print_json(detail.to_json())
+        return
+    print_table(["", ""], _detail_rows(detail), title=detail.run.id)
+    print_table(
+        ["phase", "since", "lasted", "reason"],
+        [[one.phase.value, _instant(one.since_at), _length(one.lasted), one.reason] for one in detail.phases],
+    )
+    gates = detail.evaluation.get("gates", {}).get("results", [])
+    if gates:
+        print_table(
+            ["gate", "value", "bound", "passed"],
+            [[one["gate"], _number(one["value"]), _number(one["threshold"]), one["passed"]] for one in gates],
+        )
+    if detail.comparisons:
+        print_table(_COMPARISON_COLUMNS, [_comparison_row(one) for one in detail.comparisons])
+
+
+def why(policy: PolicyArgument, home: Home = None, as_json: AsJson = False) -> None:
+    """Why a policy does or does not retrain: each trigger, its newest decision, what is missing."""
+    from ctrain.domain import PolicyName
+
+    answer = _queries(home).why(PolicyName(policy))
+    if as_json:
+        print_json(answer.to_json())
+        return
+    _print_why(answer)
+
+
+def _print_why(answer: Why) -> None:
+    if answer.decisions:
+        print_table(
+            ["trigger", "outcome", "since", "seen", "reason", "needs"],
+            [
+                [
+                    one.trigger,
+                    one.suppression or one.outcome,
+                    _instant(one.since_at),
+                    one.seen_count,
+                    one.reason,
+                    "; ".join(one.needs),
+                ]
+                for one in answer.decisions
+            ],
+            title=f"{answer.policy} at {_instant(answer.now)}",
+        )
+    else:
+        typer.echo("no trigger has been looked at yet")
+    if answer.verdicts:
+        print_table(_VERDICT_COLUMNS, [_verdict_row(verdict) for verdict in answer.verdicts])
+    for line in (*_limit_lines(answer.limits), *answer.notes):
+        typer.echo(f"- {line}")
+
+
+def _queries(home: Path | None) -> FleetQueries:
+    from ctrain.app import open_existing_database
+    from ctrain.clocks import RealTimer, open_clock
+    from ctrain.queries import FleetQueries
+
+    settings = load_settings(home)
+    store = open_existing_database(settings)
+    return FleetQueries(store, open_clock(settings.home), RealTimer(), os.environ)
+
+
+_VERDICT_COLUMNS = ("monitor", "status", "value", "threshold", "n", "as of", "reason")
+_RUN_COLUMNS = ("run", "phase", "trigger", "started", "ended", "champion", "challenger", "outcome")
+_COMPARISON_COLUMNS = ("comparison", "as of", "blocks", "rows", "difference", "lower", "upper")
+
+
+def _status_rows(one: PolicyStatus) -> list[list[str]]:
+    data, champion, run = one.data, one.champion, one.run
+    rows = [
+        ["champion", f"{champion.version} ({champion.origin}) since {_instant(champion.since_at)}"]
+        if champion
+        else ["champion", "none"],
+        ["run", f"{run.id} {run.phase.value} since {_instant(run.phase_since)}" if run else "none is active"],
+        ["rows", f"{data.rows}, newest {_instant(data.newest_event_at)}, closed {_instant(data.watermark)}"],
+        ["labels", f"{data.labels}" + (f" ({data.label_coverage:.0%})" if data.label_coverage else "")],
+    ]
+    set_aside = {"late": data.late, "repeated": data.duplicates, **data.rejected}
+    if any(set_aside.values()):
+        rows.append(["set aside", ", ".join(f"{n} {reason}" for reason, n in set_aside.items() if n)])
+    rows += [["file", message] for message in data.rejected_files]
+    if one.last_decision:
+        decision = one.last_decision
+        rows.append(["decision", f"{decision.trigger}: {decision.outcome}, {decision.reason}"])
+    if one.open_requests:
+        rows.append(["requests", f"{one.open_requests} wait for a daemon"])
+    return rows
+
+
+def _verdict_row(verdict: Verdict) -> list[Any]:
+    return [
+        verdict.monitor,
+        verdict.status.value,
+        _number(verdict.value),
+        _number(verdict.threshold),
+        verdict.n,
+        _instant(verdict.as_of),
+        verdict.reason,
+    ]
+
+
+def _run_row(run: RunNow) -> list[Any]:
+    return [
+        run.id,
+        run.phase.value,
+        run.trigger,
+        _instant(run.created_at),
+        _instant(run.ended_at),
+        run.champion_version,
+        run.challenger_version,
+        run.outcome_reason,
+    ]
+
+
+def _detail_rows(detail: RunDetail) -> list[list[Any]]:
+    run, training = detail.run, detail.training
+    result = training.get("result", {})
+    rows: list[list[Any]] = [
+        ["phase", run.phase.value],
+        ["trigger", f"{run.trigger}: {run.reason}"],
+        ["actor", run.actor],
+        ["champion, challenger", f"{run.champion_version or 'none'}, {run.challenger_version or 'none'}"],
+        ["MLflow run", detail.mlflow_run_id],
+        ["policy", detail.policy_hash[:12]],
+    ]
+    if training:
+        window = f"{training.get('window_start', '')} to {training.get('holdout_start', '')}"
+        rows.append(["training rows", f"{training.get('rows')} ({window})"])
+        rows.append(["held out", training.get("holdout_rows")])
+        rows += [["failed attempt", failure] for failure in training.get("failures", [])]
+    if "train_seconds" in result:
+        rows.append(["training time", _length(timedelta(seconds=float(result["train_seconds"])))])
+    for move in detail.alias_moves:
+        text = f"{move.expected_champion or 'none'} to {move.new_champion}: {move.outcome}"
+        rows.append([f"{move.kind} {_instant(move.created_at)}", text])
+    return rows
+
+
+def _comparison_row(one: Any) -> list[Any]:
+    point = one.point
+    numbers = [_number(point.get(key)) for key in ("mean", "lower", "upper")]
+    return [one.phase.value, _instant(one.as_of), point.get("blocks"), point.get("rows"), *numbers]
+
+
+def _limit_lines(limits: LimitsLeft) -> list[str]:
+    lines = []
+    if limits.paused:
+        lines.append("the policy is paused; `ctrain resume` ends that")
+    if limits.active_run:
+        lines.append(f"run {limits.active_run} is active")
+    if limits.cooldown_until:
+        lines.append(f"cooldown until {_instant(limits.cooldown_until)}")
+    if limits.backoff_until:
+        lines.append(f"backoff until {_instant(limits.backoff_until)}")
+    if limits.budget_runs_left is not None:
+        frees = f", the next frees at {_instant(limits.budget_frees_at)}" if limits.budget_frees_at else ""
+        lines.append(f"{limits.budget_runs_left} runs left in the budget{frees}")
+    if limits.min_new_labels:
+        lines.append(f"a run needs {limits.min_new_labels} new labelled rows")
+    return lines
+
+
+def _instant(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
+
+
+def _length(length: timedelta | None) -> str:
+    return "" if length is None else str(timedelta(seconds=round(length.total_seconds(), 1)))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

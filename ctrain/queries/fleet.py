@@ -1,0 +1,221 @@
+"""Where policies and runs stand, read from the store alone; works while a daemon runs, or none does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ctrain.domain import Champion, Decision, Event, IngestState, Phase, PolicyName, Run, RunId
+from ctrain.errors import InputError
+from ctrain.queries.answers import (
+    AliasMove,
+    ChampionNow,
+    Comparison,
+    DataNow,
+    DecisionNow,
+    FleetStatus,
+    PhaseTime,
+    PolicyStatus,
+    RunDetail,
+    RunNow,
+    Why,
+)
+from ctrain.queries.limits import limits_left
+from ctrain.queries.needs import needs_of
+from ctrain.queries.notes import notes_on
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ctrain.ports import Clock, Store, Timer, Transaction
+
+LEASE = "daemon"
+"""The lease that a running daemon holds."""
+
+RECENT_EVENTS = 200
+RECENT_DECISIONS = 200
+SHOWN_FILES = 5
+
+
+class FleetQueries:
+    """One read side for commands, pages and the demo; every answer is from one transaction."""
+
+    def __init__(self, store: Store, clock: Clock, timer: Timer, environ: Mapping[str, str]) -> None:
+        self._store = store
+        self._clock = clock
+        self._timer = timer
+        self._environ = environ
+
+    def status(self, policy: PolicyName | None = None) -> FleetStatus:
+        """Where every policy stands, or the one that is named."""
+        with self._store.read() as tx:
+            names = _known(tx, policy)
+            return FleetStatus(
+                now=self._clock.now(),
+                daemon=tx.lease_holder(LEASE, self._timer.now()),
+                policies=tuple(_status(tx, name) for name in names),
+            )
+
+    def runs(self, policy: PolicyName | None = None, limit: int = 20) -> tuple[RunNow, ...]:
+        """The newest runs first."""
+        with self._store.read() as tx:
+            if policy is not None:
+                _known(tx, policy)
+            return tuple(_run(one) for one in tx.runs(policy, limit))
+
+    def show(self, run_id: RunId) -> RunDetail:
+        """Everything on record about a run."""
+        with self._store.read() as tx:
+            run = tx.run(run_id)
+            if run is None:
+                known = ", ".join(one.id for one in tx.runs(limit=5)) or "none yet"
+                raise InputError(f"there is no run {run_id}; the newest runs: {known}")
+            return _detail(tx, run)
+
+    def why(self, policy: PolicyName) -> Why:
+        """The newest decision about each trigger, and what limits and data say."""
+        with self._store.read() as tx:
+            _known(tx, policy)
+            status = _status(tx, policy)
+            now, daemon = self._clock.now(), tx.lease_holder(LEASE, self._timer.now())
+            runs = tx.runs(policy, limit=100)
+            return Why(
+                policy=policy,
+                now=now,
+                daemon=daemon,
+                champion=status.champion,
+                decisions=_newest_decisions(tx, policy),
+                verdicts=status.verdicts,
+                limits=limits_left(runs, tx.paused(policy), now, self._environ),
+                notes=notes_on(status, daemon, now),
+            )
+
+
+def _known(tx: Transaction, policy: PolicyName | None) -> list[PolicyName]:
+    names = sorted(tx.policies())
+    if policy is None:
+        return names
+    if policy not in names:
+        raise InputError(f"there is no policy {policy} here; known: {', '.join(names) or 'none yet'}")
+    return [policy]
+
+
+def _status(tx: Transaction, policy: PolicyName) -> PolicyStatus:
+    run = tx.active_run(policy)
+    decisions = tx.decisions(policy, limit=1)
+    champion = tx.champion(policy)
+    return PolicyStatus(
+        policy=policy,
+        paused=tx.paused(policy),
+        champion=_champion(champion) if champion else None,
+        run=_run(run) if run else None,
+        verdicts=tuple(sorted(tx.latest_verdicts(policy), key=lambda one: one.monitor)),
+        data=_data(tx.ingest_state(policy), tx.events(policy, limit=RECENT_EVENTS)),
+        last_decision=_decision(*decisions[0]) if decisions else None,
+        open_requests=len(tx.open_requests(policy)),
+    )
+
+
+def _champion(champion: Champion) -> ChampionNow:
+    return ChampionNow(champion.version, champion.since_at, champion.origin, champion.cut_off_at)
+
+
+def _run(run: Run) -> RunNow:
+    return RunNow(
+        id=run.id,
+        policy=run.policy,
+        phase=run.phase,
+        phase_since=run.phase_since,
+        trigger=run.trigger,
+        reason=run.reason,
+        actor=run.actor,
+        created_at=run.created_at,
+        ended_at=run.ended_at,
+        champion_version=run.champion_version,
+        challenger_version=run.challenger_version,
+        outcome_reason=run.outcome_reason,
+    )
+
+
+def _data(state: IngestState, events: list[Event]) -> DataNow:
+    coverage = min(state.labels_total / state.rows_total, 1.0) if state.rows_total else None
+    files = [event.message for event in events if event.kind == "file_rejected"]
+    return DataNow(
+        watermark=state.watermark,
+        newest_event_at=state.newest_event_at,
+        last_arrival_at=state.last_arrival_at,
+        rows=state.rows_total,
+        labels=state.labels_total,
+        label_coverage=coverage,
+        late=state.late_total,
+        duplicates=state.duplicates_total,
+        rejected=dict(state.rejected_total),
+        rejected_files=tuple(files[:SHOWN_FILES]),
+    )
+
+
+def _decision(decision: Decision, since: datetime, last_seen: datetime, seen_count: int) -> DecisionNow:
+    return DecisionNow(
+        trigger=decision.trigger,
+        outcome=decision.outcome.value,
+        suppression=decision.suppression.value if decision.suppression else None,
+        reason=decision.reason,
+        since_at=since,
+        last_seen_at=last_seen,
+        seen_count=seen_count,
+        needs=needs_of(decision),
+        evidence=decision.evidence,
+    )
+
+
+def _newest_decisions(tx: Transaction, policy: PolicyName) -> tuple[DecisionNow, ...]:
+    newest: dict[str, DecisionNow] = {}
+    for row in tx.decisions(policy, limit=RECENT_DECISIONS):
+        newest.setdefault(row[0].trigger, _decision(*row))
+    return tuple(newest[name] for name in sorted(newest))
+
+
+def _detail(tx: Transaction, run: Run) -> RunDetail:
+    moves = [one for one in tx.intents(run.policy, limit=RECENT_EVENTS) if one.run_id == run.id]
+    return RunDetail(
+        run=_run(run),
+        policy_hash=run.policy_hash,
+        mlflow_run_id=run.mlflow_run_id,
+        phases=_phases(run, tx.events(run.policy, run.id, limit=RECENT_EVENTS)),
+        training=run.details.get("training", {}),
+        evaluation=run.details.get("evaluation", {}),
+        comparisons=_comparisons(tx, run),
+        alias_moves=tuple(
+            AliasMove(
+                one.kind,
+                one.created_at,
+                one.expected_champion,
+                one.new_champion,
+                one.new_previous,
+                one.outcome or "open",
+            )
+            for one in reversed(moves)
+        ),
+        probation=run.details.get("probation", {}),
+        rollback=run.details.get("rollback", {}),
+    )
+
+
+def _phases(run: Run, events: list[Event]) -> tuple[PhaseTime, ...]:
+    """The phases in order, each until the next begins."""
+    kinds = {f"run_{phase.value.lower()}": phase for phase in Phase}
+    entered = [(kinds[event.kind], event) for event in reversed(events) if event.kind in kinds]
+    following = [event.at for _, event in entered[1:]]
+    ends = [*following, run.ended_at]
+    return tuple(
+        PhaseTime(phase, event.at, end, event.message)
+        for (phase, event), end in zip(entered, ends, strict=False)
+    )
+
+
+def _comparisons(tx: Transaction, run: Run) -> tuple[Comparison, ...]:
+    points: dict[Phase, list[Comparison]] = {}
+    for phase, at, point in tx.comparison_points(run.id):
+        looks = points.setdefault(phase, [])
+        looks.append(Comparison(phase, len(looks) + 1, at, point))
+    return tuple(looks[-1] for looks in points.values())

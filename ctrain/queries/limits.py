@@ -1,0 +1,65 @@
+"""What limits still hold back, by the policy as the newest run had it.
+
+Cooldown, backoff and budget look back at runs, and each run keeps the text of its policy; before
+the first run they cannot hold anything back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from ctrain.domain import Run
+from ctrain.errors import PolicyError
+from ctrain.policy.files import parse_policy
+from ctrain.policy.models import Limits
+from ctrain.queries.answers import LimitsLeft
+from ctrain.triggers.limits import backoff_until
+
+
+def limits_left(runs: Sequence[Run], paused: bool, now: datetime, environ: Mapping[str, str]) -> LimitsLeft:
+    """Limits of a policy now; ``runs`` are its runs, newest first."""
+    limits = _limits(runs, environ)
+    ended = [(run.phase, run.created_at, run.ended_at) for run in runs if run.ended_at is not None]
+    backoff = backoff_until(limits, ended) if limits else None
+    left, frees_at = _budget(limits, runs, now)
+    return LimitsLeft(
+        active_run=next((run.id for run in runs if not run.phase.ended), None),
+        paused=paused,
+        cooldown_until=_ahead(_cooldown(limits, runs), now),
+        backoff_until=_ahead(backoff, now),
+        budget_runs_left=left,
+        budget_frees_at=frees_at,
+        min_new_labels=limits.min_new_labels if limits and limits.min_new_labels else None,
+    )
+
+
+def _limits(runs: Sequence[Run], environ: Mapping[str, str]) -> Limits | None:
+    if not runs:
+        return None
+    try:
+        return parse_policy(runs[0].policy_text, Path(runs[0].policy_path), environ).policy.limits
+    except PolicyError:
+        return None
+
+
+def _cooldown(limits: Limits | None, runs: Sequence[Run]) -> datetime | None:
+    ends = [run.ended_at for run in runs if run.ended_at is not None]
+    if limits is None or limits.cooldown is None or not ends:
+        return None
+    return max(ends) + limits.cooldown
+
+
+def _budget(limits: Limits | None, runs: Sequence[Run], now: datetime) -> tuple[int | None, datetime | None]:
+    """Runs that are left in the window, and when the next is when none are."""
+    budget = limits.budget if limits else None
+    if budget is None or budget.runs is None:
+        return None, None
+    spent = sorted(run.created_at for run in runs if run.created_at > now - budget.per)
+    left = max(budget.runs - len(spent), 0)
+    return left, spent[-budget.runs] + budget.per if left == 0 else None
+
+
+def _ahead(until: datetime | None, now: datetime) -> datetime | None:
+    return until if until is not None and until > now else None

@@ -1,0 +1,43 @@
+"""What a person should know besides the decisions: why nothing may be decided at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from ctrain.domain import Status
+from ctrain.policy.fields import format_duration
+from ctrain.queries.answers import PolicyStatus
+
+SILENT_FOR = timedelta(days=1)
+"""Without rows for longer than this, verdicts speak of the past."""
+
+
+def notes_on(status: PolicyStatus, daemon: str | None, now: datetime) -> tuple[str, ...]:
+    """One sentence per thing that keeps the policy from being decided on fresh, whole data."""
+    return tuple(_notes(status, daemon, now))
+
+
+def _notes(status: PolicyStatus, daemon: str | None, now: datetime) -> Iterator[str]:
+    if daemon is None:
+        yield "no daemon runs: what stands here is what the last one saw"
+    if status.champion is None:
+        yield "there is no champion: nothing is compared, and the first run is judged by absolute gates"
+    yield from _on_data(status, now)
+    inconclusive = [one for one in status.verdicts if one.status is Status.INCONCLUSIVE]
+    for verdict in inconclusive:
+        yield f"{verdict.monitor} is INCONCLUSIVE: {verdict.reason}"
+    if status.open_requests:
+        yield f"{status.open_requests} requests wait for a daemon"
+
+
+def _on_data(status: PolicyStatus, now: datetime) -> Iterator[str]:
+    data = status.data
+    if data.newest_event_at is None:
+        yield "no rows have been read yet"
+    elif now - data.newest_event_at > SILENT_FOR:
+        yield f"the newest row is {format_duration(now - data.newest_event_at)} old: verdicts are of then"
+    if data.rows and not data.labels:
+        yield "no labels have come yet: nothing can be trained or judged"
+    for message in data.rejected_files:
+        yield f"set aside: {message}"
