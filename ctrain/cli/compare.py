@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ctrain.monitors.compare import ColumnComparison, Comparison
 
+_FILE_HELP = "Parquet file, or a folder of them."
 _HEADINGS = ("column", "test", "statistic", "p-value", "corrected", "effect", "verdict")
 
 
@@ -27,8 +28,8 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    reference: Annotated[Path, typer.Argument(help="Parquet file, or a folder of them.")],
-    current: Annotated[Path, typer.Argument(help="Parquet file, or a folder of them.")],
+    reference: Annotated[Path, typer.Argument(help=_FILE_HELP, metavar="REFERENCE")],
+    current: Annotated[Path, typer.Argument(help=_FILE_HELP, metavar="CURRENT")],
     fdr: Annotated[
         float, typer.Option("--fdr", min=0, max=1, help="Breached only below this corrected p-value.")
     ] = 0.01,
