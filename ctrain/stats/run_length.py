@@ -1,0 +1,133 @@
+"""Threshold of the Page-Hinkley test for a wanted run length, from out-of-sample losses alone.
+
+The losses are cut into overlapping blocks and put together anew at random, which keeps their
+distribution and their correlation inside blocks. On these stationary streams the statistic rises
+and falls back to zero again and again; each excursion's maximum is an independent draw, and the
+tail of maxima is exponential (Lundberg's inequality is sharp in the exponent). With N(h) the number
+of excursions above h in T steps, the run length at threshold h is T / N(h); beyond the ``TAIL``
+largest maxima it is extrapolated with the exponential fitted to them.
+
+References
+----------
+Kunsch, H. R. (1989). The jackknife and the bootstrap for general stationary observations. Annals
+of Statistics 17(3), 1217-1241.
+Siegmund, D. (1985). Sequential Analysis. Springer, chapter II.
+Hill, B. M. (1975). A simple general approach to inference about the tail of a distribution. Annals
+of Statistics 3(5), 1163-1174 (the mean excess over an order statistic).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from ctrain.stats.page_hinkley import CLIP, DELTA, Direction
+
+Floats = npt.NDArray[np.float64]
+
+BLOCKS = 20
+"""Blocks that the losses are cut into: as long as can be while there are enough of them."""
+CONFIDENCE_FACTOR = 2.093
+"""97.5 % quantile of Student's t with ``BLOCKS - 1`` degrees of freedom."""
+STREAMS, STREAM_ROWS, ROUNDS = 8, 32_768, 16
+TAIL = 200
+
+
+def mean_slack(losses: Floats) -> float:
+    """Return by how many standard deviations of a row the mean may be too low or too high.
+
+    The half-width of the 95 % interval of the mean, from the means of 20 consecutive blocks so
+    that correlated rows are not taken for independent ones. Added to ``delta``, it keeps the run
+    length also where the baseline's mean is wrong by that much; with few rows that error would
+    otherwise decide the rate of false alarms.
+
+    Parameters
+    ----------
+    losses
+        out-of-sample losses in event-time order, at least 20 of them, that are not all equal.
+
+    Examples
+    --------
+    >>> rows = np.random.default_rng(0).normal(size=10_000)
+    >>> round(mean_slack(rows), 2)
+    0.02
+
+    References
+    ----------
+    Batch means: Law, A. M. and Kelton, W. D. (2000). Simulation Modeling and Analysis, 9.5.3.
+    """
+    size = losses.size // BLOCKS
+    means = losses[-size * BLOCKS :].reshape(BLOCKS, size).mean(axis=1)
+    error = means.std(ddof=1) / math.sqrt(BLOCKS)
+    return float(CONFIDENCE_FACTOR * error / losses.std())
+
+
+def calibrate(
+    losses: Floats, run_length: int, seed: int, delta: float = DELTA, direction: Direction = "up"
+) -> float:
+    """Return the threshold at which stationary losses raise one false alarm in ``run_length`` rows.
+
+    Parameters
+    ----------
+    losses
+        finite out-of-sample losses in event-time order, at least 20, not all equal.
+    run_length
+        wanted mean number of rows between false alarms.
+    seed
+        of the bootstrap; the same losses and seed give the same threshold.
+    delta
+        tolerated change in standard deviations, as the detector will be given (without the slack
+        for the error of the mean).
+    direction
+        which changes are detected; alarms of either side count for ``both``.
+
+    Examples
+    --------
+    >>> rows = np.random.default_rng(0).normal(size=10_000)
+    >>> 30 < calibrate(rows, 100_000, seed=0) < 42  # Siegmund's approximation gives 36.9
+    True
+
+    References
+    ----------
+    See the module.
+    """
+    values = np.clip((losses - losses.mean()) / losses.std(), -CLIP, CLIP)
+    values -= values.mean()
+    sides = {"up": (values,), "down": (-values,), "both": (values, -values)}[direction]
+    steps = STREAMS * STREAM_ROWS * ROUNDS
+    rank = max(TAIL, math.ceil(steps / run_length))
+    rng = np.random.default_rng(seed)
+    maxima = np.empty(0)
+    for _ in range(ROUNDS):
+        picked = _block_indices(rng, values.size)
+        found = [_excursion_maxima(side[picked] - delta) for side in sides]
+        maxima = np.sort(np.concatenate([maxima, *found]))[::-1][:rank]
+    return _threshold(maxima, steps / run_length)
+
+
+def _block_indices(rng: np.random.Generator, rows: int) -> npt.NDArray[np.intp]:
+    """Positions of bootstrapped streams: blocks from random starts, the end joined to the beginning."""
+    size = max(1, rows // BLOCKS)
+    starts = rng.integers(0, rows, (STREAMS, math.ceil(STREAM_ROWS / size)))
+    inside = (starts[:, :, np.newaxis] + np.arange(size)) % rows
+    return inside.reshape(STREAMS, -1)[:, :STREAM_ROWS]
+
+
+def _excursion_maxima(steps: Floats) -> Floats:
+    """Largest statistic between two returns to zero, of every excursion of every stream."""
+    sums = steps.cumsum(axis=1)
+    statistic = (sums - np.minimum.accumulate(sums, axis=1)).ravel()
+    maxima: Floats = np.maximum.reduceat(statistic, np.flatnonzero(statistic == 0))
+    return maxima[maxima > 0]
+
+
+def _threshold(maxima: Floats, alarms: float) -> float:
+    """Level that ``alarms`` excursions exceed, given the largest ``maxima`` in falling order."""
+    tail = min(TAIL, maxima.size)
+    if alarms >= tail:
+        return float(maxima[min(math.ceil(alarms), maxima.size) - 1])
+    level = float(maxima[tail - 1])
+    excess = float(maxima[:tail].mean()) - level
+    return level + excess * math.log(tail / alarms)
