@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Mapping
-from typing import TextIO, TypeVar
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
-from ctrain import __version__
 from ctrain.telemetry.catalog import CATALOG, PREFIX, Kind, Metric
-from ctrain.telemetry.logs import open_log
+from ctrain.telemetry.logs import EventLog
 
 SERIES_PER_POLICY = 60
 _REMEMBERED = 2
@@ -34,11 +32,10 @@ class PrometheusTelemetry:
     metric does not have are ignored.
     """
 
-    def __init__(self, environ: Mapping[str, str], stream: TextIO | None = None) -> None:
-        """The log goes to ``stream`` (standard error), as ``CTRAIN_LOG_FORMAT`` asks."""
+    def __init__(self, log: EventLog, version: str) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the client leaves it untyped
         self._registry = CollectorRegistry()
-        self._log = open_log(environ, stream)
+        self._log = log
         self._counters = self._declare(Kind.COUNTER, Counter)
         self._gauges = self._declare(Kind.GAUGE, Gauge)
         self._histograms = {
@@ -55,7 +52,7 @@ class PrometheusTelemetry:
         self._dropped: dict[str, set[tuple[str, tuple[str, ...]]]] = defaultdict(set)
         self._lately: dict[tuple[str, str], deque[tuple[tuple[str, ...], float]]] = defaultdict(deque)
         self._lock = threading.Lock()
-        self.gauge("build_info", 1, version=__version__)
+        self.gauge("build_info", 1, version=version)
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         """Add to a counter; zero makes the series exist."""

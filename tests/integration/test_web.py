@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from ctrain.errors import InputError
-from ctrain.telemetry import PrometheusTelemetry
+from ctrain.telemetry import PrometheusTelemetry, open_log
 from ctrain.web import Server, serve
 from ctrain.web.server import CONNECTIONS, parse_listen
 from tests.waiting import wait_until
@@ -32,7 +32,7 @@ def condition() -> Condition:
 
 @pytest.fixture
 def server(condition: Condition) -> Iterator[Server]:
-    telemetry = PrometheusTelemetry({})
+    telemetry = PrometheusTelemetry(open_log({}), "1")
     telemetry.count("rows_ingested_total", 7, policy="p")
     running = serve("127.0.0.1:0", telemetry, condition)
     yield running
@@ -66,10 +66,10 @@ def test_every_listening_socket_is_on_loopback(server: Server) -> None:
 
 
 def test_the_port_is_free_after_close(condition: Condition) -> None:
-    first = serve("127.0.0.1:0", PrometheusTelemetry({}), condition)
+    first = serve("127.0.0.1:0", PrometheusTelemetry(open_log({}), "1"), condition)
     address = first.address
     first.close()
-    again = serve(address, PrometheusTelemetry({}), condition)
+    again = serve(address, PrometheusTelemetry(open_log({}), "1"), condition)
     assert again.address == address
     again.close()
 
@@ -151,12 +151,12 @@ def _answers(server: Server) -> bool:
 @pytest.mark.parametrize("listen", ["", "9464", ":9464", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:70000"])
 def test_an_address_must_name_host_and_port(condition: Condition, listen: str) -> None:
     with pytest.raises(InputError, match="expected HOST:PORT"):
-        serve(listen, PrometheusTelemetry({}), condition)
+        serve(listen, PrometheusTelemetry(open_log({}), "1"), condition)
 
 
 def test_a_taken_port_is_an_input_error(server: Server, condition: Condition) -> None:
     with pytest.raises(InputError, match="in use"):
-        serve(server.address, PrometheusTelemetry({}), condition)
+        serve(server.address, PrometheusTelemetry(open_log({}), "1"), condition)
 
 
 def test_ipv6_loopback_is_understood() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ctrain import __version__
 from ctrain.errors import InputError
 from ctrain.telemetry import CATALOG, PrometheusTelemetry, open_log
 from ctrain.telemetry.catalog import MINUTES_TO_DAYS, Kind
@@ -26,7 +25,7 @@ def lines() -> io.StringIO:
 
 @pytest.fixture
 def telemetry(lines: io.StringIO) -> PrometheusTelemetry:
-    return PrometheusTelemetry({}, lines)
+    return PrometheusTelemetry(open_log({}, lines), "1.2.3")
 
 
 def series(telemetry: PrometheusTelemetry, **labels: str) -> dict[tuple[str, ...], float]:
@@ -41,7 +40,7 @@ def series(telemetry: PrometheusTelemetry, **labels: str) -> dict[tuple[str, ...
 
 
 def test_build_info_carries_the_version(telemetry: PrometheusTelemetry) -> None:
-    assert series(telemetry)["ctrain_build_info", f"version={__version__}"] == 1
+    assert series(telemetry)["ctrain_build_info", "version=1.2.3"] == 1
 
 
 def test_counters_add_gauges_set_histograms_sum(telemetry: PrometheusTelemetry) -> None:
@@ -130,7 +129,7 @@ def test_what_the_catalog_does_not_have_is_refused(
 
 
 def test_two_telemetries_share_nothing(telemetry: PrometheusTelemetry, lines: io.StringIO) -> None:
-    other = PrometheusTelemetry({}, lines)
+    other = PrometheusTelemetry(open_log({}, lines), "1.2.3")
     telemetry.count("rows_ingested_total", 3, policy="p")
     assert series(other, policy="p") == {}
 
