@@ -225,6 +225,12 @@ class ObservationTables(Protocol):
 
     def drop_panes(self, policy: PolicyName, before: datetime) -> int: ...
 
+    def prune(self, policy: PolicyName, before: datetime) -> Mapping[str, int]:
+        """Delete verdicts and comparison points older than ``before``; return rows deleted by table.
+
+        The newest verdict of a monitor and the points of a run that has not ended are kept.
+        """
+
     def save_reference(self, policy: PolicyName, version: Version, grid: str, reference: bytes) -> None: ...
 
     def reference(self, policy: PolicyName, version: Version) -> tuple[str, bytes] | None:
@@ -325,6 +331,12 @@ class LeaseTables(Protocol):
     def release_lease(self, name: str, holder: str) -> None: ...
 
     def lease_holder(self, name: str, now: datetime) -> str | None: ...
+
+    def require_token(self, name: str, token: int) -> None:
+        """Raise StateConflict unless ``token`` is the lease's newest and the lease was not given back.
+
+        Called inside every write transaction of a daemon: one that was overtaken commits nothing.
+        """
 
 
 class Transaction(

@@ -1,0 +1,111 @@
+"""Decisions, of which equal ones in a row are counted, and claims of scheduled occurrences."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from ctrain.domain import Decision, Outcome, PolicyName, RunId, Suppression, TriggerName
+from ctrain.store import schema
+from ctrain.store.access import TableAccess
+
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
+
+_DECISIONS = schema.decisions
+
+
+class DecisionAccess(TableAccess):
+    """Implements ``ports.DecisionTables``."""
+
+    def record_decision(
+        self,
+        policy: PolicyName,
+        policy_hash: str,
+        decision: Decision,
+        at: datetime,
+        run_id: RunId | None = None,
+    ) -> None:
+        """Add a row when outcome, suppression or policy hash changed, and for every FIRED.
+
+        Otherwise the trigger's newest row is seen once more: it keeps its first reason and evidence
+        and takes over the latest.
+        """
+        latest = {
+            "occurrence_at": decision.occurrence_at,
+            "reason": decision.reason,
+            "evidence": decision.evidence,
+            "last_seen_at": at,
+        }
+        newest = self._newest(policy, decision.trigger)
+        if newest is not None and _continues(newest, policy_hash, decision):
+            seen_again = _DECISIONS.update().where(_DECISIONS.c.id == newest["id"])
+            self._changed(seen_again.values(seen_count=_DECISIONS.c.seen_count + 1, **latest))
+            return
+        values = {
+            "policy": policy,
+            "trigger": decision.trigger,
+            "policy_hash": policy_hash,
+            "outcome": decision.outcome.value,
+            "suppression": decision.suppression and decision.suppression.value,
+            "first_reason": decision.reason,
+            "first_evidence": decision.evidence,
+            "run_id": run_id,
+            "first_seen_at": at,
+            "seen_count": 1,
+            **latest,
+        }
+        self._insert(_DECISIONS, values)
+
+    def decisions(
+        self, policy: PolicyName, limit: int = 50
+    ) -> list[tuple[Decision, datetime, datetime, int]]:
+        """Newest last seen first: decision (latest reason), first seen at, last seen at, seen count."""
+        query = (
+            select(_DECISIONS)
+            .where(_DECISIONS.c.policy == policy)
+            .order_by(_DECISIONS.c.last_seen_at.desc(), _DECISIONS.c.id.desc())
+            .limit(limit)
+        )
+        return [
+            (_decision(row), row["first_seen_at"], row["last_seen_at"], row["seen_count"])
+            for row in self._all(query)
+        ]
+
+    def claim_occurrence(self, policy: PolicyName, trigger: TriggerName, at: datetime) -> bool:
+        """True for the one caller that gets this occurrence of a schedule."""
+        return self._insert_once(schema.occurrences, {"policy": policy, "trigger": trigger, "at": at})
+
+    def last_occurrence(self, policy: PolicyName, trigger: TriggerName) -> datetime | None:
+        """The latest occurrence that was claimed."""
+        query = select(func.max(schema.occurrences.c.at).label("at"))
+        row = self._first(query.filter_by(policy=policy, trigger=trigger))
+        return None if row is None else row["at"]
+
+    def _newest(self, policy: PolicyName, trigger: TriggerName) -> RowMapping | None:
+        columns = _DECISIONS.c
+        query = select(columns.id, columns.outcome, columns.suppression, columns.policy_hash)
+        of_trigger = query.where(columns.policy == policy, columns.trigger == trigger)
+        return self._first(of_trigger.order_by(columns.id.desc()).limit(1))
+
+
+def _continues(newest: RowMapping, policy_hash: str, decision: Decision) -> bool:
+    return (
+        decision.outcome is not Outcome.FIRED
+        and newest["outcome"] == decision.outcome
+        and newest["suppression"] == decision.suppression
+        and newest["policy_hash"] == policy_hash
+    )
+
+
+def _decision(row: RowMapping) -> Decision:
+    return Decision(
+        trigger=TriggerName(row["trigger"]),
+        outcome=Outcome(row["outcome"]),
+        reason=row["reason"],
+        suppression=None if row["suppression"] is None else Suppression(row["suppression"]),
+        occurrence_at=row["occurrence_at"],
+        evidence=row["evidence"],
+    )

@@ -1,0 +1,68 @@
+"""The audited history: an event can be appended, never changed, and each vouches for all before it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from ctrain.domain import Event, PolicyName, RunId
+from ctrain.store import schema
+from ctrain.store.access import TableAccess, values_of
+from ctrain.store.canonical import canonical_text
+
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
+
+_EVENTS = schema.events
+_CHAIN = {"id", "prev_hash", "hash"}
+_FIELDS = [column for column in _EVENTS.c if column.name not in _CHAIN]
+BEGINNING = "0" * 64
+"""What the first event of a database has as the hash of its predecessor."""
+
+
+class HistoryAccess(TableAccess):
+    """Implements the events of ``ports.PolicyTables``."""
+
+    def append_event(self, event: Event) -> None:
+        """Append the event with the hash of its predecessor and its own."""
+        values = values_of(event)
+        last = self._first(select(_EVENTS.c.hash).order_by(_EVENTS.c.id.desc()).limit(1))
+        previous = BEGINNING if last is None else last["hash"]
+        self._insert(_EVENTS, {**values, "prev_hash": previous, "hash": event_hash(previous, values)})
+
+    def events(
+        self, policy: PolicyName | None = None, run_id: RunId | None = None, limit: int = 100
+    ) -> list[Event]:
+        """Events of a policy, of a run, or all, newest first."""
+        query = select(*_FIELDS).order_by(_EVENTS.c.id.desc()).limit(limit)
+        if policy is not None:
+            query = query.where(_EVENTS.c.policy == policy)
+        if run_id is not None:
+            query = query.where(_EVENTS.c.run_id == run_id)
+        return [Event(**row) for row in self._all(query)]
+
+    def first_broken_event(self) -> int | None:
+        """The number of the first event that was changed, or follows one that is gone; None: all intact.
+
+        Events cut off at the end cannot be seen: keep the latest hash elsewhere to notice that.
+        """
+        previous = BEGINNING
+        for row in self._connection.execute(select(_EVENTS).order_by(_EVENTS.c.id)).mappings():
+            if row["prev_hash"] != previous or row["hash"] != event_hash(previous, _content(row)):
+                return int(row["id"])
+            previous = row["hash"]
+        return None
+
+
+def event_hash(previous: str, content: Mapping[str, Any]) -> str:
+    """SHA-256, in hex, over the predecessor's hash and the canonical content of an event."""
+    text = canonical_text({**content, "at": content["at"].astimezone(UTC).isoformat()})
+    return hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()
+
+
+def _content(row: RowMapping) -> dict[str, Any]:
+    return {column.name: row[column.name] for column in _FIELDS}

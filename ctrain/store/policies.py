@@ -1,0 +1,88 @@
+"""Policies that were registered, their pause, and their champion as last seen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from ctrain.domain import Champion, Json, PolicyName
+from ctrain.errors import StateConflict
+from ctrain.store import schema
+from ctrain.store.access import TableAccess, values_of
+from ctrain.store.canonical import canonical_text
+
+_POLICIES = schema.policies
+_CHAMPIONS = schema.champions
+
+
+class PolicyAccess(TableAccess):
+    """Implements the policies and champions of ``ports.PolicyTables``."""
+
+    def save_policy(self, policy: PolicyName, policy_hash: str, identity: Json, now: datetime) -> None:
+        """Register the policy, or note that it is in force with this hash.
+
+        Raises
+        ------
+        StateConflict
+            when its identity is not what it was registered with; nothing is changed.
+        """
+        values = {"policy_hash": policy_hash, "updated_at": now}
+        row = self._first(select(_POLICIES.c.identity).where(_POLICIES.c.name == policy))
+        if row is None:
+            fixed = {"name": policy, "identity": identity, "paused": False, "registered_at": now}
+            self._insert(_POLICIES, {**fixed, **values})
+            return
+        changed = _differences(row["identity"], identity)
+        if changed:
+            raise StateConflict(
+                f"{policy}: {', '.join(changed)} cannot change under the same policy name; use a new name"
+            )
+        self._changed(_POLICIES.update().where(_POLICIES.c.name == policy).values(**values))
+
+    def policies(self) -> list[PolicyName]:
+        """Names of all policies that were ever registered, sorted."""
+        rows = self._all(select(_POLICIES.c.name).order_by(_POLICIES.c.name))
+        return [PolicyName(row["name"]) for row in rows]
+
+    def set_paused(self, policy: PolicyName, paused: bool) -> None:
+        """Pause or resume the policy.
+
+        Raises
+        ------
+        StateConflict
+            when no daemon has registered it.
+        """
+        update = _POLICIES.update().where(_POLICIES.c.name == policy).values(paused=paused)
+        if self._changed(update) != 1:
+            raise StateConflict(f"{policy}: no such policy is registered")
+
+    def paused(self, policy: PolicyName) -> bool:
+        """True while the policy is paused; an unknown one is not."""
+        row = self._first(select(_POLICIES.c.paused).where(_POLICIES.c.name == policy))
+        return row is not None and row["paused"]
+
+    def champion(self, policy: PolicyName) -> Champion | None:
+        """The champion as last seen or set; the registry is the truth."""
+        fields = [column for column in _CHAMPIONS.c if column.name != "policy"]
+        row = self._first(select(*fields).where(_CHAMPIONS.c.policy == policy))
+        return None if row is None else Champion(**row)
+
+    def save_champion(self, policy: PolicyName, champion: Champion | None) -> None:
+        """Note the champion; None notes that there is none."""
+        if champion is None:
+            self._changed(_CHAMPIONS.delete().where(_CHAMPIONS.c.policy == policy))
+        else:
+            self._put(_CHAMPIONS, {"policy": policy, **values_of(champion)})
+
+
+def _differences(before: Json, after: Json) -> list[str]:
+    """Keys whose values differ, sorted."""
+    absent = object()
+    return sorted(
+        key
+        for key in before.keys() | after.keys()
+        if (before.get(key, absent) is absent)
+        or (after.get(key, absent) is absent)
+        or canonical_text(before[key]) != canonical_text(after[key])
+    )

@@ -1,0 +1,62 @@
+"""The tables. Column names equal the field names of the domain's types wherever there is one.
+
+The invariants that must hold whatever a program does are constraints here: one active run and one
+open alias intent per policy, known phases, one claim per occurrence of a schedule, an event chain
+that cannot fork. Triggers (append-only events, legal phase moves) are made by the migrations.
+Policies are referred to by name without a foreign key: a person may ask something of a policy
+before a daemon has registered it.
+"""
+
+from ctrain.store.schema.actions import (
+    ACTIVE,
+    alias_intents,
+    comparison_points,
+    decisions,
+    events,
+    leases,
+    occurrences,
+    outbox,
+    phase_moves,
+    requests,
+    runs,
+)
+from ctrain.store.schema.base import metadata
+from ctrain.store.schema.observations import (
+    champions,
+    detectors,
+    ingest_states,
+    panes,
+    policies,
+    reference_profiles,
+    segments,
+    trigger_states,
+    verdicts,
+)
+
+HEAD = "0002"
+"""The newest revision in ``ctrain/store/migrations``."""
+
+__all__ = [
+    "ACTIVE",
+    "HEAD",
+    "alias_intents",
+    "champions",
+    "comparison_points",
+    "decisions",
+    "detectors",
+    "events",
+    "ingest_states",
+    "leases",
+    "metadata",
+    "occurrences",
+    "outbox",
+    "panes",
+    "phase_moves",
+    "policies",
+    "reference_profiles",
+    "requests",
+    "runs",
+    "segments",
+    "trigger_states",
+    "verdicts",
+]

@@ -1,0 +1,67 @@
+"""The store on a SQL database: every access is a transaction that writes, or one that cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ctrain.store.decisions import DecisionAccess
+from ctrain.store.history import HistoryAccess
+from ctrain.store.ingest import IngestAccess
+from ctrain.store.intents import IntentAccess, RequestAccess
+from ctrain.store.leases import LeaseAccess
+from ctrain.store.observations import ObservationAccess
+from ctrain.store.policies import PolicyAccess
+from ctrain.store.runs import RunAccess
+from ctrain.store.sqlite import READ_ONLY
+from ctrain.store.verdicts import VerdictAccess
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+class SqlTransaction(
+    IngestAccess,
+    ObservationAccess,
+    VerdictAccess,
+    DecisionAccess,
+    RunAccess,
+    PolicyAccess,
+    HistoryAccess,
+    IntentAccess,
+    RequestAccess,
+    LeaseAccess,
+):
+    """One transaction with all tables; implements ``ports.Transaction``."""
+
+
+class SqlStore:
+    """Implements ``ports.Store``; usable from several threads at once.
+
+    What the database refuses is raised as TransientError (locked, disk full, I/O), StateConflict
+    (such a row exists), IllegalTransition (a phase a run cannot go to) or PermanentError.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reading = engine.execution_options(**{READ_ONLY: True})
+
+    @contextmanager
+    def write(self) -> Iterator[SqlTransaction]:
+        """A transaction that holds the write lock from its beginning; commits on a clean exit.
+
+        Another ``write`` of the same thread inside it would wait for itself.
+        """
+        with self._engine.begin() as connection:
+            yield SqlTransaction(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[SqlTransaction]:
+        """A snapshot; the database refuses writes in it with PermanentError."""
+        with self._reading.begin() as connection:
+            yield SqlTransaction(connection)
+
+    def close(self) -> None:
+        """Close the connections that are idle; the store can be used again."""
+        self._engine.dispose()

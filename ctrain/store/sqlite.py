@@ -1,0 +1,128 @@
+"""SQLite as ctrain uses it; no other module knows that the database is SQLite.
+
+Writers begin IMMEDIATE: a transaction that reads first and locks later loses updates or fails in
+the middle. Readers see one snapshot (WAL) and are refused every write by the database itself.
+``synchronous`` is FULL, a disk flush per commit: an intent must be on the disk before the alias in
+the registry is moved, or after a power cut nobody would know that the move was ours.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+from ctrain.errors import (
+    CtrainError,
+    IllegalTransition,
+    InputError,
+    PermanentError,
+    StateConflict,
+    TransientError,
+)
+from ctrain.store.faults import DuplicateRow
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import ExceptionContext
+
+READ_ONLY = "ctrain_read_only"
+"""Execution option of connections whose transactions must not write."""
+
+ILLEGAL_PHASE = "illegal phase change"
+"""What the trigger on runs says when it refuses an UPDATE."""
+
+_TRANSIENT = {
+    "SQLITE_BUSY": "the database is locked by another process",
+    "SQLITE_LOCKED": "the database is locked by another connection",
+    "SQLITE_PROTOCOL": "the database is locked by another process",
+    "SQLITE_FULL": "the disk of the database is full",
+    "SQLITE_IOERR": "the disk of the database gave an I/O error",
+    "SQLITE_CANTOPEN": "the database file cannot be opened",
+    "SQLITE_NOMEM": "there is no memory left for the database",
+}
+_PERMANENT = {
+    "SQLITE_READONLY": "writing is refused: a read transaction, or a database that is read-only",
+    "SQLITE_CORRUPT": "the database file is damaged; restore it from a backup",
+    "SQLITE_NOTADB": "the file is not a SQLite database",
+}
+
+
+def database_file(url: URL) -> Path:
+    """The file behind ``url``; a database in memory is refused, two processes could not share it."""
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise InputError(f"{url.render_as_string()}: expected sqlite:///PATH with a file")
+    return Path(url.database).absolute()
+
+
+def create_sqlite_engine(file: Path, busy_timeout: timedelta) -> Engine:
+    """An engine whose transactions begin IMMEDIATE, or as a snapshot that cannot write."""
+    engine = create_engine(
+        URL.create("sqlite", database=str(file)), connect_args={"timeout": busy_timeout.total_seconds()}
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", _translate, retval=True)
+    return engine
+
+
+def enable_wal(engine: Engine) -> None:
+    """Put the database into WAL mode, which the file remembers."""
+    raw = engine.raw_connection()
+    try:
+        mode = raw.cursor().execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    except sqlite3.Error as error:
+        raise _fault(error) or PermanentError(str(error)) from error
+    finally:
+        raw.close()
+    if mode != "wal":
+        raise PermanentError(f"the database cannot use write-ahead logging ({mode}): put it on a local disk")
+
+
+@contextmanager
+def opening(file: Path, *, alone: bool) -> Iterator[None]:
+    """Keep apart processes that look at the schema (together) and that change it (alone).
+
+    A killed holder frees the lock. Running daemons do not hold it: it orders openings, not access.
+    """
+    with file.with_name(file.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _begin(connection: Connection) -> None:
+    read_only = bool(connection.get_execution_options().get(READ_ONLY))
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _translate(context: ExceptionContext) -> BaseException | None:
+    original = context.original_exception
+    return _fault(original) if isinstance(original, sqlite3.Error) else None
+
+
+def _fault(error: sqlite3.Error) -> CtrainError | None:
+    name = getattr(error, "sqlite_errorname", None) or ""
+    if name in {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}:
+        return DuplicateRow(f"such a row exists already: {error}")
+    if name == "SQLITE_CONSTRAINT_TRIGGER":
+        refused = IllegalTransition if ILLEGAL_PHASE in str(error) else StateConflict
+        return refused(str(error))
+    family = "_".join(name.split("_")[:2])
+    if family in _TRANSIENT:
+        return TransientError(f"{_TRANSIENT[family]} ({error})")
+    if family in _PERMANENT:
+        return PermanentError(f"{_PERMANENT[family]} ({error})")
+    return None

@@ -1,0 +1,123 @@
+"""Verdicts: given once per pane, and pruned when they are old."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from ctrain.domain import ENDED, FeatureVerdict, MonitorName, PolicyName, Status, Verdict
+from ctrain.errors import StateConflict
+from ctrain.store import schema
+from ctrain.store.access import TableAccess, values_of
+from ctrain.store.canonical import canonical_text
+
+if TYPE_CHECKING:
+    from sqlalchemy import CTE, RowMapping
+
+_VERDICTS = schema.verdicts
+_FIELDS = [column for column in _VERDICTS.c if column.name not in {"policy", "policy_hash"}]
+
+
+class VerdictAccess(TableAccess):
+    """Implements the verdicts of ``ports.ObservationTables``."""
+
+    def record_verdict(self, policy: PolicyName, policy_hash: str, verdict: Verdict) -> None:
+        """Keep the verdict; the identical one again changes nothing.
+
+        Raises
+        ------
+        StateConflict
+            when another verdict was given for the same pane.
+        """
+        values = _stored(verdict)
+        if self._insert_once(_VERDICTS, {"policy": policy, "policy_hash": policy_hash, **values}):
+            return
+        row = self._first(
+            select(*_FIELDS).filter_by(policy=policy, monitor=verdict.monitor, as_of=verdict.as_of)
+        )
+        given = None if row is None else _verdict(row)
+        if given is None or _comparable(given) != _comparable(verdict):
+            raise StateConflict(
+                f"{policy}: monitor {verdict.monitor} has given its verdict as of "
+                f"{verdict.as_of.isoformat()} ({given.status if given else 'gone'}) and cannot change it "
+                f"to {verdict.status}: {verdict.reason}"
+            )
+
+    def latest_verdicts(self, policy: PolicyName) -> list[Verdict]:
+        """The newest verdict of every monitor that ever gave one, by name of the monitor."""
+        monitors = _monitors(policy)
+        other = _VERDICTS.alias()
+        newest = select(func.max(other.c.as_of)).where(
+            other.c.policy == policy, other.c.monitor == monitors.c.monitor
+        )
+        query = (
+            select(*_FIELDS)
+            .join(monitors, _VERDICTS.c.monitor == monitors.c.monitor)
+            .where(_VERDICTS.c.policy == policy, _VERDICTS.c.as_of == newest.scalar_subquery())
+            .order_by(_VERDICTS.c.monitor)
+        )
+        return [_verdict(row) for row in self._all(query)]
+
+    def verdicts(
+        self, policy: PolicyName, monitor: MonitorName | None = None, limit: int = 100
+    ) -> list[Verdict]:
+        """Verdicts of the policy, or of one monitor, newest first."""
+        query = select(*_FIELDS).where(_VERDICTS.c.policy == policy)
+        if monitor is not None:
+            query = query.where(_VERDICTS.c.monitor == monitor)
+        newest_first = query.order_by(_VERDICTS.c.as_of.desc(), _VERDICTS.c.monitor).limit(limit)
+        return [_verdict(row) for row in self._all(newest_first)]
+
+    def prune(self, policy: PolicyName, before: datetime) -> Mapping[str, int]:
+        """Delete verdicts and comparison points older than ``before``; return rows deleted by table.
+
+        The newest verdict of a monitor and the points of a run that has not ended are kept.
+        """
+        other = _VERDICTS.alias()
+        newest = select(func.max(other.c.as_of)).where(
+            other.c.policy == policy, other.c.monitor == _VERDICTS.c.monitor
+        )
+        verdicts = _VERDICTS.delete().where(
+            _VERDICTS.c.policy == policy,
+            _VERDICTS.c.as_of < before,
+            _VERDICTS.c.as_of < newest.scalar_subquery(),
+        )
+        runs, points = schema.runs, schema.comparison_points
+        ended = select(runs.c.id).where(runs.c.policy == policy, runs.c.phase.in_(sorted(ENDED)))
+        comparison_points = points.delete().where(points.c.run_id.in_(ended), points.c.at < before)
+        return {
+            "verdicts": self._changed(verdicts),
+            "comparison_points": self._changed(comparison_points),
+        }
+
+
+def _monitors(policy: PolicyName) -> CTE:
+    """Names of the monitors with a verdict, found by jumping along the index, not by reading it all."""
+    some, other = _VERDICTS.alias(), _VERDICTS.alias()
+    found = (
+        select(func.min(some.c.monitor).label("monitor"))
+        .where(some.c.policy == policy)
+        .cte("monitors", recursive=True)
+    )
+    following = select(func.min(other.c.monitor)).where(
+        other.c.policy == policy, other.c.monitor > found.c.monitor
+    )
+    return found.union_all(select(following.scalar_subquery()).where(found.c.monitor.is_not(None)))
+
+
+def _stored(verdict: Verdict) -> dict[str, Any]:
+    features = [values_of(feature) for feature in verdict.features]
+    return {**values_of(verdict), "status": verdict.status.value, "features": features}
+
+
+def _verdict(row: RowMapping) -> Verdict:
+    features = tuple(FeatureVerdict(**feature) for feature in row["features"])
+    return Verdict(**{**row, "status": Status(row["status"]), "features": features})
+
+
+def _comparable(verdict: Verdict) -> str:
+    """Text that is equal for equal verdicts, also where a number is NaN."""
+    return canonical_text({**_stored(verdict), "as_of": verdict.as_of.isoformat()})
