@@ -29,7 +29,7 @@ NO_TYPE = "no_type"
 """Type of the error when ``type`` names no variant of a union."""
 
 _DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_DURATION_PATTERN = r"^(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?$"
+_DURATION_PATTERN = r"^(?=\d)(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?$"
 _LONGEST = timedelta(days=36_525)
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*(B|kB|KB|MB|GB|TB)?")
 _SIZE_PATTERN = r"^\d{1,15}(\.\d{1,9})?\s*(B|kB|KB|MB|GB|TB)?$"

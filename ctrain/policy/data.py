@@ -1,0 +1,161 @@
+"""The ``model``, ``data`` and ``reference`` parts of a policy: what is watched, and beside what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, Tag
+
+from ctrain.domain import Task
+from ctrain.policy.fields import Duration, Frozen, Name, PositiveDuration, Text, Zone, variant_by_key
+from ctrain.policy.metrics import Metric
+
+
+class Aliases(Frozen):
+    """Names of the aliases in the registry, where other names than the usual ones are in use."""
+
+    champion: Name = "champion"
+    """Alias of the version that production serves."""
+    challenger: Name = "challenger"
+    """Alias of the version that a run has trained."""
+    previous_champion: Name = "previous_champion"
+    """Alias of the version that a rollback goes back to."""
+
+
+class ModelSpec(Frozen):
+    """The registered model that the policy keeps fresh."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    """Name of the registered model in MLflow."""
+    task: Task
+    """Kind of prediction."""
+    metric: Metric
+    """What "better" means: a loss that is a mean over rows; lower is better."""
+    output: Literal["auto", "probability", "class", "value"] = "auto"
+    """What the model returns; ``auto`` finds out."""
+    aliases: Aliases = Aliases()
+    """Alias names, where they differ from the usual ones."""
+    python: Text | None = None
+    """Interpreter that scores with the model; default: ctrain's own."""
+
+
+class FilesSource(Frozen):
+    """Parquet files that are added to a directory or match a glob."""
+
+    type: Literal["files"]
+    """Kind of source."""
+    path: Text
+    """Directory or glob, relative to the folder of the policy file."""
+
+
+class LabelsSpec(Frozen):
+    """Labels in a table of their own (``source``) or in the rows' (no ``source``)."""
+
+    source: FilesSource | None = None
+    """Where labels come from, when not in the same table as the rows."""
+    id: Text | None = None
+    """Column of the labels' table that holds the row id; default: ``data.id``."""
+    label: Text
+    """Column that holds the label."""
+    matures_after: Duration
+    """How long after its event a row's label can be trusted."""
+    absent_means: Literal["missing", 0] = "missing"
+    """What a mature row without a label means: nothing known, or the label 0."""
+    min_coverage: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of mature rows that must have a label for a verdict on losses."""
+
+
+class EventTime(Frozen):
+    """When a row happened."""
+
+    column: Text
+    """Column that holds the instant."""
+    timezone: Zone | None = None
+    """IANA zone of instants without an offset; without it, such instants are errors."""
+
+
+class Features(Frozen):
+    """Columns that the model is fitted on."""
+
+    numeric: tuple[Text, ...] = ()
+    """Numbers and booleans."""
+    categorical: tuple[Text, ...] = ()
+    """Categories, as text."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Numeric features, then categorical ones."""
+        return (*self.numeric, *self.categorical)
+
+
+class DataSpec(Frozen):
+    """Where rows come from and what their columns mean."""
+
+    source: FilesSource
+    """Where the rows that production served come from."""
+    labels: LabelsSpec
+    """Where their labels come from."""
+    id: Text
+    """Column that identifies a row; a repeated id is dropped."""
+    event_time: EventTime
+    """When a row happened."""
+    prediction: Text | None = None
+    """Column with the score that production gave; rows are scored again when absent."""
+    model_version: Text | None = None
+    """Column with the model version that served the row."""
+    features: Features
+    """Columns that the model is fitted on."""
+    columns: dict[Text, Text] = Field(default_factory=dict)
+    """Renames: the name used in this policy, then the column or nested field in the files."""
+    pane: PositiveDuration
+    """Slice of event time that is summarised once; monitors look once a pane."""
+    allowed_lateness: Duration
+    """How far behind the newest event time rows may arrive and still count in verdicts."""
+    retention: PositiveDuration | None = None
+    """How long rows are kept; default: as long as anything in the policy needs them."""
+
+
+class LastWindow(Frozen):
+    """The most recent stretch of event time."""
+
+    last: PositiveDuration
+    """Length of the window."""
+    lag: Duration | None = None
+    """How long before now the window ends."""
+
+
+class ReferencePath(Frozen):
+    """Rows of a Parquet file."""
+
+    path: Text
+    """File, relative to the folder of the policy file."""
+
+
+class SameHours(Frozen):
+    """The same hours of the day in recent weeks."""
+
+    same_hours_last: PositiveDuration
+    """How far back the same hours are taken from."""
+
+
+class FromChampion(Frozen):
+    """The rows that the champion was trained on."""
+
+    from_: Literal["champion"] = Field(alias="from")
+    """Follows the champion alias."""
+
+
+Reference = Annotated[
+    Annotated[FromChampion, Tag("<FromChampion>")]
+    | Annotated[ReferencePath, Tag("<ReferencePath>")]
+    | Annotated[LastWindow, Tag("<LastWindow>")]
+    | Annotated[SameHours, Tag("<SameHours>")],
+    variant_by_key(
+        {
+            "from": "<FromChampion>",
+            "path": "<ReferencePath>",
+            "last": "<LastWindow>",
+            "same_hours_last": "<SameHours>",
+        }
+    ),
+]

@@ -1,0 +1,196 @@
+"""The ``limits``, ``train`` and ``gates`` parts of a policy: what a training costs, does and must pass."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, Tag
+
+from ctrain.policy.data import LastWindow
+from ctrain.policy.fields import (
+    ClockTime,
+    Duration,
+    Frozen,
+    PositiveDuration,
+    Share,
+    Size,
+    Text,
+    Zone,
+    matches,
+    variant_by_key,
+)
+
+Entrypoint = Annotated[
+    str,
+    *matches(r"^[A-Za-z_][\w./-]*:[A-Za-z_]\w*$", "module:function, a function in a file beside the policy"),
+]
+
+
+class Budget(Frozen):
+    """What retraining may cost in a stretch of time."""
+
+    runs: Annotated[int, Field(ge=1)] | None = None
+    """Runs, failed ones included."""
+    training_time: PositiveDuration | None = None
+    """Time spent training."""
+    per: PositiveDuration
+    """The stretch of time, ending now."""
+
+
+class Backoff(Frozen):
+    """Longer and longer pauses after runs that came to nothing."""
+
+    after: Annotated[tuple[Literal["rejected", "failed", "rolled_back"], ...], Field(min_length=1)]
+    """Ends of runs that lengthen the pause; any other end resets it."""
+    factor: Annotated[float, Field(ge=1)] = 2.0
+    """By how much each further run of that kind multiplies the pause."""
+    max: PositiveDuration
+    """The longest pause."""
+
+
+class Blackout(Frozen):
+    """Hours without training and promotion; a rollback is always possible."""
+
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] | None = None
+    """Days on which it begins; default: every day."""
+    from_: ClockTime = Field(alias="from")
+    """Wall clock at which it begins."""
+    to: ClockTime
+    """Wall clock at which it ends; before ``from``: on the next day."""
+    timezone: Zone
+    """IANA zone of that wall clock."""
+
+
+class Limits(Frozen):
+    """What is checked before a training is paid for."""
+
+    cooldown: Duration | None = None
+    """Pause after the end of every run."""
+    budget: Budget | None = None
+    """Runs per stretch of time."""
+    backoff: Backoff | None = None
+    """Longer pauses after runs that came to nothing."""
+    blackout: tuple[Blackout, ...] = ()
+    """Hours without training and promotion."""
+    min_new_labels: Annotated[int, Field(ge=0)] = 0
+    """Labelled, matured rows since the last training cut-off that a run needs."""
+
+
+class Launcher(Frozen):
+    """Where training runs."""
+
+    type: Literal["process", "dask", "kubernetes", "http"] = "process"
+    """``process``: a child process on this machine."""
+    address: Text | None = None
+    """Scheduler of a dask cluster."""
+    url: Text | None = None
+    """Address of an HTTP launcher."""
+
+
+class AllRows(Frozen):
+    """Every matured row that is kept."""
+
+    all: Literal[True]
+    """Take all rows."""
+
+
+class SinceChange(Frozen):
+    """The rows since the change that a detector found."""
+
+    since: Literal["change"]
+    """Begin at the change."""
+
+
+TrainWindow = Annotated[
+    Annotated[LastWindow, Tag("<LastWindow>")]
+    | Annotated[AllRows, Tag("<AllRows>")]
+    | Annotated[SinceChange, Tag("<SinceChange>")],
+    variant_by_key({"last": "<LastWindow>", "all": "<AllRows>", "since": "<SinceChange>"}),
+]
+
+
+class Train(Frozen):
+    """How a challenger is trained."""
+
+    entrypoint: Entrypoint | None = None
+    """``module:function`` in a file beside the policy."""
+    command: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    """Program and arguments, instead of an entrypoint."""
+    params: dict[Text, Any] = Field(default_factory=dict)
+    """Free values that the training function finds in its context."""
+    launcher: Launcher = Launcher()
+    """Where training runs."""
+    python: Text | None = None
+    """Interpreter that trains; default: ctrain's own."""
+    window: TrainWindow
+    """Rows to train on: ``{last: 30d}`` or ``{all: true}``."""
+    holdout: Share = 0.2
+    """The most recent share of the rows, kept from the training for the gates."""
+    refit: bool = False
+    """Fit once more on all rows after the gates."""
+    timeout: PositiveDuration
+    """After this time an attempt is stopped and has failed."""
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    """Further attempts after one that failed."""
+    memory_limit: Annotated[Size, Field(ge=10**9)] = 4 * 10**9
+    """Address space of the training process; at least 1GB."""
+
+
+class AbsoluteGate(Frozen):
+    """The challenger's own metric on the holdout must lie within bounds."""
+
+    metric: Text
+    """Metric of the challenger on the holdout."""
+    min: float | None = None
+    """Lowest value that passes."""
+    max: float | None = None
+    """Highest value that passes."""
+
+
+class ChampionGate(Frozen):
+    """The challenger must not be worse on the holdout than the champion by more than a margin."""
+
+    metric: Text
+    """Metric of both on the holdout."""
+    not_worse_than_champion_by: Annotated[float, Field(ge=0)]
+    """The worsening that is tolerated."""
+
+
+class GroupGate(Frozen):
+    """The metric must not differ too much between the groups of a column."""
+
+    metric: Text
+    """Metric of the challenger in each group."""
+    by: Text
+    """Column whose values are the groups."""
+    max_gap: Annotated[float, Field(ge=0)]
+    """Largest difference between two groups that passes."""
+
+
+class ServingGate(Frozen):
+    """The challenger must be fast and small enough."""
+
+    latency_p99_ms: Annotated[float, Field(gt=0)] | None = None
+    """99th percentile of the time to predict one row, in milliseconds."""
+    max_size: Size | None = None
+    """Size of the artifact."""
+
+
+Gate = Annotated[
+    Annotated[AbsoluteGate, Tag("<AbsoluteGate>")]
+    | Annotated[ChampionGate, Tag("<ChampionGate>")]
+    | Annotated[GroupGate, Tag("<GroupGate>")]
+    | Annotated[ServingGate, Tag("<ServingGate>")],
+    variant_by_key(
+        {
+            "not_worse_than_champion_by": "<ChampionGate>",
+            "by": "<GroupGate>",
+            "max_gap": "<GroupGate>",
+            "latency_p99_ms": "<ServingGate>",
+            "max_size": "<ServingGate>",
+            "min": "<AbsoluteGate>",
+            "max": "<AbsoluteGate>",
+            "metric": "<AbsoluteGate>",
+        }
+    ),
+]
