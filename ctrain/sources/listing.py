@@ -1,0 +1,158 @@
+"""The files that match a directory or glob, by name alone: nothing is opened here."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctrain.errors import InputError, TransientError
+
+if TYPE_CHECKING:
+    from ctrain.ports import Timer
+
+SUFFIXES = (".parquet", ".pq")
+_GLOB = re.compile(r"[*?\[]")
+_SETTLED_SECONDS = 0.05
+"""A folder whose last change is older than this shows any further change by its own time stamp."""
+_RELIST_SECONDS = 60.0
+"""Folders are listed again after this time, whatever their time stamps say."""
+
+
+@dataclass(slots=True)
+class _Folder:
+    stamp: tuple[int, int, int]
+    listed_at: float
+    settled: bool
+    names: frozenset[str] = frozenset()
+    folders: set[str] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
+    links: set[str] = field(default_factory=set)
+
+
+class Listing:
+    """Finds the files under ``base`` that match ``pattern``.
+
+    A pattern without wildcards is a file (``.parquet``, ``.pq``) or a folder whose ``*.parquet`` files
+    are read, those of sub-folders included. Names that begin with a dot or an underscore are temporary
+    files of writers and are passed over; so are linked folders. With a timer, a folder that has not
+    changed is not listed again.
+
+    Raises
+    ------
+    InputError
+        when the pattern leaves its own root by ``..`` after a wildcard.
+    """
+
+    def __init__(self, pattern: str, base: Path, timer: Timer | None = None) -> None:
+        parts = list(Path(base, pattern).parts)
+        fixed = next((at for at, part in enumerate(parts) if _GLOB.search(part)), len(parts))
+        tail = parts[fixed:]
+        if not tail:
+            tail = [parts.pop()] if pattern.endswith(SUFFIXES) and not Path(*parts).is_dir() else ["**"]
+            fixed = len(parts)
+        if ".." in tail:
+            raise InputError(f"{pattern}: '..' after a wildcard would leave the folder of the files")
+        self.root = Path(*parts[:fixed])
+        self._parts = tuple([*tail, "*.parquet"] if tail[-1] == "**" else tail)
+        self._patterns = {part: re.compile(fnmatch.translate(part)) for part in self._parts if part != "**"}
+        self._timer = timer
+        self._folders: dict[str, _Folder] = {}
+        self._found: tuple[list[_Folder], dict[str, str]] = ([], {})
+
+    def files(self) -> dict[str, str]:
+        """Return the absolute path of every match by its path relative to the root."""
+        folders: list[_Folder] = []
+        relevant = list(self._walk("", self._parts, folders))
+        before, found = self._found
+        if len(before) == len(folders) and all(a is b for a, b in zip(before, folders, strict=True)):
+            return found
+        found = {}
+        for prefix, folder, part in relevant:
+            matches = self._patterns[part].match
+            root = os.path.join(self.root, prefix)  # noqa: PTH118 - a Path per file would dominate a scan
+            found.update(
+                (prefix + name, root + name) for name in folder.files | folder.links if matches(name)
+            )
+        self._found = (folders, found)
+        return found
+
+    def _walk(
+        self, prefix: str, parts: tuple[str, ...], seen: list[_Folder]
+    ) -> Iterator[tuple[str, _Folder, str]]:
+        folder = self._list(prefix)
+        if folder is None:
+            return
+        seen.append(folder)
+        part, rest = parts[0], parts[1:]
+        if part == "**":
+            yield from self._walk(prefix, rest, seen)
+            for name in sorted(folder.folders):
+                yield from self._walk(f"{prefix}{name}/", parts, seen)
+        elif not rest:
+            yield prefix, folder, part
+        else:
+            for name in sorted(folder.folders):
+                if self._patterns[part].match(name):
+                    yield from self._walk(f"{prefix}{name}/", rest, seen)
+
+    def _list(self, prefix: str) -> _Folder | None:
+        """Return the entries of a folder; the same object while nothing in it has changed."""
+        path = self.root / prefix
+        looked_at = self._timer.now().timestamp() if self._timer else 0.0
+        try:
+            found = path.stat()
+            before = self._folders.get(prefix)
+            stamp = (found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+            if before is not None and self._is_current(before, stamp):
+                return before
+            names = frozenset(os.listdir(path))  # noqa: PTH208 - names alone: a Path per file would dominate
+        except (FileNotFoundError, NotADirectoryError):
+            self._folders.pop(prefix, None)
+            return None
+        except OSError as error:
+            raise TransientError(f"{path}: the folder cannot be listed: {error.strerror}") from error
+        after = before if before is not None and before.names == names else self._sort(path, names, before)
+        after.stamp, after.listed_at = stamp, self._monotonic()
+        after.settled = looked_at - stamp[0] / 1e9 > _SETTLED_SECONDS
+        self._folders[prefix] = after
+        return after
+
+    def _is_current(self, folder: _Folder, stamp: tuple[int, int, int]) -> bool:
+        if not folder.settled or folder.stamp != stamp:
+            return False
+        return self._monotonic() - folder.listed_at < _RELIST_SECONDS
+
+    def _monotonic(self) -> float:
+        return self._timer.monotonic() if self._timer else 0.0
+
+    @staticmethod
+    def _sort(path: Path, names: frozenset[str], before: _Folder | None) -> _Folder:
+        """Tell files, folders and links apart; only names that are new are looked at."""
+        folder = _Folder((0, 0, 0), 0.0, False, names)
+        gone = set()
+        if before is not None:
+            folder.files = before.files & names
+            folder.folders = before.folders & names
+            folder.links = before.links & names
+        for name in names - before.names if before is not None else names:
+            if name.startswith((".", "_")):
+                continue
+            try:
+                mode = (path / name).lstat().st_mode
+            except FileNotFoundError:
+                gone.add(name)
+                continue
+            if stat.S_ISDIR(mode):
+                folder.folders.add(name)
+            elif stat.S_ISREG(mode):
+                folder.files.add(name)
+            elif stat.S_ISLNK(mode):
+                folder.links.add(name)
+        folder.names -= gone
+        return folder
