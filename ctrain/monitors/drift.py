@@ -31,6 +31,7 @@ PREDICTION = "prediction"
 VARIABILITY_FACTOR = 1.25
 GRID_ERROR = 0.01
 """A larger error bound of a distance is worth a note: the grid no longer fits the rows."""
+TOO_VARIED = "windows this short differ too much inside the reference, use a longer window"
 NOT_TESTED = "none"
 """Test of a column that is not tested; the note says why."""
 
@@ -59,9 +60,10 @@ def assess_drift(
     Returns
     -------
     Verdict
-        INCONCLUSIVE when all panes together have fewer than ``min_rows`` rows, or when no column
-        can be tested. ``value`` and ``threshold`` are those of the column whose effect is the
-        largest multiple of its threshold, among the breached columns if there are any.
+        INCONCLUSIVE when all panes together have fewer than ``min_rows`` rows, when no column can
+        be tested, or when windows of the reference differ so much that none could breach.
+        ``value`` and ``threshold`` are those of the column whose effect is the largest multiple of
+        its threshold, among the breached columns if there are any.
 
     Examples
     --------
@@ -196,6 +198,8 @@ def _tested(
     n: int,
     note: str,
 ) -> FeatureVerdict:
+    if threshold > 1:
+        note = "; ".join(filter(None, (note, TOO_VARIED)))
     return FeatureVerdict(column, test, statistic, p_value, math.nan, effect, threshold, False, n, note)
 
 
@@ -225,6 +229,8 @@ def _concluded(verdict: Verdict, variability: Variability) -> Verdict:
         return replace(verdict, status=Status.INCONCLUSIVE, reason="no column can be tested")
     ranked = sorted(tested, key=lambda one: (one.breached, _closeness(one)), reverse=True)
     breached = [one for one in ranked if one.breached]
+    if all(one.threshold > 1 for one in tested):
+        return replace(verdict, status=Status.INCONCLUSIVE, reason=f"no column can breach: {TOO_VARIED}")
     columns = len({one.column for one in tested})
     if breached:
         drifted = len({one.column for one in breached})

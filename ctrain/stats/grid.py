@@ -18,6 +18,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -117,9 +118,14 @@ ColumnGrid = NumericGrid | CategoricalGrid
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid of each column; ``name`` identifies the content (the grid version)."""
+    """The grid of each column; ``name`` identifies the content (the grid version).
+
+    ``pane`` is the length of the panes that are counted on it, where they are: counts of other panes
+    do not belong to the same grid.
+    """
 
     columns: Mapping[str, ColumnGrid]
+    pane: timedelta | None = None
 
     @cached_property
     def name(self) -> str:
@@ -135,7 +141,8 @@ class Grid:
                 columns[column] = {"values": list(grid.values)}
             else:
                 columns[column] = {"categories": list(grid.categories), "complete": grid.complete}
-        return {"version": 1, "columns": columns}
+        seconds = self.pane.total_seconds() if self.pane else None
+        return {"version": 1, "pane_seconds": seconds, "columns": columns}
 
     @classmethod
     def from_json(cls, content: Json) -> Grid:
@@ -148,7 +155,8 @@ class Grid:
                 columns[column] = NumericGrid(tuple(part["values"]))
             else:
                 columns[column] = CategoricalGrid(tuple(part["categories"]), part["complete"])
-        return cls(columns)
+        seconds = content["pane_seconds"]
+        return cls(columns, timedelta(seconds=seconds) if seconds else None)
 
 
 def numeric_grid(values: Floats, size: int = GRID_SIZE) -> NumericGrid:
@@ -181,7 +189,11 @@ def categorical_grid(values: pa.ChunkedArray[Any], size: int = MAX_CATEGORIES) -
 
 
 def build_grid(
-    table: pa.Table, numeric: Sequence[str], categorical: Sequence[str], size: int = GRID_SIZE
+    table: pa.Table,
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    size: int = GRID_SIZE,
+    pane: timedelta | None = None,
 ) -> Grid:
     """Return the grid of a reference table: numeric columns on quantiles, others by category.
 
@@ -192,4 +204,4 @@ def build_grid(
         column: numeric_grid(numeric_values(table, column), size) for column in numeric
     }
     columns.update({column: categorical_grid(text_values(table, column)) for column in categorical})
-    return Grid(columns)
+    return Grid(columns, pane)

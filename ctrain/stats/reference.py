@@ -140,7 +140,7 @@ def build_reference(
     >>> reference.variability(timedelta(hours=1)).effects
     {'x': 0.5217391304347826}
     """
-    grid = build_grid(table, numeric, categorical)
+    grid = build_grid(table, numeric, categorical, pane=pane)
     profiles = profile_panes(table, grid, pane)
     starts = sorted(profiles)
     kept = [profiles[start] for start in starts]

@@ -180,6 +180,19 @@ def test_a_difference_that_is_usual_inside_the_reference_is_no_drift() -> None:
     assert verdict.status is Status.OK
 
 
+def test_windows_that_vary_as_much_as_can_be_are_inconclusive() -> None:
+    def by_day(start: datetime, hours: int) -> pa.Table:
+        days = np.repeat(np.arange(hours), 40) // 24
+        return rows_of(start, hours, 40, x=np.sin(days * 2.0) + np.arange(hours * 40) % 7 / 1e6)
+
+    reference = build_reference(by_day(START, DAYS * 24), ["x"], [], HOUR)
+    verdict = assess(reference, by_day(LIVE, 24))
+    assert verdict.status is Status.INCONCLUSIVE
+    assert verdict.reason.startswith("no column can breach: windows this short differ too much")
+    assert "use a longer window" in verdict.features[0].note
+    assert assess(reference, by_day(LIVE, 24), monitor_of(window="4d")).status is Status.OK
+
+
 def test_a_short_reference_says_that_its_variability_is_unknown() -> None:
     columns = usual(np.random.default_rng(1), 48 * 40)
     reference = build_reference(rows_of(START, 48, 40, **columns), ["x"], [], HOUR)

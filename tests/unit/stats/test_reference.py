@@ -115,6 +115,12 @@ def test_days_without_rows_are_no_windows_of_their_own() -> None:
     assert found.effects["x"] < 0.2
 
 
+def test_another_length_of_panes_makes_another_grid(reference: Reference) -> None:
+    other = build_reference(hourly(28), ["x", "night"], ["c"], 2 * HOUR)
+    assert other.grid.columns == reference.grid.columns
+    assert other.grid.name != reference.grid.name
+
+
 def test_calendar_columns_are_noted_and_still_profiled() -> None:
     rows = hourly(90)
     month = pc.cast(pc.month(rows["event_at"]), pa.float64())
