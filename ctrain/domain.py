@@ -305,6 +305,18 @@ class IngestState:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """What is known of a policy that a daemon has watched."""
+
+    name: PolicyName
+    policy_hash: str
+    path: str
+    """The file it was read from last."""
+    registered_at: datetime
+    """When it was watched for the first time: schedules count from here."""
+
+
+@dataclass(frozen=True, slots=True)
 class TriggerState:
     """Since when a trigger's condition has held without a break, in event time."""
 

@@ -24,6 +24,7 @@ from ctrain.domain import (
     MonitorName,
     Phase,
     PolicyName,
+    PolicyRecord,
     Request,
     Run,
     RunId,
@@ -288,10 +289,14 @@ class RunTables(Protocol):
 
 
 class PolicyTables(Protocol):
-    def save_policy(self, policy: PolicyName, policy_hash: str, identity: Json, now: datetime) -> None:
+    def save_policy(
+        self, policy: PolicyName, policy_hash: str, path: str, identity: Json, now: datetime
+    ) -> None:
         """Register or refresh a policy; raises StateConflict when its identity changed."""
 
     def policies(self) -> list[PolicyName]: ...
+
+    def policy_record(self, policy: PolicyName) -> PolicyRecord | None: ...
 
     def set_paused(self, policy: PolicyName, paused: bool) -> None: ...
 

@@ -95,8 +95,9 @@ def _daemon_alive(store: Store) -> bool:
 def _answer_here(settings: Settings, environ: Mapping[str, str], store: Store, policy: PolicyName) -> None:
     """Do what the daemon would do with the open requests, under its lease."""
     with store.read() as tx:
-        path = tx.policy_path(policy)
-    fleet = load_fleet([Path(path)], environ)
+        record = tx.policy_record(policy)
+    assert record is not None
+    fleet = load_fleet([Path(record.path)], environ)
     shell = open_shell(settings, fleet, open_telemetry(environ))
     lease = Lease(store, shell.timer, f"{socket.gethostname()}:{os.getpid()}", settings.lease)
     token = lease.acquire()

@@ -79,7 +79,8 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
     name = PolicyName(policy.policy)
     now = shell.clock.now()
     with shell.store.write() as tx:
-        tx.save_policy(name, loaded.hash, policy_identity(policy), now)
+        tx.save_policy(name, loaded.hash, str(loaded.path), policy_identity(policy), now)
+        record = tx.policy_record(name)
     row_log = shell.row_logs.open(name, policy.data, policy.model.task)
     row_log.sweep()
     on_stream = isinstance(shell.clock, StreamClock)
@@ -99,7 +100,7 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
         parse_snapshot=lambda text, path: parse_policy(text, Path(path), os.environ),
         lease=lease,
         registry_poll_seconds=0.0 if on_stream else shell.settings.registry_poll.total_seconds(),
-        watched_since=now,
+        watched_since=record.registered_at if record else now,
     )
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ctrain.domain import Champion, ModelVersion, Version
+from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import TransientError
 
 if TYPE_CHECKING:
@@ -74,20 +75,19 @@ def _record(watch: Watch, seen: Version | None) -> bool:
             return False
     if seen == (known.version if known else None):
         return False
-    champion = None if seen is None else describe(watch, seen, "external", watch.clock.now())
+    champion = None if seen is None else _newcomer(watch, seen, first_sight=known is None)
+    if known is None:
+        kind, message = "champion_found", f"the champion alias names {_name(seen)}; ctrain did not promote it"
+    else:
+        kind = "champion_changed_outside"
+        message = f"the champion alias names {_name(seen)} instead of {_name(known.version)}; not by ctrain"
     with watch.store.write() as tx:
         watch.fence(tx)
         tx.save_champion(watch.name, champion)
-        tx.append_event(
-            watch.event(
-                "champion_changed_outside",
-                f"the champion alias names {_name(seen)} instead of "
-                f"{_name(known.version if known else None)}; ctrain did not move it",
-                evidence={"seen": seen, "known": known.version if known else None},
-            )
-        )
-    watch.telemetry.count("registry_divergence_total", policy=watch.name)
-    watch.telemetry.log("champion_changed_outside", policy=watch.name, version=seen)
+        tx.append_event(watch.event(kind, message, evidence={"seen": seen}))
+    if known is not None:
+        watch.telemetry.count("registry_divergence_total", policy=watch.name)
+    watch.telemetry.log(kind, policy=watch.name, version=seen)
     return True
 
 
@@ -95,12 +95,15 @@ def _name(version: Version | None) -> str:
     return "no version" if version is None else f"version {version}"
 
 
-def describe(
-    watch: Watch, version: Version, origin: Literal["adopted", "external"], since_at: datetime
-) -> Champion:
-    """The champion record of a version; its cut-off is in its tags when ctrain trained it."""
-    found = watch.registry.version(watch.policy.model.name, version)
-    return Champion(version=version, since_at=since_at, origin=origin, cut_off_at=cut_off(found))
+def _newcomer(watch: Watch, version: Version, *, first_sight: bool) -> Champion:
+    """The record of a champion that ctrain did not set.
+
+    One that was there before ctrain looked for the first time has been serving all along, so every
+    row after its training counts; one that replaced a champion serves from now on.
+    """
+    seen_until = cut_off(watch.registry.version(watch.policy.model.name, version))
+    since_at = (seen_until or EPOCH_START) if first_sight else watch.clock.now()
+    return Champion(version=version, since_at=since_at, origin="external", cut_off_at=seen_until)
 
 
 def cut_off(version: ModelVersion) -> datetime | None:

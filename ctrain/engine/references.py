@@ -49,14 +49,36 @@ def _build(watch: Watch, rows: pa.Table) -> Reference:
 def load_reference(watch: Watch, champion: Champion) -> Reference | None:
     """The reference in force with this champion; None until enough rows have been seen."""
     kept = watch.references.get(champion.version)
-    if kept is not None:
+    if kept is not None and _fits(watch, kept):
         return kept
     with watch.store.read() as tx:
         stored = tx.reference(watch.name, champion.version)
-    reference = Reference.from_bytes(stored[1]) if stored is not None else _from_first_rows(watch, champion)
+    reference = Reference.from_bytes(stored[1]) if stored is not None else None
+    if reference is None or not _fits(watch, reference):
+        reference = _from_training_window(watch, champion) or _from_first_rows(watch, champion)
     if reference is not None:
         watch.references.clear()
         watch.references[champion.version] = reference
+    return reference
+
+
+def _fits(watch: Watch, reference: Reference) -> bool:
+    """False when the policy's features or pane have changed since the reference was made."""
+    known = {*reference.grid.columns, *reference.left_out}
+    return reference.pane == watch.policy.data.pane and known.issuperset(watch.policy.data.features.names)
+
+
+def _from_training_window(watch: Watch, champion: Champion) -> Reference | None:
+    """Made again from the rows of the recorded training window, as far as they are still kept."""
+    tags = watch.registry.version(watch.policy.model.name, champion.version).tags
+    start, end = tags.get("ctrain.window_start"), tags.get("ctrain.cut_off")
+    if start is None or end is None:
+        return None
+    rows = watch.row_log.read(datetime.fromisoformat(start), datetime.fromisoformat(end))
+    if rows.num_rows == 0:
+        return None
+    reference = _build(watch, rows)
+    _save(watch, champion.version, reference, rows, "its training window, for the features as they are now")
     return reference
 
 
@@ -70,7 +92,9 @@ def _from_first_rows(watch: Watch, champion: Champion) -> Reference | None:
     if rows is None:
         return None
     reference = _build(watch, rows)
-    _save(watch, champion.version, reference, rows)
+    _save(
+        watch, champion.version, reference, rows, "the first rows seen: nobody recorded its training window"
+    )
     return reference
 
 
@@ -84,7 +108,7 @@ def _first_rows(watch: Watch, length: timedelta, watermark: datetime) -> pa.Tabl
     return watch.row_log.read(first, first + length)
 
 
-def _save(watch: Watch, version: Version, reference: Reference, rows: pa.Table) -> None:
+def _save(watch: Watch, version: Version, reference: Reference, rows: pa.Table, origin: str) -> None:
     first, last = rows["event_at"][0].as_py(), rows["event_at"][rows.num_rows - 1].as_py()
     with watch.store.write() as tx:
         watch.fence(tx)
@@ -92,7 +116,7 @@ def _save(watch: Watch, version: Version, reference: Reference, rows: pa.Table) 
         tx.append_event(
             watch.event(
                 "reference_made",
-                f"nobody recorded what version {version} was trained on: its reference is the first "
-                f"{rows.num_rows} rows, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+                f"the reference of version {version} is made from {origin} "
+                f"({rows.num_rows} rows, {first:%Y-%m-%d} to {last:%Y-%m-%d})",
             )
         )

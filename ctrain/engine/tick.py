@@ -11,7 +11,9 @@ from ctrain.engine.champions import sync_champion
 from ctrain.engine.decide import decide
 from ctrain.engine.ingest import ingest
 from ctrain.engine.observe import observe, observe_freshness
+from ctrain.engine.outcomes import tell_outcomes
 from ctrain.engine.requests import answer_requests, reconcile
+from ctrain.engine.retention import retire
 
 if TYPE_CHECKING:
     from ctrain.domain import Champion, IngestState
@@ -45,6 +47,8 @@ def tick(watch: Watch) -> Ticked:
     moved |= decide(watch)
     moved |= answer_requests(watch)
     step = advance(watch)
+    tell_outcomes(watch)
+    retire(watch)
     measure(watch)
     return Ticked(moved or step.moved, observed.waiting or step.waiting)
 

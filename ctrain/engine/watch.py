@@ -74,6 +74,10 @@ class Watch:
     """The decoded reference in force."""
     profiles: dict[tuple[str, datetime], Profile] = field(default_factory=dict)
     """Decoded pane profiles, by grid and start."""
+    told: set[RunId] = field(default_factory=set)
+    """Runs whose end the registry has been told."""
+    retired_on: datetime | None = None
+    """The day of events on which old rows were removed last."""
     failures: dict[str, int] = field(default_factory=dict)
     """Failed attempts by key."""
     snapshots: dict[str, LoadedPolicy] = field(default_factory=dict)

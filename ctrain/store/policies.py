@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from ctrain.domain import Champion, Json, PolicyName
+from ctrain.domain import Champion, Json, PolicyName, PolicyRecord
 from ctrain.errors import StateConflict
 from ctrain.store import schema
 from ctrain.store.access import TableAccess, values_of
@@ -19,7 +19,9 @@ _CHAMPIONS = schema.champions
 class PolicyAccess(TableAccess):
     """Implements the policies and champions of ``ports.PolicyTables``."""
 
-    def save_policy(self, policy: PolicyName, policy_hash: str, identity: Json, now: datetime) -> None:
+    def save_policy(
+        self, policy: PolicyName, policy_hash: str, path: str, identity: Json, now: datetime
+    ) -> None:
         """Register the policy, or note that it is in force with this hash.
 
         Raises
@@ -27,7 +29,7 @@ class PolicyAccess(TableAccess):
         StateConflict
             when its identity is not what it was registered with; nothing is changed.
         """
-        values = {"policy_hash": policy_hash, "updated_at": now}
+        values = {"policy_hash": policy_hash, "path": path, "updated_at": now}
         row = self._first(select(_POLICIES.c.identity).where(_POLICIES.c.name == policy))
         if row is None:
             fixed = {"name": policy, "identity": identity, "paused": False, "registered_at": now}
@@ -44,6 +46,12 @@ class PolicyAccess(TableAccess):
         """Names of all policies that were ever registered, sorted."""
         rows = self._all(select(_POLICIES.c.name).order_by(_POLICIES.c.name))
         return [PolicyName(row["name"]) for row in rows]
+
+    def policy_record(self, policy: PolicyName) -> PolicyRecord | None:
+        """What is known of the policy; None when no daemon has ever watched it."""
+        fields = (_POLICIES.c.name, _POLICIES.c.policy_hash, _POLICIES.c.path, _POLICIES.c.registered_at)
+        row = self._first(select(*fields).where(_POLICIES.c.name == policy))
+        return None if row is None else PolicyRecord(**row)
 
     def set_paused(self, policy: PolicyName, paused: bool) -> None:
         """Pause or resume the policy.

@@ -21,6 +21,7 @@ policies = Table(
     metadata,
     text_column("name", key=True),
     text_column("policy_hash"),
+    text_column("path"),
     json_column("identity"),
     Column("paused", Boolean, nullable=False),
     instant_column("registered_at"),

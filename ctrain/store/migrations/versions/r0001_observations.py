@@ -34,6 +34,7 @@ def upgrade() -> None:
         "policies",
         text("name", key=True),
         text("policy_hash"),
+        text("path"),
         text("identity"),
         sa.Column("paused", sa.Boolean(), nullable=False),
         instant("registered_at"),

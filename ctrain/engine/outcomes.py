@@ -1,0 +1,73 @@
+"""How a run ended, said where people look: in its MLflow run and on its version.
+
+It says again what the store knows already, so an unreachable registry delays it and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ctrain.domain import Phase, Run
+from ctrain.engine.moves import found_in
+from ctrain.stats.sequential import ComparisonState
+
+if TYPE_CHECKING:
+    from ctrain.engine.watch import Watch
+
+RUNS_LOOKED_AT = 5
+
+
+def tell_outcomes(watch: Watch) -> None:
+    """Annotate the newest runs that have ended and have not been annotated by this daemon."""
+    with watch.store.read() as tx:
+        runs = tx.runs(watch.name, limit=RUNS_LOOKED_AT)
+    for run in runs:
+        if run.phase.ended and run.id not in watch.told:
+            _tell(watch, run)
+            watch.told.add(run.id)
+
+
+def _tell(watch: Watch, run: Run) -> None:
+    if run.mlflow_run_id is not None:
+        watch.registry.annotate_run(
+            run.mlflow_run_id,
+            tags={"ctrain.outcome": run.phase.value, "ctrain.outcome_reason": run.outcome_reason[:500]},
+            metrics=_metrics(run),
+            artifacts={"outcome.txt": f"{run.phase.value}: {run.outcome_reason}\n"},
+        )
+    if run.challenger_version is None:
+        return
+    model = watch.policy.model
+    watch.registry.annotate_version(
+        model.name,
+        run.challenger_version,
+        tags={"ctrain.outcome": run.phase.value},
+        description=_description(run),
+    )
+    if watch.registry.alias(model.name, model.aliases.challenger) == run.challenger_version:
+        watch.registry.delete_alias(model.name, model.aliases.challenger)
+
+
+def _metrics(run: Run) -> Mapping[str, float]:
+    """The comparison on live rows as it stood at the end."""
+    metrics: dict[str, float] = {}
+    for phase in ("shadow", "probation"):
+        found = found_in(run, phase)
+        if "state" in found:
+            state = ComparisonState.from_json(found["state"])
+            metrics[f"{phase}.blocks"] = float(state.blocks)
+            metrics[f"{phase}.rows"] = float(state.rows)
+            if state.blocks:
+                metrics[f"{phase}.difference"] = state.mean
+    return metrics
+
+
+def _description(run: Run) -> str:
+    found = found_in(run, "training")
+    trained = (
+        f"Trained by ctrain on {found['rows']} rows, {found['window_start'][:10]} to "
+        f"{found['holdout_start'][:10]}, because of {run.trigger}: {run.reason}."
+    )
+    was = "Accepted" if run.phase is Phase.ACCEPTED else run.phase.value.capitalize().replace("_", " ")
+    return f"{trained}\n\n{was}: {run.outcome_reason}."

@@ -1,0 +1,67 @@
+"""Retention: rows, panes and verdicts that nothing can need any more are removed once a day."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ctrain.engine.matured import floor_to
+from ctrain.engine.references import FIRST_WINDOWS
+from ctrain.engine.sight import LOOKBACK_WINDOWS, longest
+from ctrain.policy.models import LastWindow
+from ctrain.policy.monitors import DriftMonitor, PerformanceMonitor, VolumeMonitor
+
+if TYPE_CHECKING:
+    from ctrain.engine.watch import Watch
+    from ctrain.policy.models import Policy
+
+DAY = timedelta(days=1)
+VERDICTS_KEPT = timedelta(days=400)
+"""A year of verdicts can be looked back on."""
+
+
+def kept_for(policy: Policy) -> timedelta | None:
+    """How long rows are kept: what the policy says, else the longest that anything reaches back.
+
+    None keeps them for ever: the training window is all rows.
+    """
+    if policy.data.retention is not None:
+        return policy.data.retention
+    window = policy.train.window
+    if not isinstance(window, LastWindow):
+        return None
+    reach = max(
+        window.last,
+        longest(policy, DriftMonitor) * max(LOOKBACK_WINDOWS, FIRST_WINDOWS),
+        longest(policy, PerformanceMonitor),
+        longest(policy, VolumeMonitor),
+    )
+    judged = policy.shadow.max_duration + 2 * policy.probation.duration
+    return reach + judged + policy.data.labels.matures_after + policy.data.allowed_lateness + DAY
+
+
+def retire(watch: Watch) -> None:
+    """Remove what has grown too old; does something only when a new day of events has begun."""
+    with watch.store.read() as tx:
+        watermark = tx.ingest_state(watch.name).watermark
+    if watermark is None:
+        return
+    day = floor_to(watermark, DAY)
+    if watch.retired_on == day:
+        return
+    length = kept_for(watch.policy)
+    segments = [] if length is None else list(watch.row_log.retire(floor_to(watermark - length, DAY)))
+    with watch.store.write() as tx:
+        watch.fence(tx)
+        tx.remove_segments(watch.name, [segment.id for segment in segments])
+        tx.drop_panes(watch.name, _panes_before(watch, watermark))
+        tx.prune(watch.name, watermark - VERDICTS_KEPT)
+    watch.row_log.delete(segments)
+    watch.retired_on = day
+    if segments:
+        watch.telemetry.log("rows_retired", policy=watch.name, segments=len(segments))
+
+
+def _panes_before(watch: Watch, watermark: datetime) -> datetime:
+    reach = max(longest(watch.policy, DriftMonitor) * LOOKBACK_WINDOWS, DAY)
+    return watermark - reach - DAY
