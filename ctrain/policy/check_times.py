@@ -24,12 +24,8 @@ def _check_panes(policy: Policy) -> Iterator[Problem]:
     for path, window in _windows(policy):
         if window < pane:
             yield Problem(path, f"{_d(window)} is shorter than data.pane ({_d(pane)})")
-    for name, monitor in policy.monitors.items():
-        if isinstance(monitor, DriftMonitor | QualityMonitor | VolumeMonitor) and monitor.window % pane:
-            yield Problem(
-                ("monitors", name, "window"),
-                f"expected a multiple of data.pane ({_d(pane)}), got {_d(monitor.window)}",
-            )
+        elif window % pane:
+            yield Problem(path, f"expected a multiple of data.pane ({_d(pane)}), got {_d(window)}")
     block = policy.shadow.block
     if isinstance(block, timedelta) and block < pane:
         yield Problem(("shadow", "block"), f"{_d(block)} is shorter than data.pane ({_d(pane)})")

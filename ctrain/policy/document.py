@@ -39,6 +39,8 @@ class Document:
     values: Any = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    unread: set[KeyPath] = field(default_factory=set)
+    """Where a value stands that could not be read."""
 
     def line_of(self, path: KeyPath) -> int:
         """Return the line of ``path``, or of the nearest part around it that has one."""
@@ -98,8 +100,7 @@ class _Reader:
             return [self.read(item, (*path, position)) for position, item in enumerate(node.value)]
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
-        self._note(path, line, f"the tag {node.tag!r} is not part of a policy")
-        return None
+        return self._unread(path, line, str(node.tag))
 
     def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -122,9 +123,12 @@ class _Reader:
         if kind in ("str", "timestamp", "merge", "value"):
             return node.value
         if kind not in _SCALARS:
-            self._note(path, node.start_mark.line + 1, f"the tag {str(node.tag)!r} is not part of a policy")
-            return None
+            return self._unread(path, node.start_mark.line + 1, str(node.tag))
         return _SCALARS[kind](node.value)
+
+    def _unread(self, path: KeyPath, line: int, tag: str) -> None:
+        self._document.unread.add(path)
+        self._note(path, line, f"the tag {tag!r} is not part of a policy")
 
     def _note(self, path: KeyPath, line: int, message: str) -> None:
         self._document.problems.append(Problem(path, message, line))

@@ -119,13 +119,13 @@ def _validate(document: Document, environ: Mapping[str, str]) -> tuple[Policy | 
     if not isinstance(document.values, dict):
         return None, document.problems or [Problem((), "expected a mapping of keys to values")]
     values, problems = expand_placeholders(document.values, environ)
+    unread = document.unread | {problem.path for problem in problems}
     problems = [*document.problems, *problems]
-    found_already = {problem.path for problem in problems}
     try:
         policy = Policy.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
         more = problems_of(error, document.values)
-        return None, problems + [problem for problem in more if problem.path not in found_already]
+        return None, problems + [problem for problem in more if problem.path not in unread]
     return policy, problems + check_policy(policy)
 
 

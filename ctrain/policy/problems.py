@@ -48,12 +48,18 @@ def problems_of(error: ValidationError, raw: Any) -> list[Problem]:
 
     What is shown of a value comes from ``raw``, so that no secret of the environment is.
     """
-    problems: dict[tuple[KeyPath, str], Problem] = {}
-    for fault in error.errors(include_url=False):
-        path, model = _locate(fault["loc"], raw)
-        message = _message(fault, path, model, raw)
-        problems.setdefault((path, message), Problem(path, message))
-    return list(problems.values())
+    faults = [(fault, *_locate(fault["loc"], raw)) for fault in error.errors(include_url=False)]
+    paths = [path for _, path, _ in faults]
+    return [
+        Problem(path, _message(fault, path, model, raw))
+        for fault, path, model in faults
+        if not (fault["type"] == "too_short" and _has_faults_inside(path, paths))
+    ]
+
+
+def _has_faults_inside(path: KeyPath, paths: list[KeyPath]) -> bool:
+    """Return whether a list only seems too short because its items were refused."""
+    return any(len(other) > len(path) and other[: len(path)] == path for other in paths)
 
 
 def _message(fault: ErrorDetails, path: KeyPath, model: type[BaseModel] | None, raw: Any) -> str:
@@ -70,7 +76,8 @@ def _message(fault: ErrorDetails, path: KeyPath, model: type[BaseModel] | None, 
     if kind == "value_error":
         return f"{context['error']}, got {shown_value(path[-1] if '[key]' in fault['loc'] else value)}"
     expected = _EXPECTED.get(kind, fault["msg"][:1].lower() + fault["msg"][1:])
-    return f"{expected.format(**context)}, got {shown_value(value)}"
+    bounds = {key: f"{bound:g}" if isinstance(bound, float) else bound for key, bound in context.items()}
+    return f"{expected.format(**bounds)}, got {shown_value(value)}"
 
 
 def _choice(kind: str, context: Mapping[str, Any], value: Any) -> str:
@@ -83,7 +90,7 @@ def _choice(kind: str, context: Mapping[str, Any], value: Any) -> str:
         given = value.get("type") if isinstance(value, dict) else None
         valid = context["types"]
         return f"expected a type, one of {valid}" + did_you_mean(given, valid.split(", "))
-    expected = context["expected"].replace("'", "")
+    expected = context["expected"].replace("'", "").replace("True", "true")
     words = expected.replace(" or ", ", ").split(", ")
     return f"expected {expected}, got {shown_value(value)}" + did_you_mean(value, words)
 
@@ -94,7 +101,7 @@ def _unknown_key(path: KeyPath, model: type[BaseModel] | None) -> str:
     if nearest or not valid:
         return f"unknown key{nearest}"
     elsewhere = [shown_key((*place, key)) for place, key in _known_places() if key == path[-1]]
-    if elsewhere:
+    if elsewhere and len(path) <= 2:
         return f"unknown key here; did you mean {elsewhere[0]}?"
     return f"unknown key; expected one of {', '.join(valid)}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, Tag
+from pydantic import AfterValidator, Field, Tag
 
 from ctrain.policy.data import LastWindow
 from ctrain.policy.fields import (
@@ -24,6 +24,13 @@ Entrypoint = Annotated[
     str,
     *matches(r"^[A-Za-z_][\w./-]*:[A-Za-z_]\w*$", "module:function, a function in a file beside the policy"),
 ]
+
+
+def _check_memory(size: int) -> int:
+    """Return ``size``; less than this kills numerical libraries while they are imported."""
+    if size < 10**9:
+        raise ValueError("expected at least 1GB")
+    return size
 
 
 class Budget(Frozen):
@@ -132,7 +139,7 @@ class Train(Frozen):
     """After this time an attempt is stopped and has failed."""
     retries: Annotated[int, Field(ge=0, le=10)] = 2
     """Further attempts after one that failed."""
-    memory_limit: Annotated[Size, Field(ge=10**9)] = 4 * 10**9
+    memory_limit: Annotated[Size, AfterValidator(_check_memory)] = 4 * 10**9
     """Address space of the training process; at least 1GB."""
 
 

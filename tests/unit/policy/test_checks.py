@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ctrain.policy.available import unavailable_parts
+from ctrain.policy.checks import check_fleet, check_rates
+from ctrain.policy.files import LoadedPolicy, load_policy, parse_policy
+
+FILES = Path(__file__).parent.parent / "policy_files"
+MINIMAL = (FILES / "minimal.yaml").read_text()
+SUFFIX = " is not available in this version of ctrain"
+
+
+def loaded(name: str = "churn", model: str = "churn", champion: str = "champion") -> LoadedPolicy:
+    text = MINIMAL.replace("policy: churn", f"policy: {name}")
+    text = text.replace("name: churn,", f"name: {model}, aliases: {{champion: {champion}}},")
+    return parse_policy(text, Path(f"/p/{name}-{model}.yaml"), {})
+
+
+def test_policies_on_different_models_or_aliases_go_together() -> None:
+    fleet = [loaded("a", "churn"), loaded("b", "sales"), loaded("c", "churn", "champion_of_japan")]
+    assert check_fleet(fleet) == []
+
+
+def test_two_policies_on_one_champion_are_refused() -> None:
+    assert check_fleet([loaded("a"), loaded("b")]) == [
+        "/p/b-churn.yaml: model.name: the alias champion of the model churn is looked after by the policy a "
+        "(/p/a-churn.yaml); map another name in model.aliases.champion"
+    ]
+
+
+def test_two_files_with_one_policy_name_are_refused() -> None:
+    assert check_fleet([loaded("a", "churn"), loaded("a", "sales")]) == [
+        "/p/a-sales.yaml: policy: the name a is taken by /p/a-churn.yaml"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows_per_day", "problems"),
+    [
+        (
+            10,
+            [
+                "monitors.brier.min_rows: 1000 rows cannot be reached: about 10 a day are 70 in 7 days",
+                "shadow.min_rows: 1000 rows cannot be reached: about 10 a day are 270 in 27 days",
+            ],
+        ),
+        (100, ["monitors.brier.min_rows: 1000 rows cannot be reached: about 100 a day are 700 in 7 days"]),
+        (143, []),
+    ],
+)
+def test_rows_that_the_seen_rate_cannot_reach(rows_per_day: float, problems: list[str]) -> None:
+    assert check_rates(loaded().policy, rows_per_day) == problems
+
+
+def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
+    policy = load_policy(FILES / "example.yaml", {"CTRAIN_NOTIFY_URL": "https://chat"}).policy
+    assert unavailable_parts(policy) == [
+        part + SUFFIX
+        for part in (
+            "monitors.scores.test: the test psi",
+            "monitors.quality.type: the monitor type quality",
+            "monitors.latency.type: the monitor type prometheus",
+            "limits.blackout: a blackout",
+            "limits.budget.training_time: a budget of training time",
+            "train.refit: a refit after the gates",
+            "gates[2].by: a gate between groups",
+            "gates[3]: a gate on latency or size",
+            "notify: notification",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("hold: 1d", "hold: 1d, detector: adwin", "monitors.error.detector: the detector adwin"),
+        ("hold: 1d", "hold: 1d, on: prediction", "monitors.error.on: a change detector on the prediction"),
+        (
+            "monitors:\n",
+            "reference: {last: 30d}\nmonitors:\n",
+            "reference: a reference other than {from: champion}",
+        ),
+        ("{last: 30d}", "{since: change}", "train.window: a training window since the change"),
+        ('entrypoint: "train:train"', "command: [make]", "train.command: training by a command"),
+        (
+            "timeout: 1h}",
+            "timeout: 1h, launcher: {type: kubernetes}}",
+            "train.launcher.type: the launcher kubernetes",
+        ),
+        ("max_duration: 28d", "max_duration: 28d, min_gain: 0.01", "shadow.min_gain: a minimum gain"),
+        (
+            "probation:",
+            "promotion: {approval: manual}\nprobation:",
+            "promotion.approval: approval by a person",
+        ),
+    ],
+)
+def test_a_part_that_cannot_be_run_yet_is_named(old: str, new: str, part: str) -> None:
+    assert old in MINIMAL
+    policy = parse_policy(MINIMAL.replace(old, new, 1), Path("p.yaml"), {}).policy
+    assert unavailable_parts(policy) == [part + SUFFIX]
+
+
+def test_other_interpreters_tasks_and_the_smallest_policy_can_be_run() -> None:
+    text = MINIMAL.replace("task: binary", "python: /opt/py/bin/python, task: multiclass")
+    assert unavailable_parts(parse_policy(text, Path("p.yaml"), {}).policy) == []
