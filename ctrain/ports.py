@@ -41,6 +41,8 @@ from ctrain.domain import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
 
     from ctrain.policy.models import DataSpec, Policy
@@ -219,7 +221,9 @@ class IngestTables(Protocol):
 class ObservationTables(Protocol):
     """Pane profiles, references, detector states: keyed by model version and grid."""
 
-    def save_pane(self, policy: PolicyName, grid: str, start: datetime, profile: bytes, rows: int) -> None: ...
+    def save_pane(
+        self, policy: PolicyName, grid: str, start: datetime, profile: bytes, rows: int
+    ) -> None: ...
 
     def panes(self, policy: PolicyName, grid: str, start: datetime, end: datetime) -> dict[datetime, bytes]:
         """Profiles of panes that start in ``[start, end)``, by their start."""
@@ -237,7 +241,9 @@ class ObservationTables(Protocol):
     def reference(self, policy: PolicyName, version: Version) -> tuple[str, bytes] | None:
         """Grid name and serialised reference of a version."""
 
-    def save_detector(self, policy: PolicyName, monitor: MonitorName, version: Version, state: Json) -> None: ...
+    def save_detector(
+        self, policy: PolicyName, monitor: MonitorName, version: Version, state: Json
+    ) -> None: ...
 
     def detector(self, policy: PolicyName, monitor: MonitorName, version: Version) -> Json | None: ...
 
@@ -246,7 +252,9 @@ class ObservationTables(Protocol):
 
     def latest_verdicts(self, policy: PolicyName) -> list[Verdict]: ...
 
-    def verdicts(self, policy: PolicyName, monitor: MonitorName | None = None, limit: int = 100) -> list[Verdict]:
+    def verdicts(
+        self, policy: PolicyName, monitor: MonitorName | None = None, limit: int = 100
+    ) -> list[Verdict]:
         """Newest first."""
 
     def trigger_state(self, policy: PolicyName, trigger: TriggerName) -> TriggerState: ...
@@ -256,11 +264,18 @@ class ObservationTables(Protocol):
 
 class DecisionTables(Protocol):
     def record_decision(
-        self, policy: PolicyName, policy_hash: str, decision: Decision, at: datetime, run_id: RunId | None = None
+        self,
+        policy: PolicyName,
+        policy_hash: str,
+        decision: Decision,
+        at: datetime,
+        run_id: RunId | None = None,
     ) -> None:
         """A new row when outcome, suppression or policy hash changes; else seen_count + 1."""
 
-    def decisions(self, policy: PolicyName, limit: int = 50) -> list[tuple[Decision, datetime, datetime, int]]:
+    def decisions(
+        self, policy: PolicyName, limit: int = 50
+    ) -> list[tuple[Decision, datetime, datetime, int]]:
         """Newest first: decision, first seen at, last seen at, seen count."""
 
     def claim_occurrence(self, policy: PolicyName, trigger: TriggerName, at: datetime) -> bool:
@@ -309,7 +324,9 @@ class PolicyTables(Protocol):
 
     def append_event(self, event: Event) -> None: ...
 
-    def events(self, policy: PolicyName | None = None, run_id: RunId | None = None, limit: int = 100) -> list[Event]:
+    def events(
+        self, policy: PolicyName | None = None, run_id: RunId | None = None, limit: int = 100
+    ) -> list[Event]:
         """Newest first."""
 
     def record_intent(self, intent: AliasIntent) -> None: ...
@@ -364,7 +381,8 @@ class RowLogs(Protocol):
 
 
 class Sources(Protocol):
-    def open_rows(self, policy: Policy) -> Source: ...
+    def open_rows(self, policy: Policy, folder: Path) -> Source:
+        """``folder`` is where the policy's relative paths start."""
 
-    def open_labels(self, policy: Policy) -> Source | None:
+    def open_labels(self, policy: Policy, folder: Path) -> Source | None:
         """None when labels come in the same table as the rows, or never."""

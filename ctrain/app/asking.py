@@ -98,7 +98,7 @@ def _answer_here(settings: Settings, environ: Mapping[str, str], store: Store, p
         record = tx.policy_record(policy)
     assert record is not None
     fleet = load_fleet([Path(record.path)], environ)
-    shell = open_shell(settings, fleet, open_telemetry(environ))
+    shell = open_shell(settings, open_telemetry(environ))
     lease = Lease(store, shell.timer, f"{socket.gethostname()}:{os.getpid()}", settings.lease)
     token = lease.acquire()
     if token is None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.app.wiring import close_shell, load_fleet, open_shell, open_telemetry, watch_policy
 from ctrain.clocks import CLOCK_FILE, wait_for
+from ctrain.domain import MonitorName
 from ctrain.engine.champions import sync_champion
 from ctrain.engine.ingest import ingest
 from ctrain.engine.observe import observe, observe_freshness
@@ -44,7 +45,7 @@ def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> 
     fleet = load_fleet([path], environ)
     with tempfile.TemporaryDirectory(prefix="ctrain-check-") as folder:
         copy = _copied(settings, Path(folder))
-        shell = open_shell(copy, fleet, open_telemetry(environ))
+        shell = open_shell(copy, open_telemetry(environ))
         try:
             watch = watch_policy(shell, fleet[0], None)
             sync_champion(watch)
@@ -52,7 +53,7 @@ def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> 
                 raise TransientError("scoring the new rows takes too long; is the machine busy?")
             with shell.store.read() as tx:
                 found = {verdict.monitor: verdict for verdict in tx.latest_verdicts(watch.name)}
-            return [found[name] for name in watch.policy.monitors if name in found]
+            return [found[MonitorName(key)] for key in watch.policy.monitors if key in found]
         finally:
             close_shell(shell)
 

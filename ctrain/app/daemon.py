@@ -8,24 +8,37 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctrain.app.reload import PolicyFiles, Reloader
 from ctrain.app.ticks import LEASE, Lease, Rhythm, TickLoop
 from ctrain.app.wiring import Shell, close_shell, watch_policy
-from ctrain.domain import PolicyName
 from ctrain.errors import StateConflict
+from ctrain.policy.files import parse_policy
 
 if TYPE_CHECKING:
+    from ctrain.engine.watch import Watch
     from ctrain.policy.files import LoadedPolicy
     from ctrain.web import Exposition
+
+
+RELOAD_INTERVAL = timedelta(seconds=5)
 
 
 class Daemon:
     """A running ctrain: policies under watch, an HTTP server, one lease."""
 
     def __init__(
-        self, shell: Shell, fleet: Sequence[LoadedPolicy], listen: str, exposition: Exposition
+        self,
+        shell: Shell,
+        fleet: Sequence[LoadedPolicy],
+        paths: Sequence[Path],
+        listen: str,
+        exposition: Exposition,
     ) -> None:
+        self._paths = list(paths)
         self._shell = shell
         self._exposition = exposition
         self._fleet = list(fleet)
@@ -65,11 +78,17 @@ class Daemon:
         from ctrain.web import serve
 
         shell = self._shell
-        watches = {
-            PolicyName(one.policy.policy): watch_policy(shell, one, (LEASE, token)) for one in self._fleet
-        }
+        watches = {one.name: one for one in self._watches(token)}
         rhythm = Rhythm(tick=shell.settings.tick, lease=shell.settings.lease)
         loop = TickLoop(watches, shell.clock, shell.timer, shell.telemetry, rhythm)
+        reloader = Reloader(
+            PolicyFiles(self._paths),
+            loop,
+            shell.store,
+            shell.telemetry,
+            lambda loaded: watch_policy(shell, loaded, (LEASE, token)),
+            watches,
+        )
         server = serve(self._listen, self._exposition, loop)
         shell.telemetry.gauge("leader", 1.0)
         shell.telemetry.gauge("config_last_reload_successful", 1.0)
@@ -79,6 +98,7 @@ class Daemon:
         self._stop_on_signals()
         loop.start()
         loop.every(shell.settings.lease / 3, self._renew)
+        loop.every(min(shell.settings.tick, RELOAD_INTERVAL), reloader.look)
         try:
             self._stopping.wait()
         finally:
@@ -86,6 +106,19 @@ class Daemon:
             server.close()
             close_shell(shell)
             shell.telemetry.log("stopped")
+
+    def _watches(self, token: int) -> Iterator[Watch]:
+        """Every policy of the fleet, and policies without a file whose run is half done."""
+        shell = self._shell
+        for loaded in self._fleet:
+            yield watch_policy(shell, loaded, (LEASE, token))
+        present = {loaded.policy.policy for loaded in self._fleet}
+        with shell.store.read() as tx:
+            runs = [tx.active_run(name) for name in tx.policies() if name not in present]
+        for run in runs:
+            if run is not None:
+                loaded = parse_policy(run.policy_text, Path(run.policy_path), os.environ)
+                yield watch_policy(shell, loaded, (LEASE, token))
 
     def _renew(self) -> None:
         if self._lease.acquire() is None:

@@ -63,6 +63,7 @@ class TickLoop:
         self._looks: dict[PolicyName, int] = {}
         self._ticked_at: dict[PolicyName, float] = {}
         self._lock = threading.Lock()
+        self._turns: dict[PolicyName, threading.Lock] = {}
         self._scheduler: BackgroundScheduler | None = None
 
     def start(self) -> None:
@@ -71,7 +72,7 @@ class TickLoop:
         from apscheduler.schedulers.background import BackgroundScheduler
 
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(TICK_THREADS)},
+            executors={"default": ThreadPoolExecutor(TICK_THREADS), "upkeep": ThreadPoolExecutor(1)},
             job_defaults={"misfire_grace_time": None, "coalesce": True},
             timezone="UTC",
         )
@@ -80,9 +81,30 @@ class TickLoop:
             self._schedule(name, timedelta(0))
 
     def every(self, interval: timedelta, call: Callable[[], None]) -> None:
-        """Also call ``call`` every ``interval`` of real time."""
+        """Also call ``call`` every ``interval`` of real time, however busy the policies are."""
         assert self._scheduler is not None
-        self._scheduler.add_job(call, "interval", seconds=interval.total_seconds())
+        self._scheduler.add_job(
+            call, "interval", seconds=interval.total_seconds(), executor="upkeep", coalesce=True
+        )
+
+    def watch(self, watch: Watch) -> None:
+        """Tick this watch from now on; it replaces the policy's old one between two ticks."""
+        with self._turn(watch.name):
+            known = watch.name in self._watches
+            self._watches[watch.name] = watch
+        if not known:
+            self._schedule(watch.name, timedelta(0))
+
+    def forget(self, name: PolicyName) -> None:
+        """Tick this policy no more."""
+        with self._turn(name):
+            self._watches.pop(name, None)
+            self._ticked_at.pop(name, None)
+
+    def _turn(self, name: PolicyName) -> threading.Lock:
+        """Held while a policy ticks or changes."""
+        with self._lock:
+            return self._turns.setdefault(name, threading.Lock())
 
     def stop(self) -> None:
         """Let the ticks under way finish, and start no more."""
@@ -117,9 +139,13 @@ class TickLoop:
     def _tick(self, name: PolicyName) -> None:
         delay = self._rhythm.tick
         try:
-            delay = self._tick_once(name)
+            with self._turn(name):
+                if name not in self._watches:
+                    return
+                delay = self._tick_once(name)
         finally:
-            self._schedule(name, delay)
+            if name in self._watches:
+                self._schedule(name, delay)
 
     def _tick_once(self, name: PolicyName) -> timedelta:
         now = self._clock.now()

@@ -95,8 +95,8 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
         clock=shell.clock,
         timer=shell.timer,
         row_log=row_log,
-        rows_source=shell.sources.open_rows(policy),
-        labels_source=shell.sources.open_labels(policy),
+        rows_source=shell.sources.open_rows(policy, loaded.folder),
+        labels_source=shell.sources.open_labels(policy, loaded.folder),
         parse_snapshot=lambda text, path: parse_policy(text, Path(path), os.environ),
         lease=lease,
         registry_poll_seconds=0.0 if on_stream else shell.settings.registry_poll.total_seconds(),
@@ -121,7 +121,7 @@ def open_existing_database(settings: Settings) -> Store:
     return open_database(settings)
 
 
-def open_shell(settings: Settings, fleet: Sequence[LoadedPolicy], telemetry: Telemetry) -> Shell:
+def open_shell(settings: Settings, telemetry: Telemetry) -> Shell:
     """All adapters on the real world; children start when they are first needed."""
     from ctrain.launchers import ProcessLauncher
     from ctrain.registry import MlflowRegistry, embedded_tracking_uri, prepare_embedded
@@ -130,7 +130,6 @@ def open_shell(settings: Settings, fleet: Sequence[LoadedPolicy], telemetry: Tel
     from ctrain.scoring import ScorerPool
     from ctrain.sources import FileSources
 
-    folders = {one.policy.policy: one.folder for one in fleet}
     store = open_database(settings)
     tracking_uri = settings.tracking_uri
     if tracking_uri is None:
@@ -144,7 +143,7 @@ def open_shell(settings: Settings, fleet: Sequence[LoadedPolicy], telemetry: Tel
         scorer=ScorerPool(tracking_uri),
         workspace=FolderWorkspace(settings.runs_folder),
         row_logs=ParquetRowLogs(settings.rows_folder, store),
-        sources=FileSources(lambda policy: folders[policy.policy]),
+        sources=FileSources(),
         telemetry=telemetry,
         clock=open_clock(settings.home),
         timer=RealTimer(),

@@ -31,5 +31,5 @@ def run(
     settings = load_settings(home)
     fleet = load_fleet(paths, os.environ)
     telemetry = open_telemetry(os.environ)
-    shell = open_shell(settings, fleet, telemetry)
-    Daemon(shell, fleet, listen, telemetry).run()
+    shell = open_shell(settings, telemetry)
+    Daemon(shell, fleet, paths, listen, telemetry).run()

@@ -124,7 +124,7 @@ def _print_why(answer: Why) -> None:
 
 
 def _queries(home: Path | None) -> FleetQueries:
-    from ctrain.app import open_existing_database
+    from ctrain.app.wiring import open_existing_database
     from ctrain.clocks import RealTimer, open_clock
     from ctrain.queries import FleetQueries
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -64,7 +64,8 @@ class FilesSource:
         self._timer = timer
         self._ledger = Ledger(self._settings)
         self._checked: dict[str, None] = {}
-        self._all_checked: dict[str, str] | None = None
+        self._all_checked: int | None = None
+        """Generation of the listing all of whose files have been checked."""
         self._verified_at = float("-inf")
         self._rows = RowReader()
         self._has_noted_nothing = False
@@ -94,9 +95,13 @@ class FilesSource:
             gathered.more,
         )
 
-    def _unread(self, found: dict[str, str], gathered: _Gathered) -> dict[str, str]:
+    def _unread(self, found: Mapping[str, str], gathered: _Gathered) -> dict[str, str]:
         """Return the stat fingerprints of the files that are new, or look different than before."""
-        fresh = [] if self._all_checked is found else [one for one in found if one not in self._checked]
+        fresh = (
+            []
+            if self._all_checked == self._listing.generation
+            else [one for one in found if one not in self._checked]
+        )
         unread = {}
         for name in [*fresh, *self._to_verify()]:
             self._checked.pop(name, None)
@@ -108,7 +113,7 @@ class FilesSource:
                 self._checked[name] = None
             else:
                 unread[name] = look
-        self._all_checked = None if unread else found
+        self._all_checked = None if unread else self._listing.generation
         return unread
 
     def _to_verify(self) -> list[str]:
@@ -141,7 +146,9 @@ class FilesSource:
             self._set_aside(name, Done(look, NO_CONTENT, None), "outside", message, gathered)
         self._checked[name] = None
 
-    def _in_order(self, unread: dict[str, str], found: dict[str, str], gathered: _Gathered) -> Iterable[str]:
+    def _in_order(
+        self, unread: dict[str, str], found: Mapping[str, str], gathered: _Gathered
+    ) -> Iterable[str]:
         """Return the names of readable files by first event and name; settle all others."""
         readable = []
         for name, look in unread.items():

@@ -6,7 +6,7 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ class _Folder:
     names: frozenset[str] = frozenset()
     folders: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
-    links: set[str] = field(default_factory=set)
+    """Regular files and links."""
 
 
 class Listing:
@@ -63,43 +63,49 @@ class Listing:
         self._patterns = {part: re.compile(fnmatch.translate(part)) for part in self._parts if part != "**"}
         self._timer = timer
         self._folders: dict[str, _Folder] = {}
-        self._found: tuple[list[_Folder], dict[str, str]] = ([], {})
+        self._shown: dict[tuple[str, str], _Folder] = {}
+        self._found: dict[str, str] = {}
+        self.generation = 0
+        """Changes whenever the answer of ``files`` does."""
 
-    def files(self) -> dict[str, str]:
+    def files(self) -> Mapping[str, str]:
         """Return the absolute path of every match by its path relative to the root."""
-        folders: list[_Folder] = []
-        relevant = list(self._walk("", self._parts, folders))
-        before, found = self._found
-        if len(before) == len(folders) and all(a is b for a, b in zip(before, folders, strict=True)):
-            return found
-        found = {}
-        for prefix, folder, part in relevant:
-            matches = self._patterns[part].match
-            root = os.path.join(self.root, prefix)  # noqa: PTH118 - a Path per file would dominate a scan
-            found.update(
-                (prefix + name, root + name) for name in folder.files | folder.links if matches(name)
-            )
-        self._found = (folders, found)
-        return found
+        shown = {(prefix, part): folder for prefix, folder, part in self._walk("", self._parts)}
+        for place, folder in shown.items():
+            self._show(*place, self._shown.get(place), folder)
+        for place in self._shown.keys() - shown.keys():
+            self._show(*place, self._shown[place], None)
+        self._shown = shown
+        return self._found
 
-    def _walk(
-        self, prefix: str, parts: tuple[str, ...], seen: list[_Folder]
-    ) -> Iterator[tuple[str, _Folder, str]]:
+    def _show(self, prefix: str, part: str, before: _Folder | None, after: _Folder | None) -> None:
+        """Take the difference between two states of a folder over into what was found."""
+        if before is after:
+            return
+        old = before.files if before is not None else set()
+        new = after.files if after is not None else set()
+        matches = self._patterns[part].match
+        root = os.path.join(self.root, prefix)  # noqa: PTH118 - a Path per file would dominate a scan
+        for name in old - new:
+            self._found.pop(prefix + name, None)
+        self._found.update((prefix + name, root + name) for name in new - old if matches(name))
+        self.generation += 1
+
+    def _walk(self, prefix: str, parts: tuple[str, ...]) -> Iterator[tuple[str, _Folder, str]]:
         folder = self._list(prefix)
         if folder is None:
             return
-        seen.append(folder)
         part, rest = parts[0], parts[1:]
         if part == "**":
-            yield from self._walk(prefix, rest, seen)
+            yield from self._walk(prefix, rest)
             for name in sorted(folder.folders):
-                yield from self._walk(f"{prefix}{name}/", parts, seen)
+                yield from self._walk(f"{prefix}{name}/", parts)
         elif not rest:
             yield prefix, folder, part
         else:
             for name in sorted(folder.folders):
                 if self._patterns[part].match(name):
-                    yield from self._walk(f"{prefix}{name}/", rest, seen)
+                    yield from self._walk(f"{prefix}{name}/", rest)
 
     def _list(self, prefix: str) -> _Folder | None:
         """Return the entries of a folder; the same object while nothing in it has changed."""
@@ -139,7 +145,6 @@ class Listing:
         if before is not None:
             folder.files = before.files & names
             folder.folders = before.folders & names
-            folder.links = before.links & names
         for name in names - before.names if before is not None else names:
             if name.startswith((".", "_")):
                 continue
@@ -150,9 +155,7 @@ class Listing:
                 continue
             if stat.S_ISDIR(mode):
                 folder.folders.add(name)
-            elif stat.S_ISREG(mode):
+            elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
                 folder.files.add(name)
-            elif stat.S_ISLNK(mode):
-                folder.links.add(name)
         folder.names -= gone
         return folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,19 +15,18 @@ if TYPE_CHECKING:
 
 
 class FileSources:
-    """``Sources`` of files; relative paths start at the folder of the policy, ``folder_of`` it."""
+    """``Sources`` of files; relative paths start at ``folder``, where the policy's file lies."""
 
-    def __init__(self, folder_of: Callable[[Policy], Path], timer: Timer | None = None) -> None:
-        self._folder_of = folder_of
+    def __init__(self, timer: Timer | None = None) -> None:
         self._timer = timer or RealTimer()
 
-    def open_rows(self, policy: Policy) -> Source:
+    def open_rows(self, policy: Policy, folder: Path) -> Source:
         columns = row_columns(policy.data, policy.model.task)
-        return FilesSource(policy.data.source.path, self._folder_of(policy), columns, timer=self._timer)
+        return FilesSource(policy.data.source.path, folder, columns, timer=self._timer)
 
-    def open_labels(self, policy: Policy) -> Source | None:
+    def open_labels(self, policy: Policy, folder: Path) -> Source | None:
         source = policy.data.labels.source
         if source is None:
             return None
         columns = label_columns(policy.data, policy.model.task)
-        return FilesSource(source.path, self._folder_of(policy), columns, timer=self._timer)
+        return FilesSource(source.path, folder, columns, timer=self._timer)

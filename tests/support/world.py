@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from ctrain.policy.files import load_policy, parse_policy
 
 from ctrain.domain import Decision, PolicyName, Request, RequestKind, Run, Verdict
 from ctrain.engine.tick import Ticked, tick
 from ctrain.engine.watch import Watch
+from ctrain.policy.files import load_policy, parse_policy
 from ctrain.rows import ParquetRowLogs
 from ctrain.rows.workspace import FolderWorkspace
 from ctrain.sources import FileSources
@@ -73,7 +73,7 @@ probation: {duration: 2d, alpha: 0.05, margin: 0.02, min_rows: 200}
 
 
 def sigmoid(values: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-values))
+    return np.asarray(1.0 / (1.0 + np.exp(-values)))
 
 
 def slope_model(slope: float) -> Model:
@@ -137,7 +137,7 @@ class World:
         row_logs = ParquetRowLogs(home / "rows", self.store)
         row_log = row_logs.open(self.name, loaded.policy.data, loaded.policy.model.task)
         row_log.sweep()
-        sources = FileSources(lambda policy: self.folder)
+        sources = FileSources()
         self.watch = Watch(
             loaded=loaded,
             store=self.store,
@@ -149,8 +149,8 @@ class World:
             clock=self.clock,
             timer=FakeTimer(),
             row_log=row_log,
-            rows_source=sources.open_rows(loaded.policy),
-            labels_source=sources.open_labels(loaded.policy),
+            rows_source=sources.open_rows(loaded.policy, self.folder),
+            labels_source=sources.open_labels(loaded.policy, self.folder),
             parse_snapshot=lambda text, path: parse_policy(text, Path(path), {}),
             registry_poll_seconds=0.0,
             watched_since=START,
@@ -179,16 +179,16 @@ class World:
             {
                 "id": ids,
                 "at": pa.array(at, pa.timestamp("us", "UTC")),
-                "x": x,
-                "z": self.random.normal(0, 1, n),
-                "kind": self.random.choice(["a", "b", "c"], n),
+                "x": pa.array(x),
+                "z": pa.array(self.random.normal(0, 1, n)),
+                "kind": pa.array(self.random.choice(["a", "b", "c"], n)),
             }
         )
         version = self.registry.aliases.get("champion")
         scores = self.registry.models[version](rows) if version else np.full(n, np.nan)
         rows = rows.append_column("score", pc.if_else(pc.is_nan(pa.array(scores)), None, pa.array(scores)))
         rows = rows.append_column("version", pa.array([version] * n, pa.string()))
-        return rows, pa.table({"id": ids, "y": y})
+        return rows, pa.table({"id": ids, "y": pa.array(y)})
 
     def tick(self) -> Ticked:
         return tick(self.watch)
