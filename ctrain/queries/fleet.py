@@ -20,7 +20,7 @@ from ctrain.queries.answers import (
     RunNow,
     Why,
 )
-from ctrain.queries.limits import limits_left
+from ctrain.queries.limits import limits_in_force, limits_left
 from ctrain.queries.needs import needs_of
 from ctrain.queries.notes import notes_on
 
@@ -79,6 +79,7 @@ class FleetQueries:
             status = _status(tx, policy)
             now, daemon = self._clock.now(), tx.lease_holder(LEASE, self._timer.now())
             runs = tx.runs(policy, limit=100)
+            limits = limits_in_force(tx.policy_record(policy), runs, self._environ)
             return Why(
                 policy=policy,
                 now=now,
@@ -86,7 +87,7 @@ class FleetQueries:
                 champion=status.champion,
                 decisions=_newest_decisions(tx, policy),
                 verdicts=status.verdicts,
-                limits=limits_left(runs, tx.paused(policy), now, self._environ),
+                limits=limits_left(limits, runs, tx.paused(policy), now),
                 notes=notes_on(status, daemon, now),
             )
 

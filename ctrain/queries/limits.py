@@ -1,16 +1,13 @@
-"""What limits still hold back, by the policy as the newest run had it.
-
-Cooldown, backoff and budget look back at runs, and each run keeps the text of its policy; before
-the first run they cannot hold anything back.
-"""
+"""What limits still hold back, by the policy file in force, or else as the newest run had it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from ctrain.domain import Run
+from ctrain.domain import PolicyRecord, Run
 from ctrain.errors import PolicyError
 from ctrain.policy.files import parse_policy
 from ctrain.policy.models import Limits
@@ -18,9 +15,8 @@ from ctrain.queries.answers import LimitsLeft
 from ctrain.triggers.limits import backoff_until
 
 
-def limits_left(runs: Sequence[Run], paused: bool, now: datetime, environ: Mapping[str, str]) -> LimitsLeft:
-    """Limits of a policy now; ``runs`` are its runs, newest first."""
-    limits = _limits(runs, environ)
+def limits_left(limits: Limits | None, runs: Sequence[Run], paused: bool, now: datetime) -> LimitsLeft:
+    """What ``limits`` (None: unknown) hold back now; ``runs`` are the policy's, newest first."""
     ended = [(run.phase, run.created_at, run.ended_at) for run in runs if run.ended_at is not None]
     backoff = backoff_until(limits, ended) if limits else None
     left, frees_at = _budget(limits, runs, now)
@@ -35,13 +31,18 @@ def limits_left(runs: Sequence[Run], paused: bool, now: datetime, environ: Mappi
     )
 
 
-def _limits(runs: Sequence[Run], environ: Mapping[str, str]) -> Limits | None:
-    if not runs:
-        return None
-    try:
-        return parse_policy(runs[0].policy_text, Path(runs[0].policy_path), environ).policy.limits
-    except PolicyError:
-        return None
+def limits_in_force(
+    record: PolicyRecord | None, runs: Sequence[Run], environ: Mapping[str, str]
+) -> Limits | None:
+    """Limits as the file says that the daemon has in force; None when neither it nor a run tells."""
+    texts = [(runs[0].policy_text, runs[0].policy_path)] if runs else []
+    if record is not None and record.path:
+        with suppress(OSError):
+            texts.insert(0, (Path(record.path).read_text(), record.path))
+    for text, path in texts:
+        with suppress(PolicyError):
+            return parse_policy(text, Path(path), environ).policy.limits
+    return None
 
 
 def _cooldown(limits: Limits | None, runs: Sequence[Run]) -> datetime | None:
