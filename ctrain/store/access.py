@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import postgresql, sqlite
@@ -43,15 +44,25 @@ class TableAccess:
 
     def _insert_once(self, table: Table, values: Mapping[str, object]) -> bool:
         """Insert the row unless its key exists; True when it was inserted."""
-        statement = _INSERT[self._connection.dialect.name](table).values(**values).on_conflict_do_nothing()
-        return self._connection.execute(statement).rowcount == 1
+        statement = _inserting_once(table, self._connection.dialect.name)
+        return self._connection.execute(statement, values).rowcount == 1
 
     def _put(self, table: Table, values: Mapping[str, object]) -> None:
-        """Insert the row, or replace the one with the same primary key."""
-        keys = [column.name for column in table.primary_key]
-        insert = _INSERT[self._connection.dialect.name](table).values(**values)
-        rest = {name: insert.excluded[name] for name in values if name not in keys}
-        self._connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest))
+        """Insert the row of all columns, or replace the one with the same primary key."""
+        self._connection.execute(_putting(table, self._connection.dialect.name), values)
+
+
+@cache
+def _inserting_once(table: Table, dialect: str) -> Insert:
+    return _INSERT[dialect](table).on_conflict_do_nothing()
+
+
+@cache
+def _putting(table: Table, dialect: str) -> Insert:
+    insert = _INSERT[dialect](table)
+    keys = [column.name for column in table.primary_key]
+    rest = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=rest)
 
 
 def values_of(item: DataclassInstance, *, leave_out: Iterable[str] = ()) -> dict[str, Any]:
