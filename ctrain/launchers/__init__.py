@@ -1,0 +1,1 @@
+"""Running training somewhere: a process of this machine."""

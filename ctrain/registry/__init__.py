@@ -1,0 +1,1 @@
+"""MLflow's registry and tracking behind the ``Registry`` port; mlflow itself runs in a child."""

@@ -51,12 +51,6 @@ def train(rows, context):
     return Rate().fit(rows[list(context.feature_names)], rows[context.label])
 
 
-def logistic(rows, context):
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression().fit(rows[list(context.features["numeric"])], rows[context.label])
-
-
 class Slope(RegressorMixin, BaseEstimator):
     def fit(self, X, y):
         self.slope_ = float(np.nansum(X["distance"] * y) / np.nansum(X["distance"] ** 2))
@@ -80,10 +74,6 @@ def allocate(rows, context):
 
 def hang(rows, context):
     threading.Event().wait()
-
-
-def nonsense(rows, context):
-    return 42
 
 
 def own_model(rows, context):
@@ -121,7 +111,9 @@ def some_rows(n: int = 200) -> pa.Table:
     return pa.table({"distance": distance, "carrier": pa.array(carrier, pa.string()), "late": late})
 
 
-def training_job(folder: Path, code_folder: Path, run_id: str, function: str = "train", **changes: Any) -> TrainingJob:
+def training_job(
+    folder: Path, code_folder: Path, run_id: str, function: str = "train", **changes: Any
+) -> TrainingJob:
     attempt = changes.pop("attempt", 1)
     place = folder / run_id / f"attempt-{attempt}"
     place.mkdir(parents=True, exist_ok=True)

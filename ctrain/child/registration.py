@@ -1,0 +1,145 @@
+"""A trained model into the registry: logged, hashed, and registered once per run of ctrain."""
+
+from __future__ import annotations
+
+import logging
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctrain.child.artifact_digest import artifact_digest, content_digest
+from ctrain.child.tracking import RUN_TAG, log_new_params, quoted
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+EXAMPLE_ROWS = 5
+MAX_ESTIMATOR_PARAMS = 60
+REGISTERED_URI = re.compile(r"models:/(?P<name>[^/]+)/(?P<version>\d+)")
+
+
+def find_version(client: MlflowClient, model: str, run_id: str) -> ModelVersion | None:
+    """The version of ``model`` that carries this run's tag, if any."""
+    where = f"name = {quoted(model)} and tags.`{RUN_TAG}` = {quoted(run_id)}"
+    found = client.search_model_versions(where, max_results=10)
+    return max(found, key=lambda one: int(one.version), default=None)
+
+
+def log_estimator(
+    estimator: Any, rows: pd.DataFrame, context: Mapping[str, Any], requirements: Sequence[str]
+) -> str:
+    """URI of the estimator, logged to the active MLflow run with a signature of doubles and strings."""
+    import mlflow
+    import mlflow.sklearn
+    from mlflow.models import ModelSignature, infer_signature
+    from mlflow.types import ColSpec, Schema
+
+    # The artifact's digest is on record and checked before every load, which is what the warning asks for.
+    logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
+    kinds = [("double", name) for name in context["features"]["numeric"]]
+    kinds += [("string", name) for name in context["features"]["categorical"]]
+    example = rows[[name for _, name in kinds]].head(EXAMPLE_ROWS)
+    predict = prediction_method(estimator, context["task"])
+    answer = getattr(estimator, predict)(example)
+    refuse_unsupported(answer, context["task"], predict)
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(kind, name) for kind, name in kinds]),
+        outputs=infer_signature(model_output=answer).outputs,
+    )
+    client = mlflow.MlflowClient()
+    run = mlflow.active_run()
+    assert run is not None
+    log_new_params(client, run.info.run_id, _estimator_params(estimator))
+    info = mlflow.sklearn.log_model(
+        estimator,
+        name="model",
+        serialization_format="cloudpickle",
+        pyfunc_predict_fn=predict,
+        signature=signature,
+        input_example=example if not example.isna().to_numpy().any() else None,
+        pip_requirements=list(requirements),
+        tags={RUN_TAG: context["run_id"]},
+    )
+    return str(info.model_uri)
+
+
+def prediction_method(estimator: Any, task: str) -> str:
+    """``predict_proba`` where the task has probabilities and the estimator gives them.
+
+    Raises
+    ------
+    TypeError
+        when what was returned cannot predict at all.
+    """
+    if not hasattr(estimator, "predict"):
+        raise TypeError(
+            f"the training function returned {type(estimator).__name__}; expected a fitted estimator with "
+            "predict, or the URI of a model that it logged itself"
+        )
+    return "predict_proba" if task != "regression" and hasattr(estimator, "predict_proba") else "predict"
+
+
+def refuse_unsupported(answer: Any, task: str, method: str) -> None:
+    """Raise when an answer has more than one output for a row: multi-output, ranking, quantiles."""
+    import numpy as np
+
+    shape: tuple[int, ...] = (len(answer),) if isinstance(answer, list) else np.shape(answer)
+    if isinstance(answer, list) or (method == "predict" and len(shape) > 1 and shape[1] != 1):
+        raise ValueError(
+            f"{method} answers with several outputs a row: multi-output models are not supported"
+        )
+    if task == "binary" and method == "predict_proba" and len(shape) > 1 and shape[1] > 2:
+        raise ValueError(f"{method} answers with {shape[1]} classes, but model.task is binary")
+
+
+def _estimator_params(estimator: Any) -> dict[str, Any]:
+    params = {"estimator": type(estimator).__name__}
+    if hasattr(estimator, "get_params"):
+        own = sorted(estimator.get_params(deep=False).items())[:MAX_ESTIMATOR_PARAMS]
+        params |= {f"estimator.{key}": str(value) for key, value in own}
+    return params
+
+
+def register(
+    client: MlflowClient, uri: str, registration: Mapping[str, Any], *, trusted_split: bool
+) -> dict[str, Any]:
+    """Version, digest and content digest of ``uri`` as a version of the policy's model.
+
+    Tags are set in the same call that creates the version: a version with the tag of the run is whole.
+    """
+    model = registration["model"]
+    digests = digests_of(uri)
+    tags = {key: str(value) for key, value in registration["tags"].items()}
+    tags |= {"ctrain.digest": digests["digest"], "ctrain.content_digest": digests["content_digest"]}
+    if not trusted_split:
+        tags["ctrain.unverified_holdout"] = "true"
+    version = _create_version(client, uri, model, tags)
+    client.update_model_version(model, version, description=registration.get("description", ""))
+    return {"version": version, **digests}
+
+
+def _create_version(client: MlflowClient, uri: str, model: str, tags: Mapping[str, str]) -> str:
+    import mlflow
+
+    registered = REGISTERED_URI.fullmatch(uri)
+    if registered is None:
+        return str(mlflow.register_model(uri, model, tags=dict(tags)).version)
+    version = registered["version"]
+    if registered["name"] != model:
+        version = str(client.copy_model_version(uri, model).version)
+    for key, value in tags.items():
+        client.set_model_version_tag(model, version, key, value)
+    return version
+
+
+def digests_of(uri: str) -> dict[str, str]:
+    """``digest`` and ``content_digest`` of the artifact as it lies in the store."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory(prefix="ctrain-") as scratch:
+        folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
+        return {"digest": artifact_digest(folder), "content_digest": content_digest(folder)}

@@ -1,0 +1,169 @@
+"""One training: rows and job from a folder, a registered version and ``result.json`` out.
+
+``train FOLDER`` holds the folder's lock while it lives and writes ``job.state.json`` first, so that a
+launcher started anew finds it; a second process for the same folder ends without doing anything.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from ctrain.child.entrypoint import (
+    load_training_function,
+    pickle_by_value,
+    pip_requirements,
+    top_level_modules,
+)
+from ctrain.child.files import take_lock, write_json
+
+ALREADY_TAKEN = 75
+LEAST_MEMORY_BYTES = 10**9
+"""Below this the imports of numpy and OpenBLAS fail before anything useful can be said."""
+TRACEBACK_LINES = 25
+SIGNS_OF_NO_MEMORY = ("can't start new thread", "failed to map segment", "Cannot allocate memory")
+
+
+def main(arguments: list[str]) -> int:
+    folder = Path(arguments[0])
+    lock = take_lock(folder / "job.lock")
+    over = any((folder / name).exists() for name in ("job.state.json", "result.json", "job.ended.json"))
+    if lock is None or over:
+        print("this attempt has been started already", file=sys.stderr)
+        return ALREADY_TAKEN
+    write_json(folder / "job.state.json", {"pid": os.getpid(), "started_at": time.time()})
+    job = json.loads((folder / "job.json").read_text())
+    try:
+        result = _train(job, folder)
+    except BaseException as error:  # noqa: BLE001 - user code may raise anything; the answer is a file
+        lift_memory_limit()
+        traceback.print_exc()
+        result = {"error": _explain(error, _limit(job)), "traceback": _tail(error)}
+    write_json(folder / "result.json", result)
+    _end_group()
+    return 1 if "error" in result else 0
+
+
+def _limit(job: Mapping[str, Any]) -> int:
+    return max(int(job["memory_limit_bytes"]), LEAST_MEMORY_BYTES)
+
+
+def limit_memory(limit_bytes: int) -> None:
+    """Let this process map ``limit_bytes`` more than it has mapped so far.
+
+    What mlflow and its libraries have mapped is not the trainer's: it is counted off, so that the
+    limit says how much memory training may use.
+    """
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = pages * resource.getpagesize() + limit_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard < 0 else min(wanted, hard), hard))
+
+
+def lift_memory_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
+def _explain(error: BaseException, limit: int) -> str:
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError) or any(sign in text for sign in SIGNS_OF_NO_MEMORY):
+        return f"training needs more memory than train.memory_limit allows ({limit / 1e9:.1f} GB): {text}"
+    return text
+
+
+def _tail(error: BaseException) -> str:
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return "\n".join(lines[-TRACEBACK_LINES:])
+
+
+def _end_group() -> None:
+    """End what user code left running in our process group, and do not wait for its threads."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.getpgrp() == os.getpid():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)
+
+
+def _train(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    import mlflow
+
+    from ctrain.child.registration import find_version
+    from ctrain.child.tracking import RUN_TAG, describe_run, find_or_create_run
+
+    registration = job["registration"]
+    client = mlflow.MlflowClient()
+    run_id = registration["tags"][RUN_TAG]
+    earlier = find_version(client, registration["model"], run_id)
+    if earlier is not None and earlier.tags.get("ctrain.digest"):
+        print(f"version {earlier.version} was registered by an earlier attempt of this run")
+        return _result_of(earlier)
+    run = find_or_create_run(client, registration)
+    mlflow.set_experiment(experiment_id=run.info.experiment_id)
+    with mlflow.start_run(run_id=run.info.run_id):
+        try:
+            return _fit_and_register(client, run, job, folder, describe_run)
+        except Exception:
+            client.log_text(run.info.run_id, traceback.format_exc(), "traceback.txt")
+            raise
+
+
+def _result_of(version: Any) -> dict[str, Any]:
+    return {
+        "mlflow_run_id": version.run_id or version.tags.get("ctrain.mlflow_run_id", ""),
+        "version": str(version.version),
+        "digest": version.tags["ctrain.digest"],
+        "content_digest": version.tags.get("ctrain.content_digest", ""),
+        "train_seconds": float(version.tags.get("ctrain.train_seconds", 0.0)),
+    }
+
+
+def _fit_and_register(
+    client: Any, run: Any, job: Mapping[str, Any], folder: Path, describe: Any
+) -> dict[str, Any]:
+    import pyarrow.parquet as pq
+
+    from ctrain.child.frames import training_frame
+    from ctrain.child.registration import log_estimator, register
+
+    rows = training_frame(pq.read_table(folder / "rows.parquet"))
+    describe(client, run, job, folder, len(rows))
+    code_folder = Path(job["code_folder"])
+    before = top_level_modules()
+    limit_memory(_limit(job))
+    function = load_training_function(job["entrypoint"], code_folder)
+    started = time.monotonic()
+    model = function(rows, _context(job["context"]))
+    seconds = time.monotonic() - started
+    lift_memory_limit()
+    requirements = pip_requirements(top_level_modules() - before)
+    client.log_metric(run.info.run_id, "train_seconds", seconds)
+    pickle_by_value(code_folder)
+    logged_by_trainer = isinstance(model, str)
+    uri = model if logged_by_trainer else log_estimator(model, rows, job["context"], requirements)
+    extra = {"ctrain.train_seconds": f"{seconds:.3f}", "ctrain.mlflow_run_id": run.info.run_id}
+    registration = {**job["registration"], "tags": {**job["registration"]["tags"], **extra}}
+    registered = register(client, uri, registration, trusted_split=not logged_by_trainer)
+    return {"mlflow_run_id": run.info.run_id, "train_seconds": seconds, **registered}
+
+
+def _context(given: Mapping[str, Any]) -> Any:
+    """A ``ctrain.TrainingContext``, or an object with the same fields in an older Python."""
+    features = {kind: tuple(names) for kind, names in given["features"].items()}
+    fields = {**given, "features": features}
+    own = getattr(importlib.import_module("ctrain"), "TrainingContext", None)
+    if own is not None:
+        return own(**fields)
+    names = (*features.get("numeric", ()), *features.get("categorical", ()))
+    return SimpleNamespace(**fields, feature_names=names)

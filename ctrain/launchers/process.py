@@ -1,0 +1,154 @@
+"""Training in a process of this machine, which outlives the daemon and is found again by its folder.
+
+Whether the process lives is asked of the lock that it holds, not of a pid that somebody remembered:
+so a crash of the daemon at any point neither loses a training nor starts it twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import psutil
+
+from ctrain.children import child_command, child_environment
+from ctrain.domain import JobState, JobStatus, RunId, TrainingJob
+from ctrain.launchers.job_folder import JobFolder
+from ctrain.ports import Timer
+
+KILL_PATIENCE_SECONDS = 5.0
+
+
+class ProcessLauncher:
+    """A ``Launcher`` on this machine.
+
+    ``python`` is the interpreter of jobs that name none (empty: this one); ``threads`` is what
+    numeric libraries may use (0: as many as this process may run on); ``declared`` names further
+    environment variables that training may see.
+    """
+
+    def __init__(
+        self,
+        tracking_uri: str,
+        timer: Timer,
+        *,
+        python: str = "",
+        threads: int = 0,
+        declared: Iterable[str] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._timer = timer
+        self._python = python
+        self._environment = child_environment(
+            os.environ if environ is None else environ,
+            tracking_uri=tracking_uri,
+            threads=threads or len(os.sched_getaffinity(0)),
+            declared=declared,
+        )
+        self._spawned: dict[Path, subprocess.Popen[bytes]] = {}
+
+    def start(self, job: TrainingJob) -> None:
+        """Start the job unless it runs or has ended already."""
+        if self.poll(job.run_id, job.attempt, job.folder).state is not JobState.ABSENT:
+            return
+        folder = JobFolder(job.folder)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.write_job(job, self._timer.now().timestamp())
+        command = child_command(job.python or self._python, "train", job.folder)
+        try:
+            self._spawned[folder.path] = self._spawn(command, folder)
+        except OSError as error:
+            folder.write_ended(JobState.FAILED, f"the interpreter {command[0]} cannot be started: {error}")
+
+    def _spawn(self, command: list[str], folder: JobFolder) -> subprocess.Popen[bytes]:
+        with folder.log_path.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=folder.path,
+                env=self._environment,
+                start_new_session=True,
+            )
+        # Waiting for it in a thread leaves no zombie behind, however rarely somebody polls.
+        threading.Thread(target=process.wait, name=f"train-{process.pid}", daemon=True).start()
+        return process
+
+    def poll(self, run_id: RunId, attempt: int, folder: str) -> JobStatus:  # noqa: ARG002 - the folder names both
+        """What has become of the attempt whose folder this is; ends it when its time is over."""
+        job = JobFolder(folder)
+        status = job.final_status() or self._living_status(job)
+        if status.state is not JobState.RUNNING and status.state is not JobState.ABSENT:
+            self._spawned.pop(job.path, None)
+        return status
+
+    def _living_status(self, job: JobFolder) -> JobStatus:
+        content = job.job()
+        if content is None:
+            return JobStatus(JobState.ABSENT)
+        spawned = self._spawned.get(job.path)
+        if job.locked() or (spawned is not None and spawned.poll() is None):
+            return self._running_status(job, float(content["timeout_seconds"]), float(content["launched_at"]))
+        return job.final_status() or self._gone_status(job, spawned)
+
+    def _running_status(self, job: JobFolder, timeout_seconds: float, launched_at: float) -> JobStatus:
+        state = job.state()
+        started_at = float(state["started_at"]) if state else launched_at
+        if self._timer.now().timestamp() - started_at <= timeout_seconds:
+            return JobStatus(JobState.RUNNING)
+        self._end(job, JobState.TIMED_OUT, f"training was stopped after its timeout of {timeout_seconds:g} s")
+        status = job.final_status()
+        assert status is not None
+        return status
+
+    def _gone_status(self, job: JobFolder, spawned: subprocess.Popen[bytes] | None) -> JobStatus:
+        if job.state() is not None:
+            self._kill(job)
+            return JobStatus(
+                JobState.LOST, message=job.with_log_tail("the training process is gone and left no result")
+            )
+        if spawned is not None:
+            message = f"the training process ended with {spawned.returncode} before it began"
+            return JobStatus(JobState.FAILED, message=job.with_log_tail(message))
+        return JobStatus(JobState.ABSENT)
+
+    def stop(self, run_id: RunId, attempt: int, folder: str) -> None:  # noqa: ARG002 - the folder names both
+        """Kill the job and its children; nothing to do when it is gone or was never started."""
+        job = JobFolder(folder)
+        if job.final_status() is None and job.job() is not None:
+            self._end(job, JobState.LOST, "training was stopped")
+
+    def _end(self, job: JobFolder, state: JobState, message: str) -> None:
+        """Write down the end first: a child that starts late sees it and does nothing."""
+        job.write_ended(state, message)
+        self._kill(job)
+
+    def _kill(self, job: JobFolder) -> None:
+        state, spawned = job.state(), self._spawned.get(job.path)
+        if state is None and spawned is None:
+            return
+        pid = int(state["pid"]) if state else spawned.pid if spawned else 0
+        leader_lives = job.locked() or (spawned is not None and spawned.pid == pid and spawned.poll() is None)
+        if not leader_lives and psutil.pid_exists(pid):
+            return  # the number belongs to somebody else by now
+        kill_group(pid)
+
+
+def kill_group(leader: int) -> None:
+    """Kill a process, its descendants and the rest of its group, and wait until they are gone."""
+    doomed: list[psutil.Process] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(leader)
+        doomed = [process, *process.children(recursive=True)]
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+    for process in doomed:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(doomed, timeout=KILL_PATIENCE_SECONDS)

@@ -1,0 +1,60 @@
+"""One embedded MLflow and a few trained versions for all integration tests: starting them is dear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ctrain.clocks import RealTimer
+from ctrain.domain import JobStatus, TrainingJob
+from ctrain.launchers.process import ProcessLauncher
+from ctrain.registry.embedded import prepare_embedded
+from tests.support.training import ended, training_job, write_code
+from tests.waiting import wait_until
+
+
+@dataclass(frozen=True)
+class Embedded:
+    home: Path
+    uri: str
+    code: Path
+
+    def launcher(self) -> ProcessLauncher:
+        return ProcessLauncher(self.uri, RealTimer(), threads=1)
+
+
+@dataclass(frozen=True)
+class Trained:
+    job: TrainingJob
+    status: JobStatus
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Embedded:
+    home = tmp_path_factory.mktemp("home")
+    return Embedded(home, prepare_embedded(home), write_code(home / "code"))
+
+
+@pytest.fixture(scope="session")
+def trained(embedded: Embedded) -> Mapping[str, Trained]:
+    """Ended jobs by the name of their training function, trained side by side."""
+    launcher = embedded.launcher()
+    folder = embedded.home / "runs"
+    jobs = {
+        "train": training_job(folder, embedded.code, "run-train"),
+        "regress": training_job(
+            folder, embedded.code, "run-regress", "regress", task="regression", model="delay"
+        ),
+        "own_model": training_job(folder, embedded.code, "run-own_model", "own_model"),
+        "fail": training_job(folder, embedded.code, "run-fail", "fail"),
+        "allocate": training_job(folder, embedded.code, "run-allocate", "allocate", memory_limit_bytes=10**9),
+    }
+    for job in jobs.values():
+        launcher.start(job)
+    return {
+        name: Trained(job, wait_until(lambda job=job: ended(launcher, job), 120.0, f"the end of {name}"))  # type: ignore[misc]
+        for name, job in jobs.items()
+    }

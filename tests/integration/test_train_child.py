@@ -1,0 +1,222 @@
+"""Training in real processes against a real MLflow: what is logged, how it fails, what survives."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ctrain.clocks import RealTimer
+from ctrain.domain import JobState, RunId, TrainingJob
+from ctrain.launchers.process import ProcessLauncher
+from tests.integration.conftest import Embedded, Trained
+from tests.support.training import ShiftedTimer, ended, run_to_end, training_job
+from tests.waiting import wait_until
+
+
+def log_of(job: TrainingJob) -> str:
+    return (Path(job.folder) / "train.log").read_text()
+
+
+def test_a_trained_version_tells_its_whole_story_in_mlflow(
+    embedded: Embedded, trained: Mapping[str, Trained]
+) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(embedded.uri)
+    status = trained["train"].status
+    assert status.state is JobState.SUCCEEDED, status
+    run = client.get_run(status.result["mlflow_run_id"])
+    assert run.info.run_name == "flights 2013-02-01 run-train"
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["ctrain.trigger"] == "degraded"
+    assert run.data.params["estimator"] == "Rate"
+    assert run.data.params["estimator.strength"] == "1.0"
+    assert run.data.params["params.depth"] == "3"
+    assert run.data.params["holdout"] == "0.2"
+    assert run.data.metrics["training_rows"] == 200
+    assert {one.path for one in client.list_artifacts(run.info.run_id)} >= {"policy.yaml", "reason.txt"}
+    (dataset,) = run.inputs.dataset_inputs
+    assert dataset.dataset.name == "flights 2013-01-01 to 2013-02-01"
+    assert json.loads(dataset.dataset.source)["from"] == "2013-01-01T00:00:00+00:00"
+    assert [(tag.key, tag.value) for tag in dataset.tags] == [("mlflow.data.context", "training")]
+    version = client.get_model_version("flights", status.result["version"])
+    assert version.run_id == run.info.run_id
+    assert version.tags["ctrain.run_id"] == "run-train"
+    assert version.tags["ctrain.digest"] == status.result["digest"]
+    assert version.tags["ctrain.cut_off"] == "2013-02-10T00:00:00+00:00"
+    assert "ctrain.unverified_holdout" not in version.tags
+    assert version.description == "Trained by ctrain because of degraded"
+    assert "features: ('distance', 'carrier') params: {'depth': 3}" in log_of(trained["train"].job)
+
+
+def test_a_model_that_the_trainer_logged_is_registered_and_marked(
+    embedded: Embedded, trained: Mapping[str, Trained]
+) -> None:
+    import mlflow
+
+    status = trained["own_model"].status
+    assert status.state is JobState.SUCCEEDED, status
+    version = mlflow.MlflowClient(embedded.uri).get_model_version("flights", status.result["version"])
+    assert version.tags["ctrain.unverified_holdout"] == "true"
+    assert version.tags["ctrain.run_id"] == "run-own_model"
+
+
+def test_an_error_reaches_the_status_and_the_log(embedded: Embedded, trained: Mapping[str, Trained]) -> None:
+    import mlflow
+
+    status = trained["fail"].status
+    assert status.state is JobState.FAILED
+    assert status.message.startswith("ValueError: no such luck\n")
+    assert 'raise ValueError("no such luck")' in log_of(trained["fail"].job)
+    (run,) = mlflow.MlflowClient(embedded.uri).search_runs(
+        [mlflow.MlflowClient(embedded.uri).get_experiment_by_name("flights").experiment_id],
+        "tags.`ctrain.run_id` = 'run-fail'",
+    )
+    assert run.info.status == "FAILED"
+
+
+def test_exceeding_the_memory_limit_says_so(trained: Mapping[str, Trained]) -> None:
+    status = trained["allocate"].status
+    assert status.state is JobState.FAILED
+    assert status.message.startswith("training needs more memory than train.memory_limit allows (1.0 GB): ")
+
+
+def test_another_attempt_of_a_run_finds_its_version(
+    embedded: Embedded, trained: Mapping[str, Trained]
+) -> None:
+    again = training_job(embedded.home / "runs", embedded.code, "run-train", "fail", attempt=2)
+    status = run_to_end(embedded.launcher(), again)
+    assert status.state is JobState.SUCCEEDED, status
+    assert dict(status.result) == dict(trained["train"].status.result) | {
+        "train_seconds": pytest.approx(0, abs=1)
+    }
+
+
+@pytest.fixture
+def hanging(embedded: Embedded, tmp_path: Path) -> Iterator[TrainingJob]:
+    job = training_job(tmp_path, embedded.code, "run-hang", "hang", timeout=timedelta(hours=1))
+    yield job
+    embedded.launcher().stop(job.run_id, job.attempt, job.folder)
+
+
+def pid_of(job: TrainingJob) -> int:
+    state = Path(job.folder) / "job.state.json"
+    wait_until(state.exists, what="the start of training")
+    return int(json.loads(state.read_text())["pid"])
+
+
+def children_at(job: TrainingJob) -> list[psutil.Process]:
+    found = []
+    for one in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if job.folder in one.cmdline():
+                found.append(one)
+    return found
+
+
+def test_one_process_however_often_and_by_whom_it_is_started(
+    embedded: Embedded, hanging: TrainingJob
+) -> None:
+    first = embedded.launcher()
+    first.start(hanging)
+    first.start(hanging)
+    assert len(children_at(hanging)) == 1
+    pid = pid_of(hanging)
+    second = embedded.launcher()
+    second.start(hanging)
+    assert [one.pid for one in children_at(hanging)] == [pid]
+    assert second.poll(hanging.run_id, 1, hanging.folder).state is JobState.RUNNING
+    os.kill(pid, signal.SIGKILL)
+    status = wait_until(lambda: ended(second, hanging), what="the end of a killed training")
+    assert status.state is JobState.LOST
+    assert status.message.startswith("the training process is gone and left no result")
+    second.start(hanging)
+    assert second.poll(hanging.run_id, 1, hanging.folder).state is JobState.LOST
+
+
+def test_a_launcher_that_forgot_its_child_starts_no_second_training(
+    embedded: Embedded, hanging: TrainingJob
+) -> None:
+    first, second = embedded.launcher(), embedded.launcher()
+    first.start(hanging)
+    second.start(hanging)
+    pid = pid_of(hanging)
+    wait_until(
+        lambda: [one.pid for one in children_at(hanging)] == [pid], what="the end of the second process"
+    )
+    assert first.poll(hanging.run_id, 1, hanging.folder).state is JobState.RUNNING
+    assert second.poll(hanging.run_id, 1, hanging.folder).state is JobState.RUNNING
+
+
+def test_a_timeout_kills_the_training_whoever_started_it(embedded: Embedded, hanging: TrainingJob) -> None:
+    embedded.launcher().start(hanging)
+    pid = pid_of(hanging)
+    timer = ShiftedTimer()
+    adopting = ProcessLauncher(embedded.uri, timer)
+    assert adopting.poll(hanging.run_id, 1, hanging.folder).state is JobState.RUNNING
+    timer.ahead = timedelta(hours=1, seconds=1)
+    status = adopting.poll(hanging.run_id, 1, hanging.folder)
+    assert status.state is JobState.TIMED_OUT
+    assert status.message.startswith("training was stopped after its timeout of 3600 s")
+    wait_until(lambda: not psutil.pid_exists(pid), what="the end of the process")
+    assert embedded.launcher().poll(hanging.run_id, 1, hanging.folder).state is JobState.TIMED_OUT
+
+
+def test_stop_kills_and_is_remembered(embedded: Embedded, hanging: TrainingJob) -> None:
+    launcher = embedded.launcher()
+    launcher.start(hanging)
+    pid = pid_of(hanging)
+    launcher.stop(hanging.run_id, 1, hanging.folder)
+    wait_until(lambda: not psutil.pid_exists(pid), what="the end of the process")
+    assert launcher.poll(hanging.run_id, 1, hanging.folder).message.startswith("training was stopped")
+    launcher.start(hanging)
+    assert not children_at(hanging)
+
+
+def test_absent_before_it_is_started_and_stopping_nothing_is_harmless(
+    embedded: Embedded, tmp_path: Path
+) -> None:
+    launcher = embedded.launcher()
+    launcher.stop(RunId("run-none"), 1, str(tmp_path / "none"))
+    assert launcher.poll(RunId("run-none"), 1, str(tmp_path / "none")).state is JobState.ABSENT
+
+
+def test_an_interpreter_that_is_not_there_fails_the_job(embedded: Embedded, tmp_path: Path) -> None:
+    job = training_job(tmp_path, embedded.code, "run-python", python="/nowhere/python")
+    launcher = embedded.launcher()
+    launcher.start(job)
+    status = launcher.poll(job.run_id, 1, job.folder)
+    assert status.state is JobState.FAILED
+    assert "/nowhere/python cannot be started" in status.message
+
+
+def test_an_interpreter_that_dies_at_once_fails_the_job(embedded: Embedded, tmp_path: Path) -> None:
+    job = training_job(tmp_path, embedded.code, "run-false", python="/bin/false")
+    status = run_to_end(embedded.launcher(), job)
+    assert status.state is JobState.FAILED
+    assert status.message.startswith("the training process ended with 1 before it began")
+
+
+def test_training_sees_no_secret_of_the_daemon(embedded: Embedded, tmp_path: Path) -> None:
+    printer = tmp_path / "python"
+    printer.write_text("#!/bin/sh\nenv\n")
+    printer.chmod(0o755)
+    environ = {**os.environ, "CTRAIN_DATABASE_URL": "postgresql://secret", "SOME_TOKEN": "t", "WANTED": "w"}
+    launcher = ProcessLauncher(
+        embedded.uri, RealTimer(), python=str(printer), threads=3, declared=["WANTED"], environ=environ
+    )
+    job = training_job(tmp_path, embedded.code, "run-env")
+    run_to_end(launcher, job)
+    seen = dict(line.partition("=")[::2] for line in log_of(job).splitlines())
+    assert seen["MLFLOW_TRACKING_URI"] == embedded.uri
+    assert seen["OMP_NUM_THREADS"] == "3"
+    assert seen["WANTED"] == "w"
+    assert not {"CTRAIN_DATABASE_URL", "SOME_TOKEN", "PYTHONPATH"} & set(seen)
