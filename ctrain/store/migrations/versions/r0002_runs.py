@@ -168,8 +168,8 @@ def upgrade() -> None:
         text("evidence"),
         text("prev_hash"),
         text("hash"),
-        sa.UniqueConstraint("hash"),
         sa.UniqueConstraint("prev_hash"),
+        sa.UniqueConstraint("hash"),
         sqlite_autoincrement=True,
     )
     op.create_index(None, "events", ["policy", "id"])
