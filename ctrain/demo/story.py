@@ -15,8 +15,8 @@ from typing import Any
 
 from ctrain.domain import Phase, Run, Version
 
-FIRST_MODEL_AFTER = timedelta(days=22)
-"""Three weeks of flights, and the day until the labels of the last of them have come."""
+FIRST_MODEL_AFTER = timedelta(days=24)
+"""Three whole weeks of flights whose labels have come: enough to see how much its own weeks vary."""
 FUSE_BURNS_FOR = timedelta(days=37)
 """Longer than the shadow may take, shorter than shadow and probation together."""
 AFTERMATH = timedelta(days=7)

@@ -51,8 +51,8 @@ def run(
 
 
 def first_model(phase: Phase = Phase.ACCEPTED) -> Run:
-    ended = 22.0 if phase.ended else None
-    return run(1, phase, reason=FIRST_REASON, started=22, ended=ended, challenger="1", champion=None)
+    ended = 24.0 if phase.ended else None
+    return run(1, phase, reason=FIRST_REASON, started=24, ended=ended, challenger="1", champion=None)
 
 
 def real_drift(phase: Phase = Phase.ACCEPTED, number: int = 2) -> Run:

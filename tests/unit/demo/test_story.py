@@ -21,16 +21,16 @@ from ctrain.policy.files import load_policy
 from ctrain.stats.sequential import MIN_BLOCKS
 from tests.unit.demo.builders import first_model, fused, real_drift, run, scene, shuffled
 
-BEFORE_FIRST = scene(21, champion=None)
-FIRST_DUE = scene(22, champion=None)
+BEFORE_FIRST = scene(23, champion=None)
+FIRST_DUE = scene(24, champion=None)
 
 
 @pytest.mark.parametrize(
     ("seen", "act"),
     [
         (BEFORE_FIRST, Act.FIRST_MODEL),
-        (scene(23, first_model(Phase.TRAINING), champion=None), Act.FIRST_MODEL),
-        (scene(23, first_model()), Act.REAL_DRIFT),
+        (scene(25, first_model(Phase.TRAINING), champion=None), Act.FIRST_MODEL),
+        (scene(25, first_model()), Act.REAL_DRIFT),
         (scene(60, first_model(), real_drift(Phase.PROBATION)), Act.REAL_DRIFT),
         (scene(60, first_model(), real_drift(Phase.REJECTED)), Act.REAL_DRIFT),
         (scene(85, first_model(), real_drift()), Act.SHUFFLED_LABELS),
@@ -49,8 +49,8 @@ def test_acts_follow_from_how_runs_ended(seen: Scene, act: Act) -> None:
     [
         (BEFORE_FIRST, None),
         (FIRST_DUE, Staging(Act.FIRST_MODEL, FIRST_REASON)),
-        (scene(23, first_model(Phase.TRAINING), champion=None), None),
-        (scene(24, first_model()), None),
+        (scene(25, first_model(Phase.TRAINING), champion=None), None),
+        (scene(25, first_model()), None),
         (
             scene(85, first_model(), real_drift()),
             Staging(
@@ -91,7 +91,7 @@ def test_a_losing_challenger_of_real_drift_is_waited_for_again() -> None:
 @pytest.mark.parametrize(
     "seen",
     [
-        scene(23, first_model(Phase.REJECTED), champion=None),
+        scene(25, first_model(Phase.REJECTED), champion=None),
         scene(86, first_model(), real_drift(), shuffled(Phase.ACCEPTED)),
         scene(130, first_model(), real_drift(), shuffled(), fused(Phase.ACCEPTED)),
         scene(130, first_model(), real_drift(), shuffled(), fused(Phase.REJECTED)),
