@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format bench lock services clean
+.PHONY: help venv demo test lint format docs bench lock services clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ lint: venv ## ruff, mypy and import-linter
 format: venv ## Let ruff format and sort imports
 	$(BIN)/ruff check --select I --fix .
 	$(BIN)/ruff format .
+
+docs: venv ## Write the tables of commands, metrics and policy keys into the README
+	$(BIN)/python -m tests.support.reference
 
 bench: venv ## Ratios against peers, in one run each; nothing is asserted
 	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
