@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -18,7 +19,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from ctrain.errors import InputError, PermanentError, TransientError
 from ctrain.store import SqlStore, migrations, open_store
 from ctrain.store.schema import HEAD, metadata
-from ctrain.store.sqlite import create_sqlite_engine, enable_wal
+from ctrain.store.sqlite import create_sqlite_engine, enable_wal, opening
 from ctrain.store.upgrade import current_revision, downgrade, upgrade
 from tests.contract.store.builders import FLIGHTS, START, run
 from tests.contract.store.builders import event as event_of
@@ -201,3 +202,14 @@ def test_unknown_phases_are_refused_by_the_database(file: Path, phase: str) -> N
     with closing(sqlite3.connect(file)) as raw, pytest.raises(sqlite3.IntegrityError):
         raw.execute("UPDATE runs SET phase = ?", (phase,))
     store.close()
+
+
+def test_migration_waits_for_others_that_look_at_the_schema(file: Path) -> None:
+    opened: list[SqlStore] = []
+    opener = Thread(target=lambda: opened.append(open_store(f"sqlite:///{file}")))
+    with opening(file, alone=False):
+        opener.start()
+        opener.join(0.3)
+        assert not opened
+    opener.join()
+    opened[0].close()
