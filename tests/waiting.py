@@ -10,7 +10,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], timeout_seconds: float = 30.0, what: str = "condition") -> T:
+def wait_until(
+    condition: Callable[[], T | None], timeout_seconds: float = 30.0, what: str = "condition"
+) -> T:
     """The first true value of ``condition``; AssertionError when none came in time."""
     deadline = time.monotonic() + timeout_seconds
     pause = threading.Event()

@@ -1,0 +1,137 @@
+"""The reference tables of the README, made from the code: commands, metrics, policy keys.
+
+``python -m tests.support.reference`` (``make docs``) writes them into the README; a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+
+Schema = Mapping[str, Any]
+
+
+def commands_table() -> str:
+    """One row per command, with what its help says."""
+    from ctrain.cli import app
+
+    rows = []
+    for command in app.registered_commands:
+        assert command.callback is not None
+        text = (command.callback.__doc__ or "").strip().splitlines()[0]
+        rows.append((f"`ctrain {command.name}`", text))
+    return table(("command", "does"), rows)
+
+
+def metrics_table() -> str:
+    """One row per metric of the catalog."""
+    from ctrain.telemetry import CATALOG, PREFIX
+
+    rows = [
+        (f"`{PREFIX}{one.name}`", one.kind.value, ", ".join(f"`{label}`" for label in one.labels), one.help)
+        for one in CATALOG.values()
+    ]
+    return table(("metric", "kind", "labels", "meaning"), rows)
+
+
+def policy_table() -> str:
+    """One row per key that a policy may have."""
+    from ctrain.policy.schema import policy_schema
+
+    schema = policy_schema()
+    rows = [
+        (f"`{path}`" + (f" ({kind})" if kind else ""), default, text)
+        for path, kind, default, text in _keys(schema, schema["$defs"], "", "")
+    ]
+    return table(("key", "default", "meaning"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "commands": commands_table,
+    "metrics": metrics_table,
+    "policy keys": policy_table,
+}
+
+
+def table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _keys(node: Schema, models: Schema, prefix: str, kind: str) -> Iterator[tuple[str, str, str, str]]:
+    """Path, kind (of monitor, trigger...), default and meaning of every key below a model."""
+    required = node.get("required", [])
+    for key, one in node.get("properties", {}).items():
+        path = f"{prefix}{key}"
+        if "const" in one and key == "type":
+            continue
+        yield path, kind, _default(one, key in required), one.get("description", "")
+        for below, inner, inner_kind in _models_below(one, models, path):
+            yield from _keys(inner, models, below + ".", inner_kind or kind)
+
+
+def _models_below(one: Schema, models: Schema, path: str) -> Iterator[tuple[str, Schema, str]]:
+    """The models that a key's value may be, with the path to them."""
+    if "$ref" in one:
+        name = one["$ref"].rpartition("/")[2]
+        yield path, models[name], ""
+        return
+    for variants in ("oneOf", "anyOf"):
+        for variant in one.get(variants, []):
+            if "$ref" in variant:
+                inner = models[variant["$ref"].rpartition("/")[2]]
+                yield path, inner, _kind(inner) if variants == "oneOf" else ""
+    if isinstance(one.get("items"), dict):
+        yield from _models_below(one["items"], models, f"{path}[]")
+    for pattern in one.get("patternProperties", {}).values():
+        yield from _models_below(pattern, models, f"{path}.NAME")
+
+
+def _kind(model: Schema) -> str:
+    """What tells this variant from its siblings: its type, or the key that it must have."""
+    properties = model["properties"]
+    if "const" in properties.get("type", {}):
+        return str(properties["type"]["const"])
+    keys: Sequence[str] = model.get("required") or list(properties)
+    return keys[0]
+
+
+def _default(one: Schema, required: bool) -> str:
+    if required:
+        return "required"
+    default = one.get("default")
+    if default in (None, [], {}) or isinstance(default, dict):
+        return ""
+    return f"`{json.dumps(default).strip(chr(34))}`"
+
+
+def section(text: str, name: str) -> str:
+    """What stands between the markers of a table in a document."""
+    match = re.search(_marked(name), text, re.DOTALL)
+    assert match, f"no markers of the table of {name}"
+    return match["body"].strip()
+
+
+def with_tables(text: str) -> str:
+    """The document with every table made anew."""
+    for name, make in TABLES.items():
+        section(text, name)
+        body = f"<!-- {name} -->\n{make()}\n<!-- end of {name} -->"
+        before, after = re.split(_marked(name).replace("?P<body>", "?:"), text, maxsplit=1, flags=re.DOTALL)
+        text = before + body + after
+    return text
+
+
+def _marked(name: str) -> str:
+    return rf"<!-- {name} -->(?P<body>.*?)<!-- end of {name} -->"
+
+
+if __name__ == "__main__":
+    README.write_text(with_tables(README.read_text()))
