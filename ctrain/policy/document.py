@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
@@ -60,9 +61,12 @@ def read_document(text: str) -> Document:
         document.problems.append(Problem((), f"the file is longer than {MAX_CHARACTERS} characters", 1))
         return document
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        root = _parser().compose(text)
         if root is not None:
             document.values = _Reader(document).read(root, ())
+    except MaxDepthExceededError as error:
+        message = f"the YAML is nested more than {MAX_DEPTH} deep"
+        document.problems.append(Problem((), message, error.problem_mark.line + 1))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = ", ".join(part for part in (error.context, error.problem) if part)
@@ -70,9 +74,14 @@ def read_document(text: str) -> Document:
     except (YAMLError, ValueError, AttributeError, TypeError, IndexError, KeyError) as error:
         # ruamel meets some broken directives, anchors and escapes with plain Python errors.
         document.problems.append(Problem((), f"not YAML: {' '.join(str(error).split())}", 1))
-    except RecursionError:
-        document.problems.append(Problem((), "the YAML is nested too deeply", 1))
     return document
+
+
+def _parser() -> YAML:
+    parser = YAML(typ="safe", pure=True)
+    parser.max_depth = MAX_DEPTH
+    parser.composer.warn_double_anchors = False  # an anchor may be used again; that is no mistake in YAML
+    return parser
 
 
 class _TooLarge(ValueError):
