@@ -47,8 +47,10 @@ def block_length(
     >>> block_length(hours, noise, timedelta(hours=1), timedelta(days=2))
     datetime.timedelta(seconds=3600)
     >>> slow = np.convolve(noise, np.ones(4), mode="same")
-    >>> block_length(hours, slow, timedelta(hours=1), timedelta(days=2)) / timedelta(hours=1)  # theory: 15
-    16.0
+    >>> block_length(hours, slow, timedelta(hours=1), timedelta(days=2)) / timedelta(
+    ...     hours=1
+    ... )  # theory: 20 * 2.5 / 4
+    13.0
 
     References
     ----------
@@ -90,11 +92,21 @@ def _seconds(event_at: npt.NDArray[np.generic]) -> Floats:
 
 
 def correlation_length(series: Floats) -> float:
-    """Return twice the sum of the autocorrelations, in steps of the series; 0 for independent steps.
+    """Return the length, in steps, of which five in a block leave at most a tenth of the noise out.
 
-    This is the integrated autocorrelation time minus one. The sum is cut by Geyer's initial
-    positive sequence: at the first pair of lags (2, 3), (4, 5), ... whose autocorrelations sum to
-    zero or less. Missing steps (NaN) take part in no pair.
+    With autocorrelations r_k the variance of the mean of b steps is about
+    (1 + 2 sum r_k - 2 sum k r_k / b) / b, and of a long series (1 + 2 sum r_k) / b. The length is::
+
+        4 * sum(k * r_k) / (1 + 2 * sum(r_k))
+
+    so that the means of blocks of five lengths show nine tenths of the long series' variance or
+    more. It is 0 for independent steps and 4 w / (1 - w^2) where r_k = w^k; unlike the integrated
+    autocorrelation time it does not shrink when independent noise lies over a slow wave.
+
+    The sums are cut as in Geyer's initial positive sequence, at the first pair of lags (2, 3),
+    (4, 5), ... whose autocorrelations sum to no more than one standard error under independence
+    (zero would let noise at long lags, which weigh most, into the sums). Missing steps (NaN) take
+    part in no pair.
 
     Parameters
     ----------
@@ -107,20 +119,26 @@ def correlation_length(series: Floats) -> float:
     >>> series = np.zeros(20_000)
     >>> for step in range(1, series.size):
     ...     series[step] = 0.5 * series[step - 1] + rng.normal()
-    >>> round(correlation_length(series), 1)  # theory: 2 * 0.5 / (1 - 0.5) = 2
-    2.0
+    >>> round(correlation_length(series), 1)  # theory: 4 * 0.5 / (1 - 0.25) = 2.67
+    2.5
 
     References
     ----------
     Geyer, C. J. (1992). Practical Markov chain Monte Carlo. Statistical Science 7(4), 473-483.
+    Lahiri, S. N. (2003). Resampling Methods for Dependent Data. Springer, section 3.2 (bias of the
+    variance of block means).
     """
-    correlations = _autocorrelations(series)
-    if correlations.size == 0:
-        return 0.0
-    later = correlations[1 : 1 + (correlations.size - 1) // 2 * 2].reshape(-1, 2).sum(axis=1)
-    ends = np.flatnonzero(later <= 0)
-    kept = later[: ends[0]] if ends.size else later
-    return max(0.0, 2.0 * float(correlations[0] + kept.sum()))
+    correlations = _above_noise(_autocorrelations(series), int(np.isfinite(series).sum()))
+    lags = np.arange(1, correlations.size + 1)
+    noise = 1.0 + 2.0 * float(correlations.sum())
+    return max(0.0, 4.0 * float((lags * correlations).sum()) / max(noise, 1.0))
+
+
+def _above_noise(correlations: Floats, steps: int) -> Floats:
+    """The first autocorrelations, up to the first pair whose sum is within its standard error."""
+    pairs = correlations[1 : 1 + (correlations.size - 1) // 2 * 2].reshape(-1, 2).sum(axis=1)
+    ends = np.flatnonzero(pairs <= math.sqrt(2 / max(steps, 1)))
+    return correlations[: 1 + 2 * int(ends[0] if ends.size else pairs.size)]
 
 
 def _autocorrelations(series: Floats) -> Floats:

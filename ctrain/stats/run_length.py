@@ -23,12 +23,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from ctrain.stats.blocks import LENGTHS_PER_BLOCK, correlation_length
 from ctrain.stats.page_hinkley import CLIP, DELTA, Direction
 
 Floats = npt.NDArray[np.float64]
 
 BLOCKS = 20
-"""Blocks that the losses are cut into: as long as can be while there are enough of them."""
+"""Consecutive blocks for the error of the mean, and the fewest that the bootstrap draws from."""
 CONFIDENCE_FACTOR = 2.093
 """97.5 % quantile of Student's t with ``BLOCKS - 1`` degrees of freedom."""
 STREAMS, STREAM_ROWS, ROUNDS = 8, 32_768, 16
@@ -100,16 +101,25 @@ def calibrate(
     rank = max(TAIL, math.ceil(steps / run_length))
     rng = np.random.default_rng(seed)
     maxima = np.empty(0)
+    size = _block_rows(values)
     for _ in range(ROUNDS):
-        picked = _block_indices(rng, values.size)
+        picked = _block_indices(rng, values.size, size)
         found = [_excursion_maxima(side[picked] - delta) for side in sides]
         maxima = np.sort(np.concatenate([maxima, *found]))[::-1][:rank]
     return _threshold(maxima, steps / run_length)
 
 
-def _block_indices(rng: np.random.Generator, rows: int) -> npt.NDArray[np.intp]:
+def _block_rows(losses: Floats) -> int:
+    """Rows of a bootstrapped block: long against the correlation, and at least n^(1/3).
+
+    Longer ones would only make the variance of the streams, and with it the threshold, uncertain.
+    """
+    wanted = max(float(np.cbrt(losses.size)), LENGTHS_PER_BLOCK * correlation_length(losses))
+    return max(1, min(math.ceil(wanted), losses.size // BLOCKS))
+
+
+def _block_indices(rng: np.random.Generator, rows: int, size: int) -> npt.NDArray[np.intp]:
     """Positions of bootstrapped streams: blocks from random starts, the end joined to the beginning."""
-    size = max(1, rows // BLOCKS)
     starts = rng.integers(0, rows, (STREAMS, math.ceil(STREAM_ROWS / size)))
     inside = (starts[:, :, np.newaxis] + np.arange(size)) % rows
     return inside.reshape(STREAMS, -1)[:, :STREAM_ROWS]
