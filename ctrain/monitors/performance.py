@@ -104,5 +104,5 @@ def _lack(
     if usable < monitor.min_rows:
         return f"{usable} of {monitor.min_rows} matured rows with label and score, of {window_rows} rows"
     if coverage < min_coverage:
-        return f"labels cover {coverage:.1%} of {window_rows} rows, {min_coverage:.1%} are needed"
+        return f"labels cover {coverage:.2%} of {window_rows} rows, {min_coverage:.2%} are needed"
     return ""
