@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+import typer
+
+from ctrain.cli.output import guarded, print_json, print_table
+from ctrain.errors import CtrainError, IllegalTransition, InputError, PolicyError, TransientError
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (
+            PolicyError("a.yaml:1: version: expected 1, got 2", "a.yaml:2: x"),
+            2,
+            "a.yaml:1: version: expected 1, got 2\na.yaml:2: x\n",
+        ),
+        (InputError("no such run"), 2, "no such run\n"),
+        (CtrainError("it failed"), 1, "it failed\n"),
+        (TransientError("the registry does not answer"), 1, "the registry does not answer\n"),
+        (IllegalTransition("the run is promoting"), 1, "the run is promoting\n"),
+    ],
+)
+def test_our_errors_become_a_message_and_an_exit_code(
+    error: CtrainError, code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as caught:
+        guarded(command)()
+    assert caught.value.exit_code == code
+    assert capsys.readouterr() == ("", message)
+
+
+def test_other_errors_are_faults_of_ours_and_keep_their_traceback() -> None:
+    def command() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        guarded(command)()
+
+
+def test_a_guarded_command_keeps_its_name_and_help() -> None:
+    def retrain() -> int:
+        """Train once more."""
+        return 7
+
+    wrapped: Callable[[], int] = guarded(retrain)
+    assert (wrapped(), wrapped.__name__, wrapped.__doc__) == (7, "retrain", "Train once more.")
+
+
+def test_json_has_only_what_json_has(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"p": float("nan"), "q": [float("inf"), 0.5], 3: (1, None)})
+    assert json.loads(capsys.readouterr().out) == {"p": None, "q": [None, 0.5], "3": [1, None]}
+
+
+def test_a_table_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("column", "verdict"), [("age", "OK"), ("visits", None)], title="churn")
+    printed = capsys.readouterr().out
+    for text in ("churn", "column", "verdict", "age", "OK", "visits"):
+        assert text in printed
