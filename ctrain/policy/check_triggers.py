@@ -14,7 +14,7 @@ from ctrain.policy.monitors import ChangeMonitor
 from ctrain.policy.triggers import AllOf, AnyOf, AtLeast, Condition, Cron
 from ctrain.policy.words import did_you_mean
 
-RESERVED = "manual"
+MANUAL = "manual"
 """Stands for a person in records of decisions."""
 
 _ANY_DAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -24,8 +24,8 @@ def check_triggers(policy: Policy) -> Iterator[Problem]:
     """Return unknown monitors, conditions that can never be met and cron expressions that never fire."""
     for name, trigger in policy.triggers.items():
         path: KeyPath = ("triggers", name)
-        if name == RESERVED:
-            yield Problem(path, f"the name {RESERVED} is kept for triggers by a person")
+        if name == MANUAL:
+            yield Problem(path, f"the name {MANUAL} is kept for triggers by a person")
         match trigger:
             case AllOf() | AnyOf() | AtLeast():
                 yield from _check_condition(policy, trigger, path)

@@ -39,10 +39,10 @@ def condition_met(trigger: Condition, state: TriggerState) -> bool:
         return False
     if state.met_since is not None and state.as_of - state.met_since >= trigger.for_:
         return True
-    return held(trigger, state)
+    return _held(trigger, state)
 
 
-def held(trigger: Condition, state: TriggerState) -> bool:
+def _held(trigger: Condition, state: TriggerState) -> bool:
     """Return whether ``hold`` alone would keep the condition met."""
     if state.as_of is None or state.last_met_at is None:
         return False

@@ -18,6 +18,7 @@ from ctrain.domain import (
     TriggerState,
     Verdict,
 )
+from ctrain.policy.check_triggers import MANUAL
 from ctrain.policy.fields import format_duration
 from ctrain.policy.models import Limits, Policy
 from ctrain.policy.triggers import AllOf, AnyOf, AtLeast, Cron, Every, NewLabels, Trigger
@@ -26,7 +27,7 @@ from ctrain.triggers.limits import PASSED_OVER, LimitFacts, refusals, shown
 from ctrain.triggers.reasons import condition_evidence, condition_reason
 from ctrain.triggers.schedules import MAX_MISSED, Due, next_occurrence
 
-MANUAL_TRIGGER = TriggerName("manual")
+MANUAL_TRIGGER = TriggerName(MANUAL)
 """Name of the trigger that is a person; a policy cannot use it."""
 
 
