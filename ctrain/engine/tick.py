@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from ctrain.domain import Phase, Run
 from ctrain.engine.advance import advance
 from ctrain.engine.champions import sync_champion
-from ctrain.engine.decide import decide
+from ctrain.engine.decide import RUNS_REMEMBERED, decide
 from ctrain.engine.ingest import ingest
 from ctrain.engine.observe import observe, observe_freshness
 from ctrain.engine.outcomes import tell_outcomes
 from ctrain.engine.requests import answer_requests, reconcile
 from ctrain.engine.retention import retire
+from ctrain.triggers.limits import budget_left
 
 if TYPE_CHECKING:
     from ctrain.domain import Champion, IngestState
@@ -59,9 +60,18 @@ def measure(watch: Watch) -> None:
         state = tx.ingest_state(watch.name)
         champion = tx.champion(watch.name)
         run = tx.active_run(watch.name)
+        runs = tx.runs(watch.name, limit=RUNS_REMEMBERED)
+    _measure_budget(watch, runs)
     _measure_data(watch, state)
     _measure_champion(watch, champion)
     _measure_run(watch, run)
+
+
+def _measure_budget(watch: Watch, runs: list[Run]) -> None:
+    created = (run.created_at for run in runs)
+    left = budget_left(watch.policy.limits.budget, created, watch.clock.now())
+    if left is not None:
+        watch.telemetry.gauge("budget_remaining", left[0], policy=watch.name)
 
 
 def _measure_data(watch: Watch, state: IngestState) -> None:

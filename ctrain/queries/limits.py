@@ -12,14 +12,15 @@ from ctrain.errors import PolicyError
 from ctrain.policy.files import parse_policy
 from ctrain.policy.models import Limits
 from ctrain.queries.answers import LimitsLeft
-from ctrain.triggers.limits import backoff_until
+from ctrain.triggers.limits import backoff_until, budget_left
 
 
 def limits_left(limits: Limits | None, runs: Sequence[Run], paused: bool, now: datetime) -> LimitsLeft:
     """What ``limits`` (None: unknown) hold back now; ``runs`` are the policy's, newest first."""
     ended = [(run.phase, run.created_at, run.ended_at) for run in runs if run.ended_at is not None]
     backoff = backoff_until(limits, ended) if limits else None
-    left, frees_at = _budget(limits, runs, now)
+    budget = limits.budget if limits else None
+    left, frees_at = budget_left(budget, (run.created_at for run in runs), now) or (None, None)
     return LimitsLeft(
         active_run=next((run.id for run in runs if not run.phase.ended), None),
         paused=paused,
@@ -50,16 +51,6 @@ def _cooldown(limits: Limits | None, runs: Sequence[Run]) -> datetime | None:
     if limits is None or limits.cooldown is None or not ends:
         return None
     return max(ends) + limits.cooldown
-
-
-def _budget(limits: Limits | None, runs: Sequence[Run], now: datetime) -> tuple[int | None, datetime | None]:
-    """Runs that are left in the window, and when the next is when none are."""
-    budget = limits.budget if limits else None
-    if budget is None or budget.runs is None:
-        return None, None
-    spent = sorted(run.created_at for run in runs if run.created_at > now - budget.per)
-    left = max(budget.runs - len(spent), 0)
-    return left, spent[-budget.runs] + budget.per if left == 0 else None
 
 
 def _ahead(until: datetime | None, now: datetime) -> datetime | None:

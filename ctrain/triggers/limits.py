@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ctrain.domain import Phase, RunId, Suppression
 from ctrain.policy.fields import format_duration
-from ctrain.policy.models import Limits
+from ctrain.policy.models import Budget, Limits
 
 EndedRun = tuple[Phase, datetime, datetime]
 """Phase, created at, ended at."""
@@ -85,6 +85,20 @@ def backoff_until(limits: Limits, ended_runs: Sequence[EndedRun]) -> datetime | 
     return newest_first[0][2] + timedelta(seconds=pause) if in_a_row else None
 
 
+def budget_left(
+    budget: Budget | None, created: Iterable[datetime], now: datetime
+) -> tuple[int, datetime | None] | None:
+    """Return how many runs the budget still allows, and when one more is free if none is.
+
+    None: no budget of runs is set. ``created`` says when runs were created, in any order.
+    """
+    if budget is None or budget.runs is None:
+        return None
+    spent = sorted(at for at in created if at > now - budget.per)
+    left = max(budget.runs - len(spent), 0)
+    return left, None if left else spent[-budget.runs] + budget.per
+
+
 def _state(facts: LimitFacts) -> Refusal | None:
     if facts.paused:
         return Suppression.PAUSED, "the policy is paused"
@@ -107,15 +121,15 @@ def _data(facts: LimitFacts) -> Refusal | None:
 
 def _budget(limits: Limits, facts: LimitFacts, now: datetime) -> Refusal | None:
     budget = limits.budget
-    if budget is None or budget.runs is None:
+    left = budget_left(budget, (created for _, created, _ in facts.ended_runs), now)
+    if budget is None or left is None or left[0] > 0:
         return None
-    spent = sorted(created for _, created, _ in facts.ended_runs if created > now - budget.per)
-    if len(spent) < budget.runs:
-        return None
-    free_at = spent[-budget.runs] + budget.per
+    free_at = left[1]
+    assert free_at is not None
+    spent = sum(created > now - budget.per for _, created, _ in facts.ended_runs)
     return (
         Suppression.BUDGET,
-        f"{len(spent)} runs in the last {format_duration(budget.per)}, {budget.runs} allowed; "
+        f"{spent} runs in the last {format_duration(budget.per)}, {budget.runs} allowed; "
         f"next at {shown(free_at)}",
     )
 
