@@ -44,6 +44,7 @@ class Daemon:
         self._fleet = list(fleet)
         self._listen = listen
         self._stopping = threading.Event()
+        self._token = 0
         holder = f"{socket.gethostname()}:{os.getpid()}"
         self._lease = Lease(shell.store, shell.timer, holder, shell.settings.lease)
 
@@ -56,7 +57,8 @@ class Daemon:
             when another daemon watches this database.
         """
         with self._leased() as token:
-            self._serve(token)
+            self._token = token
+            self._serve()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -74,11 +76,11 @@ class Daemon:
         finally:
             self._lease.release()
 
-    def _serve(self, token: int) -> None:
+    def _serve(self) -> None:
         from ctrain.web import serve
 
         shell = self._shell
-        watches = {one.name: one for one in self._watches(token)}
+        watches = {one.name: one for one in self._open_watches()}
         rhythm = Rhythm(tick=shell.settings.tick, lease=shell.settings.lease)
         loop = TickLoop(watches, shell.clock, shell.timer, shell.telemetry, rhythm)
         reloader = Reloader(
@@ -86,7 +88,7 @@ class Daemon:
             loop,
             shell.store,
             shell.telemetry,
-            lambda loaded: watch_policy(shell, loaded, (LEASE, token)),
+            lambda loaded: watch_policy(shell, loaded, (LEASE, self._token)),
             watches,
         )
         server = serve(self._listen, self._exposition, loop)
@@ -97,7 +99,7 @@ class Daemon:
         )
         self._stop_on_signals()
         loop.start()
-        loop.every(shell.settings.lease / 3, self._renew)
+        loop.every(shell.settings.lease / 3, lambda: self._renew(loop))
         loop.every(min(shell.settings.tick, RELOAD_INTERVAL), reloader.look)
         try:
             self._stopping.wait()
@@ -107,21 +109,26 @@ class Daemon:
             close_shell(shell)
             shell.telemetry.log("stopped")
 
-    def _watches(self, token: int) -> Iterator[Watch]:
+    def _open_watches(self) -> Iterator[Watch]:
         """Every policy of the fleet, and policies without a file whose run is half done."""
         shell = self._shell
         for loaded in self._fleet:
-            yield watch_policy(shell, loaded, (LEASE, token))
+            yield watch_policy(shell, loaded, (LEASE, self._token))
         present = {loaded.policy.policy for loaded in self._fleet}
         with shell.store.read() as tx:
             runs = [tx.active_run(name) for name in tx.policies() if name not in present]
         for run in runs:
             if run is not None:
                 loaded = parse_policy(run.policy_text, Path(run.policy_path), os.environ)
-                yield watch_policy(shell, loaded, (LEASE, token))
+                yield watch_policy(shell, loaded, (LEASE, self._token))
 
-    def _renew(self) -> None:
-        if self._lease.acquire() is None:
+    def _renew(self, loop: TickLoop) -> None:
+        token = self._lease.acquire()
+        if token is not None and token != self._token:
+            self._shell.telemetry.log("lease_won_again", token=token)
+            self._token = token
+            loop.hold(token)
+        if token is None:
             self._shell.telemetry.log("lease_lost", holder=self._lease.other())
             self._stopping.set()
 

@@ -95,6 +95,12 @@ class TickLoop:
         if not known:
             self._schedule(watch.name, timedelta(0))
 
+    def hold(self, token: int) -> None:
+        """Write under this fencing token from now on; the lease had run out and was won again."""
+        for watch in list(self._watches.values()):
+            with self._turn(watch.name):
+                watch.lease = (LEASE, token)
+
     def forget(self, name: PolicyName) -> None:
         """Tick this policy no more."""
         with self._turn(name):

@@ -25,7 +25,8 @@ from ctrain.domain import (
 from ctrain.engine.matured import EPOCH_START, count_labelled, matured_until
 from ctrain.engine.moves import found_in
 from ctrain.engine.watch import ACTOR
-from ctrain.policy.triggers import Condition, Cron, Every
+from ctrain.policy.models import LastWindow
+from ctrain.policy.triggers import Condition, Cron, Every, NewLabels
 from ctrain.triggers.conditions import condition_met
 from ctrain.triggers.decide import decide as decide_triggers
 from ctrain.triggers.limits import LimitFacts
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 RUNS_REMEMBERED = 100
+ENOUGH_ROWS = 100
+"""Labelled rows that a training needs whatever the policy says."""
 
 
 def interesting(watch: Watch, tx: Transaction) -> bool:
@@ -91,7 +94,8 @@ def decide_in(watch: Watch, tx: Transaction) -> bool:
     now = watch.clock.now()
     due = _due(watch, tx, now)
     requests = _asked(watch, tx)
-    facts = gather_facts(watch, tx)
+    met = bool(due or requests) or interesting(watch, tx)
+    facts = gather_facts(watch, tx, may_fire=met)
     verdicts = {verdict.monitor: verdict for verdict in tx.latest_verdicts(watch.name)}
     decisions = decide_triggers(watch.policy, _states(watch, tx), facts, due, requests, now, verdicts)
     started: Run | None = None
@@ -113,31 +117,45 @@ def decide_in(watch: Watch, tx: Transaction) -> bool:
     return started is not None
 
 
-def gather_facts(watch: Watch, tx: Transaction) -> LimitFacts:
-    """What the limits are checked against."""
-    state = tx.ingest_state(watch.name)
+def gather_facts(watch: Watch, tx: Transaction, may_fire: bool) -> LimitFacts:
+    """What the limits are checked against.
+
+    Labels are counted only where the count can decide something: a trigger ``may_fire`` and nothing
+    simpler forbids it, or a trigger is itself a number of labels.
+    """
     champion = tx.champion(watch.name)
     runs = tx.runs(watch.name, limit=RUNS_REMEMBERED)
-    end = matured_until(state, watch.policy)
-    since = _last_cut_off(runs) or (champion.cut_off_at if champion else None) or EPOCH_START
-    new_labels = count_labelled(watch, since, end, state.sequence) if end else 0
-    window_start = _window_start(watch, end)
     active = next((run for run in runs if not run.phase.ended), None)
+    paused = tx.paused(watch.name)
+    counts = any(isinstance(one, NewLabels) for one in watch.policy.triggers.values())
+    counts |= may_fire and active is None and not paused
+    since = _last_cut_off(runs) or (champion.cut_off_at if champion else None) or EPOCH_START
+    new_labels, labelled = _labels(watch, tx, since) if counts else (0, 0)
     return LimitFacts(
-        paused=tx.paused(watch.name),
+        paused=paused,
         active_run=active.id if active else None,
         ended_runs=tuple(
             (run.phase, run.created_at, run.ended_at) for run in runs if run.phase.ended and run.ended_at
         ),
         new_labels=new_labels,
-        labelled_rows=count_labelled(watch, window_start, end, state.sequence) if end else 0,
+        labelled_rows=labelled,
         champion_readable=watch.registry_view.readable,
+        min_labelled_rows=ENOUGH_ROWS,
     )
 
 
-def _window_start(watch: Watch, end: datetime | None) -> datetime:
-    last = getattr(watch.policy.train.window, "last", None)
-    return EPOCH_START if last is None or end is None else end - last
+def _labels(watch: Watch, tx: Transaction, since: datetime) -> tuple[int, int]:
+    """Matured labelled rows after ``since``, and in the training window (or at least enough there)."""
+    state = tx.ingest_state(watch.name)
+    end = matured_until(state, watch.policy)
+    if end is None:
+        return 0, 0
+    window = watch.policy.train.window
+    start = end - window.last if isinstance(window, LastWindow) else EPOCH_START
+    new = count_labelled(watch, since, end, state.sequence)
+    if since >= start and new >= ENOUGH_ROWS:
+        return new, new
+    return new, count_labelled(watch, start, end, state.sequence)
 
 
 def _last_cut_off(runs: list[Run]) -> datetime | None:

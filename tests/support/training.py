@@ -108,7 +108,9 @@ def some_rows(n: int = 200) -> pa.Table:
     carrier = rng.choice(np.array(["AA", "UA", "WN"], dtype=object), size=n)
     carrier[::17] = None
     late = (rng.random(n) < np.where(carrier == "AA", 0.8, 0.2)).astype(float)
-    return pa.table({"distance": distance, "carrier": pa.array(carrier, pa.string()), "late": late})
+    return pa.table(
+        {"distance": pa.array(distance), "carrier": pa.array(carrier, pa.string()), "late": pa.array(late)}
+    )
 
 
 def training_job(

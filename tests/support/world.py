@@ -58,10 +58,10 @@ monitors:
   fresh: {type: freshness, max_age: 6h}
 triggers:
   degraded: {any: [brier], for: 2h}
-limits: {cooldown: 6h, min_new_labels: 50}
+limits: {cooldown: 1d, min_new_labels: 50}
 train:
   entrypoint: clicks:train
-  window: {last: 4d}
+  window: {last: 36h}
   timeout: 1h
   retries: 1
 gates:
