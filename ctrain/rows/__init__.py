@@ -1,0 +1,5 @@
+"""The row log: segments by event date, label join, retention."""
+
+from ctrain.rows.log import ParquetRowLogs
+
+__all__ = ["ParquetRowLogs"]

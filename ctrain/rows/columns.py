@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.domain import Task
+from ctrain.rows.casting import ArrowArray
 
 if TYPE_CHECKING:
     from ctrain.policy.models import DataSpec
@@ -98,12 +99,12 @@ def found_path(schema: pa.Schema, column: Column) -> str | None:
     return next((path for path in column.paths if locate(schema, path) is not None), None)
 
 
-def extract(table: pa.Table, column: Column) -> pa.Array[Any]:
+def extract(table: pa.Table, column: Column) -> ArrowArray:
     """Return the values of a column that the table is known to have, as one array."""
     path = found_path(table.schema, column)
     assert path is not None
     head, *fields = [path] if path in table.schema.names else path.split(".")
-    values: Any = table[head]
+    values: ArrowArray = table[head]
     for name in fields:
         values = pc.struct_field(values, name)
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values

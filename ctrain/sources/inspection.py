@@ -38,6 +38,16 @@ class Inspection:
     problem: ColumnProblem | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How files with one schema answer to what the policy wants."""
+
+    paths: tuple[str, ...]
+    extra: tuple[str, ...]
+    problem: ColumnProblem | None
+    instant: str | None
+
+
 @dataclass(slots=True)
 class _Wait:
     stat: str
@@ -84,6 +94,8 @@ class Inspector:
         self._inspected: dict[str, Inspection] = {}
         self._waits: dict[str, _Wait] = {}
         self._held: dict[str, ParquetContent] = {}
+        self._last: tuple[pa.Schema, _Fit] | None = None
+        """Files of one source mostly have one schema."""
 
     def inspect(self, name: str, path: Path, stat: str) -> Inspection | Fault:
         """Return what the file holds; opened only when ``stat`` is not the one of the last look.
@@ -143,13 +155,18 @@ class Inspector:
 
     def _look_into(self, opened: ParquetContent, stat: str) -> Inspection:
         schema = opened.file.schema_arrow
+        if self._last is None or not self._last[0].equals(schema):
+            self._last = schema, self._fit(schema)
+        fit = self._last[1]
+        first_event = opened.first_event(fit.instant) if fit.instant is not None else None
+        return Inspection(stat, opened.content, opened.rows, first_event, fit.paths, fit.extra, fit.problem)
+
+    def _fit(self, schema: pa.Schema) -> _Fit:
         problem = first_problem(schema, self._columns)
-        found = [found_path(schema, one) for one in self._columns] if problem is None else []
-        paths = tuple(dict.fromkeys(path for path in found if path is not None))
+        if problem is not None:
+            return _Fit((), (), problem, None)
+        found = {column: found_path(schema, column) for column in self._columns}
+        paths = tuple(dict.fromkeys(path for path in found.values() if path is not None))
         used = {path if path in schema.names else path.partition(".")[0] for path in paths}
         extra = [one for one in schema.names if one not in used and not one.startswith("__index_level_")]
-        first_event = None
-        if problem is None and self._instant is not None:
-            path = found_path(schema, self._instant)
-            first_event = opened.first_event(path) if path is not None else None
-        return Inspection(stat, opened.content, opened.rows, first_event, paths, tuple(extra), problem)
+        return _Fit(paths, tuple(extra), None, found[self._instant] if self._instant else None)

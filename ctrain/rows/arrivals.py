@@ -1,0 +1,136 @@
+"""Which of the rows and labels of one read are new: every id counts once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ctrain.rows.casting import ArrowArray, Mask, days_of
+from ctrain.rows.identity import Hashes, hash_ids
+
+KnownDays = npt.NDArray[np.int32]
+"""Days since 1970-01-01 of the rows with given ids; UNKNOWN where there is no such row."""
+UNKNOWN = -1
+Locate = Callable[[ArrowArray, Hashes], KnownDays]
+StoredLabels = Callable[[ArrowArray, KnownDays], ArrowArray]
+
+
+@dataclass(frozen=True, slots=True)
+class NewRows:
+    """The rows of a read whose ids are new, in the order of arrival, and the labels that came along."""
+
+    table: pa.Table
+    """Without the column ``label``."""
+    hashes: Hashes
+    days: npt.NDArray[np.uint16]
+    labels: pa.Table
+    label_days: npt.NDArray[np.int32]
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewLabels:
+    """The labels of a read that say something new, by the day of their row."""
+
+    table: pa.Table
+    days: KnownDays
+    duplicates: int
+
+
+def new_rows(table: pa.Table, locate: Locate, stored: StoredLabels) -> NewRows:
+    """Return the rows with new ids.
+
+    A repeated id is a duplicate, unless its row carries a label that the first one did not have:
+    that is how labels arrive in the rows' own table.
+    """
+    ids = _ids(table)
+    hashes = hash_ids(ids)
+    known = locate(ids, hashes)
+    origin = first_places(ids, hashes)
+    fresh = (known == UNKNOWN) & (origin == np.arange(len(origin)))
+    day = days_of(table["event_at"].combine_chunks()) if table.num_rows else np.empty(0, dtype=np.uint16)
+    days = np.where(known == UNKNOWN, day[origin], known).astype(np.int32)
+
+    label = _label(table)
+    labelled = np.flatnonzero(_truth(pc.is_valid(label)))
+    chosen = labelled[last_places(ids, hashes, labelled)]
+    before = label.take(origin[chosen])
+    seen = known[chosen] != UNKNOWN
+    if seen.any():
+        before = pc.if_else(pa.array(seen), stored(ids.take(chosen), known[chosen]), before)
+    says_more = ~_truth(pc.equal(label.take(chosen), before))
+    kept = chosen[says_more | ~seen]
+    arrivals = int(np.count_nonzero(says_more & ~fresh[chosen]))
+    return NewRows(
+        table=table.drop_columns(["label"]).filter(pa.array(fresh)),
+        hashes=hashes[fresh],
+        days=day[fresh],
+        labels=table.select(["row_id", "label"]).take(kept),
+        label_days=days[kept],
+        duplicates=int(np.count_nonzero(~fresh)) - arrivals,
+    )
+
+
+def new_labels(
+    table: pa.Table, locate: Locate, stored: StoredLabels, waiting: Callable[[ArrowArray, Hashes], pa.Table]
+) -> NewLabels:
+    """Return the labels that are new or corrected; of several for one id the last counts."""
+    ids = _ids(table)
+    hashes = hash_ids(ids)
+    last = last_places(ids, hashes, np.arange(table.num_rows))
+    latest = table.take(last)
+    ids, hashes = _ids(latest), hashes[last]
+    days = locate(ids, hashes)
+    before = stored(ids, days)
+    pending = waiting(ids, hashes)
+    if pending.num_rows:
+        places: ArrowArray = pc.index_in(ids, value_set=_ids(pending))
+        before = pc.coalesce(before, pending["label"].combine_chunks().take(places))
+    says_more = ~_truth(pc.equal(_label(latest), before))
+    return NewLabels(
+        table=latest.filter(pa.array(says_more)),
+        days=days[says_more],
+        duplicates=table.num_rows - int(np.count_nonzero(says_more)),
+    )
+
+
+def first_places(ids: ArrowArray, hashes: Hashes) -> npt.NDArray[np.intp]:
+    """Return for every id the place at which it occurs first."""
+    if len(np.unique(hashes)) == len(hashes):
+        return np.arange(len(hashes))
+    codes = _codes(ids)
+    _, first = np.unique(codes, return_index=True)
+    return np.asarray(first[codes], dtype=np.intp)
+
+
+def last_places(ids: ArrowArray, hashes: Hashes, among: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return the places in ``among`` at which an id occurs for the last time."""
+    if len(np.unique(hashes[among])) == len(among):
+        return np.arange(len(among))
+    codes = _codes(ids.take(among))
+    _, last = np.unique(codes[::-1], return_index=True)
+    return np.sort(len(among) - 1 - last)
+
+
+def _codes(ids: ArrowArray) -> npt.NDArray[np.int32]:
+    encoded: ArrowArray = pc.dictionary_encode(ids)
+    return np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int32)
+
+
+def _ids(table: pa.Table) -> ArrowArray:
+    ids: ArrowArray = table["row_id"].combine_chunks()
+    return ids
+
+
+def _label(table: pa.Table) -> ArrowArray:
+    label: ArrowArray = table["label"].combine_chunks()
+    return label
+
+
+def _truth(array: ArrowArray) -> Mask:
+    return np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False), dtype=np.bool_)

@@ -1,0 +1,262 @@
+"""The row log: our own copy of a policy's rows, in segments by event date.
+
+A write puts segments on disk and remembers what they would change; ``adopt``, after the commit, makes
+it so. What was not committed is forgotten by the next write, and its files are swept at the next start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ctrain.domain import Ingested, IngestState, PolicyName, Segment, SegmentKind, SourceRead, Version
+from ctrain.engine.matured import EPOCH_START
+from ctrain.errors import InputError
+from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, new_labels, new_rows
+from ctrain.rows.casting import ArrowArray, days_of, microseconds_of
+from ctrain.rows.days import Days
+from ctrain.rows.identity import hash_ids
+from ctrain.rows.known import KnownRows
+from ctrain.rows.manifest import Manifest
+from ctrain.rows.normalise import Normalised, label_schema, normalise_labels, normalise_rows, row_schema
+from ctrain.rows.pending import PendingLabels
+from ctrain.rows.segments import PENDING, SegmentFolder
+from ctrain.rows.staging import SegmentWriter, Staged, newest
+
+if TYPE_CHECKING:
+    from ctrain.policy.models import DataSpec
+    from ctrain.ports import RowLog, Store
+
+OWN_NAMES = frozenset({"row_id", "event_at", "late", "prediction", "model_version", "label"})
+
+
+class ParquetRowLogs:
+    """``RowLogs`` in a folder of the home, one sub-folder per policy."""
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self._folder = folder
+        self._store = store
+
+    def open(self, policy: PolicyName, data: DataSpec, task: str) -> RowLog:
+        """Return the row log of a policy, as committed.
+
+        Raises
+        ------
+        InputError
+            when a feature has a name that the row log uses for a column of its own.
+        """
+        taken = [name for name in data.features.names if name in OWN_NAMES or name.startswith("score:")]
+        if taken:
+            raise InputError(
+                f"{policy}: the feature {taken[0]!r} has a name that ctrain uses itself; "
+                f"give it another one and name its column in data.columns"
+            )
+        return ParquetRowLog(self._folder, self._store, policy, data, task)
+
+
+class ParquetRowLog:
+    """The row log of one policy. Used by one thread of one process at a time; others may read."""
+
+    def __init__(self, folder: Path, store: Store, policy: PolicyName, data: DataSpec, task: str) -> None:
+        self._store = store
+        self._policy = policy
+        self._data = data
+        self._task = task
+        self._files = SegmentFolder(folder, policy)
+        schema = row_schema(data, task)
+        self._schema = schema.insert(2, pa.field("late", pa.bool_()))
+        self._answer = schema.field("label").type
+        self._staged: Staged | None = None
+        self._load()
+
+    def _load(self) -> None:
+        """See what is committed, and forget everything else."""
+        with self._store.read() as tx:
+            self._manifest = Manifest(tx.segments(self._policy))
+        self._days = Days(self._files, self._manifest, self._schema)
+        self._known: KnownRows | None = None
+        self._pending: PendingLabels | None = None
+
+    def write_rows(self, read: SourceRead, state: IngestState, now: datetime) -> Ingested:
+        normalised = normalise_rows(read.batches, self._data, self._task, now)
+        staged, writer = self._begin(state.sequence + 1, normalised, "rows", now)
+        known = self._known_rows()
+        arrived = new_rows(normalised.table, known.locate, known.labels)
+        late = self._is_late(arrived, state.watermark)
+        writer.write_rows(arrived.table.add_column(2, "late", pa.array(late)), arrived.days)
+        staged.hashes, staged.days = arrived.hashes, arrived.days
+        writer.write_labels(*self._with_those_that_waited(arrived, writer, now))
+        writer.gather_scores()
+        self._files.flush()
+        newest_at = pc.max(arrived.table["event_at"]).as_py()
+        return self._ingested(
+            staged,
+            normalised,
+            accepted=arrived.table.num_rows,
+            late=int(np.count_nonzero(late)),
+            duplicates=arrived.duplicates,
+            labels=arrived.labels.num_rows,
+            newest_event_at=min(newest_at.astimezone(UTC), now) if newest_at is not None else None,
+        )
+
+    def write_labels(self, read: SourceRead, state: IngestState, now: datetime) -> Ingested:
+        normalised = normalise_labels(read.batches, self._data, self._task)
+        staged, writer = self._begin(state.sequence + 1, normalised, "labels", now)
+        known, pending = self._known_rows(), self._pending_labels()
+        arrived = new_labels(normalised.table, known.locate, known.labels, pending.of)
+        has_row = arrived.days != UNKNOWN
+        writer.write_labels(arrived.table.filter(pa.array(has_row)), arrived.days[has_row])
+        if not has_row.all():
+            writer.write_pending(pending, arrived.table.filter(pa.array(~has_row)), now)
+        self._files.flush()
+        return self._ingested(
+            staged, normalised, labels=arrived.table.num_rows, duplicates=arrived.duplicates
+        )
+
+    def write_scores(self, version: Version, scores: pa.Table, sequence: int) -> Ingested:
+        staged, writer = self._begin(sequence, Normalised(scores), "scores", None)
+        days = days_of(scores["event_at"].combine_chunks()) if scores.num_rows else np.empty(0, np.uint16)
+        writer.write_scores(version, scores.select(["row_id", "score"]), days)
+        self._files.flush()
+        return self._ingested(staged, Normalised(scores))
+
+    def adopt(self, ingested: Ingested) -> None:
+        staged, self._staged = self._staged, None
+        if staged is None or not staged.matches(ingested.segments):
+            self._load()
+            return
+        self._manifest.add(ingested.segments)
+        self._files.delete(self._manifest.remove(ingested.replaced))
+        if self._known is not None:
+            self._known.add(staged.hashes, staged.days)
+        if staged.pending is not None:
+            self._pending = staged.pending
+        for day, rows in staged.rows.items():
+            self._days.add_rows(day, rows)
+        for day, labels in staged.labels.items():
+            self._days.add_labels(day, labels)
+        for (version, day), scores in staged.scores.items():
+            self._days.add_scores(day, version, scores)
+
+    def read(
+        self,
+        start: datetime,
+        end: datetime,
+        *,
+        scores_of: Sequence[Version] = (),
+        include_late: bool = True,
+    ) -> pa.Table:
+        try:
+            return self._read(start, end, scores_of, include_late)
+        except FileNotFoundError:
+            # Another process has put small segments together since the manifest was read.
+            self._load()
+            return self._read(start, end, scores_of, include_late)
+
+    def _read(
+        self, start: datetime, end: datetime, versions: Sequence[Version], include_late: bool
+    ) -> pa.Table:
+        first, last = start.astimezone(UTC), end.astimezone(UTC)
+        tables = []
+        for day in self._manifest.days(first.date().isoformat(), last.date().isoformat()):
+            table = self._days.load(day).table
+            for version in versions:
+                table = table.append_column(f"score:{version}", self._days.scores(day, version))
+            tables.append(_between(table, first, last))
+        if not tables:
+            fields = [pa.field(f"score:{version}", pa.float64()) for version in versions]
+            return pa.schema([*self._schema, *fields]).empty_table()
+        whole = pa.concat_tables(tables, promote_options="permissive")
+        return whole if include_late else whole.filter(pc.invert(whole["late"]))
+
+    def sweep(self) -> int:
+        self._load()
+        return self._files.sweep(self._manifest)
+
+    def retire(self, before: datetime) -> Sequence[Segment]:
+        day = before.astimezone(UTC).date().isoformat()
+        self._files.delete_set_aside(day)
+        return self._manifest.before(day)
+
+    def delete(self, segments: Iterable[Segment]) -> None:
+        gone = list(segments)
+        self._manifest.remove([one.id for one in gone])
+        self._files.delete(gone)
+        days = {one.event_date for one in gone if one.kind is SegmentKind.ROWS}
+        if self._known is not None:
+            self._known.forget(days)
+        for day in {one.event_date for one in gone}:
+            self._days.forget(day)
+        if any(one.event_date == PENDING for one in gone):
+            self._pending = None
+
+    def _begin(
+        self, sequence: int, normalised: Normalised, kind: str, now: datetime | None
+    ) -> tuple[Staged, SegmentWriter]:
+        """Forget what was not committed, and keep the rows that cannot be used."""
+        self._staged = Staged(sequence)
+        aside = sum(table.nbytes for table in normalised.set_aside)
+        self._files.check_space(2 * (normalised.table.nbytes + aside))
+        for number, table in enumerate(normalised.set_aside):
+            assert now is not None
+            self._files.set_aside(table, now.date().isoformat(), f"{sequence:09}-{kind}-{number}")
+        return self._staged, SegmentWriter(self._files, self._manifest, self._staged)
+
+    def _ingested(self, staged: Staged, normalised: Normalised, **counts: Any) -> Ingested:
+        return Ingested(
+            segments=tuple(staged.segments),
+            replaced=tuple(one.id for one in staged.replaced),
+            rejected=normalised.rejected,
+            **counts,
+        )
+
+    def _with_those_that_waited(
+        self, arrived: NewRows, writer: SegmentWriter, now: datetime
+    ) -> tuple[pa.Table, KnownDays]:
+        """Return the labels that came with the rows, and those that waited for them, with their days."""
+        pending = self._pending_labels()
+        ids = arrived.table["row_id"].combine_chunks()
+        found = pending.of(ids, arrived.hashes)
+        if not found.num_rows:
+            return arrived.labels, arrived.label_days
+        writer.resolve_pending(pending, found, now)
+        places: ArrowArray = pc.index_in(found["row_id"].combine_chunks(), value_set=ids)
+        days = arrived.days[places.to_numpy(zero_copy_only=False)].astype(np.int32)
+        return pa.concat_tables([found, arrived.labels]), np.concatenate([days, arrived.label_days])
+
+    def _is_late(self, arrived: NewRows, watermark: datetime | None) -> Any:
+        """Tell which rows belong to a pane that the watermark had closed before this read."""
+        if watermark is None:
+            return np.zeros(arrived.table.num_rows, dtype=np.bool_)
+        pane = self._data.pane // timedelta(microseconds=1)
+        ends = (microseconds_of(arrived.table["event_at"]) // pane + 1) * pane
+        return ends <= (watermark - EPOCH_START) // timedelta(microseconds=1)
+
+    def _known_rows(self) -> KnownRows:
+        if self._known is None:
+            self._known = KnownRows.load(self._days, self._answer, self._files, self._manifest)
+        return self._known
+
+    def _pending_labels(self) -> PendingLabels:
+        """Return what waits: the labels in pending segments whose rows are not known."""
+        if self._pending is None:
+            tables = [self._files.read(one) for one in self._manifest.of(SegmentKind.LABELS, PENDING)]
+            table = newest([label_schema(self._task).empty_table(), *tables])
+            ids = table["row_id"].combine_chunks()
+            days = self._known_rows().locate(ids, hash_ids(ids))
+            self._pending = PendingLabels(table.filter(pa.array(days == UNKNOWN)))
+        return self._pending
+
+
+def _between(table: pa.Table, start: datetime, end: datetime) -> pa.Table:
+    """Return the rows of ``[start, end)`` from a table in the order of event times."""
+    instants = microseconds_of(table["event_at"])
+    edges = [(edge - EPOCH_START) // timedelta(microseconds=1) for edge in (start, end)]
+    first, last = np.searchsorted(instants, edges)
+    return table.slice(int(first), max(int(last) - int(first), 0))

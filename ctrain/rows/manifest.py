@@ -1,0 +1,100 @@
+"""The committed segments of one policy, by what they hold and for which day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+
+from ctrain.domain import Segment, SegmentKind, Version
+from ctrain.rows.segments import PENDING
+
+_EPOCH = date(1970, 1, 1)
+ABSORB_FROM = 8
+"""A day is left alone until it has so many segments of a kind."""
+
+
+def day_text(day: int) -> str:
+    """Return the ISO date of a number of days since 1970-01-01."""
+    return (_EPOCH + timedelta(days=int(day))).isoformat()
+
+
+def day_number(text: str) -> int:
+    return (date.fromisoformat(text) - _EPOCH).days
+
+
+class Manifest:
+    """Which segments exist, in the order of their commit."""
+
+    def __init__(self, segments: Iterable[Segment]) -> None:
+        self._by_id: dict[str, Segment] = {}
+        self._by_place: dict[tuple[SegmentKind, str, Version | None], list[Segment]] = {}
+        self.add(segments)
+
+    def __iter__(self) -> Iterator[Segment]:
+        return iter(self._by_id.values())
+
+    def add(self, segments: Iterable[Segment]) -> None:
+        for segment in segments:
+            if segment.id in self._by_id:
+                continue
+            self._by_id[segment.id] = segment
+            place = self._by_place.setdefault((segment.kind, segment.event_date, segment.model_version), [])
+            place.append(segment)
+            place.sort(key=lambda one: (one.sequence, one.id))
+
+    def remove(self, ids: Iterable[str]) -> list[Segment]:
+        """Drop segments; return those that were there."""
+        removed = [self._by_id.pop(one) for one in ids if one in self._by_id]
+        for segment in removed:
+            place = (segment.kind, segment.event_date, segment.model_version)
+            self._by_place[place].remove(segment)
+            if not self._by_place[place]:
+                del self._by_place[place]
+        return removed
+
+    def of(self, kind: SegmentKind, day: str, version: Version | None = None) -> list[Segment]:
+        """Return the segments of one kind and day, the earliest first."""
+        return list(self._by_place.get((kind, day, version), ()))
+
+    def days(self, first: str, last: str) -> list[str]:
+        """Return the days from ``first`` to ``last`` that have rows, ascending."""
+        return sorted(
+            day for kind, day, _ in self._by_place if kind is SegmentKind.ROWS and first <= day <= last
+        )
+
+    def before(self, day: str) -> list[Segment]:
+        """Return the segments of days before ``day``, pending labels by the day of their arrival."""
+        return [one for one in self._by_id.values() if _retires_by(one) < day]
+
+    def absorbable(
+        self, kind: SegmentKind, day: str, rows: int, version: Version | None = None
+    ) -> list[Segment]:
+        """Return the newest segments that a new one of ``rows`` rows takes in, so that few remain.
+
+        Each is at most twice as large as all that comes after it: a row is rewritten a logarithmic
+        number of times.
+        """
+        present = self.of(kind, day, version)
+        if len(present) < ABSORB_FROM:
+            return []
+        taken: list[Segment] = []
+        for segment in reversed(present):
+            if segment.rows > 2 * rows:
+                break
+            taken.append(segment)
+            rows += segment.rows
+        return taken[::-1]
+
+    def crowded_scores(self) -> tuple[Version, str] | None:
+        """Return a version and day whose scores lie in many segments."""
+        for (kind, day, version), segments in self._by_place.items():
+            if kind is SegmentKind.SCORES and version is not None and len(segments) >= 2 * ABSORB_FROM:
+                return version, day
+        return None
+
+
+def _retires_by(segment: Segment) -> str:
+    """The day that decides when a segment is too old."""
+    if segment.event_date != PENDING:
+        return segment.event_date
+    return segment.path.split("/")[-2]

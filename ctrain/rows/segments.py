@@ -1,0 +1,164 @@
+"""Segments on disk: immutable Parquet files that appear whole, are durable, and are never changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ctrain.domain import PolicyName, Segment, SegmentKind, Version
+from ctrain.errors import TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PENDING = "pending"
+"""In the place of the event date of labels whose row has not arrived."""
+SPARE_BYTES = 100 * 10**6
+"""Left free on the disk, so that the database can go on."""
+_THREADED_ROWS = 50_000
+_KINDS = tuple(SegmentKind)
+
+
+class SegmentFolder:
+    """The files of one policy's segments; paths in ``Segment`` are relative to ``root``."""
+
+    def __init__(self, root: Path, policy: PolicyName) -> None:
+        self._root = root
+        self._policy = policy
+        self._folder = root / policy
+        self._written: list[Path] = []
+
+    def write(
+        self,
+        kind: SegmentKind,
+        event_date: str,
+        table: pa.Table,
+        sequence: int,
+        *,
+        version: Version | None = None,
+        folder: str = "",
+    ) -> Segment:
+        """Put a table on disk under a new name; ``flush`` makes it durable.
+
+        Raises
+        ------
+        TransientError
+            when the disk is full or cannot be written.
+        """
+        segment_id = uuid.uuid4().hex
+        parts = [
+            kind.value,
+            *([version] if version is not None else []),
+            event_date,
+            *([folder] if folder else []),
+        ]
+        path = self._folder.joinpath(*parts, f"{segment_id}.parquet")
+        self._put(table, path)
+        return Segment(
+            id=segment_id,
+            policy=self._policy,
+            kind=kind,
+            event_date=event_date,
+            path=path.relative_to(self._root).as_posix(),
+            rows=table.num_rows,
+            bytes=path.stat().st_size,
+            sequence=sequence,
+            model_version=version,
+        )
+
+    def set_aside(self, table: pa.Table, day: str, name: str) -> None:
+        """Keep rows that cannot be used where a person finds them; the same name is overwritten."""
+        self._put(table, self._folder / "rejected" / day / f"{name}.parquet")
+
+    def read(self, segment: Segment, columns: Sequence[str] | None = None) -> pa.Table:
+        file = pq.ParquetFile(self._root / segment.path)
+        return file.read(
+            columns=list(columns) if columns else None, use_threads=segment.rows >= _THREADED_ROWS
+        )
+
+    def flush(self) -> None:
+        """Make everything written since the last flush survive a loss of power."""
+        for path in self._written:
+            _sync(path)
+        for folder in {parent for path in self._written for parent in self._ancestors(path)}:
+            _sync(folder)
+        self._written.clear()
+
+    def delete(self, segments: Iterable[Segment]) -> None:
+        for segment in segments:
+            path = self._root / segment.path
+            path.unlink(missing_ok=True)
+            self._remove_if_empty(path.parent)
+
+    def delete_set_aside(self, before: str) -> None:
+        """Delete what was set aside on days before ``before``."""
+        rejected = self._folder / "rejected"
+        for folder in sorted(rejected.iterdir()) if rejected.is_dir() else []:
+            if folder.name < before:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def sweep(self, kept: Iterable[Segment]) -> int:
+        """Delete the files of segments that are not among ``kept``; return how many."""
+        names = {segment.path for segment in kept}
+        orphans = [path for path in self._files() if path.relative_to(self._root).as_posix() not in names]
+        for path in orphans:
+            path.unlink(missing_ok=True)
+            self._remove_if_empty(path.parent)
+        return len(orphans)
+
+    def check_space(self, needed_bytes: int) -> None:
+        """Raise TransientError unless so much can be written and some room is left."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self._folder).free
+        if free < needed_bytes + SPARE_BYTES:
+            raise TransientError(
+                f"{self._folder}: {free // 10**6} MB are free, "
+                f"{(needed_bytes + SPARE_BYTES) // 10**6} MB are needed to take in rows",
+                retry_in=timedelta(minutes=1),
+            )
+
+    def _put(self, table: pa.Table, path: Path) -> None:
+        partial = path.with_name(f".{path.name}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            options: dict[str, Any] = {"compression": "zstd", "use_dictionary": _texts(table.schema)}
+            pq.write_table(table, partial, **options)
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise TransientError(
+                f"{path.parent}: a segment cannot be written: {error}", timedelta(minutes=1)
+            ) from error
+        self._written.append(path)
+
+    def _files(self) -> Iterator[Path]:
+        for kind in _KINDS:
+            yield from (path for path in (self._folder / kind.value).rglob("*") if path.is_file())
+
+    def _ancestors(self, path: Path) -> list[Path]:
+        return [parent for parent in path.parents if parent.is_relative_to(self._root)]
+
+    def _remove_if_empty(self, folder: Path) -> None:
+        if folder != self._folder and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _texts(schema: pa.Schema) -> list[str]:
+    """Columns that gain from a dictionary: texts, but not ids."""
+    return [field.name for field in schema if pa.types.is_string(field.type) and field.name != "row_id"]
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
