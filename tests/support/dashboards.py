@@ -34,7 +34,8 @@ def panel_queries(dashboard: dict[str, Any]) -> list[PanelQuery]:
         for target in panel.get("targets", [])
     ]
     found += [
-        PanelQuery(f"annotation {one['name']}", one["expr"]) for one in dashboard["annotations"]["list"]
+        PanelQuery(f"annotation {one['name']}", one["target"]["expr"])
+        for one in dashboard["annotations"]["list"]
     ]
     return [PanelQuery(one.where, fill(one.expression)) for one in found]
 
