@@ -8,7 +8,7 @@ restart continues exactly where the last commit stood.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,24 @@ class Progress:
     clipped_share: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One block: when it ended, its mean difference, and the rows behind it."""
+
+    end: datetime
+    mean: float
+    rows: int
+    clipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is looked at after each block, and at which error rate the shown bounds hold."""
+
+    alpha: float
+    enough: Callable[[Progress], bool]
+
+
 def begin(run: Run, phase: str, origin: datetime, block: timedelta, scale: float | None) -> Run:
     """The run with an empty comparison of ``phase`` whose first block starts at ``origin`` or later."""
     start = floor_to(origin, block)
@@ -61,46 +79,71 @@ def begin(run: Run, phase: str, origin: datetime, block: timedelta, scale: float
     )
 
 
-def fold(watch: Watch, run: Run, phase: str, alpha: float, new: Version, old: Version) -> Progress:
-    """Fold every block that has matured; d = loss of ``new`` - loss of ``old`` on the same rows."""
+def fold(
+    watch: Watch,
+    run: Run,
+    phase: str,
+    new: Version,
+    old: Version,
+    look: Look,
+    last_at: datetime | None = None,
+) -> Progress:
+    """Fold matured blocks in order, up to the one after which ``look`` has seen enough.
+
+    d = loss of ``new`` - loss of ``old`` on the same rows. However many blocks a tick finds, each is
+    looked at, so a backlog comes to the verdict that a daemon which saw every block came to. No
+    block that ends after ``last_at`` is folded.
+    """
     found = found_in(run, phase)
-    state = ComparisonState.from_json(found["state"])
     block = timedelta(seconds=found["block_seconds"])
     start = datetime.fromisoformat(found["next_block"])
-    end = _last_matured(watch, start, block)
+    end = _last_matured(watch, start, block, last_at)
+    before = Progress(run, ComparisonState.from_json(found["state"]), folded_until=start)
     if end == start:
-        return Progress(run, state, folded_until=start, clipped_share=_share(found, state))
+        return replace(before, clipped_share=_share(found))
     scored = load_scored(watch, (old, new), start, end)
     if scored.state != "ready":
-        return Progress(
-            run,
-            state,
-            waiting=scored.state == "pending",
-            failure=scored.message if scored.state == "failed" else "",
-            folded_until=start,
-            clipped_share=_share(found, state),
-        )
-    points = []
-    clipped_rows = int(found["clipped_rows"])
-    for block_end, mean, rows, clipped in _blocks(watch, scored, new, old, start, end, block, found["scale"]):
-        state = state.with_block(mean, rows)
-        clipped_rows += clipped
-        points.append((block_end, _point(state, alpha, mean, rows)))
-    following = {"next_block": end.isoformat(), "state": state.to_json(), "clipped_rows": clipped_rows}
-    run = with_details(run, phase, following)
-    return Progress(
-        run, state, tuple(points), folded_until=end, clipped_share=_share(found_in(run, phase), state)
+        failure = scored.message if scored.state == "failed" else ""
+        return replace(before, waiting=not failure, failure=failure, clipped_share=_share(found))
+    for compared in _blocks(watch, scored, new, old, start, end, block, found["scale"]):
+        before = _with_block(before, phase, compared, look.alpha)
+        if look.enough(before):
+            return before
+    run = with_details(before.run, phase, {"next_block": end.isoformat()})
+    return replace(before, run=run, folded_until=end, clipped_share=_share(found_in(run, phase)))
+
+
+def _with_block(before: Progress, phase: str, compared: Compared, alpha: float) -> Progress:
+    state = before.state.with_block(compared.mean, compared.rows)
+    found = found_in(before.run, phase)
+    following = {
+        "next_block": compared.end.isoformat(),
+        "state": state.to_json(),
+        "clipped_rows": int(found["clipped_rows"]) + compared.clipped,
+    }
+    run = with_details(before.run, phase, following)
+    point = (compared.end, _point(state, alpha, compared.mean, compared.rows))
+    return replace(
+        before,
+        run=run,
+        state=state,
+        points=(*before.points, point),
+        folded_until=compared.end,
+        clipped_share=_share(found_in(run, phase)),
     )
 
 
-def _share(found: Any, state: ComparisonState) -> float:
-    return int(found["clipped_rows"]) / state.rows if state.rows else 0.0
+def _share(found: Any) -> float:
+    rows = ComparisonState.from_json(found["state"]).rows
+    return int(found["clipped_rows"]) / rows if rows else 0.0
 
 
-def _last_matured(watch: Watch, start: datetime, block: timedelta) -> datetime:
+def _last_matured(watch: Watch, start: datetime, block: timedelta, last_at: datetime | None) -> datetime:
     """End of the last whole block after ``start`` whose labels have matured."""
     with watch.store.read() as tx:
         until = matured_until(tx.ingest_state(watch.name), watch.policy)
+    if until is not None and last_at is not None:
+        until = min(until, last_at)
     if until is None or until <= start:
         return start
     return start + block * min((until - start) // block, BLOCKS_PER_TICK)
@@ -115,8 +158,8 @@ def _blocks(
     end: datetime,
     block: timedelta,
     scale: float | None,
-) -> Iterator[tuple[datetime, float, int, int]]:
-    """End, mean difference, rows and clipped rows of each block that has comparable rows."""
+) -> Iterator[Compared]:
+    """Each block that has comparable rows, in order."""
     assert scored.labels is not None
     assert scored.scores is not None
     task, metric = watch.policy.model.task, watch.policy.model.metric
@@ -132,7 +175,8 @@ def _blocks(
         inside = slice(positions[index], positions[index + 1])
         values = differences[inside][usable[inside]]
         if values.size:
-            yield block_end, float(values.mean()), int(values.size), round(share * values.size)
+            clipped = round(share * values.size)
+            yield Compared(block_end, float(values.mean()), int(values.size), clipped)
 
 
 def _edges(start: datetime, end: datetime, block: timedelta) -> list[datetime]:

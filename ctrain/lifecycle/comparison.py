@@ -39,12 +39,20 @@ class ShadowJudgement:
     reason: str
     bounds: Bounds
 
+    @property
+    def decided(self) -> bool:
+        return self.verdict is not ShadowVerdict.OBSERVE
+
 
 @dataclass(frozen=True, slots=True)
 class ProbationJudgement:
     verdict: ProbationVerdict
     reason: str
     bounds: Bounds
+
+    @property
+    def decided(self) -> bool:
+        return self.verdict is not ProbationVerdict.OBSERVE
 
 
 def judge_shadow(

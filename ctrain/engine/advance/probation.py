@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Run
-from ctrain.engine.comparison import Progress, fold, measure, save_points
+from ctrain.engine.comparison import Look, Progress, fold, measure, save_points
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move
-from ctrain.lifecycle.comparison import ProbationVerdict, judge_probation
+from ctrain.lifecycle.comparison import ProbationJudgement, ProbationVerdict, judge_probation
 from ctrain.lifecycle.transitions import RunEvent
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ def watch_probation(watch: Watch, run: Run) -> Step:
         name = champion.version if champion else "no version"
         move(watch, run, RunEvent.SUPERSEDE, f"the champion alias names {name}: someone else moved it")
         return MOVED
-    progress = fold(watch, run, "probation", watch.policy.probation.alpha, challenger, previous)
+    look = Look(watch.policy.probation.alpha, lambda progress: _judged(watch, progress).decided)
+    progress = fold(watch, run, "probation", challenger, previous, look)
     if progress.waiting:
         return WAITING
     if progress.failure:
@@ -44,29 +45,26 @@ def _unscorable(watch: Watch, run: Run, progress: Progress) -> Step:
     return WAITING
 
 
-def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
-    found = found_in(progress.run, "probation")
-    assert progress.folded_until is not None
-    judgement = judge_probation(
+def _judged(watch: Watch, progress: Progress) -> ProbationJudgement:
+    return judge_probation(
         watch.policy.probation,
         progress.state,
-        started_at=datetime.fromisoformat(found["since"]),
+        started_at=datetime.fromisoformat(found_in(progress.run, "probation")["since"]),
         observed_until=progress.folded_until,
         now=watch.clock.now(),
+        clipped_share=progress.clipped_share,
     )
-    if judgement.verdict is ProbationVerdict.OBSERVE and not progress.points:
-        return IDLE
+
+
+def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
+    judgement = _judged(watch, progress)
     measure(watch, progress)
-    if judgement.verdict is ProbationVerdict.OBSERVE:
-        keep(watch, progress.run, also=save_points(run, progress))
+    if judgement.verdict is not ProbationVerdict.OBSERVE:
+        event = RunEvent.ACCEPT if judgement.verdict is ProbationVerdict.ACCEPT else RunEvent.ROLL_BACK
+        evidence = progress.state.to_json()
+        move(watch, progress.run, event, judgement.reason, evidence=evidence, also=save_points(run, progress))
         return MOVED
-    event = RunEvent.ACCEPT if judgement.verdict is ProbationVerdict.ACCEPT else RunEvent.ROLL_BACK
-    move(
-        watch,
-        progress.run,
-        event,
-        judgement.reason,
-        evidence=progress.state.to_json(),
-        also=save_points(run, progress),
-    )
+    if progress.run == run:
+        return IDLE
+    keep(watch, progress.run, also=save_points(run, progress))
     return MOVED

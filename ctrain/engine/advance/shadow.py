@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Run
-from ctrain.engine.comparison import Progress, begin, fold, measure, save_points
+from ctrain.engine.comparison import Look, Progress, begin, fold, measure, save_points
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move
-from ctrain.lifecycle.comparison import ShadowVerdict, judge_shadow
+from ctrain.lifecycle.comparison import ShadowJudgement, ShadowVerdict, judge_shadow
 from ctrain.lifecycle.transitions import RunEvent
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def shadow(watch: Watch, run: Run) -> Step:
@@ -24,7 +26,10 @@ def shadow(watch: Watch, run: Run) -> Step:
     challenger, champion = run.challenger_version, run.champion_version
     assert challenger is not None
     assert champion is not None
-    progress = fold(watch, run, "shadow", watch.policy.shadow.alpha, challenger, champion)
+    origin = datetime.fromisoformat(found_in(run, "shadow")["origin"])
+    look = Look(watch.policy.shadow.alpha, lambda progress: _judged(watch, progress, origin).decided)
+    last_at = origin + watch.policy.shadow.max_duration
+    progress = fold(watch, run, "shadow", challenger, champion, look, last_at)
     if progress.failure:
         move(watch, run, RunEvent.FAIL, progress.failure)
         return MOVED
@@ -55,28 +60,34 @@ def _superseded(watch: Watch, run: Run) -> bool:
     return True
 
 
-def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
-    spec = watch.policy.shadow
-    origin = datetime.fromisoformat(found_in(progress.run, "shadow")["origin"])
-    assert progress.folded_until is not None
-    judgement = judge_shadow(
-        spec,
+def _judged(
+    watch: Watch, progress: Progress, origin: datetime, deadline_at: datetime = NEVER
+) -> ShadowJudgement:
+    """The verdict on what has been folded; the deadline counts only once no block is left to fold."""
+    return judge_shadow(
+        watch.policy.shadow,
         progress.state,
         started_at=origin,
         observed_until=progress.folded_until,
-        deadline_at=_deadline(watch, origin),
+        deadline_at=deadline_at,
         now=watch.clock.now(),
         clipped_share=progress.clipped_share,
     )
-    if judgement.verdict is ShadowVerdict.OBSERVE and not progress.points:
-        return IDLE
+
+
+def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
+    origin = datetime.fromisoformat(found_in(progress.run, "shadow")["origin"])
+    deadline_at = NEVER if progress.points else _deadline(watch, origin)
+    judgement = _judged(watch, progress, origin, deadline_at)
     measure(watch, progress)
-    if judgement.verdict is ShadowVerdict.OBSERVE:
-        keep(watch, progress.run, also=save_points(run, progress))
+    if judgement.verdict is not ShadowVerdict.OBSERVE:
+        event = RunEvent.PROMOTE if judgement.verdict is ShadowVerdict.PROMOTE else RunEvent.REJECT
+        evidence = progress.state.to_json()
+        move(watch, progress.run, event, judgement.reason, evidence=evidence, also=save_points(run, progress))
         return MOVED
-    event = RunEvent.PROMOTE if judgement.verdict is ShadowVerdict.PROMOTE else RunEvent.REJECT
-    evidence = progress.state.to_json()
-    move(watch, progress.run, event, judgement.reason, evidence=evidence, also=save_points(run, progress))
+    if progress.run == run:
+        return IDLE
+    keep(watch, progress.run, also=save_points(run, progress))
     return MOVED
 
 
