@@ -20,6 +20,7 @@ MINUTES_TO_DAYS = (
 )
 
 
+FAULTS = ("transient", "unexpected")
 CAUSES = ("probation", "person")
 
 
@@ -61,10 +62,12 @@ _TABLE = (
     Metric("config_last_reload_successful", Kind.GAUGE, "1 when the policies on disk are in force.", ()),
     Metric("tick_duration_seconds", Kind.HISTOGRAM, "Time of a policy's tick.", (), SECONDS),
     _gauge("tick_last_success_timestamp_seconds", "Unix time of the last tick without a fault."),
-    _counter("tick_failures_total", "Ticks that a fault ended, by kind of fault.", "kind"),
+    _counter("tick_failures_total", "Ticks that a fault ended, by kind of fault.", "kind", starts=FAULTS),
     _counter("rows_ingested_total", "Rows that reached the row log."),
     _counter("rows_late_total", "Rows that came after their pane was closed."),
-    _counter("rows_rejected_total", "Rows and files that were set aside.", "reason"),
+    _counter(
+        *("rows_rejected_total", "Rows and files that were set aside.", "reason"), starts=("duplicate_id",)
+    ),
     _gauge("source_lag_seconds", "Present time minus the newest event time that was read."),
     _gauge("label_coverage_ratio", "Labels that have arrived, per row."),
     _gauge("monitor_value", "What a monitor measured last, on its own scale.", "monitor"),
