@@ -74,7 +74,7 @@ def _copied(settings: Settings, folder: Path) -> Settings:
             shutil.copy(settings.home / CLOCK_FILE, folder / CLOCK_FILE)
     tracking_uri = settings.tracking_uri
     if tracking_uri is None and (settings.home / "mlflow.db").exists():
-        from ctrain.registry import embedded_tracking_uri
+        from ctrain.registry.embedded import embedded_tracking_uri
 
         tracking_uri = embedded_tracking_uri(settings.home)
     return replace(

@@ -121,32 +121,37 @@ def open_existing_database(settings: Settings) -> Store:
     return open_database(settings)
 
 
+def open_tracking(settings: Settings) -> str:
+    """MLflow's address: the configured one, or the embedded one, created when absent."""
+    from ctrain.registry.embedded import prepare_embedded
+
+    return settings.tracking_uri or prepare_embedded(settings.home)
+
+
 def open_shell(settings: Settings, telemetry: Telemetry) -> Shell:
     """All adapters on the real world; children start when they are first needed."""
-    from ctrain.launchers import ProcessLauncher
-    from ctrain.registry import MlflowRegistry, embedded_tracking_uri, prepare_embedded
+    from ctrain.launchers.process import ProcessLauncher
+    from ctrain.registry.client import MlflowRegistry
     from ctrain.rows import ParquetRowLogs
     from ctrain.rows.workspace import FolderWorkspace
-    from ctrain.scoring import ScorerPool
+    from ctrain.scoring.pool import ScorerPool
     from ctrain.sources import FileSources
 
     store = open_database(settings)
-    tracking_uri = settings.tracking_uri
-    if tracking_uri is None:
-        prepare_embedded(settings.home)
-        tracking_uri = embedded_tracking_uri(settings.home)
+    tracking_uri = open_tracking(settings)
+    timer = RealTimer()
     return Shell(
         settings=settings,
         store=store,
         registry=MlflowRegistry(tracking_uri),
-        launcher=ProcessLauncher(tracking_uri),
-        scorer=ScorerPool(tracking_uri),
+        launcher=ProcessLauncher(tracking_uri, timer),
+        scorer=ScorerPool(tracking_uri, timer),
         workspace=FolderWorkspace(settings.runs_folder),
         row_logs=ParquetRowLogs(settings.rows_folder, store),
         sources=FileSources(),
         telemetry=telemetry,
         clock=open_clock(settings.home),
-        timer=RealTimer(),
+        timer=timer,
     )
 
 
