@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +11,14 @@ from ctrain.clocks import RealTimer, StreamClockFile
 from ctrain.demo.daemon import DaemonChild, Stage, choose_listen, give_trigger
 from ctrain.demo.flights import load_flights
 from ctrain.demo.home import POLICY_NAME, find_policy, prepare_home
-from ctrain.demo.production import Predict, Production, mlflow_loader
+from ctrain.demo.production import Production, mlflow_alias, mlflow_loader
 from ctrain.demo.replay import UNTIL, Cast, Plan, Replay
 from ctrain.demo.screen import Screen
 from ctrain.demo.sight import Watcher
+from ctrain.registry.embedded import embedded_tracking_uri
 
 if TYPE_CHECKING:
     from ctrain.demo.summary import Summary
-    from ctrain.domain import Version
 
 QUIET_MLFLOW = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -57,7 +56,9 @@ def perform(stage: Stage, screen: Screen, until: datetime = UNTIL) -> Summary:
     with DaemonChild(stage) as daemon:
         flights = load_flights()
         clock.wait_until_quiet(plan.starts_at, 120.0, daemon.alive)
-        cast = _cast(stage, daemon, clock, timer, Production(flights, stage.stream, _load(stage)))
+        tracking_uri = embedded_tracking_uri(stage.home)
+        production = Production(flights, stage.stream, mlflow_loader(tracking_uri, POLICY_NAME))
+        cast = _cast(stage, daemon, clock, timer, production)
         with screen:
             return Replay(stage, cast, screen, plan).play(started_seconds)
 
@@ -71,22 +72,8 @@ def _cast(
         production=production,
         clock=clock,
         timer=timer,
-        champion=_champion_alias(stage),
+        champion=mlflow_alias(embedded_tracking_uri(stage.home), POLICY_NAME, "champion"),
         watching=Watcher(open_store(f"sqlite:///{stage.home / 'state.db'}")),
         give_trigger=lambda staging: give_trigger(stage, staging),
         alive=daemon.alive,
     )
-
-
-def _load(stage: Stage) -> Callable[[Version], Predict]:
-    from ctrain.registry import embedded_tracking_uri
-
-    return mlflow_loader(embedded_tracking_uri(stage.home), POLICY_NAME)
-
-
-def _champion_alias(stage: Stage) -> Callable[[], Version | None]:
-    """Return what asks the registry which version serves, as production does before each step."""
-    from ctrain.registry import MlflowRegistry, embedded_tracking_uri
-
-    registry = MlflowRegistry(embedded_tracking_uri(stage.home))
-    return lambda: registry.alias(POLICY_NAME, "champion")

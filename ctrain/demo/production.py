@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from ctrain.demo.flights import CATEGORICAL, FEATURES
 from ctrain.demo.ledger import Ledger
+from ctrain.domain import Version
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-    from ctrain.domain import Version
 
 LABELS_AFTER = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -97,6 +96,24 @@ class Production:
         if version not in self._models:
             self._models[version] = self._load(version)
         return self._models[version]
+
+
+def mlflow_alias(tracking_uri: str, model: str, alias: str) -> Callable[[], Version | None]:
+    """Return what reads which version the alias names; None when there is no such alias or model."""
+
+    def read() -> Version | None:
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = MlflowClient(tracking_uri).get_model_version_by_alias(model, alias)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+        return Version(str(found.version))
+
+    return read
 
 
 def mlflow_loader(tracking_uri: str, model: str) -> Callable[[Version], Predict]:
