@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def build_rows(
     )
 
 
-def build_labels(labels: dict[str, float | None]) -> pa.Table:
+def build_labels(labels: Mapping[str, float | None]) -> pa.Table:
     return pa.table(
         {
             "flight_id": pa.array(list(labels), pa.string()),

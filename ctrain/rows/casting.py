@@ -185,13 +185,14 @@ def _cast_timestamps(array: ArrowArray, zone: str | None) -> Cast:
 def _cast_instant_texts(array: ArrowArray, zone: str | None) -> CastInstants:
     array = pc.utf8_trim_whitespace(array)
     has_offset = pc.match_substring_regex(array, _OFFSET)
-    naive = _mask(pc.invert(has_offset)) if zone is None else _none(array)
     aware = _parse(pc.if_else(has_offset, array, None), INSTANT, ZoneInfo("UTC"))
     local = _parse(pc.if_else(pc.invert(has_offset), array, None), pa.timestamp("us"), None)
     unknown = _mask(pc.is_valid(array)) & _mask(pc.and_(pc.is_null(aware), pc.is_null(local)))
     first, far = _cast_timestamps(aware, None)
     second, out = _cast_timestamps(local, zone)
-    return CastInstants(pc.coalesce(first, second), (unknown | far | out) & ~naive, naive)
+    naive = _mask(pc.is_valid(second)) if zone is None else _none(array)
+    instants = first if zone is None else pc.coalesce(first, second)
+    return CastInstants(instants, unknown | far | out, naive)
 
 
 def _parse(texts: ArrowArray, kind: pa.DataType, zone: ZoneInfo | None) -> ArrowArray:

@@ -152,7 +152,8 @@ def _overlaid(table: pa.Table, column: ArrowArray, news: pa.Table, name: str) ->
     values = news[name].combine_chunks().take(_one(positions))
     old = _one(column)
     if old.type != values.type:
-        old = old.cast(values.type) if old.null_count == len(old) else old
+        if old.null_count == len(old):
+            old = pa.array([None] * len(old), values.type)
         values = values.cast(old.type)
     if pa.types.is_nested(values.type):
         return pc.coalesce(values, old)

@@ -202,7 +202,7 @@ class ParquetRowLog:
         """Forget what was not committed, and keep the rows that cannot be used."""
         self._staged = Staged(sequence)
         aside = sum(table.nbytes for table in normalised.set_aside)
-        self._files.check_space(2 * (normalised.table.nbytes + aside))
+        self._files.begin(2 * (normalised.table.nbytes + aside))
         for number, table in enumerate(normalised.set_aside):
             assert now is not None
             self._files.set_aside(table, now.date().isoformat(), f"{sequence:09}-{kind}-{number}")

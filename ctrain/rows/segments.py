@@ -114,8 +114,15 @@ class SegmentFolder:
             self._remove_if_empty(path.parent)
         return len(orphans)
 
-    def check_space(self, needed_bytes: int) -> None:
-        """Raise TransientError unless so much can be written and some room is left."""
+    def begin(self, needed_bytes: int) -> None:
+        """Begin the segments of one read; what an earlier one wrote and never flushed is an orphan.
+
+        Raises
+        ------
+        TransientError
+            unless so much can be written and some room is left.
+        """
+        self._written.clear()
         self._folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self._folder).free
         if free < needed_bytes + SPARE_BYTES:

@@ -1,0 +1,139 @@
+"""Every source type has one meaning in the row log, or is marked as bad."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ctrain.rows.casting import cast_instant, cast_label, cast_number, cast_prediction, cast_text
+
+NAN, INFINITY = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("array", "values", "bad"),
+    [
+        (pa.array([1, None], pa.int8()), [1.0, None], []),
+        (pa.array([2**60], pa.int64()), [float(2**60)], []),
+        (pa.array([True, False]), [1.0, 0.0], []),
+        (pa.array([1.5, NAN, INFINITY]), [1.5, None, INFINITY], []),
+        (pa.array([1.5], pa.float32()), [1.5], []),
+        (pa.array([Decimal("1.25")]), [1.25], []),
+        (
+            pa.array(["1", " 2.5 ", "-1e3", "", "NaN", None, "many"]),
+            [1.0, 2.5, -1000.0, None, None, None, None],
+            [6],
+        ),
+        (pa.array(["1", "x"]).dictionary_encode(), [1.0, None], [1]),
+        (pa.array([None, None]), [None, None], []),
+        (pa.array(["7"], pa.large_string()), [7.0], []),
+        (pa.array([], pa.int64()), [], []),
+    ],
+)
+def test_numbers(array: Any, values: list[Any], bad: list[int]) -> None:
+    cast = cast_number(array)
+    assert cast.values.to_pylist() == values
+    assert np.flatnonzero(cast.bad).tolist() == bad
+
+
+@pytest.mark.parametrize(
+    ("array", "values", "bad"),
+    [
+        (pa.array(["a", None]), ["a", None], []),
+        (pa.array(["a", "b"]).dictionary_encode(), ["a", "b"], []),
+        (pa.array([7, None]), ["7", None], []),
+        (pa.array([7.0, NAN, 0.5]), ["7", None, "0.5"], []),
+        (pa.array([True]), ["true"], []),
+        (pa.array([b"ab"]), ["ab"], []),
+        (pa.array([b"ab", b"\xff"]), ["ab", None], [1]),
+        (pa.array([bytes(range(16)), None], pa.binary(16)), ["000102030405060708090a0b0c0d0e0f", None], []),
+        (pa.array(["a"], pa.string_view()), ["a"], []),
+        (pa.array([date(2013, 1, 2)]), ["2013-01-02"], []),
+        (pa.nulls(1), [None], []),
+    ],
+)
+def test_texts(array: Any, values: list[Any], bad: list[int]) -> None:
+    cast = cast_text(array)
+    assert cast.values.to_pylist() == values
+    assert cast.values.type == pa.string()
+    assert np.flatnonzero(cast.bad).tolist() == bad
+
+
+NOON = datetime(2013, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("array", "zone", "values", "bad", "naive"),
+    [
+        (pa.array([NOON, None], pa.timestamp("us", tz="UTC")), None, [NOON, None], [], []),
+        (pa.array([NOON], pa.timestamp("s", tz="Asia/Tokyo")), None, [NOON], [], []),
+        (pa.array([NOON], pa.timestamp("ns", tz="UTC")), None, [NOON], [], []),
+        (pa.array([datetime(2013, 1, 1, 7)], pa.timestamp("ms")), "America/New_York", [NOON], [], []),  # noqa: DTZ001 - naive on purpose
+        (pa.array([date(2013, 1, 1)]), "UTC", [datetime(2013, 1, 1, tzinfo=UTC)], [], []),
+        (pa.array([-1, 2**62], pa.timestamp("s", tz="UTC")), None, [None, None], [0, 1], []),
+        (pa.array([2**40], pa.timestamp("s")), "UTC", [None], [0], []),
+        (pa.array(["2013-01-01T12:00:00Z", "2013-01-01T13:00:00+01:00"]), None, [NOON, NOON], [], []),
+        (pa.array(["2013-01-01 12:00:00.000001+0000"]), None, [NOON.replace(microsecond=1)], [], []),
+        (pa.array(["2013-01-01T07:00:00", "soon", None]), "America/New_York", [NOON, None, None], [1], []),
+        (pa.array(["2013-01-01T07:00:00", "soon"]), None, [None, None], [1], [0]),
+        (pa.array(["1901-01-01T00:00:00Z"]), None, [None], [0], []),
+        (pa.nulls(1), None, [None], [], []),
+    ],
+)
+def test_instants(array: Any, zone: str | None, values: list[Any], bad: list[int], naive: list[int]) -> None:
+    cast = cast_instant(array, zone)
+    assert cast.values.to_pylist() == values
+    assert cast.values.type == pa.timestamp("us", tz="UTC")
+    assert np.flatnonzero(cast.bad).tolist() == bad
+    assert np.flatnonzero(cast.naive).tolist() == naive
+
+
+@pytest.mark.parametrize(
+    ("local", "instant"),
+    [
+        ("2013-11-03T01:30:00", "2013-11-03T05:30:00+00:00"),  # twice: the first is meant
+        ("2013-03-10T02:30:00", "2013-03-10T06:59:59.999999+00:00"),  # skipped: when it was skipped
+    ],
+)
+def test_hours_of_daylight_saving(local: str, instant: str) -> None:
+    array = pa.array([datetime.fromisoformat(local)], pa.timestamp("us"))
+    assert cast_instant(array, "America/New_York").values.to_pylist() == [datetime.fromisoformat(instant)]
+
+
+@pytest.mark.parametrize(
+    ("task", "array", "values", "bad"),
+    [
+        ("binary", pa.array([0, 1, None, 2]), [0.0, 1.0, None, None], [3]),
+        ("binary", pa.array([True, False]), [1.0, 0.0], []),
+        ("binary", pa.array(["true", "0", "yes"]), [1.0, 0.0, None], [2]),
+        ("binary", pa.array([0.5, NAN]), [None, None], [0]),
+        ("regression", pa.array([1.5, NAN, INFINITY]), [1.5, None, None], [2]),
+        ("multiclass", pa.array([3.0, None]), ["3", None], []),
+        ("multiclass", pa.array(["cat"]), ["cat"], []),
+    ],
+)
+def test_labels(task: str, array: Any, values: list[Any], bad: list[int]) -> None:
+    cast = cast_label(array, task)
+    assert cast.values.to_pylist() == values
+    assert np.flatnonzero(cast.bad).tolist() == bad
+
+
+@pytest.mark.parametrize(
+    ("task", "array", "values", "bad"),
+    [
+        ("binary", pa.array([0.25, None, NAN, 1.5, -0.1]), [0.25, None, None, None, None], [3, 4]),
+        ("binary", pa.array([True]), [1.0], []),
+        ("regression", pa.array([-3, 4]), [-3.0, 4.0], []),
+        ("regression", pa.array([INFINITY]), [None], [0]),
+        ("multiclass", pa.array(["cat"]), ["cat"], []),
+    ],
+)
+def test_predictions(task: str, array: Any, values: list[Any], bad: list[int]) -> None:
+    cast = cast_prediction(array, task)
+    assert cast.values.to_pylist() == values
+    assert np.flatnonzero(cast.bad).tolist() == bad
