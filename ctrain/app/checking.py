@@ -61,7 +61,7 @@ def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> 
 def _settled(watch: Watch) -> bool:
     moved = ingest(watch)
     observed = observe(watch)
-    observe_freshness(watch)
+    observe_freshness(watch, watch.clock.now())
     return not moved and not observed.panes and not observed.waiting
 
 

@@ -31,8 +31,6 @@ STREAM_DELAY = timedelta(milliseconds=10)
 FAULT_DELAY = timedelta(seconds=5)
 TICK_THREADS = 4
 LEASE = "daemon"
-FULL_TICK_EVERY = 100
-"""On stream time, how many looks at an unmoved clock pass between two full ticks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class TickLoop:
         self._telemetry = telemetry
         self._rhythm = rhythm
         self._quiet_at: dict[PolicyName, datetime] = {}
-        self._looks: dict[PolicyName, int] = {}
+        self._busy: set[PolicyName] = set()
         self._ticked_at: dict[PolicyName, float] = {}
         self._lock = threading.Lock()
         self._turns: dict[PolicyName, threading.Lock] = {}
@@ -155,10 +153,11 @@ class TickLoop:
 
     def _tick_once(self, name: PolicyName) -> timedelta:
         now = self._clock.now()
-        if self._nothing_since(name, now):
+        all_read = self._quiet_at.get(name) == now and isinstance(self._clock, StreamClock)
+        if all_read and not self._asked(name):
             return STREAM_DELAY
         started = self._timer.monotonic()
-        ticked = self._guarded(self._watches[name])
+        ticked = self._guarded(self._watches[name], read=not all_read)
         if isinstance(ticked, timedelta):
             return ticked
         ended = self._timer.monotonic()
@@ -169,15 +168,15 @@ class TickLoop:
         )
         return self._next_delay(name, ticked, now)
 
-    def _nothing_since(self, name: PolicyName, now: datetime) -> bool:
-        """On stream time: the clock has not moved since everything was done, so neither has anything."""
-        if not isinstance(self._clock, StreamClock) or self._quiet_at.get(name) != now:
-            return False
-        self._looks[name] = self._looks.get(name, 0) + 1
-        return self._looks[name] % FULL_TICK_EVERY != 0
+    def _asked(self, name: PolicyName) -> bool:
+        """On stream time, between two instants: somebody wants something, or it is being done."""
+        watch = self._watches[name]
+        with watch.store.read() as tx:
+            return bool(tx.open_requests(name)) or name in self._busy
 
     def _next_delay(self, name: PolicyName, ticked: Ticked, now: datetime) -> timedelta:
         on_stream = isinstance(self._clock, StreamClock)
+        (self._busy.discard if ticked.quiet else self._busy.add)(name)
         if ticked.moved:
             return timedelta(0)
         if ticked.waiting:
@@ -194,13 +193,13 @@ class TickLoop:
             if all(self._quiet_at.get(other) == now for other in self._watches):
                 self._clock.acknowledge(now)
 
-    def _guarded(self, watch: Watch) -> Ticked | timedelta:
+    def _guarded(self, watch: Watch, *, read: bool) -> Ticked | timedelta:
         """The tick boundary of a policy: whatever happens inside, the other policies go on.
 
         A duration says after how long to try again.
         """
         try:
-            return tick(watch)
+            return tick(watch, read=read)
         except StateConflict as error:
             self._fault(watch, "state_conflict", error)
             return BUSY_DELAY

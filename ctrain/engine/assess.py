@@ -62,11 +62,11 @@ def assess(
             assert_never(monitor)
 
 
-def freshness(watch: Watch, name: MonitorName, monitor: FreshnessMonitor) -> Verdict:
+def freshness(watch: Watch, name: MonitorName, monitor: FreshnessMonitor, now: datetime) -> Verdict:
     """Freshness follows the clock, not panes: stale data closes none."""
     with watch.store.read() as tx:
         newest = tx.ingest_state(watch.name).newest_event_at
-    return assess_freshness(name, monitor, newest, watch.clock.now())
+    return assess_freshness(name, monitor, newest, now)
 
 
 def inconclusive(

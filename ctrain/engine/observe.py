@@ -119,8 +119,11 @@ def fold_triggers(
             tx.save_trigger_state(watch.name, after)
 
 
-def observe_freshness(watch: Watch) -> bool:
-    """Record a freshness verdict when its status changes; stale data closes no pane that could."""
+def observe_freshness(watch: Watch, now: datetime) -> bool:
+    """Record a freshness verdict when its status changes; stale data closes no pane that could.
+
+    ``now`` was read before the data, so that data that came since is never judged by an older clock.
+    """
     changed = False
     clocked = frozenset(
         key for key, one in watch.policy.monitors.items() if isinstance(one, FreshnessMonitor)
@@ -128,7 +131,7 @@ def observe_freshness(watch: Watch) -> bool:
     for key, monitor in watch.policy.monitors.items():
         if not isinstance(monitor, FreshnessMonitor):
             continue
-        verdict = freshness(watch, MonitorName(key), monitor)
+        verdict = freshness(watch, MonitorName(key), monitor, now)
         show(watch, verdict)
         with watch.store.read() as tx:
             statuses = {one.monitor: one.status for one in tx.latest_verdicts(watch.name)}

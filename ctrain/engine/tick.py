@@ -33,18 +33,22 @@ class Ticked:
         return not self.moved and not self.waiting
 
 
-def tick(watch: Watch) -> Ticked:
+def tick(watch: Watch, *, read: bool = True) -> Ticked:
     """Take one tick; every step derives what to do from the store, the registry and the launcher.
+
+    ``read=False`` leaves the sources alone: on stream time everything up to the present has been
+    read, and what lies there already belongs to an instant that has not come.
 
     Raises whatever stopped it (TransientError, StateConflict...): the caller records it, and the
     next tick derives its steps anew.
     """
+    now = watch.clock.now()
     sync_champion(watch)
     moved = reconcile(watch)
-    moved |= ingest(watch)
+    moved |= read and ingest(watch)
     observed = observe(watch)
     moved |= observed.panes > 0
-    moved |= observe_freshness(watch)
+    moved |= observe_freshness(watch, now)
     moved |= decide(watch)
     moved |= answer_requests(watch)
     step = advance(watch)
