@@ -35,6 +35,8 @@ class SegmentFolder:
         self._policy = policy
         self._folder = root / policy
         self._written: list[Path] = []
+        self._grown: set[Path] = set()
+        """Folders with new entries."""
 
     def write(
         self,
@@ -88,9 +90,11 @@ class SegmentFolder:
         """Make everything written since the last flush survive a loss of power."""
         for path in self._written:
             _sync(path)
-        for folder in {parent for path in self._written for parent in self._ancestors(path)}:
-            _sync(folder)
+        for folder in self._grown:
+            if folder.is_dir():
+                _sync(folder)
         self._written.clear()
+        self._grown.clear()
 
     def delete(self, segments: Iterable[Segment]) -> None:
         for segment in segments:
@@ -135,7 +139,7 @@ class SegmentFolder:
     def _put(self, table: pa.Table, path: Path) -> None:
         partial = path.with_name(f".{path.name}.partial")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._make_room_in(path.parent)
             options: dict[str, Any] = {"compression": "zstd", "use_dictionary": _texts(table.schema)}
             pq.write_table(table, partial, **options)
             os.replace(partial, path)
@@ -150,8 +154,12 @@ class SegmentFolder:
         for kind in _KINDS:
             yield from (path for path in (self._folder / kind.value).rglob("*") if path.is_file())
 
-    def _ancestors(self, path: Path) -> list[Path]:
-        return [parent for parent in path.parents if parent.is_relative_to(self._root)]
+    def _make_room_in(self, folder: Path) -> None:
+        """Create a folder when it is not there; remember which folders have to be made durable."""
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._grown.update(one for one in folder.parents if one.is_relative_to(self._root))
+        self._grown.add(folder)
 
     def _remove_if_empty(self, folder: Path) -> None:
         if folder != self._folder and not any(folder.iterdir()):
