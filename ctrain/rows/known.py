@@ -44,14 +44,6 @@ class KnownRows:
             known.add(np.concatenate(hashes), np.concatenate(numbers))
         return known
 
-    @property
-    def bytes(self) -> int:
-        """Memory that the index takes."""
-        return self._index.bytes
-
-    def __len__(self) -> int:
-        return len(self._index)
-
     def add(self, hashes: Hashes, days: DayNumbers) -> None:
         self._index.add(hashes, days)
 

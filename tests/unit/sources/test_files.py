@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ctrain.domain import Json, SourceRead
-from ctrain.errors import InputError, PermanentError
+from ctrain.errors import InputError, PermanentError, TransientError
 from ctrain.ports import Source
 from ctrain.sources import files as files_module
 from ctrain.sources import inspection
@@ -548,3 +548,53 @@ def test_metadata_of_pandas_adds_no_note(tmp_path: Path) -> None:
     pq_path.parent.mkdir()
     pq.write_table(table, pq_path)
     assert open_files(tmp_path).read({}, 1000).notes == ()
+
+
+def test_what_is_no_file_is_passed_over(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "rows/a.parquet", build_rows(["1"]))
+    (tmp_path / "rows/folder.parquet").mkdir()
+    os.mkfifo(tmp_path / "rows/pipe.parquet")
+    (tmp_path / "rows/gone.parquet").symlink_to(tmp_path / "rows/nothing.parquet")
+    read = open_files(tmp_path).read({}, 1000)
+    assert ids_of(read) == ["1"]
+    assert read.rejected == ()
+
+
+def test_sub_folders_may_come_and_go(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "rows/march/a.parquet", build_rows(["1"]))
+    source = open_files(tmp_path)
+    cursor = source.read({}, 1000).cursor
+    (tmp_path / "rows/march/a.parquet").unlink()
+    (tmp_path / "rows/march").rmdir()
+    write_parquet(tmp_path / "rows/april/b.parquet", build_rows(["2"]))
+    assert ids_of(source.read(cursor, 1000)) == ["2"]
+
+
+def test_a_folder_of_files_may_be_called_like_a_file(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "rows.parquet/part-0.parquet", build_rows(["1"]))
+    assert ids_of(open_files(tmp_path, "rows.parquet").read({}, 1000)) == ["1"]
+
+
+def test_a_folder_that_cannot_be_listed_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_parquet(tmp_path / "rows/a.parquet", build_rows(["1"]))
+    source = open_files(tmp_path)
+
+    def refuse(path: Path) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "listdir", refuse)
+        with pytest.raises(TransientError) as caught:
+            source.read({}, 1000)
+    assert str(caught.value) == f"{tmp_path / 'rows'}: the folder cannot be listed: Permission denied"
+    assert ids_of(source.read({}, 1000)) == ["1"]
+
+
+def test_dates_order_files_too(tmp_path: Path) -> None:
+    data = build_data(event_time={"column": "scheduled_at", "timezone": "UTC"})
+    for name, day in (("a", "2013-01-02"), ("b", "2013-01-01")):
+        table = build_rows([name]).set_column(1, "scheduled_at", pa.array([day]).cast(pa.date32()))
+        write_parquet(tmp_path / f"rows/{name}.parquet", table)
+    assert ids_of(open_files(tmp_path, data=data).read({}, 1000)) == ["b", "a"]

@@ -1,0 +1,118 @@
+"""Which types a column may have, and what is said when it has another."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from ctrain.rows.columns import (
+    Column,
+    Kind,
+    extract,
+    first_problem,
+    label_columns,
+    leaf_paths,
+    locate,
+    row_columns,
+)
+from tests.parquet_rows import build_data
+
+TEXT, NUMBER = pa.string(), pa.float64()
+
+
+@pytest.mark.parametrize(
+    ("kind", "fits", "misfits"),
+    [
+        (
+            "id",
+            [
+                TEXT,
+                pa.int32(),
+                NUMBER,
+                pa.binary(),
+                pa.binary(16),
+                pa.large_string(),
+                pa.dictionary(pa.int8(), TEXT),
+            ],
+            [(pa.bool_(), "ids (texts or whole numbers)"), (pa.list_(TEXT), "ids (texts or whole numbers)")],
+        ),
+        (
+            "instant",
+            [pa.timestamp("ns", tz="UTC"), TEXT, pa.null()],
+            [(pa.int64(), "instants (timestamps, dates or ISO 8601 texts)")],
+        ),
+        (
+            "number",
+            [pa.int8(), NUMBER, pa.bool_(), pa.decimal128(5, 2), TEXT, pa.null(), pa.string_view()],
+            [(pa.timestamp("s"), "numbers"), (pa.struct([("x", NUMBER)]), "numbers")],
+        ),
+        ("text", [TEXT, pa.int64(), pa.bool_(), pa.date32()], [(pa.list_(TEXT), "texts")]),
+    ],
+)
+def test_types(kind: Kind, fits: list[pa.DataType], misfits: list[tuple[pa.DataType, str]]) -> None:
+    column = Column("x", ("x",), kind)
+    for type_ in fits:
+        assert first_problem(pa.schema([("x", type_)]), [column]) is None
+    for type_, expected in misfits:
+        problem = first_problem(pa.schema([("x", type_)]), [column])
+        assert problem is not None
+        assert problem.message == f"column 'x' holds {type_}, expected {expected}"
+
+
+def test_a_file_without_columns_has_no_nearest() -> None:
+    problem = first_problem(pa.schema([]), [Column("x", ("x",), "text")])
+    assert problem is not None
+    assert problem.message == "column 'x' is missing; the file has no columns"
+
+
+def test_naive_times_need_a_zone() -> None:
+    schema = pa.schema([("at", pa.timestamp("us"))])
+    problem = first_problem(schema, [Column("at", ("at",), "instant")])
+    assert problem is not None
+    assert problem.reason == "naive_time"
+    assert first_problem(schema, [Column("at", ("at",), "instant", "Asia/Tokyo")]) is None
+
+
+def test_fields_are_found_at_any_depth_and_a_column_with_a_dot_comes_first() -> None:
+    schema = pa.schema(
+        [
+            ("a", pa.struct([("b", pa.struct([("c", NUMBER)])), ("n", TEXT)])),
+            ("a.n", pa.int8()),
+            ("plain", TEXT),
+        ]
+    )
+    assert locate(schema, "a.b.c") == NUMBER
+    assert locate(schema, "a.n") == pa.int8()
+    assert [locate(schema, path) for path in ("a.x", "a.n.x", "plain.x", "x", "x.y", "a.b.c.d")] == [None] * 6
+    assert leaf_paths(schema) == ["a", "a.b", "a.b.c", "a.n", "a.n", "plain"]
+
+
+def test_a_null_struct_has_null_fields() -> None:
+    table = pa.table({"p": pa.array([{"prob": 0.5}, None, {"prob": None}])})
+    assert extract(table, Column("score", ("p.prob",), "number")).to_pylist() == [0.5, None, None]
+
+
+def test_what_a_policy_names_is_wanted() -> None:
+    data = build_data(
+        labels={"label": "delayed", "matures_after": "1d"}, columns={"score": "prediction.prob"}
+    )
+    assert [(one.name, one.paths, one.kind) for one in row_columns(data, "binary")] == [
+        ("flight_id", ("flight_id",), "id"),
+        ("scheduled_at", ("scheduled_at",), "instant"),
+        ("distance", ("distance",), "number"),
+        ("carrier", ("carrier",), "text"),
+        ("score", ("prediction.prob",), "number"),
+        ("version", ("version",), "text"),
+        ("delayed", ("delayed",), "number"),
+    ]
+    bare = build_data(prediction=None, model_version=None)
+    assert [one.name for one in row_columns(bare, "multiclass")] == [
+        "flight_id",
+        "scheduled_at",
+        "distance",
+        "carrier",
+    ]
+    assert [(one.name, one.paths, one.kind) for one in label_columns(bare, "multiclass")] == [
+        ("flight_id", ("flight_id", "flight_id"), "id"),
+        ("delayed", ("delayed", "delayed"), "text"),
+    ]
