@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctrain.app.ticks import LEASE, Lease
+from ctrain.app.lease import LEASE, Lease, is_gone
 from ctrain.app.wiring import (
     close_shell,
     load_fleet,
@@ -89,7 +87,8 @@ def _request(store: Store, number: int) -> Request:
 
 def _daemon_alive(store: Store) -> bool:
     with store.read() as tx:
-        return tx.lease_holder(LEASE, RealTimer().now()) is not None
+        holder = tx.lease_holder(LEASE, RealTimer().now())
+    return holder is not None and not is_gone(holder)
 
 
 def _answer_here(settings: Settings, environ: Mapping[str, str], store: Store, policy: PolicyName) -> None:
@@ -99,7 +98,7 @@ def _answer_here(settings: Settings, environ: Mapping[str, str], store: Store, p
     assert record is not None
     fleet = load_fleet([Path(record.path)], environ)
     shell = open_shell(settings, open_telemetry(environ))
-    lease = Lease(store, shell.timer, f"{socket.gethostname()}:{os.getpid()}", settings.lease)
+    lease = Lease(store, shell.timer, settings.lease)
     token = lease.acquire()
     if token is None:
         raise StateConflict(f"a daemon ({lease.other()}) has just started; it will answer")

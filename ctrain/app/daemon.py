@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctrain.app.lease import LEASE, Lease
 from ctrain.app.reload import PolicyFiles, Reloader
-from ctrain.app.ticks import LEASE, Lease, Rhythm, TickLoop
+from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.app.wiring import Shell, close_shell, watch_policy
 from ctrain.errors import StateConflict
 from ctrain.policy.files import parse_policy
@@ -45,8 +45,7 @@ class Daemon:
         self._listen = listen
         self._stopping = threading.Event()
         self._token = 0
-        holder = f"{socket.gethostname()}:{os.getpid()}"
-        self._lease = Lease(shell.store, shell.timer, holder, shell.settings.lease)
+        self._lease = Lease(shell.store, shell.timer, shell.settings.lease)
 
     def run(self) -> None:
         """Serve until SIGTERM, SIGINT or ``stop``; everything under way is left so that it can go on.
@@ -69,7 +68,8 @@ class Daemon:
         if token is None:
             raise StateConflict(
                 f"another daemon ({self._lease.other()}) watches this database; "
-                f"stop it, or wait {self._shell.settings.lease.total_seconds():.0f} s after it died"
+                f"stop it; if it died on another machine, "
+                f"wait {self._shell.settings.lease.total_seconds():.0f} s"
             )
         try:
             yield token

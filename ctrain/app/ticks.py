@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ctrain.app.lease import LEASE
 from ctrain.clocks import StreamClock
 from ctrain.engine.tick import Ticked, tick
 from ctrain.errors import CtrainError, StateConflict, TransientError
@@ -24,13 +25,12 @@ if TYPE_CHECKING:
 
     from ctrain.domain import PolicyName
     from ctrain.engine.watch import Watch
-    from ctrain.ports import Clock, Store, Telemetry, Timer
+    from ctrain.ports import Clock, Telemetry, Timer
 
 BUSY_DELAY = timedelta(milliseconds=200)
 STREAM_DELAY = timedelta(milliseconds=10)
 FAULT_DELAY = timedelta(seconds=5)
 TICK_THREADS = 4
-LEASE = "daemon"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,28 +216,3 @@ class TickLoop:
         self._telemetry.count("tick_failures_total", policy=watch.name, kind=kind)
         fields = {"traceback": trace} if trace else {}
         self._telemetry.log("tick_failed", policy=watch.name, kind=kind, message=str(error), **fields)
-
-
-class Lease:
-    """The daemon's lease on its database: one daemon at a time, proved by a fencing token."""
-
-    def __init__(self, store: Store, timer: Timer, holder: str, duration: timedelta) -> None:
-        self._store = store
-        self._timer = timer
-        self._holder = holder
-        self._duration = duration
-
-    def acquire(self) -> int | None:
-        """The fencing token, or None while another daemon holds the lease."""
-        with self._store.write() as tx:
-            return tx.acquire_lease(LEASE, self._holder, self._timer.now(), self._duration)
-
-    def release(self) -> None:
-        with self._store.write() as tx:
-            tx.release_lease(LEASE, self._holder)
-
-    def other(self) -> str | None:
-        """Who else holds it."""
-        with self._store.read() as tx:
-            holder = tx.lease_holder(LEASE, self._timer.now())
-        return None if holder == self._holder else holder

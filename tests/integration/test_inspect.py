@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ctrain.app.ticks import LEASE as DAEMON_LEASE
+from ctrain.app.lease import LEASE as DAEMON_LEASE
 from ctrain.cli import app
 from ctrain.domain import (
     AliasIntent,
