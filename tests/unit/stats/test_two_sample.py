@@ -139,3 +139,16 @@ def test_false_alarms_of_pooled_chi_squared_with_many_rare_categories() -> None:
         p_values.append(chi_squared(*pool_rare(reference, current)).p_value)
     assert np.mean(np.array(p_values) < 0.01) <= 0.02
     assert np.mean(np.array(p_values) < 0.5) == pytest.approx(0.5, abs=0.08)
+
+
+@pytest.mark.parametrize(("n", "m"), [(60, 60), (500, 500), (20_000, 1_000), (50_000, 50_000)])
+@pytest.mark.parametrize("root", [0.5, 0.8, 1.2, 1.8, 2.4])
+def test_the_limiting_p_value_is_close_to_that_of_scipy(n: int, m: int, root: float) -> None:
+    shift = round(root / np.sqrt(n * m / (n + m)) * m)
+    reference, current = np.zeros(7, dtype=np.int64), np.zeros(7, dtype=np.int64)
+    reference[2], current[2], current[4] = n, m - shift, shift
+    limit = ks_from_counts(reference, current, method="limit")
+    finite = ks_from_counts(reference, current, method="asymp")
+    assert limit.statistic == finite.statistic
+    tolerance = 0.04 if min(n, m) >= 500 else 0.25
+    assert limit.p_value == pytest.approx(finite.p_value, rel=tolerance)
