@@ -63,6 +63,8 @@ class Listing:
         self._patterns = {part: re.compile(fnmatch.translate(part)) for part in self._parts if part != "**"}
         self._timer = timer
         self._folders: dict[str, _Folder] = {}
+        self._looked_at: dict[str, _Folder | None] = {}
+        """What this look has shown of a folder: ``**`` comes by twice."""
         self._shown: dict[tuple[str, str], _Folder] = {}
         self._found: dict[str, str] = {}
         self.generation = 0
@@ -70,6 +72,7 @@ class Listing:
 
     def files(self) -> Mapping[str, str]:
         """Return the absolute path of every match by its path relative to the root."""
+        self._looked_at.clear()
         shown = {(prefix, part): folder for prefix, folder, part in self._walk("", self._parts)}
         for place, folder in shown.items():
             self._show(*place, self._shown.get(place), folder)
@@ -92,7 +95,9 @@ class Listing:
         self.generation += 1
 
     def _walk(self, prefix: str, parts: tuple[str, ...]) -> Iterator[tuple[str, _Folder, str]]:
-        folder = self._list(prefix)
+        if prefix not in self._looked_at:
+            self._looked_at[prefix] = self._list(prefix)
+        folder = self._looked_at[prefix]
         if folder is None:
             return
         part, rest = parts[0], parts[1:]
