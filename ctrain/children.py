@@ -78,13 +78,21 @@ def child_environment(
 
 
 class ChildGone(TransientError):
-    """The child ended; its last words are the message."""
+    """The child ended; its last words are the message.
+
+    ``taken`` is false when the request certainly never reached it.
+    """
+
+    def __init__(self, message: str, *, taken: bool) -> None:
+        super().__init__(message)
+        self.taken = taken
 
 
 class LineChild:
     """A child that answers JSON lines with JSON lines, in a process group of its own.
 
     ``on_message`` and ``on_exit`` are called on a reader thread. The child ends when this process does.
+    Raises ChildGone when it cannot be started.
     """
 
     def __init__(
@@ -98,17 +106,20 @@ class LineChild:
         self._errors = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - lives as long as the child
         self._words = b""
         self._words_lock = threading.Lock()
-        self._process = subprocess.Popen(
-            list(command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            env=dict(environ),
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                env=dict(environ),
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._errors.close()
+            raise ChildGone(f"{command[0]} cannot be started: {error}", taken=False) from error
         self._on_message, self._on_exit = on_message, on_exit
-        self._reader = threading.Thread(target=self._read, name=f"child-{self._process.pid}", daemon=True)
-        self._reader.start()
+        threading.Thread(target=self._read, name=f"child-{self._process.pid}", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -126,16 +137,17 @@ class LineChild:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
         except (OSError, ValueError) as error:
-            raise ChildGone(self.last_words() or str(error)) from error
+            raise ChildGone(self.last_words() or str(error), taken=False) from error
 
     def kill(self) -> None:
-        """End the child and its group now, and reap it; nothing to do when it is gone."""
+        """End the child and its group now, and reap it; nothing to do when it is gone.
+
+        ``on_exit`` is still called, and not waited for: the caller may hold what it needs.
+        """
         if self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        if threading.current_thread() is not self._reader:
-            self._reader.join()
 
     def last_words(self) -> str:
         """The end of what the child wrote to standard error."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from ctrain.clocks import RealTimer
 from ctrain.domain import JobStatus, TrainingJob
 from ctrain.launchers.process import ProcessLauncher
+from ctrain.registry.client import MlflowRegistry
 from ctrain.registry.embedded import prepare_embedded
 from tests.support.training import ended, training_job, write_code
 from tests.waiting import wait_until
@@ -55,6 +57,13 @@ def trained(embedded: Embedded) -> Mapping[str, Trained]:
     for job in jobs.values():
         launcher.start(job)
     return {
-        name: Trained(job, wait_until(lambda job=job: ended(launcher, job), 120.0, f"the end of {name}"))  # type: ignore[misc]
+        name: Trained(job, wait_until(partial(ended, launcher, job), 120.0, f"the end of {name}"))
         for name, job in jobs.items()
     }
+
+
+@pytest.fixture(scope="session")
+def registry(embedded: Embedded) -> Iterator[MlflowRegistry]:
+    registry = MlflowRegistry(embedded.uri)
+    yield registry
+    registry.close()

@@ -43,6 +43,7 @@ def test_a_trained_version_tells_its_whole_story_in_mlflow(
     assert run.data.params["holdout"] == "0.2"
     assert run.data.metrics["training_rows"] == 200
     assert {one.path for one in client.list_artifacts(run.info.run_id)} >= {"policy.yaml", "reason.txt"}
+    assert run.inputs is not None
     (dataset,) = run.inputs.dataset_inputs
     assert dataset.dataset.name == "flights 2013-01-01 to 2013-02-01"
     assert json.loads(dataset.dataset.source)["from"] == "2013-01-01T00:00:00+00:00"
@@ -76,10 +77,10 @@ def test_an_error_reaches_the_status_and_the_log(embedded: Embedded, trained: Ma
     assert status.state is JobState.FAILED
     assert status.message.startswith("ValueError: no such luck\n")
     assert 'raise ValueError("no such luck")' in log_of(trained["fail"].job)
-    (run,) = mlflow.MlflowClient(embedded.uri).search_runs(
-        [mlflow.MlflowClient(embedded.uri).get_experiment_by_name("flights").experiment_id],
-        "tags.`ctrain.run_id` = 'run-fail'",
-    )
+    client = mlflow.MlflowClient(embedded.uri)
+    experiment = client.get_experiment_by_name("flights")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id], "tags.`ctrain.run_id` = 'run-fail'")
     assert run.info.status == "FAILED"
 
 

@@ -1,0 +1,100 @@
+"""What a registered model is that ctrain did not train: loads it, tries a row, prints one JSON line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ctrain.child.models import LoadedModel
+
+STAND_IN = {"string": "", "boolean": False, "datetime": "2000-01-01"}
+TRIED_ROWS = 3
+
+
+def main(arguments: list[str]) -> int:
+    model, version = arguments
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what the model prints is no answer
+    try:
+        report = examine(f"models:/{model}/{version}")
+    except Exception as error:  # noqa: BLE001 - a model may fail to load in any way; that is the answer
+        traceback.print_exc(file=sys.stderr)
+        report = {"loads": False, "message": f"{type(error).__name__}: {error}"}
+    answers.write(json.dumps(report, default=str) + "\n")
+    answers.close()
+    return 0
+
+
+def examine(source: str) -> dict[str, Any]:
+    """Digest, flavours, columns, and what the model answers to rows of its own shape."""
+    from ctrain.child.models import load_model
+
+    model = load_model(source, None)
+    try:
+        flavor = model.pyfunc.metadata.flavors["python_function"]
+        report = {
+            "loads": True,
+            "message": "",
+            "digest": model.digest,
+            "flavour": "sklearn" if "sklearn" in model.flavors else "pyfunc",
+            "loader": flavor.get("loader_module", ""),
+            "python_version": flavor.get("python_version", ""),
+            "columns": [list(one) for one in model.columns],
+            "classes": [str(one) for one in model.classes or ()],
+        }
+        return report | _try_rows(model)
+    finally:
+        shutil.rmtree(model.folder, ignore_errors=True)
+
+
+def _try_rows(model: LoadedModel) -> dict[str, Any]:
+    frame = _example(model)
+    if frame is None:
+        message = "the model has no signature and no example: nothing says which columns it wants"
+        return {"predicts": False, "output_kind": "", "message": message}
+    try:
+        kind, width = _kind_of_output(model, frame)
+    except Exception as error:  # noqa: BLE001 - see main
+        traceback.print_exc(file=sys.stderr)
+        return {"predicts": False, "output_kind": "", "message": f"{type(error).__name__}: {error}"}
+    return {"predicts": True, "output_kind": kind, "outputs": width}
+
+
+def _example(model: LoadedModel) -> pd.DataFrame | None:
+    """The example stored with the model where it has named columns, else rows of stand-in values."""
+    import pandas as pd
+    import pyarrow as pa
+
+    example = model.pyfunc.input_example
+    if isinstance(example, pd.DataFrame):
+        return example.head(TRIED_ROWS)
+    if not model.columns:
+        return None
+    table = pa.table({name: [STAND_IN.get(kind, 0.0)] * TRIED_ROWS for name, kind, _ in model.columns})
+    frame, _ = model.frame(table, ())
+    return frame
+
+
+def _kind_of_output(model: LoadedModel, frame: pd.DataFrame) -> tuple[str, int]:
+    """``probability``, ``class`` or ``value``, and the number of outputs a row."""
+    import numpy as np
+
+    if model.estimator is not None:
+        if hasattr(model.estimator, "predict_proba"):
+            return "probability", int(np.shape(model.estimator.predict_proba(frame))[1])
+        model.estimator.predict(frame)
+        return ("class" if model.classes is not None else "value"), 1
+    answer = np.asarray(model.pyfunc.predict(frame))
+    width = answer.shape[1] if answer.ndim == 2 else 1
+    if answer.dtype.kind not in "fc":
+        return "class", width
+    if width > 1 and np.allclose(answer.sum(axis=1), 1.0):
+        return "probability", width
+    return "value", width

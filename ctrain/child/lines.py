@@ -1,0 +1,39 @@
+"""Answering JSON lines on standard input with JSON lines on standard output."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+Request = dict[str, Any]
+
+
+def serve(answer: Callable[[Request], Request], idle_seconds: float, at_end: Callable[[], None]) -> int:
+    """Answer requests until the parent is gone, or none has come for ``idle_seconds``.
+
+    What models print goes to standard error, so that it cannot be taken for an answer.
+    """
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(requests, at_end), daemon=True).start()
+    while True:
+        try:
+            line = requests.get(timeout=idle_seconds)
+        except queue.Empty:
+            at_end()
+            return 0
+        answers.write(json.dumps(answer(json.loads(line)), default=str) + "\n")
+
+
+def _read(requests: queue.SimpleQueue[str], at_end: Callable[[], None]) -> None:
+    for line in sys.stdin:
+        requests.put(line)
+    # The parent is gone. Whatever a model is computing, nobody waits for it any more.
+    at_end()
+    os._exit(0)

@@ -1,0 +1,111 @@
+"""Models loaded for scoring: a private copy of the artifact, checked before anything of it is run."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctrain.child.artifact_digest import artifact_digest
+from ctrain.child.frames import signature_frame
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+    import pyarrow as pa
+
+Columns = tuple[tuple[str, str, bool], ...]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to predict. ``estimator`` is the scikit-learn object where there is one."""
+
+    folder: Path
+    pyfunc: Any
+    estimator: Any
+    columns: Columns
+    flavors: tuple[str, ...]
+    digest: str
+
+    def frame(self, table: pa.Table, features: Sequence[str]) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
+        """Rows as the model wants them and which of them could be cast; ``features`` without a signature."""
+        return signature_frame(table, self.columns or _plain_columns(table, features))
+
+    @property
+    def classes(self) -> list[Any] | None:
+        """What the columns of ``predict_proba`` mean, where the estimator says so."""
+        found = getattr(self.estimator, "classes_", None)
+        return None if found is None else [getattr(one, "item", lambda one=one: one)() for one in found]
+
+
+def _plain_columns(table: pa.Table, features: Sequence[str]) -> Columns:
+    import pyarrow as pa
+
+    def is_text(name: str) -> bool:
+        kind = table.schema.field(name).type
+        return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+    return tuple((name, "string" if is_text(name) else "double", True) for name in features)
+
+
+def load_model(source: str, expected_digest: str | None) -> LoadedModel:
+    """Copy, check and load the artifact at ``source``.
+
+    What is hashed is what is loaded: the artifact is copied first, and byte code caches, which are
+    part of no digest, are taken out of the copy.
+
+    Raises
+    ------
+    ValueError
+        when the digest is not the expected one; nothing of the model has been run then.
+    """
+    import mlflow
+
+    copy = Path(tempfile.mkdtemp(prefix="model-"))
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(copy)))
+        for cache in list(folder.rglob("__pycache__")):
+            shutil.rmtree(cache)
+        digest = artifact_digest(folder)
+        if expected_digest is not None and digest != expected_digest:
+            raise ValueError(
+                f"digest mismatch: the artifact's sha256 is {digest}, on record is {expected_digest}"
+            )
+        return _load(copy, folder, digest)
+    except BaseException:
+        shutil.rmtree(copy, ignore_errors=True)
+        raise
+
+
+def _load(copy: Path, folder: Path, digest: str) -> LoadedModel:
+    import mlflow.pyfunc
+
+    pyfunc = mlflow.pyfunc.load_model(str(folder))
+    flavors = tuple(sorted(pyfunc.metadata.flavors))
+    estimator = pyfunc.get_raw_model() if "sklearn" in flavors else None
+    return LoadedModel(copy, pyfunc, estimator, signature_columns(pyfunc.metadata.signature), flavors, digest)
+
+
+def signature_columns(signature: Any) -> Columns:
+    """(name, type, required) of the inputs; empty when the signature names no columns.
+
+    Raises
+    ------
+    ValueError
+        when the model wants tensors: rows have columns.
+    """
+    if signature is None or signature.inputs is None:
+        return ()
+    if signature.inputs.is_tensor_spec():
+        raise ValueError("the model's signature wants a tensor; only models on named columns can be scored")
+    return tuple((one.name, _kind(one.type), bool(one.required)) for one in signature.inputs.inputs)
+
+
+def _kind(data_type: Any) -> str:
+    name = getattr(data_type, "name", None)
+    return str(name if name is not None else data_type)

@@ -1,0 +1,185 @@
+"""Calls to MLflow for the daemon: one JSON line a call, one a result.
+
+``{"call": NAME, "arguments": {...}}`` is answered by ``{"result": ...}`` or ``{"error": KIND, "message":
+...}``. KIND is ``missing`` only when MLflow has confirmed that the thing does not exist; everything that
+it could not tell is ``unavailable``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+ABSENT_CODES = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"})
+"""What MLflow answers for what does not exist; also what a proxy's 404 page is taken for."""
+
+
+class Missing(Exception):
+    """MLflow answered, and there is no such thing."""
+
+
+def main(arguments: list[str]) -> int:
+    from ctrain.child.lines import serve
+
+    return serve(answer, float(arguments[0]), at_end=lambda: None)
+
+
+def answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of one call; never raises."""
+    from mlflow import MlflowClient
+
+    try:
+        _require_database(os.environ.get("MLFLOW_TRACKING_URI", ""))
+        call = CALLS[request["call"]]
+        return {"result": call(MlflowClient(), **request["arguments"])}
+    except Missing as error:
+        return {"error": "missing", "message": str(error)}
+    except Exception as error:  # noqa: BLE001 - whatever MLflow and its drivers raise must reach the parent
+        return {"error": "unavailable", "message": f"{type(error).__name__}: {_first_line(error)}"}
+
+
+def _require_database(tracking_uri: str) -> None:
+    """Raise when a SQLite file is not there: MLflow would make an empty one, with no champion in it."""
+    if tracking_uri.startswith("sqlite:///"):
+        path = Path(tracking_uri.removeprefix("sqlite:///").partition("?")[0])
+        if not path.exists():
+            raise FileNotFoundError(f"MLflow's database {path} is gone")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:500]
+
+
+def get_alias(client: MlflowClient, model: str, alias: str) -> str | None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.get_model_version_by_alias(model, alias).version)
+    except MlflowException as error:
+        if error.error_code not in ABSENT_CODES:
+            raise
+        known = _aliases(client, model)
+        if alias in known:
+            return str(known[alias])
+        return None
+
+
+def _aliases(client: MlflowClient, model: str) -> Mapping[str, Any]:
+    """Aliases of a model, none when a search that succeeded shows that there is no such model."""
+    if not _model_exists(client, model):
+        return {}
+    found: Mapping[str, Any] = client.get_registered_model(model).aliases
+    return found
+
+
+def _model_exists(client: MlflowClient, model: str) -> bool:
+    from ctrain.child.tracking import quoted
+
+    return bool(client.search_registered_models(f"name = {quoted(model)}", max_results=1))
+
+
+def set_alias(client: MlflowClient, model: str, alias: str, version: str) -> None:
+    _version(client, model, version)
+    client.set_registered_model_alias(model, alias, version)
+
+
+def delete_alias(client: MlflowClient, model: str, alias: str) -> None:
+    if get_alias(client, model, alias) is not None:
+        client.delete_registered_model_alias(model, alias)
+
+
+def _version(client: MlflowClient, model: str, version: str) -> ModelVersion:
+    from mlflow.exceptions import MlflowException
+
+    from ctrain.child.tracking import quoted
+
+    try:
+        return client.get_model_version(model, version)
+    except MlflowException as error:
+        if error.error_code not in ABSENT_CODES:
+            raise
+        found = client.search_model_versions(f"name = {quoted(model)} and version_number = {int(version)}")
+        if found:
+            raise
+        raise Missing(f"the registry has no version {version} of {model}") from error
+
+
+def get_version(client: MlflowClient, model: str, version: str) -> dict[str, Any]:
+    return _described(client, _version(client, model, version))
+
+
+def find_version(client: MlflowClient, model: str, run_id: str) -> dict[str, Any] | None:
+    from ctrain.child import registration
+
+    found = registration.find_version(client, model, run_id)
+    return None if found is None else _described(client, found)
+
+
+def _described(client: MlflowClient, version: ModelVersion) -> dict[str, Any]:
+    location = client.get_model_version_download_uri(version.name, str(version.version))
+    return {
+        "model": version.name,
+        "version": str(version.version),
+        "source": location or version.source,
+        "mlflow_run_id": version.run_id,
+        "tags": dict(version.tags),
+    }
+
+
+def digest(client: MlflowClient, model: str, version: str) -> str:
+    from ctrain.child.registration import digests_of
+
+    _version(client, model, version)
+    return digests_of(f"models:/{model}/{version}")["digest"]
+
+
+def annotate_run(
+    client: MlflowClient,
+    mlflow_run_id: str,
+    tags: Mapping[str, str],
+    metrics: Mapping[str, float],
+    params: Mapping[str, str],
+    artifacts: Mapping[str, str],
+    status: str | None,
+) -> None:
+    from ctrain.child.tracking import log_new_params
+
+    log_new_params(client, mlflow_run_id, params)
+    for key, text in tags.items():
+        client.set_tag(mlflow_run_id, key, text)
+    known = client.get_run(mlflow_run_id).data.metrics if metrics else {}
+    for key, value in metrics.items():
+        if known.get(key) != value:
+            client.log_metric(mlflow_run_id, key, value)
+    for name, text in artifacts.items():
+        client.log_text(mlflow_run_id, text, name)
+    if status is not None:
+        client.set_terminated(mlflow_run_id, status)
+
+
+def annotate_version(
+    client: MlflowClient, model: str, version: str, tags: Mapping[str, str], description: str | None
+) -> None:
+    _version(client, model, version)
+    for key, text in tags.items():
+        client.set_model_version_tag(model, version, key, text)
+    if description is not None:
+        client.update_model_version(model, version, description=description)
+
+
+CALLS: Mapping[str, Callable[..., Any]] = {
+    "alias": get_alias,
+    "set_alias": set_alias,
+    "delete_alias": delete_alias,
+    "version": get_version,
+    "find_version": find_version,
+    "digest": digest,
+    "annotate_run": annotate_run,
+    "annotate_version": annotate_version,
+}

@@ -1,0 +1,90 @@
+"""What was found out about a registered model that ctrain did not train."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ctrain.domain import Task, Version
+from ctrain.errors import TransientError
+
+NUMERIC = frozenset({"float", "double", "integer", "long", "boolean"})
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureColumn:
+    name: str
+    type: str
+    """MLflow's name: double, long, string..."""
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptionReport:
+    """A version as it can be taken over, or why not (``problem``)."""
+
+    model: str
+    version: Version
+    digest: str
+    flavour: Literal["sklearn", "pyfunc", ""]
+    loader: str
+    python_version: str
+    columns: tuple[SignatureColumn, ...]
+    output_kind: Literal["probability", "class", "value", ""]
+    outputs: int
+    classes: tuple[str, ...]
+    loads: bool
+    predicts: bool
+    problem: str
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """Columns for ``data.features.numeric``."""
+        return tuple(one.name for one in self.columns if one.type in NUMERIC)
+
+    @property
+    def categorical(self) -> tuple[str, ...]:
+        """Columns for ``data.features.categorical``."""
+        return tuple(one.name for one in self.columns if one.type == "string")
+
+    @property
+    def likely_task(self) -> Task | None:
+        """What the kind of output suggests; None when it says nothing."""
+        classes = len(self.classes) or (self.outputs if self.output_kind == "probability" else 0)
+        if classes > 2:
+            return Task.MULTICLASS
+        if classes or self.output_kind == "probability":
+            return Task.BINARY
+        return Task.REGRESSION if self.output_kind == "value" and self.outputs == 1 else None
+
+
+def parse_adoption(model: str, version: Version, code: int, answer: str, words: str) -> AdoptionReport:
+    """The report from a child's answer.
+
+    Raises
+    ------
+    TransientError
+        when the child died without one; its last words are in the message.
+    """
+    if code != 0 or not answer.strip():
+        raise TransientError(
+            f"examining version {version} of {model} ended with {code}: {words[-1000:].strip()}"
+        )
+    found: Mapping[str, Any] = json.loads(answer.strip().splitlines()[-1])
+    return AdoptionReport(
+        model=model,
+        version=version,
+        digest=found.get("digest", ""),
+        flavour=found.get("flavour", ""),
+        loader=found.get("loader", ""),
+        python_version=found.get("python_version", ""),
+        columns=tuple(SignatureColumn(*one) for one in found.get("columns", ())),
+        output_kind=found.get("output_kind", ""),
+        outputs=int(found.get("outputs", 0)),
+        classes=tuple(found.get("classes", ())),
+        loads=bool(found.get("loads")),
+        predicts=bool(found.get("predicts")),
+        problem=found.get("message", ""),
+    )

@@ -1,0 +1,203 @@
+"""The ``Registry`` port over MLflow, which runs in a child that is started when it is needed."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from ctrain.children import ChildGone, LineChild, child_command, child_environment
+from ctrain.domain import Json, ModelVersion, RunId, Version
+from ctrain.errors import PermanentError, TransientError
+from ctrain.registry.adoption import AdoptionReport, parse_adoption
+
+QUESTIONS = frozenset({"alias", "version", "find_version", "digest"})
+"""Calls that change nothing, and may be asked twice."""
+RETRY_IN = timedelta(seconds=10)
+
+
+class MlflowRegistry:
+    """A ``Registry`` on any MLflow server or database; safe to call from several threads.
+
+    The child ends by itself after ``idle_seconds`` without a call, to give its memory back, and is
+    started again at the next one. A call that gets no answer within ``timeout_seconds`` kills it.
+    """
+
+    def __init__(
+        self,
+        tracking_uri: str,
+        *,
+        python: str = "",
+        timeout_seconds: float = 60.0,
+        idle_seconds: float = 300.0,
+        declared: Iterable[str] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._tracking_uri, self._python = tracking_uri, python
+        self._timeout_seconds, self._idle_seconds = timeout_seconds, idle_seconds
+        self._environment = child_environment(
+            os.environ if environ is None else environ,
+            tracking_uri=tracking_uri,
+            threads=1,
+            declared=declared,
+        )
+        self._lock = threading.Lock()
+        self._child: LineChild | None = None
+        self._answers: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
+
+    def alias(self, model: str, alias: str) -> Version | None:
+        """The version that the alias names, or None when MLflow confirms that there is none."""
+        found = self._call("alias", model=model, alias=alias)
+        return None if found is None else Version(found)
+
+    def set_alias(self, model: str, alias: str, version: Version) -> None:
+        """Point the alias at a version; PermanentError when there is no such version."""
+        self._call("set_alias", model=model, alias=alias, version=version)
+
+    def delete_alias(self, model: str, alias: str) -> None:
+        """Remove the alias; nothing to do when there is none."""
+        self._call("delete_alias", model=model, alias=alias)
+
+    def version(self, model: str, version: Version) -> ModelVersion:
+        """The version; PermanentError when MLflow confirms that there is none."""
+        return _version(self._call("version", model=model, version=version))
+
+    def find_version(self, model: str, run_id: RunId) -> ModelVersion | None:
+        """The version registered by this run of ctrain, if any."""
+        found = self._call("find_version", model=model, run_id=run_id)
+        return None if found is None else _version(found)
+
+    def digest(self, model: str, version: Version) -> str:
+        """SHA-256 over the artifact as it lies in the registry now."""
+        return str(self._call("digest", model=model, version=version))
+
+    def annotate_run(
+        self,
+        mlflow_run_id: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, str] | None = None,
+        artifacts: Mapping[str, str] | None = None,
+        status: str | None = None,
+    ) -> None:
+        """Add to an MLflow run; a parameter that is there keeps its value, as MLflow wants it."""
+        self._call(
+            "annotate_run",
+            mlflow_run_id=mlflow_run_id,
+            tags=dict(tags or {}),
+            metrics=dict(metrics or {}),
+            params=dict(params or {}),
+            artifacts=dict(artifacts or {}),
+            status=status,
+        )
+
+    def annotate_version(
+        self, model: str, version: Version, *, tags: Mapping[str, str], description: str | None = None
+    ) -> None:
+        """Set tags, and the description when one is given."""
+        self._call("annotate_version", model=model, version=version, tags=dict(tags), description=description)
+
+    def adopt(self, model: str, version: Version, *, model_python: str = "") -> AdoptionReport:
+        """What a version that ctrain did not train is, found out by loading it in a child of its own.
+
+        Raises
+        ------
+        TransientError
+            when MLflow does not answer or the child does not end in time.
+        PermanentError
+            when there is no such version.
+        """
+        self.version(model, version)
+        command = child_command(model_python or self._python, "adopt", model, version)
+        try:
+            done = subprocess.run(
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=self._timeout_seconds,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise TransientError(f"version {version} of {model} cannot be examined: {error}") from error
+        return parse_adoption(
+            model, version, done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace")
+        )
+
+    def close(self) -> None:
+        """End the child, if there is one; a later call starts another."""
+        with self._lock:
+            self._drop_child()
+
+    def _call(self, name: str, **arguments: Any) -> Any:
+        with self._lock:
+            answer = self._ask({"call": name, "arguments": arguments})
+        if "error" not in answer:
+            return answer["result"]
+        if answer["error"] == "missing":
+            raise PermanentError(str(answer["message"]))
+        raise TransientError(
+            f"MLflow at {self._tracking_uri} failed in {name!r}: {answer['message']}", RETRY_IN
+        )
+
+    def _ask(self, request: Json) -> Json:
+        try:
+            return self._ask_once(request)
+        except ChildGone as error:
+            # A child may end, being idle, just as it is asked. What changes something is left to the
+            # caller, who looks first whether it has been done.
+            if error.taken and request["call"] not in QUESTIONS:
+                raise
+            return self._ask_once(request)
+
+    def _ask_once(self, request: Json) -> Json:
+        try:
+            child = self._living_child()
+            child.send(request)
+            answer = self._answers.get(timeout=self._timeout_seconds)
+        except queue.Empty:
+            self._drop_child()
+            waited = f"did not answer {request['call']!r} within {self._timeout_seconds:g} s"
+            raise TransientError(f"MLflow at {self._tracking_uri} {waited}", RETRY_IN) from None
+        except ChildGone:
+            self._drop_child()
+            raise
+        if answer is None:
+            words = child.last_words() or "it said nothing"
+            self._drop_child()
+            raise ChildGone(f"the child that talks to MLflow died: {words}", taken=True)
+        return answer
+
+    def _living_child(self) -> LineChild:
+        if self._child is not None and not self._child.alive:
+            self._drop_child()
+        if self._child is None:
+            # A queue of its own: what an earlier child still says must not be taken for an answer.
+            self._answers = answers = queue.SimpleQueue[Json | None]()
+            self._child = LineChild(
+                child_command(self._python, "registry", str(self._idle_seconds)),
+                self._environment,
+                on_message=answers.put,
+                on_exit=lambda: answers.put(None),
+            )
+        return self._child
+
+    def _drop_child(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+
+def _version(found: Mapping[str, Any]) -> ModelVersion:
+    return ModelVersion(
+        model=found["model"],
+        version=Version(found["version"]),
+        source=found["source"],
+        mlflow_run_id=found["mlflow_run_id"] or None,
+        tags=found["tags"],
+    )

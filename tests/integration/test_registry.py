@@ -1,0 +1,183 @@
+"""The registry client against a real MLflow: what is absent, what cannot be told, what is written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ctrain.domain import RunId, Task, Version
+from ctrain.errors import PermanentError, TransientError
+from ctrain.registry.client import MlflowRegistry
+from ctrain.registry.embedded import embedded_tracking_uri
+from tests.integration.conftest import Embedded, Trained
+from tests.waiting import wait_until
+
+MODEL = "flights"
+
+
+def registry_children() -> list[psutil.Process]:
+    return [
+        one
+        for one in psutil.Process().children()
+        if one.status() != psutil.STATUS_ZOMBIE and "registry" in one.cmdline()
+    ]
+
+
+@pytest.fixture(scope="module")
+def version(trained: Mapping[str, Trained]) -> Version:
+    return Version(trained["train"].status.result["version"])
+
+
+def test_an_alias_is_set_read_moved_and_removed(
+    registry: MlflowRegistry, trained: Mapping[str, Trained], version: Version
+) -> None:
+    other = Version(trained["own_model"].status.result["version"])
+    assert registry.alias(MODEL, "champion") is None
+    registry.set_alias(MODEL, "champion", version)
+    assert registry.alias(MODEL, "champion") == version
+    registry.set_alias(MODEL, "champion", other)
+    assert registry.alias(MODEL, "champion") == other
+    registry.delete_alias(MODEL, "champion")
+    registry.delete_alias(MODEL, "champion")
+    assert registry.alias(MODEL, "champion") is None
+
+
+def test_of_a_model_that_is_not_there_nothing_is_champion(registry: MlflowRegistry) -> None:
+    assert registry.alias("no such model", "champion") is None
+    assert registry.find_version("no such model", RunId("run-train")) is None
+    registry.delete_alias("no such model", "champion")
+
+
+def test_a_version_that_is_not_there_is_a_permanent_error(registry: MlflowRegistry, version: Version) -> None:
+    for call in (
+        registry.version,
+        registry.digest,
+        lambda model, one: registry.set_alias(model, "champion", one),
+    ):
+        with pytest.raises(PermanentError, match="the registry has no version 999 of flights"):
+            call(MODEL, Version("999"))
+    assert registry.alias(MODEL, "champion") is None
+
+
+def test_a_version_is_found_by_its_run_and_its_artifact_by_its_digest(
+    registry: MlflowRegistry, trained: Mapping[str, Trained], version: Version
+) -> None:
+    found = registry.find_version(MODEL, RunId("run-train"))
+    assert found is not None
+    assert found == registry.version(MODEL, version)
+    assert found.mlflow_run_id == trained["train"].status.result["mlflow_run_id"]
+    assert registry.find_version(MODEL, RunId("run-fail")) is None
+    assert registry.digest(MODEL, version) == found.digest == trained["train"].status.result["digest"]
+
+
+def test_a_changed_artifact_has_another_digest(
+    registry: MlflowRegistry, trained: Mapping[str, Trained]
+) -> None:
+    regress = registry.version("delay", Version(trained["regress"].status.result["version"]))
+    planted = Path(regress.source.removeprefix("file://")) / "extra.py"
+    planted.write_text("1")
+    try:
+        assert registry.digest("delay", regress.version) != regress.digest
+    finally:
+        planted.unlink()
+    assert registry.digest("delay", regress.version) == regress.digest
+
+
+def test_annotations_can_be_repeated(
+    registry: MlflowRegistry, embedded: Embedded, trained: Mapping[str, Trained], version: Version
+) -> None:
+    import mlflow
+
+    run_id = trained["train"].status.result["mlflow_run_id"]
+    for _ in range(2):
+        registry.annotate_run(
+            run_id,
+            tags={"ctrain.outcome": "rejected"},
+            metrics={"challenger_brier": 0.2},
+            params={"rows": "other", "holdout_until": "2013-02-10"},
+            artifacts={"gates.txt": "all passed"},
+            status="FINISHED",
+        )
+        registry.annotate_version(MODEL, version, tags={"ctrain.outcome": "rejected"}, description="It lost.")
+    client = mlflow.MlflowClient(embedded.uri)
+    run = client.get_run(run_id)
+    assert run.data.tags["ctrain.outcome"] == "rejected"
+    assert run.data.params["rows"] == "200"
+    assert run.data.params["holdout_until"] == "2013-02-10"
+    assert [one.value for one in client.get_metric_history(run_id, "challenger_brier")] == [0.2]
+    assert "gates.txt" in {one.path for one in client.list_artifacts(run_id)}
+    assert registry.version(MODEL, version).tags["ctrain.outcome"] == "rejected"
+    assert client.get_model_version(MODEL, version).description == "It lost."
+
+
+def test_calls_go_on_after_the_child_died(registry: MlflowRegistry, version: Version) -> None:
+    registry.version(MODEL, version)
+    (child,) = registry_children()
+    os.kill(child.pid, signal.SIGKILL)
+    wait_until(lambda: not registry_children(), what="the end of the child")
+    assert registry.version(MODEL, version).version == version
+    assert registry.alias(MODEL, "nobody") is None
+
+
+@pytest.fixture
+def refusing_address() -> Iterator[str]:
+    """An address where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+def test_an_unreachable_server_is_no_absent_champion(refusing_address: str) -> None:
+    environ = {**os.environ, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    registry = MlflowRegistry(refusing_address, environ=environ)
+    with pytest.raises(TransientError, match="failed in 'alias'"):
+        registry.alias(MODEL, "champion")
+    registry.close()
+
+
+def test_a_server_that_does_not_answer_is_given_up(trained: Mapping[str, Trained]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        registry = MlflowRegistry(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=0.3)
+        with pytest.raises(TransientError, match=r"did not answer 'alias' within 0\.3 s"):
+            registry.alias(MODEL, "champion")
+        registry.close()
+
+
+def test_a_database_that_is_gone_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
+    registry = MlflowRegistry(embedded_tracking_uri(tmp_path))
+    with pytest.raises(TransientError, match=r"mlflow\.db is gone"):
+        registry.alias(MODEL, "champion")
+    registry.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_idle_child_gives_its_memory_back_and_the_next_call_starts_another(
+    embedded: Embedded, version: Version
+) -> None:
+    registry = MlflowRegistry(embedded.uri, idle_seconds=0.2)
+    before = {one.pid for one in registry_children()}
+    assert registry.version(MODEL, version).version == version
+    wait_until(lambda: {one.pid for one in registry_children()} <= before, what="the end of the idle child")
+    registry.close()
+
+
+def test_adopting_finds_out_what_a_model_is(
+    registry: MlflowRegistry, trained: Mapping[str, Trained], version: Version
+) -> None:
+    own = Version(trained["own_model"].status.result["version"])
+    with ThreadPoolExecutor() as side_by_side:
+        sklearn, pyfunc = side_by_side.map(lambda one: registry.adopt(MODEL, one), [version, own])
+    assert (sklearn.problem, sklearn.loads, sklearn.predicts) == ("", True, True)
+    assert (sklearn.flavour, sklearn.output_kind, sklearn.outputs) == ("sklearn", "probability", 2)
+    assert (sklearn.numeric, sklearn.categorical) == (("distance",), ("carrier",))
+    assert sklearn.digest == trained["train"].status.result["digest"]
+    assert sklearn.likely_task is Task.BINARY
+    assert (pyfunc.problem, pyfunc.loads, pyfunc.predicts) == ("", True, True)
+    assert (pyfunc.flavour, pyfunc.output_kind, pyfunc.outputs) == ("pyfunc", "value", 1)

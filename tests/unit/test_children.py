@@ -1,0 +1,57 @@
+"""What children may see of the daemon's environment."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ctrain.children import child_environment
+from ctrain.domain import Task, Version
+from ctrain.errors import TransientError
+from ctrain.registry.adoption import parse_adoption
+
+
+def test_only_what_is_named_or_declared_reaches_a_child() -> None:
+    environ = {
+        "PATH": "/bin",
+        "LC_ALL": "C",
+        "AWS_SECRET_ACCESS_KEY": "for the artifact store",
+        "MLFLOW_TRACKING_URI": "http://elsewhere",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "9",
+        "MLFLOW_DISABLE_TELEMETRY": "false",
+        "CTRAIN_DATABASE_URL": "postgresql://user:secret@host/db",
+        "PYTHONPATH": "/somewhere",
+        "OMP_NUM_THREADS": "64",
+        "DECLARED": "yes",
+    }
+    seen = child_environment(environ, tracking_uri="http://ours", threads=1, declared=["DECLARED", "UNSET"])
+    assert seen["PATH"] == "/bin"
+    assert seen["LC_ALL"] == "C"
+    assert seen["AWS_SECRET_ACCESS_KEY"] == "for the artifact store"
+    assert seen["MLFLOW_TRACKING_URI"] == "http://ours"
+    assert seen["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "9"
+    assert seen["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert seen["OMP_NUM_THREADS"] == seen["OPENBLAS_NUM_THREADS"] == "1"
+    assert seen["DECLARED"] == "yes"
+    assert not {"CTRAIN_DATABASE_URL", "PYTHONPATH", "UNSET"} & set(seen)
+
+
+@pytest.mark.parametrize(
+    ("answer", "task"),
+    [
+        ({"output_kind": "probability", "outputs": 2, "classes": ["0", "1"]}, Task.BINARY),
+        ({"output_kind": "probability", "outputs": 3}, Task.MULTICLASS),
+        ({"output_kind": "class", "outputs": 1, "classes": ["a", "b", "c"]}, Task.MULTICLASS),
+        ({"output_kind": "class", "outputs": 1}, None),
+        ({"output_kind": "value", "outputs": 1}, Task.REGRESSION),
+        ({"output_kind": "value", "outputs": 2}, None),
+    ],
+)
+def test_the_kind_of_output_suggests_a_task(answer: dict[str, object], task: Task | None) -> None:
+    assert parse_adoption("m", Version("1"), 0, json.dumps(answer), "").likely_task is task
+
+
+def test_an_examination_that_died_is_no_answer() -> None:
+    with pytest.raises(TransientError, match="examining version 1 of m ended with -9: out of luck"):
+        parse_adoption("m", Version("1"), -9, "", "out of luck")
