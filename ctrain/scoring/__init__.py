@@ -1,0 +1,1 @@
+"""Scoring rows with registered models in a bounded pool of warm children."""

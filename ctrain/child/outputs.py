@@ -1,0 +1,145 @@
+"""From what a model answers to one score a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from ctrain.child.models import LoadedModel
+
+POSITIVE = ("1", "1.0", "True", "true")
+"""How the positive class of a binary task is written."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """``values`` has one entry a row, or one row of class probabilities a row; NaN: no score.
+
+    ``kind`` says what the model gave: ``probability``, ``class`` or ``value``.
+    """
+
+    values: npt.NDArray[np.float64]
+    kind: str
+    classes: tuple[str, ...] = ()
+
+
+def predict_scores(model: LoadedModel, frame: pd.DataFrame, task: str, output: str) -> Scores:
+    """Scores of every row of ``frame``.
+
+    Raises
+    ------
+    ValueError
+        when the answer does not fit the task: the wrong number of rows or columns, several outputs,
+        "probabilities" outside [0, 1].
+    """
+    import numpy as np
+
+    answer, classes, by_probability = _ask(model, frame, task, output)
+    values = _as_array(answer)
+    if len(values) != len(frame):
+        raise ValueError(f"the model answered {len(values)} rows to {len(frame)}")
+    if values.ndim == 2 and values.shape[1] == 1 and not by_probability:
+        values = values[:, 0]
+    if task == "regression":
+        return Scores(_single(values).astype(np.float64), "value")
+    classes = _names(answer) or classes
+    if values.ndim == 1:
+        return _binary_column(values, output) if task == "binary" else _from_labels(values, classes)
+    return _from_probabilities(values.astype(np.float64), task, classes)
+
+
+def _ask(model: LoadedModel, frame: pd.DataFrame, task: str, output: str) -> tuple[Any, list[str], bool]:
+    """The answer, the classes of its columns as far as known, and whether it is ``predict_proba``'s."""
+    classes = [str(one) for one in model.classes or ()]
+    wants_probability = task != "regression" and output in {"auto", "probability"}
+    if model.estimator is None:
+        return model.pyfunc.predict(frame), classes, False
+    if wants_probability and hasattr(model.estimator, "predict_proba"):
+        return model.estimator.predict_proba(frame), classes, True
+    if wants_probability and output == "probability":
+        raise ValueError(
+            f"{type(model.estimator).__name__} gives no probabilities; set model.output to auto or class"
+        )
+    return model.estimator.predict(frame), classes, False
+
+
+def _as_array(answer: Any) -> Any:
+    import numpy as np
+
+    if isinstance(answer, list) and answer and isinstance(answer[0], np.ndarray):
+        raise ValueError("the model has several outputs: multi-output models are not supported")
+    values = answer.to_numpy() if hasattr(answer, "to_numpy") else np.asarray(answer)
+    if values.ndim not in {1, 2}:
+        raise ValueError(f"the model answers in {values.ndim} dimensions; one score a row is needed")
+    return values
+
+
+def _names(answer: Any) -> list[str]:
+    """Column names of a data frame of several columns, which name its classes."""
+    columns: Sequence[Any] = getattr(answer, "columns", ())
+    return [str(one) for one in columns] if len(columns) > 1 else []
+
+
+def _single(values: Any) -> Any:
+    if values.ndim != 1:
+        raise ValueError(
+            f"the model has {values.shape[1]} outputs a row; multi-output models are not supported"
+        )
+    return values
+
+
+def _binary_column(values: Any, output: str) -> Scores:
+    """A column for a binary task: labels 0 and 1, or probabilities of the positive class."""
+    import numpy as np
+
+    if values.dtype.kind in "OUS":
+        text = np.array([str(one) for one in values], dtype=object)
+        if not np.isin(text, [*POSITIVE, "0", "0.0", "False", "false", "nan"]).all():
+            raise ValueError(f"the model answers with {text[0]!r}; a binary task has the classes 0 and 1")
+        numbers = np.where(text == "nan", np.nan, np.isin(text, POSITIVE).astype(np.float64))
+    else:
+        numbers = values.astype(np.float64)
+    _check_range(numbers)
+    is_class = bool(np.isin(numbers[~np.isnan(numbers)], (0.0, 1.0)).all())
+    if output == "class" and not is_class:
+        numbers = np.where(np.isnan(numbers), np.nan, (numbers > 0.5).astype(np.float64))
+    return Scores(numbers, "class" if is_class or output == "class" else "probability")
+
+
+def _check_range(numbers: npt.NDArray[np.float64]) -> None:
+    import numpy as np
+
+    finite = numbers[~np.isnan(numbers)]
+    if finite.size and (finite.min() < -1e-9 or finite.max() > 1 + 1e-9):
+        raise ValueError(f"scores between {finite.min():g} and {finite.max():g} are no probabilities")
+
+
+def _from_probabilities(values: npt.NDArray[np.float64], task: str, classes: list[str]) -> Scores:
+    import numpy as np
+
+    _check_range(values)
+    if task == "multiclass":
+        names = classes if len(classes) == values.shape[1] else [str(one) for one in range(values.shape[1])]
+        return Scores(values, "probability", tuple(names))
+    if values.shape[1] > 2:
+        raise ValueError(f"the model answers with {values.shape[1]} classes; a binary task has two")
+    if values.shape[1] == 1:
+        only_class_is_positive = bool(classes) and classes[0] in POSITIVE
+        return Scores(np.full(len(values), float(only_class_is_positive)), "probability")
+    position = next((at for at, name in enumerate(classes) if name in POSITIVE), 1)
+    return Scores(values[:, position], "probability")
+
+
+def _from_labels(values: Any, classes: list[str]) -> Scores:
+    """Certainty for the class that was named; classes that nobody declared are those seen here."""
+    import numpy as np
+
+    labels = np.array([str(one) for one in values], dtype=object)
+    names = classes or sorted(set(labels))
+    return Scores(np.array([[float(one == name) for name in names] for one in labels]), "class", tuple(names))

@@ -1,0 +1,149 @@
+"""From what models answer to one score a row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ctrain.child.models import LoadedModel
+from ctrain.child.outputs import predict_scores
+from ctrain.child.registration import prediction_method, refuse_unsupported
+from ctrain.child.score import RowsRefused, score_frame
+
+FRAME = pd.DataFrame({"x": [0.0, 1.0]})
+
+
+class Answer:
+    """A pyfunc that gives the same answer to everything."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def predict(self, frame: pd.DataFrame) -> Any:
+        return self.answer
+
+
+class Estimator:
+    def __init__(self, classes: list[Any], probabilities: Any = None) -> None:
+        self.classes_ = np.array(classes)
+        if probabilities is not None:
+            self.predict_proba = lambda frame: np.array(probabilities)
+
+    def predict(self, frame: pd.DataFrame) -> Any:
+        return self.classes_[[0, -1]]
+
+
+def pyfunc(answer: Any) -> LoadedModel:
+    return LoadedModel(Path(), Answer(answer), None, (), ("python_function",), "")
+
+
+def sklearn(estimator: Any) -> LoadedModel:
+    return LoadedModel(Path(), None, estimator, (), ("python_function", "sklearn"), "")
+
+
+@pytest.mark.parametrize(
+    ("model", "output", "expected", "kind"),
+    [
+        (pyfunc([0.25, 0.75]), "auto", [0.25, 0.75], "probability"),
+        (pyfunc([0.25, 0.75]), "class", [0.0, 1.0], "class"),
+        (pyfunc(np.array([[0.25], [0.75]])), "auto", [0.25, 0.75], "probability"),
+        (pyfunc(np.array([[0.8, 0.2], [0.3, 0.7]])), "auto", [0.2, 0.7], "probability"),
+        (pyfunc(pd.DataFrame({"1": [0.2, 0.7], "0": [0.8, 0.3]})), "auto", [0.2, 0.7], "probability"),
+        (pyfunc(pd.Series([True, False])), "auto", [1.0, 0.0], "class"),
+        (pyfunc(["1", "0"]), "auto", [1.0, 0.0], "class"),
+        (sklearn(Estimator([0, 1], [[0.8, 0.2], [0.3, 0.7]])), "auto", [0.2, 0.7], "probability"),
+        (sklearn(Estimator([0.0, 1.0], [[0.8, 0.2], [0.3, 0.7]])), "class", [0.0, 1.0], "class"),
+        (
+            sklearn(Estimator([False, True], [[0.8, 0.2], [0.3, 0.7]])),
+            "probability",
+            [0.2, 0.7],
+            "probability",
+        ),
+        (sklearn(Estimator([1, 0], [[0.8, 0.2], [0.3, 0.7]])), "auto", [0.8, 0.3], "probability"),
+        (sklearn(Estimator([0], [[1.0], [1.0]])), "auto", [0.0, 0.0], "probability"),
+        (sklearn(Estimator([1.0], [[1.0], [1.0]])), "auto", [1.0, 1.0], "probability"),
+        (sklearn(Estimator([0, 1])), "auto", [0.0, 1.0], "class"),
+    ],
+)
+def test_binary_scores_are_the_probability_of_class_1(
+    model: LoadedModel, output: str, expected: list[float], kind: str
+) -> None:
+    scores = predict_scores(model, FRAME, "binary", output)
+    assert scores.values.tolist() == pytest.approx(expected)
+    assert scores.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "output", "message"),
+    [
+        (pyfunc([1.5, 0.2]), "binary", "auto", "scores between 0.2 and 1.5 are no probabilities"),
+        (pyfunc(["yes", "no"]), "binary", "auto", "the model answers with 'yes'"),
+        (pyfunc([0.5]), "binary", "auto", "the model answered 1 rows to 2"),
+        (pyfunc(np.ones((2, 3)) / 3), "binary", "auto", "3 classes; a binary task has two"),
+        (pyfunc(np.ones((2, 2))), "regression", "auto", "multi-output models are not supported"),
+        (
+            pyfunc([np.ones((2, 2)), np.ones((2, 2))]),
+            "binary",
+            "auto",
+            "multi-output models are not supported",
+        ),
+        (sklearn(Estimator([0, 1])), "binary", "probability", "gives no probabilities"),
+    ],
+)
+def test_answers_that_do_not_fit_are_refused(
+    model: LoadedModel, task: str, output: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        predict_scores(model, FRAME, task, output)
+
+
+def test_multiclass_scores_are_named_probabilities() -> None:
+    model = sklearn(Estimator(["a", "b", "c"], [[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]]))
+    scores = predict_scores(model, FRAME, "multiclass", "auto")
+    assert scores.classes == ("a", "b", "c")
+    assert scores.values[1].tolist() == [0.1, 0.1, 0.8]
+    labels = predict_scores(model, FRAME, "multiclass", "class")
+    assert labels.values.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+
+
+class Picky:
+    """Refuses a batch that holds a negative number, as an encoder refuses an unknown category."""
+
+    def predict(self, frame: pd.DataFrame) -> Any:
+        if (frame["x"] < 0).any():
+            raise ValueError("unknown category")
+        return frame["x"].to_numpy()
+
+
+def test_a_row_that_the_model_refuses_does_not_cost_the_others_theirs() -> None:
+    frame = pd.DataFrame({"x": [0.1, 0.2, -1.0, 0.4, 0.5, np.nan]})
+    usable = np.array([True, False, True, True, True, True])
+    model = LoadedModel(Path(), Picky(), None, (), ("python_function",), "")
+    scored, scores = score_frame(model, frame, usable, "binary", "auto")
+    assert scored.tolist() == [True, False, False, True, True, False]
+    assert scores is not None
+    assert scores.values.tolist() == [0.1, 0.4, 0.5]
+
+
+def test_a_model_that_refuses_every_row_fails_with_its_own_words() -> None:
+    frame = pd.DataFrame({"x": -np.ones(1000)})
+    model = LoadedModel(Path(), Picky(), None, (), ("python_function",), "")
+    with pytest.raises(RowsRefused, match="ValueError: unknown category"):
+        score_frame(model, frame, np.ones(1000, dtype=bool), "binary", "auto")
+
+
+def test_what_cannot_predict_or_has_several_outputs_is_refused_after_training() -> None:
+    with pytest.raises(TypeError, match="returned int; expected a fitted estimator with predict"):
+        prediction_method(42, "binary")
+    assert prediction_method(Estimator([0, 1], [[1, 0]]), "binary") == "predict_proba"
+    assert prediction_method(Estimator([0, 1], [[1, 0]]), "regression") == "predict"
+    assert prediction_method(Estimator([0, 1]), "binary") == "predict"
+    with pytest.raises(ValueError, match="multi-output"):
+        refuse_unsupported(np.ones((3, 2)), "regression", "predict")
+    with pytest.raises(ValueError, match=r"3 classes, but model\.task is binary"):
+        refuse_unsupported(np.ones((3, 3)), "binary", "predict_proba")
+    refuse_unsupported(np.ones((3, 1)), "regression", "predict")
