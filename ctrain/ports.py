@@ -203,6 +203,9 @@ class Telemetry(Protocol):
 
     def observe(self, name: str, seconds: float, **labels: str) -> None: ...
 
+    def remove_policy(self, policy: str) -> None:
+        """Forget every series of a policy that is gone or no longer ours."""
+
     def log(self, event: str, **fields: object) -> None: ...
 
 

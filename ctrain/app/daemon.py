@@ -15,10 +15,13 @@ from ctrain.app.lease import LEASE, Lease
 from ctrain.app.reload import PolicyFiles, Reloader
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.app.wiring import Shell, close_shell, watch_policy
-from ctrain.errors import StateConflict
+from ctrain.domain import PolicyName
+from ctrain.errors import CtrainError, StateConflict
 from ctrain.policy.files import parse_policy
+from ctrain.registry.embedded import embedded_tracking_uri
 
 if TYPE_CHECKING:
+    from ctrain.domain import Run
     from ctrain.engine.watch import Watch
     from ctrain.policy.files import LoadedPolicy
     from ctrain.web import Exposition
@@ -45,6 +48,7 @@ class Daemon:
         self._listen = listen
         self._stopping = threading.Event()
         self._token = 0
+        self._lost_to: str | None = None
         self._lease = Lease(shell.store, shell.timer, shell.settings.lease)
 
     def run(self) -> None:
@@ -53,11 +57,17 @@ class Daemon:
         Raises
         ------
         StateConflict
-            when another daemon watches this database.
+            when another daemon watches this database, or has taken over.
         """
-        with self._leased() as token:
-            self._token = token
-            self._serve()
+        self._stop_on_signals()
+        try:
+            with self._leased() as token:
+                self._token = token
+                self._serve()
+        finally:
+            close_shell(self._shell)
+        if self._lost_to is not None:
+            raise StateConflict(f"another daemon ({self._lost_to}) has taken over this database")
 
     def stop(self) -> None:
         self._stopping.set()
@@ -89,24 +99,27 @@ class Daemon:
             shell.store,
             shell.telemetry,
             lambda loaded: watch_policy(shell, loaded, (LEASE, self._token)),
-            watches,
         )
         server = serve(self._listen, self._exposition, loop)
         shell.telemetry.gauge("leader", 1.0)
         shell.telemetry.gauge("config_last_reload_successful", 1.0)
         shell.telemetry.log(
-            "started", policies=sorted(watches), listen=server.address, home=str(shell.settings.home)
+            "started",
+            policies=sorted(watches),
+            listen=server.address,
+            home=str(shell.settings.home),
+            mlflow=shell.settings.tracking_uri or embedded_tracking_uri(shell.settings.home),
         )
-        self._stop_on_signals()
         loop.start()
         loop.every(shell.settings.lease / 3, lambda: self._renew(loop))
+        reloader.leave(watches.keys() - {PolicyName(one.policy.policy) for one in self._fleet})
         loop.every(min(shell.settings.tick, RELOAD_INTERVAL), reloader.look)
         try:
             self._stopping.wait()
         finally:
+            shell.telemetry.log("stopping")
             loop.stop()
             server.close()
-            close_shell(shell)
             shell.telemetry.log("stopped")
 
     def _open_watches(self) -> Iterator[Watch]:
@@ -119,8 +132,21 @@ class Daemon:
             runs = [tx.active_run(name) for name in tx.policies() if name not in present]
         for run in runs:
             if run is not None:
-                loaded = parse_policy(run.policy_text, Path(run.policy_path), os.environ)
-                yield watch_policy(shell, loaded, (LEASE, self._token))
+                yield from self._open_leftover(run)
+
+    def _open_leftover(self, run: Run) -> Iterator[Watch]:
+        """The policy of a run by its snapshot; nothing when that cannot be used any more."""
+        try:
+            loaded = parse_policy(run.policy_text, Path(run.policy_path), os.environ)
+            yield watch_policy(self._shell, loaded, (LEASE, self._token))
+        except CtrainError as error:
+            self._shell.telemetry.log(
+                "snapshot_unreadable",
+                policy=run.policy,
+                run=run.id,
+                phase=run.phase.value,
+                message=str(error),
+            )
 
     def _renew(self, loop: TickLoop) -> None:
         token = self._lease.acquire()
@@ -129,7 +155,9 @@ class Daemon:
             self._token = token
             loop.hold(token)
         if token is None:
-            self._shell.telemetry.log("lease_lost", holder=self._lease.other())
+            self._lost_to = self._lease.other() or "unknown"
+            self._shell.telemetry.gauge("leader", 0.0)
+            self._shell.telemetry.log("lease_lost", holder=self._lost_to)
             self._stopping.set()
 
     def _stop_on_signals(self) -> None:

@@ -8,14 +8,16 @@ later one is finished first.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrain.app.wiring import load_fleet
 from ctrain.domain import Phase, PolicyName, Request, RequestKind, Run
 from ctrain.engine.requests import answer_requests
-from ctrain.errors import CtrainError, InputError, PolicyError, StateConflict
+from ctrain.errors import CtrainError, InputError, PolicyError, TransientError
+from ctrain.policy.files import SUFFIXES
 
 if TYPE_CHECKING:
     from ctrain.app.ticks import TickLoop
@@ -32,28 +34,48 @@ class PolicyFiles:
     """Tells when policy files have been touched."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = list(paths)
-        self._stamp = self._look()
+        self._paths = [path.absolute() for path in paths]
+        self._folders = {path if path.is_dir() else path.parent for path in self._paths}
+        self._stamp: Stamp | None = None
 
     def touched(self) -> bool:
-        """True once after each change on disk."""
+        """True at the first look, and once after each change on disk."""
         stamp = self._look()
         changed = stamp != self._stamp
         self._stamp = stamp
         return changed
 
-    def load(self, environ: Mapping[str, str]) -> list[LoadedPolicy]:
-        """The policies as they are on disk now; raises PolicyError or InputError."""
-        return load_fleet([path for path in self._paths if path.exists()], environ)
+    def look_again(self) -> None:
+        """Count as touched at the next look, whatever is on disk."""
+        self._stamp = None
 
-    def _look(self) -> Stamp:
-        files = [
+    def load(self, environ: Mapping[str, str]) -> list[LoadedPolicy]:
+        """The policies as they are on disk now, none when all files were removed.
+
+        Raises
+        ------
+        PolicyError
+            when a file is not valid.
+        InputError
+            when a folder is not there: that is an accident, not somebody who removes a policy.
+        """
+        for folder in sorted(self._folders):
+            if not folder.is_dir():
+                raise InputError(f"{folder}: the folder of the policies is gone")
+        files = self._files()
+        return load_fleet(files, environ) if files else []
+
+    def _files(self) -> list[Path]:
+        found = [
             file
             for path in self._paths
-            for file in (sorted(path.glob("*.y*ml")) if path.is_dir() else [path])
-            if file.exists()
+            for file in (sorted(path.iterdir()) if path.is_dir() else [path])
+            if file == path or file.suffix in SUFFIXES
         ]
-        stats = [(str(file), file.stat()) for file in files]
+        return [file for file in found if file.is_file()]
+
+    def _look(self) -> Stamp:
+        stats = [(str(file), file.stat()) for file in self._files()]
         return tuple((name, found.st_mtime_ns, found.st_size) for name, found in stats)
 
 
@@ -67,22 +89,31 @@ class Reloader:
         store: Store,
         telemetry: Telemetry,
         open_watch: Callable[[LoadedPolicy], Watch],
-        watches: Mapping[PolicyName, Watch],
     ) -> None:
         self._files = files
         self._loop = loop
         self._store = store
         self._telemetry = telemetry
         self._open_watch = open_watch
-        self._watches = dict(watches)
-        self._leaving: set[PolicyName] = set()
+        self._missing: set[PolicyName] = set()
 
     def look(self) -> None:
-        """Take over what has changed on disk since the last look."""
+        """Take over what has changed on disk since the last look.
+
+        A file counts as removed when two looks in a row miss it: an editor may put a new one in its place.
+        """
         if self._files.touched():
             self._reload()
-        for name in list(self._leaving):
-            self._let_go(name)
+            return
+        missing, self._missing = self._missing, set()
+        self.leave(missing)
+
+    def leave(self, names: Iterable[PolicyName]) -> None:
+        """Stop watching policies that have no file any more, each once nothing of it is half done."""
+        for name in sorted(names):
+            watch = self._loop.watched.get(name)
+            if watch is not None:
+                self._loop.let_go(name, partial(self._done_with, watch))
 
     def _reload(self) -> None:
         try:
@@ -92,42 +123,40 @@ class Reloader:
             self._telemetry.log("reload_refused", message=str(error))
             return
         refused = [one for one in fleet if not self._take_over(one)]
-        for name in self._watches.keys() - {PolicyName(one.policy.policy) for one in fleet}:
-            self._leaving.add(name)
+        self._missing = self._loop.watched.keys() - {PolicyName(one.policy.policy) for one in fleet}
         self._telemetry.gauge("config_last_reload_successful", float(not refused))
 
     def _take_over(self, loaded: LoadedPolicy) -> bool:
         name = PolicyName(loaded.policy.policy)
-        self._leaving.discard(name)
-        known = self._watches.get(name)
-        if known is not None and known.loaded.hash == loaded.hash:
+        known = self._loop.watched.get(name)
+        if known is not None and (known.loaded.hash, known.loaded.path) == (loaded.hash, loaded.path):
+            self._loop.keep(name)
             return True
         try:
-            watch = self._open_watch(loaded)
-        except (StateConflict, CtrainError) as error:
-            self._telemetry.log("reload_refused", policy=name, message=str(error))
+            self._loop.watch(name, partial(self._open_watch, loaded))
+        except CtrainError as error:
+            if isinstance(error, TransientError):
+                self._files.look_again()
+            self._telemetry.log("reload_refused", policy=name, path=str(loaded.path), message=str(error))
             return False
-        self._loop.watch(watch)
-        self._watches[name] = watch
-        self._telemetry.log("policy_reloaded", policy=name, hash=loaded.hash)
+        self._telemetry.log("policy_reloaded", policy=name, path=str(loaded.path), hash=loaded.hash)
         return True
 
-    def _let_go(self, name: PolicyName) -> None:
-        """Stop watching a policy whose file is gone, once nothing of it is half done."""
-        watch = self._watches[name]
+    def _done_with(self, watch: Watch) -> bool:
+        """True when the policy can be let go; cancels a run that has not gone too far for it."""
         with self._store.read() as tx:
-            run = tx.active_run(name)
+            run = tx.active_run(watch.name)
         if run is not None and run.phase in FINISHED_FIRST:
-            return
-        self._loop.forget(name)
-        del self._watches[name]
-        self._leaving.discard(name)
+            return False
         if run is not None:
             self._cancel(watch, run)
-        self._telemetry.log("policy_removed", policy=name)
+        self._telemetry.log("policy_removed", policy=watch.name)
+        self._telemetry.remove_policy(watch.name)
+        return True
 
     def _cancel(self, watch: Watch, run: Run) -> None:
         reason = {"run": run.id, "reason": "its policy file was removed"}
         with self._store.write() as tx:
+            watch.fence(tx)
             tx.add_request(Request(0, watch.name, RequestKind.CANCEL, "ctrain", watch.clock.now(), reason))
         answer_requests(watch)

@@ -31,6 +31,8 @@ BUSY_DELAY = timedelta(milliseconds=200)
 STREAM_DELAY = timedelta(milliseconds=10)
 FAULT_DELAY = timedelta(seconds=5)
 TICK_THREADS = 4
+UPKEEP_THREADS = 2
+"""One for the lease, so that nothing else delays its renewal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,10 @@ class TickLoop:
         self._rhythm = rhythm
         self._quiet_at: dict[PolicyName, datetime] = {}
         self._busy: set[PolicyName] = set()
-        self._ticked_at: dict[PolicyName, float] = {}
+        self._well_at: dict[PolicyName, float] = {}
+        self._ticked: set[PolicyName] = set()
+        self._leaving: dict[PolicyName, Callable[[], bool]] = {}
+        self._token: int | None = None
         self._lock = threading.Lock()
         self._turns: dict[PolicyName, threading.Lock] = {}
         self._scheduler: BackgroundScheduler | None = None
@@ -70,40 +75,82 @@ class TickLoop:
         from apscheduler.schedulers.background import BackgroundScheduler
 
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(TICK_THREADS), "upkeep": ThreadPoolExecutor(1)},
-            job_defaults={"misfire_grace_time": None, "coalesce": True},
+            executors={
+                "default": ThreadPoolExecutor(TICK_THREADS),
+                "upkeep": ThreadPoolExecutor(UPKEEP_THREADS),
+            },
+            # A tick schedules its successor while it, and maybe its predecessor, still count as running;
+            # a job above the maximum would be dropped, and with it all ticks after it.
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 100},
             timezone="UTC",
         )
         self._scheduler.start()
         for name in self._watches:
+            self._well_at[name] = self._timer.monotonic()
             self._schedule(name, timedelta(0))
 
     def every(self, interval: timedelta, call: Callable[[], None]) -> None:
         """Also call ``call`` every ``interval`` of real time, however busy the policies are."""
         assert self._scheduler is not None
         self._scheduler.add_job(
-            call, "interval", seconds=interval.total_seconds(), executor="upkeep", coalesce=True
+            lambda: self._upkeep(call),
+            "interval",
+            seconds=interval.total_seconds(),
+            executor="upkeep",
+            max_instances=1,
         )
 
-    def watch(self, watch: Watch) -> None:
-        """Tick this watch from now on; it replaces the policy's old one between two ticks."""
-        with self._turn(watch.name):
-            known = watch.name in self._watches
-            self._watches[watch.name] = watch
-        if not known:
-            self._schedule(watch.name, timedelta(0))
+    @property
+    def watched(self) -> Mapping[PolicyName, Watch]:
+        """The policies that tick now."""
+        return dict(self._watches)
+
+    def watch(self, name: PolicyName, open_watch: Callable[[], Watch]) -> None:
+        """Tick a new watch of this policy from now on; it replaces the old one.
+
+        It is opened between two ticks: a new row log beside one that is being written would take
+        files that are not committed yet for orphans.
+        """
+        with self._turn(name):
+            self._watches[name] = open_watch()
+            self._well_at[name] = self._timer.monotonic()
+            self._leaving.pop(name, None)
+            self._quiet_at.pop(name, None)
+        self._schedule(name, timedelta(0))
+
+    def keep(self, name: PolicyName) -> None:
+        """Do not let this policy go after all."""
+        self._leaving.pop(name, None)
 
     def hold(self, token: int) -> None:
-        """Write under this fencing token from now on; the lease had run out and was won again."""
-        for watch in list(self._watches.values()):
-            with self._turn(watch.name):
-                watch.lease = (LEASE, token)
+        """Write under this fencing token from each policy's next tick on: the lease was won again.
+
+        A tick under way goes on with the old token and is refused, because what it saw may be stale.
+        """
+        self._token = token
+
+    def let_go(self, name: PolicyName, done: Callable[[], bool]) -> None:
+        """Tick this policy no more once ``done()`` holds: asked now, and after each of its ticks."""
+        with self._turn(name):
+            self._leaving[name] = done
+            self._leave_when_done(name)
 
     def forget(self, name: PolicyName) -> None:
         """Tick this policy no more."""
         with self._turn(name):
-            self._watches.pop(name, None)
-            self._ticked_at.pop(name, None)
+            self._drop(name)
+
+    def _leave_when_done(self, name: PolicyName) -> None:
+        done = self._leaving.get(name)
+        if done is not None and done():
+            self._drop(name)
+
+    def _drop(self, name: PolicyName) -> None:
+        self._watches.pop(name, None)
+        self._leaving.pop(name, None)
+        self._well_at.pop(name, None)
+        self._quiet_at.pop(name, None)
+        self._ticked.discard(name)
 
     def _turn(self, name: PolicyName) -> threading.Lock:
         """Held while a policy ticks or changes."""
@@ -119,14 +166,14 @@ class TickLoop:
     @property
     def ready(self) -> bool:
         """Every policy has ticked at least once."""
-        return set(self._ticked_at) >= set(self._watches)
+        return self._ticked >= set(self._watches)
 
     @property
     def healthy(self) -> bool:
         """No policy has gone without a successful tick for long."""
         patience = 5 * self._rhythm.tick.total_seconds() + 60
         now = self._timer.monotonic()
-        return all(now - at < patience for at in self._ticked_at.values())
+        return all(now - at < patience for at in list(self._well_at.values()))
 
     def _schedule(self, name: PolicyName, delay: timedelta) -> None:
         scheduler = self._scheduler
@@ -144,28 +191,30 @@ class TickLoop:
         delay = self._rhythm.tick
         try:
             with self._turn(name):
-                if name not in self._watches:
-                    return
-                delay = self._tick_once(name)
+                if name in self._watches:
+                    delay = self._guarded(name)
         finally:
             if name in self._watches:
                 self._schedule(name, delay)
 
     def _tick_once(self, name: PolicyName) -> timedelta:
+        watch = self._watches[name]
+        if self._token is not None:
+            watch.lease = (LEASE, self._token)
         now = self._clock.now()
         all_read = self._quiet_at.get(name) == now and isinstance(self._clock, StreamClock)
         if all_read and not self._asked(name):
             return STREAM_DELAY
         started = self._timer.monotonic()
-        ticked = self._guarded(self._watches[name], read=not all_read)
-        if isinstance(ticked, timedelta):
-            return ticked
+        ticked = tick(watch, read=not all_read)
         ended = self._timer.monotonic()
-        self._ticked_at[name] = ended
+        self._well_at[name] = ended
+        self._ticked.add(name)
         self._telemetry.observe("tick_duration_seconds", ended - started, policy=name)
         self._telemetry.gauge(
             "tick_last_success_timestamp_seconds", self._timer.now().timestamp(), policy=name
         )
+        self._leave_when_done(name)
         return self._next_delay(name, ticked, now)
 
     def _asked(self, name: PolicyName) -> bool:
@@ -193,26 +242,33 @@ class TickLoop:
             if all(self._quiet_at.get(other) == now for other in self._watches):
                 self._clock.acknowledge(now)
 
-    def _guarded(self, watch: Watch, *, read: bool) -> Ticked | timedelta:
+    def _guarded(self, name: PolicyName) -> timedelta:
         """The tick boundary of a policy: whatever happens inside, the other policies go on.
 
-        A duration says after how long to try again.
+        Returns after how long to tick again.
         """
         try:
-            return tick(watch, read=read)
+            return self._tick_once(name)
         except StateConflict as error:
-            self._fault(watch, "state_conflict", error)
+            self._fault(name, "state_conflict", error)
             return BUSY_DELAY
         except TransientError as error:
-            self._fault(watch, "transient", error)
+            self._fault(name, "transient", error)
             return min(error.retry_in, self._rhythm.tick)
         except CtrainError as error:
-            self._fault(watch, "error", error)
+            self._fault(name, "error", error)
         except Exception as error:  # noqa: BLE001  # the one broad net: other policies must go on
-            self._fault(watch, "unexpected", error, traceback.format_exc())
+            self._fault(name, "unexpected", error, traceback.format_exc())
         return FAULT_DELAY
 
-    def _fault(self, watch: Watch, kind: str, error: Exception, trace: str = "") -> None:
-        self._telemetry.count("tick_failures_total", policy=watch.name, kind=kind)
+    def _fault(self, name: PolicyName, kind: str, error: Exception, trace: str = "") -> None:
+        self._telemetry.count("tick_failures_total", policy=name, kind=kind)
         fields = {"traceback": trace} if trace else {}
-        self._telemetry.log("tick_failed", policy=watch.name, kind=kind, message=str(error), **fields)
+        self._telemetry.log("tick_failed", policy=name, kind=kind, message=str(error), **fields)
+
+    def _upkeep(self, call: Callable[[], None]) -> None:
+        """What the daemon does for itself must not end because it failed once."""
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001  # the same net for what no policy owns
+            self._telemetry.log("upkeep_failed", message=str(error), traceback=traceback.format_exc())

@@ -108,7 +108,12 @@ def open_database(settings: Settings) -> Store:
     """The store of the home, for commands: created when absent, migrated to this version."""
     from ctrain.store import open_store
 
-    settings.home.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--home {settings.home}: cannot be created: {error.strerror}") from error
+    if not os.access(settings.home, os.W_OK | os.X_OK):
+        raise InputError(f"--home {settings.home}: this user may not write there")
     return open_store(settings.database_url)
 
 
@@ -131,7 +136,7 @@ def open_tracking(settings: Settings) -> str:
 def open_shell(settings: Settings, telemetry: Telemetry) -> Shell:
     """All adapters on the real world; children start when they are first needed."""
     from ctrain.launchers.process import ProcessLauncher
-    from ctrain.registry.client import MlflowRegistry
+    from ctrain.registry.measured import MeasuredRegistry
     from ctrain.rows import ParquetRowLogs
     from ctrain.rows.workspace import FolderWorkspace
     from ctrain.scoring.pool import ScorerPool
@@ -143,7 +148,7 @@ def open_shell(settings: Settings, telemetry: Telemetry) -> Shell:
     return Shell(
         settings=settings,
         store=store,
-        registry=MlflowRegistry(tracking_uri),
+        registry=MeasuredRegistry(tracking_uri, timer, telemetry),
         launcher=ProcessLauncher(tracking_uri, timer),
         scorer=ScorerPool(tracking_uri, timer),
         workspace=FolderWorkspace(settings.runs_folder),

@@ -214,5 +214,8 @@ class QuietTelemetry:
     def observe(self, name: str, seconds: float, **labels: str) -> None:
         self.counted[name, *labels.values()] = seconds
 
+    def remove_policy(self, policy: str) -> None:
+        self.counted = {key: value for key, value in self.counted.items() if policy not in key}
+
     def log(self, event: str, **fields: object) -> None:
         self.logged.append((event, fields))
