@@ -129,7 +129,9 @@ def _create_version(client: MlflowClient, uri: str, model: str, tags: Mapping[st
     if registered is None:
         return str(mlflow.register_model(uri, model, tags=dict(tags)).version)
     version = registered["version"]
-    if registered["name"] != model:
+    known = client.get_model_version(registered["name"], version)
+    if registered["name"] != model or RUN_TAG in known.tags:
+        # Another model's, or an earlier run's: the version of this run is one of its own.
         version = str(client.copy_model_version(uri, model).version)
     for key, value in tags.items():
         client.set_model_version_tag(model, version, key, value)

@@ -33,7 +33,7 @@ class _Worker:
     """The job at hand; empty when idle."""
     deadline: float = 0.0
     last_used: float = 0.0
-    sources: set[str] = field(default_factory=set)
+    sources: deque[str] = field(default_factory=deque)
 
 
 class ScorerPool:
@@ -142,7 +142,8 @@ class ScorerPool:
         return self._start(python)
 
     def _start(self, python: str) -> _Worker:
-        worker = _Worker(python, Path(tempfile.mkdtemp(prefix="ctrain-score-")))
+        scratch = Path(tempfile.mkdtemp(prefix="ctrain-score-"))
+        worker = _Worker(python, scratch, sources=deque(maxlen=self._models_per_child))
         self._workers.append(worker)
         return worker
 
@@ -161,7 +162,8 @@ class ScorerPool:
         worker.key = job.key
         worker.last_used = self._timer.monotonic()
         worker.deadline = worker.last_used + self._job_timeout_seconds
-        worker.sources.add(_source(job))
+        if _source(job) not in worker.sources:
+            worker.sources.append(_source(job))
         try:
             self._child_of(worker).send(_request(job))
         except ChildGone as error:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
@@ -91,11 +93,12 @@ def test_a_changed_artifact_has_another_digest(
 
 
 def test_annotations_can_be_repeated(
-    registry: MlflowRegistry, embedded: Embedded, trained: Mapping[str, Trained], version: Version
+    registry: MlflowRegistry, embedded: Embedded, trained: Mapping[str, Trained]
 ) -> None:
     import mlflow
 
-    run_id = trained["train"].status.result["mlflow_run_id"]
+    version = Version(trained["regress"].status.result["version"])
+    run_id = trained["regress"].status.result["mlflow_run_id"]
     for _ in range(2):
         registry.annotate_run(
             run_id,
@@ -105,7 +108,9 @@ def test_annotations_can_be_repeated(
             artifacts={"gates.txt": "all passed"},
             status="FINISHED",
         )
-        registry.annotate_version(MODEL, version, tags={"ctrain.outcome": "rejected"}, description="It lost.")
+        registry.annotate_version(
+            "delay", version, tags={"ctrain.outcome": "rejected"}, description="It lost."
+        )
     client = mlflow.MlflowClient(embedded.uri)
     run = client.get_run(run_id)
     assert run.data.tags["ctrain.outcome"] == "rejected"
@@ -113,8 +118,8 @@ def test_annotations_can_be_repeated(
     assert run.data.params["holdout_until"] == "2013-02-10"
     assert [one.value for one in client.get_metric_history(run_id, "challenger_brier")] == [0.2]
     assert "gates.txt" in {one.path for one in client.list_artifacts(run_id)}
-    assert registry.version(MODEL, version).tags["ctrain.outcome"] == "rejected"
-    assert client.get_model_version(MODEL, version).description == "It lost."
+    assert registry.version("delay", version).tags["ctrain.outcome"] == "rejected"
+    assert client.get_model_version("delay", version).description == "It lost."
 
 
 def test_calls_go_on_after_the_child_died(registry: MlflowRegistry, version: Version) -> None:
@@ -126,19 +131,37 @@ def test_calls_go_on_after_the_child_died(registry: MlflowRegistry, version: Ver
     assert registry.alias(MODEL, "nobody") is None
 
 
-@pytest.fixture
-def refusing_address() -> Iterator[str]:
-    """An address where nobody listens."""
+class NotFound(BaseHTTPRequestHandler):
+    """What stands before a server that is down: a proxy whose page says 404."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def do_POST(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_server_that_is_down_or_hidden_is_no_absent_champion() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
-
-
-def test_an_unreachable_server_is_no_absent_champion(refusing_address: str) -> None:
-    environ = {**os.environ, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    registry = MlflowRegistry(refusing_address, environ=environ)
+        port = taken.getsockname()[1]
+    registry = MlflowRegistry(
+        f"http://127.0.0.1:{port}", environ={**os.environ, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    )
     with pytest.raises(TransientError, match="failed in 'alias'"):
         registry.alias(MODEL, "champion")
+    with ThreadingHTTPServer(("127.0.0.1", port), NotFound) as server:
+        threading.Thread(target=server.serve_forever).start()
+        with pytest.raises(TransientError, match="failed in 'alias'"):
+            registry.alias(MODEL, "champion")
+        with pytest.raises(TransientError, match="failed in 'version'"):
+            registry.version(MODEL, Version("1"))
+        with pytest.raises(TransientError, match="failed in 'find_version'"):
+            registry.find_version(MODEL, RunId("run-train"))
+        server.shutdown()
     registry.close()
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from ctrain.children import child_environment
+from ctrain.children import child_command, child_environment
 from ctrain.domain import Task, Version
 from ctrain.errors import TransientError
 from ctrain.registry.adoption import parse_adoption
@@ -55,3 +58,13 @@ def test_the_kind_of_output_suggests_a_task(answer: dict[str, object], task: Tas
 def test_an_examination_that_died_is_no_answer() -> None:
     with pytest.raises(TransientError, match="examining version 1 of m ended with -9: out of luck"):
         parse_adoption("m", Version("1"), -9, "", "out of luck")
+
+
+def test_a_child_starts_where_ctrain_is_not_installed_and_ends_with_its_parent(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    # -S: no site-packages at all, so neither ctrain nor anything it depends on can be found there.
+    command = [sys.executable, "-S", *child_command("", "score", "60", "1", str(scratch))[1:]]
+    done = subprocess.run(command, input=b"", capture_output=True, timeout=30, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert not scratch.exists()
