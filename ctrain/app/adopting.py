@@ -6,6 +6,8 @@ it can be verified, and a draft of a policy says what is known and what a person
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from ctrain.registry.adoption import AdoptionReport
     from ctrain.settings import Settings
 
+PLAIN_WORD = re.compile(r"(?!(?:true|false|null)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
 METRICS = {Task.BINARY: "brier", Task.MULTICLASS: "log_loss", Task.REGRESSION: "absolute_error"}
 
 DRAFT = """\
@@ -124,12 +127,17 @@ def _draft(report: AdoptionReport) -> str:
     task = report.likely_task
     name = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in report.model)
     return DRAFT.format(
-        model=report.model,
+        model=_scalar(report.model),
         version=report.version,
-        policy=name,
+        policy=_scalar(name),
         task=task.value if task else "<binary or regression>",
         metric=METRICS[task] if task else "<brier or absolute_error>",
-        numeric=", ".join(report.numeric),
-        categorical=", ".join(report.categorical),
-        module=name.replace("-", "_").replace(".", "_"),
+        numeric=", ".join(map(_scalar, report.numeric)),
+        categorical=", ".join(map(_scalar, report.categorical)),
+        module=re.sub(r"\W|^(?=\d)", "_", report.model, flags=re.ASCII),
     )
+
+
+def _scalar(text: str) -> str:
+    """The text as YAML that means this text: quoted unless it is a plain word."""
+    return text if PLAIN_WORD.fullmatch(text) else json.dumps(text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,25 +12,40 @@ from typing import TYPE_CHECKING, Any
 from ctrain.app.lease import LEASE, Lease, is_gone
 from ctrain.app.wiring import (
     close_shell,
-    load_fleet,
     open_existing_database,
+    open_quiet_telemetry,
     open_shell,
-    open_telemetry,
     watch_policy,
 )
 from ctrain.clocks import RealTimer, open_clock, wait_for
-from ctrain.domain import Event, PolicyName, Request, RequestKind
+from ctrain.domain import Event, Phase, PolicyName, Request, RequestKind, Run, RunId
 from ctrain.engine.advance import advance
 from ctrain.engine.champions import sync_champion
 from ctrain.engine.requests import answer_requests, reconcile
-from ctrain.errors import InputError, StateConflict
+from ctrain.errors import CtrainError, InputError, PolicyError, StateConflict, TransientError
+from ctrain.policy.files import load_policy, parse_policy
 
 if TYPE_CHECKING:
+    from ctrain.engine.watch import Watch
+    from ctrain.policy.files import LoadedPolicy
     from ctrain.ports import Store
     from ctrain.settings import Settings
 
 MAX_STEPS = 20
 """A rollback needs three steps; more means that it waits for something."""
+ON_THE_MOVE = frozenset({Phase.PROMOTING, Phase.ROLLING_BACK})
+"""Phases in which an alias is being moved: a command finishes them, and no others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it stands when the command ends."""
+
+    request: Request
+    run: Run | None
+    """The run that it is about, as it stands now."""
+    daemon: str | None
+    """The daemon that was to answer; None when none runs."""
 
 
 def ask(
@@ -39,43 +56,77 @@ def ask(
     actor: str,
     arguments: Mapping[str, Any],
     wait: timedelta,
-) -> Request:
+) -> Asked:
     """Put a request on record and return it with its answer, or without one when nobody can give it.
+
+    A running daemon answers within ``wait``; without one a rollback or a cancellation is carried out
+    here, and a trigger waits for the next daemon.
 
     Raises
     ------
     InputError
         when the home or the policy is not known.
+    TransientError
+        when it is to be carried out here and the registry does not answer; what is half done goes on
+        with the next daemon.
     """
     store = open_existing_database(settings)
-    number = _record(store, settings, policy, kind, actor, arguments)
-    if _daemon_alive(store):
-        wait_for(lambda: bool(_request(store, number).answer), wait.total_seconds())
-    elif kind is not RequestKind.TRIGGER:
-        _answer_here(settings, environ, store, policy)
-    return _request(store, number)
-
-
-def _record(
-    store: Store,
-    settings: Settings,
-    policy: PolicyName,
-    kind: RequestKind,
-    actor: str,
-    arguments: Mapping[str, Any],
-) -> int:
     check_known(store, policy)
+    about = _run_before(store, policy, kind, arguments)
     now = open_clock(settings.home).now()
     with store.write() as tx:
-        return tx.add_request(Request(0, policy, kind, actor, now, arguments))
+        number = tx.add_request(Request(0, policy, kind, actor, now, arguments))
+    daemon = living_daemon(store)
+    if daemon is None and kind is not RequestKind.TRIGGER:
+        daemon = _answer_here(settings, environ, store, policy, number)
+    if daemon is not None:
+        wait_for(lambda: _settled(store, number, about), wait.total_seconds())
+    request = _request(store, number)
+    return Asked(request, _run_after(store, request, about), daemon)
+
+
+def owner_of(settings: Settings, run_id: RunId) -> PolicyName:
+    """The policy of a run; raises InputError, naming the newest runs, when there is no such run."""
+    with open_existing_database(settings).read() as tx:
+        run = tx.run(run_id)
+        newest = ", ".join(one.id for one in tx.runs(limit=5))
+    if run is None:
+        raise InputError(f"there is no run {run_id}; the newest runs: {newest or 'none yet'}")
+    return run.policy
 
 
 def check_known(store: Store, policy: PolicyName) -> None:
     """Raise InputError, naming the policies there are, when this one has never been watched here."""
     with store.read() as tx:
-        known = tx.policies()
+        known = sorted(tx.policies())
     if policy not in known:
-        raise InputError(f"{policy}: no such policy here; known: {', '.join(known) or 'none yet'}")
+        raise InputError(f"there is no policy {policy} here; known: {', '.join(known) or 'none yet'}")
+
+
+def living_daemon(store: Store) -> str | None:
+    """Who holds the daemon's lease, unless it is known to be dead."""
+    with store.read() as tx:
+        holder = tx.lease_holder(LEASE, RealTimer().now())
+    return None if holder is None or is_gone(holder) else holder
+
+
+def _run_before(
+    store: Store, policy: PolicyName, kind: RequestKind, arguments: Mapping[str, Any]
+) -> RunId | None:
+    if kind is RequestKind.CANCEL:
+        return RunId(arguments["run"])
+    with store.read() as tx:
+        run = tx.active_run(policy)
+    return run.id if run is not None and kind is RequestKind.ROLLBACK else None
+
+
+def _run_after(store: Store, request: Request, about: RunId | None) -> Run | None:
+    with store.read() as tx:
+        if about is not None:
+            return tx.run(about)
+        if request.kind is RequestKind.TRIGGER and request.answer.startswith("done"):
+            return tx.active_run(request.policy)
+    return None
 
 
 def _request(store: Store, number: int) -> Request:
@@ -85,41 +136,84 @@ def _request(store: Store, number: int) -> Request:
     return request
 
 
-def _daemon_alive(store: Store) -> bool:
+def _settled(store: Store, number: int, about: RunId | None) -> bool:
+    """The request is answered, and a rollback that it began is over."""
     with store.read() as tx:
-        holder = tx.lease_holder(LEASE, RealTimer().now())
-    return holder is not None and not is_gone(holder)
+        request = tx.request(number)
+        run = tx.run(about) if about is not None else None
+    answered = request is not None and bool(request.answer)
+    return answered and (run is None or run.phase is not Phase.ROLLING_BACK)
 
 
-def _answer_here(settings: Settings, environ: Mapping[str, str], store: Store, policy: PolicyName) -> None:
-    """Do what the daemon would do with the open requests, under its lease."""
-    with store.read() as tx:
-        record = tx.policy_record(policy)
-    assert record is not None
-    fleet = load_fleet([Path(record.path)], environ)
-    shell = open_shell(settings, open_telemetry(environ))
+def _answer_here(
+    settings: Settings, environ: Mapping[str, str], store: Store, policy: PolicyName, number: int
+) -> str | None:
+    """Do what the daemon would do with the request; returns a daemon that has started meanwhile.
+
+    A request that cannot be carried out is answered too: no later daemon shall do it by surprise.
+    """
+    shell = open_shell(settings, open_quiet_telemetry(environ))
     lease = Lease(store, shell.timer, settings.lease)
-    token = lease.acquire()
-    if token is None:
-        raise StateConflict(f"a daemon ({lease.other()}) has just started; it will answer")
     try:
-        watch = watch_policy(shell, fleet[0], (LEASE, token))
-        sync_champion(watch)
-        reconcile(watch)
-        answer_requests(watch)
-        for _ in range(MAX_STEPS):
-            if not advance_rollback(watch):
-                break
+        token = lease.acquire()
+        if token is None:
+            return lease.other()
+        try:
+            with _refused_on_failure(store, number):
+                watch = _open_watch(
+                    store, policy, environ, lambda it: watch_policy(shell, it, (LEASE, token))
+                )
+                _carry_out(watch)
+        finally:
+            lease.release()
     finally:
-        lease.release()
         close_shell(shell)
+    return None
 
 
-def advance_rollback(watch: Any) -> bool:
-    """Take a step of a run that is on its way back; nothing else is advanced by a command."""
-    with watch.store.read() as tx:
-        run = tx.active_run(watch.name)
-    return run is not None and run.phase.value == "ROLLING_BACK" and advance(watch).moved
+@contextmanager
+def _refused_on_failure(store: Store, number: int) -> Iterator[None]:
+    try:
+        yield
+    except CtrainError as error:
+        if not _request(store, number).answer:
+            with store.write() as tx:
+                tx.answer_request(number, f"refused: {error}")
+        raise
+
+
+def _open_watch(
+    store: Store, policy: PolicyName, environ: Mapping[str, str], open_watch: Callable[[LoadedPolicy], Watch]
+) -> Watch:
+    """The watch by the policy's file, or by its newest run's snapshot where the file cannot be used."""
+    with store.read() as tx:
+        record, runs = tx.policy_record(policy), tx.runs(policy, limit=1)
+    assert record is not None
+    for run in runs:
+        with suppress(PolicyError, StateConflict):
+            return open_watch(load_policy(Path(record.path), environ))
+        return open_watch(parse_policy(run.policy_text, Path(run.policy_path), environ))
+    return open_watch(load_policy(Path(record.path), environ))
+
+
+def _carry_out(watch: Watch) -> None:
+    sync_champion(watch)
+    reconcile(watch)
+    _finish_moves(watch)
+    answer_requests(watch)
+    try:
+        _finish_moves(watch)
+    except TransientError as error:
+        raise TransientError(f"the rollback is on record, a daemon will go on with it: {error}") from error
+
+
+def _finish_moves(watch: Watch) -> None:
+    """Take the steps of a run that moves an alias; nothing else is advanced by a command."""
+    for _ in range(MAX_STEPS):
+        with watch.store.read() as tx:
+            run = tx.active_run(watch.name)
+        if run is None or run.phase not in ON_THE_MOVE or not advance(watch).moved:
+            return
 
 
 def set_paused(settings: Settings, policy: PolicyName, paused: bool, actor: str) -> None:
@@ -127,6 +221,7 @@ def set_paused(settings: Settings, policy: PolicyName, paused: bool, actor: str)
     store = open_existing_database(settings)
     check_known(store, policy)
     verb = "paused" if paused else "resumed"
+    now = open_clock(settings.home).now()
     with store.write() as tx:
         tx.set_paused(policy, paused)
-        tx.append_event(Event(policy, verb, open_clock(settings.home).now(), actor, f"{verb} by {actor}"))
+        tx.append_event(Event(policy, verb, now, actor, f"{verb} by {actor}"))

@@ -12,9 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctrain.app.wiring import close_shell, load_fleet, open_shell, open_telemetry, watch_policy
+from ctrain.app.wiring import (
+    close_shell,
+    load_fleet,
+    open_existing_database,
+    open_quiet_telemetry,
+    open_shell,
+    watch_policy,
+)
 from ctrain.clocks import CLOCK_FILE, wait_for
-from ctrain.domain import MonitorName
+from ctrain.domain import MonitorName, PolicyName
 from ctrain.engine.champions import sync_champion
 from ctrain.engine.ingest import ingest
 from ctrain.engine.observe import observe, observe_freshness
@@ -42,10 +49,12 @@ def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> 
         raise InputError(
             "check works on a copy of the state, which needs SQLite; use `ctrain status` instead"
         )
-    fleet = load_fleet([path], environ)
+    fleet = load_fleet([_policy_file(settings, path)], environ)
+    if len(fleet) > 1:
+        raise InputError(f"{path}: holds {len(fleet)} policies; name the file of one")
     with tempfile.TemporaryDirectory(prefix="ctrain-check-") as folder:
         copy = _copied(settings, Path(folder))
-        shell = open_shell(copy, open_telemetry(environ))
+        shell = open_shell(copy, open_quiet_telemetry(environ))
         try:
             watch = watch_policy(shell, fleet[0], None)
             sync_champion(watch)
@@ -58,6 +67,22 @@ def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> 
             close_shell(shell)
 
 
+def _policy_file(settings: Settings, path: Path) -> Path:
+    """The file itself, or that of the policy of this name which the home's daemon watches."""
+    if path.exists():
+        return path
+    name = PolicyName(str(path))
+    if not (settings.home / "state.db").exists():
+        raise InputError(f"{path}: there is no such file")
+    with open_existing_database(settings).read() as tx:
+        record, known = tx.policy_record(name), sorted(tx.policies())
+    if record is None:
+        raise InputError(
+            f"{path}: neither a file nor a policy of this home; known: {', '.join(known) or 'none yet'}"
+        )
+    return Path(record.path)
+
+
 def _settled(watch: Watch) -> bool:
     moved = ingest(watch)
     observed = observe(watch)
@@ -68,6 +93,8 @@ def _settled(watch: Watch) -> bool:
 def _copied(settings: Settings, folder: Path) -> Settings:
     """Settings of a home in ``folder`` that starts where the real one stands."""
     if settings.home.exists():
+        # A daemon at work may replace segments meanwhile: those before and after are both there then.
+        _link_tree(settings.rows_folder, folder / "rows")
         _copy_database(settings.home / "state.db", folder / "state.db")
         _link_tree(settings.rows_folder, folder / "rows")
         if (settings.home / CLOCK_FILE).exists():
@@ -100,7 +127,11 @@ def _link_tree(source: Path, target: Path) -> None:
 
 
 def _link(path: Path, place: Path) -> None:
+    if place.exists():
+        return
     try:
         os.link(path, place)
+    except FileNotFoundError:
+        return  # replaced a moment ago
     except OSError:
         shutil.copy(path, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -119,11 +120,16 @@ def open_database(settings: Settings) -> Store:
 
 def open_existing_database(settings: Settings) -> Store:
     """The store of a home that a daemon has used; raises InputError when there is none."""
-    if settings.database_url.startswith("sqlite") and not (settings.home / "state.db").exists():
+    from ctrain.store import open_store
+
+    try:
+        return open_store(settings.database_url, create=False)
+    except InputError as error:
+        if settings.home.exists():
+            raise
         raise InputError(
             f"{settings.home}: no ctrain home here; start `ctrain run` first, or name it with --home"
-        )
-    return open_database(settings)
+        ) from error
 
 
 def open_tracking(settings: Settings) -> str:
@@ -166,6 +172,14 @@ def open_telemetry(environ: Mapping[str, str]) -> PrometheusTelemetry:
     from ctrain.telemetry import PrometheusTelemetry, open_log
 
     return PrometheusTelemetry(open_log(environ=environ), __version__)
+
+
+def open_quiet_telemetry(environ: Mapping[str, str]) -> PrometheusTelemetry:
+    """For commands: what they say is their answer, nothing is logged beside it."""
+    from ctrain import __version__
+    from ctrain.telemetry import PrometheusTelemetry, open_log
+
+    return PrometheusTelemetry(open_log(environ=environ, stream=io.StringIO()), __version__)
 
 
 def close_shell(shell: Shell) -> None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ctrain.cli.options import AsJson, Home, PolicyArgument, Reason, Wait, actor, load_settings
-from ctrain.cli.output import BREACHED, fail, guarded, print_json, print_table
-from ctrain.domain import PolicyName, RequestKind
+from ctrain.cli.options import AsJson, Home, PolicyArgument, Reason, Wait, actor, load_settings, named
+from ctrain.cli.output import BAD_INPUT, BREACHED, FAILED, fail, guarded, print_json, print_table
+from ctrain.domain import PolicyName, RequestKind, RunId
+
+if TYPE_CHECKING:
+    from ctrain.app.asking import Asked
 
 
 def register(app: typer.Typer) -> None:
@@ -64,7 +67,9 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """Cancel a run; on probation that rolls it back, while promoting it is refused."""
-    policy = run.rpartition("-")[0]
+    from ctrain.app.asking import owner_of
+
+    policy = owner_of(load_settings(home), RunId(run))
     _ask(RequestKind.CANCEL, policy, {"run": run, "reason": reason}, home, wait, as_json)
 
 
@@ -80,17 +85,40 @@ def _ask(
 ) -> None:
     from ctrain.app.asking import ask
 
-    answer = ask(
+    asked = ask(
         load_settings(home), os.environ, PolicyName(policy), kind, actor(), arguments, timedelta(seconds=wait)
     )
     if as_json:
-        print_json({"request": answer.id, "answered": bool(answer.answer), "answer": answer.answer})
-    elif answer.answer:
-        typer.echo(answer.answer)
+        print_json(_asked_json(asked))
     else:
-        typer.echo(f"request {answer.id} is on record; a daemon will answer it when it runs")
-    if answer.answer.startswith("refused"):
-        raise typer.Exit(1)
+        typer.echo(_asked_text(asked, wait))
+    unanswered = not asked.request.answer and asked.daemon is not None
+    if unanswered or asked.request.answer.startswith("refused"):
+        raise typer.Exit(FAILED)
+
+
+def _asked_json(asked: Asked) -> dict[str, Any]:
+    request, run = asked.request, asked.run
+    return {
+        "request": request.id,
+        "answered": bool(request.answer),
+        "answer": request.answer,
+        "run": {"id": run.id, "phase": run.phase.value, "outcome": run.outcome_reason} if run else None,
+    }
+
+
+def _asked_text(asked: Asked, wait: float) -> str:
+    request, run = asked.request, asked.run
+    if not request.answer and asked.daemon is None:
+        return f"request {request.id} is on record; no daemon runs, the next one will answer it"
+    if not request.answer:
+        return (
+            f"request {request.id} is on record, but the daemon ({named(asked.daemon)}) has not answered "
+            f"within {wait:g} s; its log says what keeps it"
+        )
+    if run is not None and run.phase.ended and request.answer.startswith("done"):
+        return f"{request.answer}\n{run.id} is {run.phase.value}: {run.outcome_reason}"
+    return request.answer
 
 
 def pause(policy: PolicyArgument, home: Home = None, as_json: AsJson = False) -> None:
@@ -110,11 +138,15 @@ def _set_paused(policy: str, paused: bool, home: Path | None, as_json: bool) -> 
     if as_json:
         print_json({"policy": policy, "paused": paused})
     else:
-        typer.echo(f"{policy} is {'paused' if paused else 'watched again'}")
+        typer.echo(
+            f"{policy} is paused: no run starts" if paused else f"{policy} is not paused: runs may start"
+        )
 
 
 def check(
-    path: Annotated[Path, typer.Argument(help="Policy file.", metavar="POLICY")],
+    path: Annotated[
+        Path, typer.Argument(help="Policy file, or the name of a policy under watch.", metavar="POLICY")
+    ],
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -158,10 +190,10 @@ def adopt(
     """Take over a champion that ctrain did not train: record its digest, try it, draft a policy."""
     from ctrain.app.adopting import adopt_model
 
+    if out is not None and out.exists():
+        fail(f"{out}: exists already; name another file with --out", BAD_INPUT)
     report = adopt_model(load_settings(home), model, version, actor())
     if out is not None:
-        if out.exists():
-            fail(f"{out}: exists already; name another file with --out", 2)
         out.write_text(report.draft)
     if as_json:
         print_json(report.to_json())

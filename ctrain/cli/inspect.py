@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ctrain.cli.options import AsJson, Home, PolicyArgument, load_settings
+from ctrain.cli.options import AsJson, Home, PolicyArgument, load_settings, named
 from ctrain.cli.output import guarded, print_json, print_table
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def status(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = F
     if as_json:
         print_json(fleet.to_json())
         return
-    typer.echo(f"{fleet.daemon or 'no daemon runs'}; {_instant(fleet.now)}")
+    typer.echo(f"{_daemon(fleet.daemon)}; it is {_instant(fleet.now)} UTC")
     if not fleet.policies:
         typer.echo("no policies yet: `ctrain run PATH` brings them")
     for one in fleet.policies:
@@ -124,13 +124,14 @@ def _print_why(answer: Why) -> None:
 
 
 def _queries(home: Path | None) -> FleetQueries:
+    from ctrain.app.lease import is_gone
     from ctrain.app.wiring import open_existing_database
     from ctrain.clocks import RealTimer, open_clock
     from ctrain.queries import FleetQueries
 
     settings = load_settings(home)
     store = open_existing_database(settings)
-    return FleetQueries(store, open_clock(settings.home), RealTimer(), os.environ)
+    return FleetQueries(store, open_clock(settings.home), RealTimer(), os.environ, is_gone)
 
 
 _VERDICT_COLUMNS = ("monitor", "status", "value", "threshold", "n", "as of", "reason")
@@ -158,6 +159,10 @@ def _status_rows(one: PolicyStatus) -> list[list[str]]:
     if one.open_requests:
         rows.append(["requests", f"{one.open_requests} wait for a daemon"])
     return rows
+
+
+def _daemon(holder: str | None) -> str:
+    return f"a daemon runs ({named(holder)})" if holder else "no daemon runs"
 
 
 def _verdict_row(verdict: Verdict) -> list[Any]:

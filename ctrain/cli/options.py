@@ -25,6 +25,16 @@ def load_settings(home: Path | None) -> Settings:
     return Settings.load(home, os.environ)
 
 
+def named(holder: str | None) -> str:
+    """The holder of the daemon's lease as a person says it.
+
+    >>> named("vm:42:1234:ab12")
+    'process 42 on vm'
+    """
+    host, _, rest = (holder or "").partition(":")
+    return f"process {rest.partition(':')[0]} on {host}" if rest else holder or "nobody"
+
+
 def actor() -> str:
     """Who is asking, for the record: ``CTRAIN_ACTOR`` or the user of the operating system."""
     return os.environ.get("CTRAIN_ACTOR") or getpass.getuser()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
@@ -17,6 +18,10 @@ DONE = 0
 FAILED = 1
 BAD_INPUT = 2
 BREACHED = 3
+
+LONGEST_WORD = 32
+PIPED_WIDTH = 160
+"""Of tables that go to a file or another program."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,11 +64,21 @@ def _plain(value: Any) -> Any:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """Print a table that fits the terminal."""
+    """Print a table that fits the terminal; short words such as ids and phases are never cut."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(*columns, title=title, title_justify="left", header_style="bold")
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console().print(table)
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for position, name in enumerate(columns):
+        whole = all(_is_word(row[position]) for row in cells)
+        table.add_column(name, no_wrap=whole, overflow="fold")
+    for row in cells:
+        table.add_row(*map(escape, row))
+    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    Console(width=None if narrow else PIPED_WIDTH).print(table)
+
+
+def _is_word(cell: str) -> bool:
+    return len(cell) <= LONGEST_WORD and " " not in cell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Champion, Decision, Event, IngestState, Phase, PolicyName, Run, RunId
@@ -40,7 +40,16 @@ SHOWN_FILES = 5
 class FleetQueries:
     """One read side for commands, pages and the demo; every answer is from one transaction."""
 
-    def __init__(self, store: Store, clock: Clock, timer: Timer, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        timer: Timer,
+        environ: Mapping[str, str],
+        is_gone: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """``is_gone`` tells of a lease's holder that it is known to live no more."""
+        self._is_gone = is_gone
         self._store = store
         self._clock = clock
         self._timer = timer
@@ -52,7 +61,7 @@ class FleetQueries:
             names = _known(tx, policy)
             return FleetStatus(
                 now=self._clock.now(),
-                daemon=tx.lease_holder(LEASE, self._timer.now()),
+                daemon=self._daemon(tx),
                 policies=tuple(_status(tx, name) for name in names),
             )
 
@@ -77,7 +86,7 @@ class FleetQueries:
         with self._store.read() as tx:
             _known(tx, policy)
             status = _status(tx, policy)
-            now, daemon = self._clock.now(), tx.lease_holder(LEASE, self._timer.now())
+            now, daemon = self._clock.now(), self._daemon(tx)
             runs = tx.runs(policy, limit=100)
             limits = limits_in_force(tx.policy_record(policy), runs, self._environ)
             return Why(
@@ -90,6 +99,10 @@ class FleetQueries:
                 limits=limits_left(limits, runs, tx.paused(policy), now),
                 notes=notes_on(status, daemon, now),
             )
+
+    def _daemon(self, tx: Transaction) -> str | None:
+        holder = tx.lease_holder(LEASE, self._timer.now())
+        return None if holder is None or self._is_gone(holder) else holder
 
 
 def _known(tx: Transaction, policy: PolicyName | None) -> list[PolicyName]:
