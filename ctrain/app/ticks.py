@@ -21,6 +21,7 @@ from ctrain.engine.tick import Ticked, tick
 from ctrain.errors import CtrainError, StateConflict, TransientError
 
 if TYPE_CHECKING:
+    from apscheduler.executors.pool import ThreadPoolExecutor
     from apscheduler.schedulers.background import BackgroundScheduler
 
     from ctrain.domain import PolicyName
@@ -68,17 +69,19 @@ class TickLoop:
         self._lock = threading.Lock()
         self._turns: dict[PolicyName, threading.Lock] = {}
         self._scheduler: BackgroundScheduler | None = None
+        self._pools: dict[str, ThreadPoolExecutor] = {}
 
     def start(self) -> None:
         """Give every policy its first tick now."""
         from apscheduler.executors.pool import ThreadPoolExecutor
         from apscheduler.schedulers.background import BackgroundScheduler
 
+        self._pools = {
+            "default": ThreadPoolExecutor(TICK_THREADS),
+            "upkeep": ThreadPoolExecutor(UPKEEP_THREADS),
+        }
         self._scheduler = BackgroundScheduler(
-            executors={
-                "default": ThreadPoolExecutor(TICK_THREADS),
-                "upkeep": ThreadPoolExecutor(UPKEEP_THREADS),
-            },
+            executors=self._pools,
             # A tick schedules its successor while it, and maybe its predecessor, still count as running;
             # a job above the maximum would be dropped, and with it all ticks after it.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 100},
@@ -159,9 +162,12 @@ class TickLoop:
 
     def stop(self) -> None:
         """Let the ticks under way finish, and start no more."""
-        if self._scheduler is not None:
-            self._scheduler.shutdown(wait=True)
-            self._scheduler = None
+        scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            # Not wait=True: it waits under a lock that a tick at its end needs to schedule the next one.
+            scheduler.shutdown(wait=False)
+            for pool in self._pools.values():
+                pool.shutdown(wait=True)
 
     @property
     def ready(self) -> bool:
@@ -188,14 +194,20 @@ class TickLoop:
             )
 
     def _tick(self, name: PolicyName) -> None:
-        delay = self._rhythm.tick
-        try:
-            with self._turn(name):
-                if name in self._watches:
-                    delay = self._guarded(name)
-        finally:
-            if name in self._watches:
-                self._schedule(name, delay)
+        delay = self.take_turn(name)
+        if delay is not None:
+            self._schedule(name, delay)
+
+    def take_turn(self, name: PolicyName) -> timedelta | None:
+        """Tick the policy once and return after how long to tick it again; None: not any more.
+
+        Never raises: whatever happens inside, the other policies go on.
+        """
+        with self._turn(name):
+            if name not in self._watches:
+                return None
+            delay = self._guarded(name)
+            return delay if name in self._watches else None
 
     def _tick_once(self, name: PolicyName) -> timedelta:
         watch = self._watches[name]
@@ -243,10 +255,6 @@ class TickLoop:
                 self._clock.acknowledge(now)
 
     def _guarded(self, name: PolicyName) -> timedelta:
-        """The tick boundary of a policy: whatever happens inside, the other policies go on.
-
-        Returns after how long to tick again.
-        """
         try:
             return self._tick_once(name)
         except StateConflict as error:

@@ -1,0 +1,313 @@
+"""Policies that change, break and go away under a daemon: what stays in force, and what becomes of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctrain.app import ticks
+from ctrain.app.reload import PolicyFiles, Reloader
+from ctrain.app.ticks import Rhythm, TickLoop
+from ctrain.domain import Phase, PolicyName, Run, RunId, TriggerName, Version
+from ctrain.engine.tick import Ticked
+from ctrain.errors import InputError, StateConflict, TransientError
+from ctrain.policy.files import policy_identity
+from ctrain.policy.loaded import LoadedPolicy
+from tests.support.fakes import FakeTimer
+from tests.support.world import HOUR, POLICY, START, World
+
+CLICKS = PolicyName("clicks")
+
+
+class Reloading:
+    """A world whose policies lie in a folder of their own, under a daemon's reloader."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "policies"
+        self.folder.mkdir()
+        self.file = self.folder / "clicks.yaml"
+        self.world = World(folder / "world")
+        self.write(POLICY)
+        self.store, self.telemetry = self.world.store, self.world.telemetry
+        self.opened: list[str] = []
+        self.trouble: Exception | None = None
+        self.loop = TickLoop({}, self.world.clock, FakeTimer(), self.telemetry, Rhythm(tick=HOUR, lease=HOUR))
+        self.reloader = Reloader(
+            PolicyFiles([self.folder]), self.loop, self.store, self.telemetry, self.open_watch
+        )
+        self.reloader.look()
+
+    def open_watch(self, loaded: LoadedPolicy) -> Any:
+        if self.trouble is not None:
+            raise self.trouble
+        name = PolicyName(loaded.policy.policy)
+        with self.store.write() as tx:
+            tx.save_policy(name, loaded.hash, str(loaded.path), policy_identity(loaded.policy), START)
+        self.opened.append(name)
+        return replace(self.world.watch, loaded=loaded)
+
+    def write(self, text: str, name: str = "clicks.yaml") -> None:
+        (self.folder / name).write_text(text)
+
+    def look(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.reloader.look()
+
+    @property
+    def succeeded(self) -> float:
+        return self.telemetry.counted["config_last_reload_successful",]
+
+    @property
+    def cooldown(self) -> str:
+        return str(self.loop.watched[CLICKS].policy.limits.cooldown)
+
+    def refusals(self) -> list[str]:
+        return [
+            str(fields["message"]) for event, fields in self.telemetry.logged if event == "reload_refused"
+        ]
+
+    def start_run(self, phase: Phase) -> RunId:
+        loaded = self.loop.watched[CLICKS].loaded
+        run = Run(
+            id=RunId("clicks-1"),
+            policy=CLICKS,
+            phase=phase,
+            trigger=TriggerName("degraded"),
+            reason="brier BREACHED",
+            actor="ctrain",
+            policy_hash=loaded.hash,
+            policy_text=loaded.text,
+            policy_path=str(loaded.path),
+            created_at=START,
+            phase_since=START,
+            champion_version=Version("1"),
+            challenger_version=Version("2"),
+        )
+        with self.store.write() as tx:
+            tx.create_run(run)
+        return run.id
+
+    def phase_of(self, run_id: RunId) -> Phase:
+        with self.store.read() as tx:
+            run = tx.run(run_id)
+        assert run is not None
+        return run.phase
+
+    def end_run(self, run_id: RunId, phase: Phase) -> None:
+        with self.store.write() as tx:
+            run = tx.run(run_id)
+            assert run is not None
+            tx.save_run(replace(run, phase=phase, ended_at=START), expected=run.phase)
+
+
+@pytest.fixture
+def reloading(tmp_path: Path) -> Reloading:
+    (tmp_path / "world").mkdir()
+    return Reloading(tmp_path)
+
+
+@pytest.fixture
+def ticked(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
+    """What the next ticks do, one each; then they do nothing."""
+    todo: list[Callable[[], object]] = []
+
+    def tick(watch: Any, **_: Any) -> Ticked:
+        if todo:
+            todo.pop(0)()
+        return Ticked()
+
+    monkeypatch.setattr(ticks, "tick", tick)
+    return todo
+
+
+def test_a_valid_change_is_taken_over(reloading: Reloading) -> None:
+    reloading.write(POLICY.replace("cooldown: 1d", "cooldown: 2d"))
+    reloading.look()
+    assert (reloading.cooldown, reloading.succeeded) == ("2 days, 0:00:00", 1.0)
+    assert reloading.opened == [CLICKS, CLICKS]
+
+
+def test_a_touched_file_that_says_the_same_changes_nothing(reloading: Reloading) -> None:
+    reloading.write(POLICY + "\n# a remark\n")
+    reloading.look(2)
+    assert reloading.opened == [CLICKS]
+
+
+def test_a_file_that_moved_is_opened_anew_for_its_relative_paths(reloading: Reloading) -> None:
+    reloading.file.rename(reloading.folder / "renamed.yaml")
+    reloading.look(3)
+    assert reloading.opened == [CLICKS, CLICKS]
+    assert reloading.loop.watched[CLICKS].loaded.path.name == "renamed.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("version: 1\npolicy: [", "clicks.yaml:"),
+        (POLICY.replace("cooldown: 1d", "cooldwon: 1d"), "limits.cooldwon"),
+        (POLICY.replace("min_duration: 1d,", "min_duration: 1d, min_gain: 0.1,"), "shadow.min_gain"),
+    ],
+)
+def test_an_invalid_change_is_refused_and_the_last_good_one_stays(
+    reloading: Reloading, text: str, message: str
+) -> None:
+    reloading.write(text)
+    reloading.look(3)
+    assert (reloading.cooldown, reloading.succeeded) == ("1 day, 0:00:00", 0.0)
+    assert len(reloading.refusals()) == 1
+    assert message in reloading.refusals()[0]
+    reloading.write(POLICY)
+    reloading.look()
+    assert reloading.succeeded == 1.0
+
+
+def test_one_invalid_file_does_not_remove_the_other_policy(reloading: Reloading) -> None:
+    reloading.file.unlink()
+    reloading.write("policy: [", "other.yaml")
+    reloading.look(3)
+    assert list(reloading.loop.watched) == [CLICKS]
+
+
+def test_another_model_under_the_same_name_is_refused(reloading: Reloading) -> None:
+    reloading.write(POLICY.replace("name: clicks", "name: other-model"))
+    reloading.look()
+    assert reloading.loop.watched[CLICKS].policy.model.name == "clicks"
+    assert reloading.succeeded == 0.0
+    assert "model" in reloading.refusals()[0]
+
+
+def test_what_could_not_be_written_for_a_moment_is_tried_again(reloading: Reloading) -> None:
+    reloading.trouble = TransientError("the database is locked by another process")
+    reloading.write(POLICY.replace("cooldown: 1d", "cooldown: 2d"))
+    reloading.look()
+    assert reloading.succeeded == 0.0
+    reloading.trouble = None
+    reloading.look()
+    assert (reloading.cooldown, reloading.succeeded) == ("2 days, 0:00:00", 1.0)
+
+
+def test_a_second_policy_is_watched_from_the_next_look_on(reloading: Reloading) -> None:
+    second = POLICY.replace("policy: clicks", "policy: views").replace("name: clicks", "name: views")
+    reloading.write(second, "views.yaml")
+    reloading.look()
+    assert sorted(reloading.loop.watched) == ["clicks", "views"]
+
+
+def test_a_file_that_is_missing_for_one_look_is_an_editor_at_work(reloading: Reloading) -> None:
+    run_id = reloading.start_run(Phase.SHADOWING)
+    reloading.file.unlink()
+    reloading.look()
+    reloading.write(POLICY)
+    reloading.look(2)
+    assert list(reloading.loop.watched) == [CLICKS]
+    assert reloading.phase_of(run_id) is Phase.SHADOWING
+
+
+def test_a_folder_that_vanished_is_an_accident(reloading: Reloading) -> None:
+    run_id = reloading.start_run(Phase.SHADOWING)
+    reloading.file.unlink()
+    reloading.folder.rmdir()
+    reloading.look(3)
+    assert list(reloading.loop.watched) == [CLICKS]
+    assert reloading.phase_of(run_id) is Phase.SHADOWING
+    assert (reloading.succeeded, reloading.refusals()) == (
+        0.0,
+        [f"{reloading.folder}: the folder of the policies is gone"],
+    )
+
+
+@pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.TRAINING, Phase.EVALUATING, Phase.SHADOWING])
+def test_a_removed_file_cancels_a_run_that_has_not_moved_the_alias(
+    reloading: Reloading, phase: Phase
+) -> None:
+    run_id = reloading.start_run(phase)
+    reloading.telemetry.gauge("champion_age_seconds", 1.0, policy=CLICKS)
+    reloading.file.unlink()
+    reloading.look(2)
+    assert reloading.phase_of(run_id) is Phase.CANCELLED
+    assert reloading.loop.watched == {}
+    assert reloading.world.launcher.stopped == ([run_id] if phase is Phase.TRAINING else [])
+    assert not [key for key in reloading.telemetry.counted if CLICKS in key]
+    with reloading.store.read() as tx:
+        run = tx.run(run_id)
+    assert run is not None
+    assert run.outcome_reason == "cancelled by ctrain: its policy file was removed"
+
+
+@pytest.mark.parametrize(
+    ("phase", "end"),
+    [
+        (Phase.PROMOTING, Phase.FAILED),
+        (Phase.PROBATION, Phase.ACCEPTED),
+        (Phase.ROLLING_BACK, Phase.ROLLED_BACK),
+    ],
+)
+def test_a_removed_file_lets_a_run_finish_that_has_moved_the_alias(
+    reloading: Reloading, ticked: list[Callable[[], object]], phase: Phase, end: Phase
+) -> None:
+    run_id = reloading.start_run(phase)
+    reloading.file.unlink()
+    reloading.look(3)
+    assert reloading.loop.take_turn(CLICKS) is not None
+    assert reloading.phase_of(run_id) is phase
+    ticked.append(lambda: reloading.end_run(run_id, end))
+    assert reloading.loop.take_turn(CLICKS) is None, "no tick after its end, in which a trigger could fire"
+    assert reloading.loop.watched == {}
+
+
+def test_a_file_that_comes_back_while_its_run_finishes_is_watched_on(
+    reloading: Reloading, ticked: list[Callable[[], object]]
+) -> None:
+    run_id = reloading.start_run(Phase.PROBATION)
+    reloading.file.unlink()
+    reloading.look(2)
+    reloading.write(POLICY)
+    reloading.look()
+    ticked.append(lambda: reloading.end_run(run_id, Phase.ACCEPTED))
+    assert reloading.loop.take_turn(CLICKS) is not None
+    assert list(reloading.loop.watched) == [CLICKS]
+
+
+def test_a_cancellation_that_was_overtaken_is_tried_after_the_next_tick(
+    reloading: Reloading, ticked: list[Callable[[], object]]
+) -> None:
+    run_id = reloading.start_run(Phase.SHADOWING)
+    watch = reloading.loop.watched[CLICKS]
+    with reloading.store.write() as tx:
+        token = tx.acquire_lease("daemon", "this daemon", START, HOUR)
+    assert token is not None
+    watch.lease = ("daemon", token - 1)
+    reloading.file.unlink()
+    reloading.look()
+    with pytest.raises(StateConflict):
+        reloading.look()
+    reloading.loop.hold(token)
+    assert reloading.loop.take_turn(CLICKS) is None
+    assert reloading.phase_of(run_id) is Phase.CANCELLED
+
+
+def test_files_tell_of_a_change_once(tmp_path: Path) -> None:
+    file = tmp_path / "clicks.yaml"
+    file.write_text(POLICY)
+    files = PolicyFiles([tmp_path, file])
+    seen = [files.touched(), files.touched()]
+    file.write_text(POLICY + "\n")
+    seen += [files.touched(), files.touched()]
+    files.look_again()
+    assert [*seen, files.touched()] == [True, False, True, False, True]
+    (loaded,) = files.load({})
+    assert loaded.path == file
+    (tmp_path / "notes.txt").write_text("no policy")
+    assert not files.touched()
+
+
+def test_all_files_removed_is_no_policy_and_no_folder_is_refused(tmp_path: Path) -> None:
+    files = PolicyFiles([tmp_path / "policies" / "clicks.yaml"])
+    with pytest.raises(InputError, match="the folder of the policies is gone"):
+        files.load({})
+    (tmp_path / "policies").mkdir()
+    assert files.load({}) == []

@@ -1,0 +1,328 @@
+"""When a policy ticks again, what one policy's trouble means to the others, and how policies come and go."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from ctrain.app import ticks
+from ctrain.app.lease import LEASE
+from ctrain.app.ticks import BUSY_DELAY, FAULT_DELAY, STREAM_DELAY, Rhythm, TickLoop
+from ctrain.clocks import ACK_FILE, StreamClock, StreamClockFile
+from ctrain.domain import PolicyName
+from ctrain.engine.tick import Ticked
+from ctrain.errors import PermanentError, StateConflict, TransientError
+from ctrain.ports import Clock
+from tests.support.fakes import FakeClock, QuietTelemetry
+
+ADS, BIDS = PolicyName("ads"), PolicyName("bids")
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+TICK = timedelta(seconds=10)
+MINUTES = 60.0
+
+Answer = Ticked | Exception
+QUIET, MOVED, WAITING = Ticked(), Ticked(moved=True), Ticked(waiting=True)
+
+
+class StillTimer:
+    """Real time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class Script:
+    """Ticks that answer as told, the last answer for ever; keeps what they were given."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[Answer]] = {}
+        self.seen: list[tuple[str, Any, bool]] = []
+        self.asked: set[str] = set()
+
+    def tick(self, watch: Any, *, read: bool = True) -> Ticked:
+        self.seen.append((watch.name, watch.lease, read))
+        answers = self.answers.get(watch.name, [QUIET])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def watch(self, name: PolicyName, mark: str = "") -> Any:
+        script = self
+
+        class Store:
+            def read(self) -> Store:
+                return self
+
+            def __enter__(self) -> Store:
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                return None
+
+            def open_requests(self, policy: PolicyName) -> list[str]:
+                return ["a request"] if policy in script.asked else []
+
+        return cast(Any, SimpleNamespace(name=name, lease=None, store=Store(), mark=mark))
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    script = Script()
+    monkeypatch.setattr(ticks, "tick", script.tick)
+    return script
+
+
+@pytest.fixture
+def timer() -> StillTimer:
+    return StillTimer()
+
+
+@pytest.fixture
+def telemetry() -> QuietTelemetry:
+    return QuietTelemetry()
+
+
+@pytest.fixture
+def make(script: Script, timer: StillTimer, telemetry: QuietTelemetry) -> Callable[..., TickLoop]:
+    def loop(*names: PolicyName, clock: Clock | None = None) -> TickLoop:
+        watches = {name: script.watch(name) for name in names}
+        rhythm = Rhythm(tick=TICK, lease=timedelta(seconds=30))
+        return TickLoop(watches, clock or FakeClock(NOON), timer, telemetry, rhythm)
+
+    return loop
+
+
+@pytest.mark.parametrize(
+    ("answer", "delay"),
+    [
+        (QUIET, TICK),
+        (MOVED, timedelta(0)),
+        (WAITING, BUSY_DELAY),
+        (Ticked(moved=True, waiting=True), timedelta(0)),
+        (TransientError("away", timedelta(seconds=3)), timedelta(seconds=3)),
+        (TransientError("away", timedelta(hours=1)), TICK),
+        (StateConflict("someone else won"), BUSY_DELAY),
+        (PermanentError("no such version"), FAULT_DELAY),
+        (ZeroDivisionError("a fault of ours"), FAULT_DELAY),
+    ],
+)
+def test_what_a_tick_did_says_when_the_next_is_due(
+    make: Callable[..., TickLoop], script: Script, answer: Answer, delay: timedelta
+) -> None:
+    script.answers[ADS] = [answer]
+    assert make(ADS).take_turn(ADS) == delay
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (TransientError("away"), "transient"),
+        (StateConflict("someone else won"), "state_conflict"),
+        (PermanentError("no such version"), "error"),
+        (ZeroDivisionError("a fault of ours"), "unexpected"),
+    ],
+)
+def test_a_fault_is_counted_and_logged_and_the_other_policy_goes_on(
+    make: Callable[..., TickLoop], script: Script, telemetry: QuietTelemetry, error: Exception, kind: str
+) -> None:
+    script.answers[ADS] = [error]
+    loop = make(ADS, BIDS)
+    loop.take_turn(ADS)
+    assert loop.take_turn(BIDS) == TICK
+    assert telemetry.counted["tick_failures_total", "ads", kind] == 1
+    assert ("tick_last_success_timestamp_seconds", "ads") not in telemetry.counted
+    assert telemetry.counted["tick_last_success_timestamp_seconds", "bids"] == NOON.timestamp()
+    (event, fields), *others = telemetry.logged
+    assert (event, fields["policy"], fields["message"], others) == ("tick_failed", "ads", str(error), [])
+    assert ("traceback" in fields) == (kind == "unexpected")
+
+
+def test_a_clock_that_cannot_be_read_is_a_fault_like_any_other(
+    make: Callable[..., TickLoop], tmp_path: Path, telemetry: QuietTelemetry
+) -> None:
+    (tmp_path / "clock.json").write_text("{")
+    assert make(ADS, clock=StreamClock(tmp_path)).take_turn(ADS) == FAULT_DELAY
+    assert telemetry.counted["tick_failures_total", "ads", "error"] == 1
+
+
+def test_ready_once_every_policy_has_ticked_well(make: Callable[..., TickLoop], script: Script) -> None:
+    script.answers[BIDS] = [TransientError("away"), QUIET]
+    loop = make(ADS, BIDS)
+    states = [loop.ready]
+    for name in (ADS, BIDS, BIDS):
+        loop.take_turn(name)
+        states.append(loop.ready)
+    assert states == [False, False, False, True]
+
+
+def test_unhealthy_when_a_policy_has_not_ticked_well_for_long(
+    make: Callable[..., TickLoop], script: Script, timer: StillTimer
+) -> None:
+    script.answers[BIDS] = [TransientError("away"), TransientError("away"), QUIET]
+    loop = make(ADS, BIDS)
+    loop.start()
+    loop.stop()
+    timer.seconds = MINUTES
+    loop.take_turn(ADS)
+    loop.take_turn(BIDS)
+    healthy = [loop.healthy]
+    timer.seconds = 2.5 * MINUTES
+    for name in (ADS, BIDS, BIDS):
+        loop.take_turn(name)
+        healthy.append(loop.healthy)
+    assert healthy == [True, False, False, True]
+
+
+def acknowledged(home: Path) -> datetime | None:
+    path = home / ACK_FILE
+    return datetime.fromisoformat(json.loads(path.read_text())["now"]) if path.exists() else None
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> StreamClockFile:
+    file = StreamClockFile(tmp_path)
+    file.set(NOON)
+    return file
+
+
+def test_stream_time_is_acknowledged_when_all_are_quiet_at_one_instant(
+    make: Callable[..., TickLoop], script: Script, stream: StreamClockFile, tmp_path: Path
+) -> None:
+    script.answers[BIDS] = [MOVED, WAITING, QUIET]
+    loop = make(ADS, BIDS, clock=StreamClock(tmp_path))
+    assert loop.take_turn(ADS) == STREAM_DELAY
+    assert loop.take_turn(BIDS) == timedelta(0)
+    assert loop.take_turn(BIDS) == STREAM_DELAY
+    assert acknowledged(tmp_path) is None
+    later = NOON + timedelta(hours=1)
+    stream.set(later)
+    loop.take_turn(BIDS)
+    assert acknowledged(tmp_path) is None
+    loop.take_turn(ADS)
+    assert acknowledged(tmp_path) == later
+
+
+def test_between_two_instants_only_requests_are_looked_at(
+    make: Callable[..., TickLoop], script: Script, stream: StreamClockFile, tmp_path: Path
+) -> None:
+    loop = make(ADS, clock=StreamClock(tmp_path))
+    loop.take_turn(ADS)
+    loop.take_turn(ADS)
+    assert [read for _, _, read in script.seen] == [True]
+    script.asked.add(ADS)
+    loop.take_turn(ADS)
+    script.asked.clear()
+    loop.take_turn(ADS)
+    assert [read for _, _, read in script.seen] == [True, False]
+    stream.set(NOON + timedelta(hours=1))
+    loop.take_turn(ADS)
+    assert [read for _, _, read in script.seen] == [True, False, True]
+
+
+def test_a_watch_that_replaces_another_ticks_even_if_the_old_one_was_quiet(
+    make: Callable[..., TickLoop], script: Script, stream: StreamClockFile, tmp_path: Path
+) -> None:
+    loop = make(ADS, clock=StreamClock(tmp_path))
+    loop.take_turn(ADS)
+    loop.watch(ADS, lambda: script.watch(ADS, "new"))
+    loop.take_turn(ADS)
+    assert len(script.seen) == 2
+    assert cast(Any, loop.watched[ADS]).mark == "new"
+
+
+def test_a_watch_that_cannot_be_opened_leaves_the_old_one_in_force(
+    make: Callable[..., TickLoop], script: Script
+) -> None:
+    def refuse() -> Any:
+        raise StateConflict("another model goes by this name")
+
+    loop = make(ADS)
+    before = loop.watched[ADS]
+    with pytest.raises(StateConflict):
+        loop.watch(ADS, refuse)
+    assert loop.watched[ADS] is before
+    assert loop.take_turn(ADS) == TICK
+
+
+def test_a_new_watch_is_opened_between_two_ticks_of_the_old_one(
+    make: Callable[..., TickLoop], script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, go_on, opened = threading.Event(), threading.Event(), threading.Event()
+
+    def long_tick(watch: Any, **_: Any) -> Ticked:
+        inside.set()
+        assert go_on.wait(10)
+        assert not opened.is_set()
+        return QUIET
+
+    def open_watch() -> Any:
+        opened.set()
+        return script.watch(ADS, "new")
+
+    monkeypatch.setattr(ticks, "tick", long_tick)
+    loop = make(ADS)
+    delays: list[timedelta | None] = []
+    ticking = threading.Thread(target=lambda: delays.append(loop.take_turn(ADS)))
+    ticking.start()
+    assert inside.wait(10)
+    replacing = threading.Thread(target=loop.watch, args=(ADS, open_watch))
+    replacing.start()
+    go_on.set()
+    for thread in (ticking, replacing):
+        thread.join(10)
+    assert delays == [TICK]
+    assert opened.is_set()
+
+
+def test_a_forgotten_policy_ticks_no_more(make: Callable[..., TickLoop], script: Script) -> None:
+    loop = make(ADS, BIDS)
+    loop.take_turn(ADS)
+    loop.forget(BIDS)
+    assert loop.take_turn(BIDS) is None
+    assert [name for name, _, _ in script.seen] == [ADS]
+    assert loop.ready
+    assert list(loop.watched) == [ADS]
+
+
+def test_a_policy_leaves_after_the_tick_that_finishes_it(
+    make: Callable[..., TickLoop], script: Script
+) -> None:
+    loop = make(ADS)
+    done = iter([False, False, True])
+    loop.let_go(ADS, lambda: next(done))
+    assert loop.take_turn(ADS) == TICK
+    assert loop.take_turn(ADS) is None
+    assert loop.watched == {}
+
+
+def test_a_policy_that_comes_back_before_it_left_stays(make: Callable[..., TickLoop], script: Script) -> None:
+    loop = make(ADS)
+    done = iter([False, True])
+    loop.let_go(ADS, lambda: next(done))
+    loop.keep(ADS)
+    assert loop.take_turn(ADS) == TICK
+    assert list(loop.watched) == [ADS]
+
+
+def test_a_token_that_was_won_again_is_used_from_the_next_tick_on(
+    make: Callable[..., TickLoop], script: Script
+) -> None:
+    loop = make(ADS)
+    loop.take_turn(ADS)
+    loop.hold(7)
+    loop.take_turn(ADS)
+    assert [lease for _, lease, _ in script.seen] == [None, (LEASE, 7)]
