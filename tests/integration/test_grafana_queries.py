@@ -1,18 +1,24 @@
-"""Every query of every dashboard, asked of a real Prometheus that scrapes a real server of ours."""
+"""Every query of every dashboard, asked of a real Prometheus that scrapes a real daemon.
+
+The daemon trains a first champion, promotes a second one, is told to roll back, and trains again.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
-from ctrain.telemetry import CATALOG, PrometheusTelemetry, open_log
-from ctrain.telemetry.catalog import Kind
-from ctrain.web import serve
+from ctrain.settings import DEFAULT_LISTEN
+from ctrain.telemetry import CATALOG
 from tests.support.dashboards import DASHBOARDS, ROOT, PanelQuery, load, panel_queries, variable_queries
+from tests.support.live import LiveClicks, open_live
 from tests.support.prometheus import Prometheus, running_prometheus
 from tests.waiting import wait_until
 
@@ -28,76 +34,81 @@ VARIABLES = [
     for path in DASHBOARDS
     for one in variable_queries(load(path))
 ]
-LABELS = {
-    "policy": "flights",
-    "monitor": "inputs",
-    "feature": "distance",
-    "version": "3",
-    "phase": "SHADOWING",
-    "trigger": "harmful-drift",
-    "reason": "cooldown",
-    "outcome": "accepted",
-    "cause": "probation",
-    "kind": "transient",
-}
 
 
-class Well:
-    healthy = True
-    ready = True
-
-
-def live(telemetry: PrometheusTelemetry) -> None:
-    """One round of a daemon's life: every metric of the catalog moves."""
-    for metric in CATALOG.values():
-        labels = {name: LABELS[name] for name in metric.labels if name != "status"}
-        if metric.name == "monitor_status":
-            for status in ("OK", "BREACHED", "INCONCLUSIVE"):
-                telemetry.gauge(metric.name, status == "BREACHED", **labels, status=status)
-        elif metric.kind is Kind.COUNTER:
-            telemetry.count(metric.name, 3, **labels)
-        elif metric.kind is Kind.HISTOGRAM:
-            telemetry.observe(metric.name, 2.0, **labels)
-        else:
-            telemetry.gauge(metric.name, 1, **labels)
+@dataclass(frozen=True)
+class Observed:
+    live: LiveClicks
+    daemon: subprocess.Popen[bytes]
+    prometheus: Prometheus
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    telemetry = PrometheusTelemetry(open_log({}), "1.2.3")
-    server = serve("127.0.0.1:0", telemetry, Well())
-    with running_prometheus(tmp_path_factory.mktemp("prometheus"), server.address) as running:
-        for _ in range(3):
-            live(telemetry)
-            wait_until(partial(_scraped_again, running, running.scrapes()), 30, "another scrape")
-        yield running
-    server.close()
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+    folder = tmp_path_factory.mktemp("observed")
+    live = open_live(folder / "clicks")
+    with live.daemon() as daemon, running_prometheus(folder / "prometheus", live.listen) as prometheus:
+        live.land(48)
+        live.ask("trigger", "clicks", "--reason", "first model")
+        live.land(72)
+        _scrape_again(prometheus)
+        live.ask("rollback", "clicks", "--reason", "shown in a graph")
+        live.land(60)
+        _scrape_again(prometheus)
+        yield Observed(live, daemon, prometheus)
 
 
-def _scraped_again(prometheus: Prometheus, before: int) -> bool:
+def _scrape_again(prometheus: Prometheus) -> None:
+    wait_until(partial(_scraped_since, prometheus, prometheus.scrapes()), 30, "another scrape")
+
+
+def _scraped_since(prometheus: Prometheus, before: int) -> bool:
     return prometheus.scrapes() > before + 1
 
 
+def test_the_story_went_as_told(observed: Observed) -> None:
+    newest = {one["id"]: one["phase"] for one in observed.live.ask("runs")["runs"]}
+    assert newest["clicks-1"] == "ACCEPTED"
+    assert newest["clicks-2"] == "ROLLED_BACK"
+
+
 @pytest.mark.parametrize("query", QUERIES)
-def test_every_panel_and_annotation_has_data(prometheus: Prometheus, query: PanelQuery) -> None:
-    found = prometheus.query(query.expression)
+def test_every_panel_and_annotation_has_data(observed: Observed, query: PanelQuery) -> None:
+    found = observed.prometheus.query(query.expression)
     assert found, query.expression
-    assert all(series["value"][1] not in ("NaN", "+Inf", "-Inf") for series in found)
+    assert [series for series in found if series["value"][1] in ("NaN", "+Inf", "-Inf")] == []
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_every_variable_has_values(prometheus: Prometheus, variable: tuple[str, str, str]) -> None:
+def test_every_variable_has_values(observed: Observed, variable: tuple[str, str, str]) -> None:
     name, selector, label = variable
-    expected = {"job": ["ctrain"], "policy": ["flights"]}
-    assert prometheus.label_values(selector, label) == expected[name]
+    expected = {"job": ["ctrain"], "policy": ["clicks"]}
+    assert observed.prometheus.label_values(selector, label) == expected[name]
 
 
-def test_metric_help_and_types_reach_prometheus(prometheus: Prometheus) -> None:
-    metadata = prometheus.get("/api/v1/metadata")
+def test_metric_help_and_types_reach_prometheus(observed: Observed) -> None:
+    metadata = observed.prometheus.get("/api/v1/metadata")
     for metric in CATALOG.values():
         name = f"ctrain_{metric.name}"
         (entry,) = metadata.get(name) or metadata[name.removesuffix("_total")]
         assert (entry["type"], entry["help"]) == (metric.kind.value, metric.help)
+
+
+def test_a_policy_stays_within_its_series(observed: Observed) -> None:
+    (count,) = observed.prometheus.query('count({policy="clicks"})')
+    assert int(count["value"][1]) <= 60
+
+
+def test_the_daemon_and_its_children_listen_on_loopback_alone(observed: Observed) -> None:
+    daemon = psutil.Process(observed.daemon.pid)
+    listening = {
+        str(one.laddr.ip)
+        for process in (daemon, *daemon.children(recursive=True))
+        for one in process.net_connections(kind="inet")
+        if one.status == psutil.CONN_LISTEN
+    }
+    assert "127.0.0.1" in listening
+    assert all(ipaddress.ip_address(one).is_loopback for one in listening)
 
 
 def test_the_shipped_scrape_configuration_is_valid_and_scrapes_the_default_address() -> None:
@@ -106,6 +117,4 @@ def test_the_shipped_scrape_configuration_is_valid_and_scrapes_the_default_addre
         ["promtool", "check", "config", str(path)], capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stderr
-    from ctrain.settings import DEFAULT_LISTEN
-
     assert f'targets: ["{DEFAULT_LISTEN}"]' in path.read_text()

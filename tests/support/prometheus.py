@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import urllib.error
 import urllib.parse
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.ports import free_port
 from tests.waiting import wait_until
 
 CONFIG = """
@@ -65,7 +65,7 @@ def running_prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
     """Debian's Prometheus scraping ``target`` five times a second, stopped at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "prometheus.yml").write_text(CONFIG.format(target=target))
-    server = Prometheus(f"127.0.0.1:{_free_port()}")
+    server = Prometheus(f"127.0.0.1:{free_port()}")
     arguments = [
         "prometheus",
         f"--config.file={folder / 'prometheus.yml'}",
@@ -81,9 +81,3 @@ def running_prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
         finally:
             process.terminate()
             process.wait(timeout=30)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
