@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from ctrain.domain import AliasIntent, Champion, ModelVersion, RunId, Version
-from ctrain.engine.champions import Aliases, cut_off, read_aliases
+from ctrain.engine.champions import Aliases, cut_off, install_champion, read_aliases
 from ctrain.engine.watch import ACTOR
 from ctrain.errors import DigestMismatch, PermanentError, TransientError
 from ctrain.lifecycle.alias_steps import AliasStep, next_alias_step
@@ -159,7 +159,7 @@ def _finish(watch: Watch, intent: AliasIntent, settle: Settle) -> None:
     with watch.store.write() as tx:
         watch.fence(tx)
         tx.close_intent(intent.id, "done")
-        tx.save_champion(watch.name, champion)
+        install_champion(watch, tx, champion)
         settle(tx, champion)
     watch.telemetry.log("alias_moved", policy=watch.name, kind=intent.kind, version=intent.new_champion)
 
@@ -167,8 +167,11 @@ def _finish(watch: Watch, intent: AliasIntent, settle: Settle) -> None:
 def _supersede(
     watch: Watch, intent: AliasIntent, now: Aliases, give_up: Callable[[Transaction, str], None]
 ) -> None:
+    moved, to = "champion", now.champion
+    if now.champion == intent.expected_champion:
+        moved, to = "previous-champion", now.previous
     message = (
-        f"someone else moved the champion alias to {now.champion or 'no version'} during the {intent.kind} "
+        f"someone else moved the {moved} alias to {to or 'no version'} during the {intent.kind} "
         f"of version {intent.new_champion}; it stays as they set it"
     )
     with watch.store.write() as tx:

@@ -12,7 +12,6 @@ from ctrain.domain import Champion, Json, MonitorName, Status, Verdict
 from ctrain.engine.sight import LOOKBACK_WINDOWS, Sight, between
 from ctrain.monitors.change import Baseline, fold_losses
 from ctrain.monitors.drift import assess_drift
-from ctrain.monitors.freshness import assess_freshness
 from ctrain.monitors.performance import assess_performance
 from ctrain.monitors.volume import assess_volume
 from ctrain.policy.monitors import (
@@ -47,9 +46,7 @@ def assess(
         case FreshnessMonitor():
             return None
         case VolumeMonitor():
-            assert sight.arrivals is not None
-            window = between(sight.arrivals, as_of - monitor.window, as_of)
-            return Assessed(assess_volume(name, monitor, window.stop - window.start, as_of))
+            return Assessed(_volume(sight, name, monitor, as_of))
         case DriftMonitor():
             return Assessed(_drift(watch, sight, name, monitor, as_of))
         case PerformanceMonitor():
@@ -60,13 +57,6 @@ def assess(
             raise TypeError(f"monitor {name} of type {monitor.type} is refused when a policy is run")
         case _:
             assert_never(monitor)
-
-
-def freshness(watch: Watch, name: MonitorName, monitor: FreshnessMonitor, now: datetime) -> Verdict:
-    """Freshness follows the clock, not panes: stale data closes none."""
-    with watch.store.read() as tx:
-        newest = tx.ingest_state(watch.name).newest_event_at
-    return assess_freshness(name, monitor, newest, now)
 
 
 def inconclusive(
@@ -85,11 +75,19 @@ def inconclusive(
     )
 
 
+def _volume(sight: Sight, name: MonitorName, monitor: VolumeMonitor, as_of: datetime) -> Verdict:
+    assert sight.arrivals is not None
+    if sight.first_pane_at is None or as_of - monitor.window < sight.first_pane_at:
+        return inconclusive(name, as_of, "the window begins before the first row")
+    window = between(sight.arrivals, as_of - monitor.window, as_of)
+    return assess_volume(name, monitor, window.stop - window.start, as_of)
+
+
 def _drift(watch: Watch, sight: Sight, name: MonitorName, monitor: DriftMonitor, as_of: datetime) -> Verdict:
     if sight.champion is None:
         return inconclusive(name, as_of, "there is no champion yet, so nothing to compare with")
-    if sight.reference is None:
-        return inconclusive(name, as_of, "too few rows so far to make a reference", sight.champion)
+    if sight.reference is None or as_of <= sight.unseen_from:
+        return inconclusive(name, as_of, "there are no rows after those of a reference yet", sight.champion)
     start = as_of - monitor.window * LOOKBACK_WINDOWS
     panes = [(one, profile) for one, profile in sight.profiles.items() if start <= one < as_of]
     return assess_drift(
@@ -150,14 +148,14 @@ def _change(
     assert scored.labels is not None
     assert scored.scores is not None
     end = as_of - watch.policy.data.labels.matures_after
+    known = detector or {}
+    start = datetime.fromisoformat(known["until"]) if "until" in known else end - watch.policy.data.pane
     instants = scored.table["event_at"].to_numpy().astype("datetime64[us]")
-    pane = between(
-        instants, max(end - watch.policy.data.pane, champion.since_at), max(end, champion.since_at)
-    )
+    start = max(start, champion.since_at)
+    pane = between(instants, start, max(end, start))
     model = watch.policy.model
     losses = row_losses(model.task, model.metric, scored.labels[pane], scored.scores[champion.version][pane])
     usable = np.isfinite(losses)
-    known = detector or {}
     baseline = Baseline.from_json(known["baseline"]) if "baseline" in known else None
     state, verdict = fold_losses(
         name,
@@ -169,7 +167,7 @@ def _change(
         as_of,
         champion.version,
     )
-    following = {"state": state}
+    following = {"state": state, "until": max(end, start).isoformat()}
     return Assessed(verdict, following if baseline is None else {"baseline": baseline.to_json(), **following})
 
 

@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Champion, ModelVersion, Version
+from ctrain.engine.conditions import forget_conditions
 from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import TransientError
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
+    from ctrain.ports import Transaction
 
 CUT_OFF_TAG = "ctrain.cut_off"
 
@@ -61,6 +63,12 @@ def sync_champion(watch: Watch) -> bool:
         return False
 
 
+def install_champion(watch: Watch, tx: Transaction, champion: Champion | None) -> None:
+    """Note the champion; conditions that were met by verdicts on another one begin anew."""
+    tx.save_champion(watch.name, champion)
+    forget_conditions(watch, tx)
+
+
 def _unreadable(watch: Watch, message: str) -> None:
     view = watch.registry_view
     if view.readable or view.message != message:
@@ -83,7 +91,7 @@ def _record(watch: Watch, seen: Version | None) -> bool:
         message = f"the champion alias names {_name(seen)} instead of {_name(known.version)}; not by ctrain"
     with watch.store.write() as tx:
         watch.fence(tx)
-        tx.save_champion(watch.name, champion)
+        install_champion(watch, tx, champion)
         tx.append_event(watch.event(kind, message, evidence={"seen": seen}))
     if known is not None:
         watch.telemetry.count("registry_divergence_total", policy=watch.name)

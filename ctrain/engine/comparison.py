@@ -163,19 +163,17 @@ def _blocks(
     assert scored.labels is not None
     assert scored.scores is not None
     task, metric = watch.policy.model.task, watch.policy.model.metric
-    ours, ours_clipped = bounded_losses(task, metric, scored.labels, scored.scores[new], scale)
-    theirs, theirs_clipped = bounded_losses(task, metric, scored.labels, scored.scores[old], scale)
-    differences = ours - theirs
-    usable = np.isfinite(differences)
     instants = scored.table["event_at"].to_numpy().astype("datetime64[us]")
     borders = [np.datetime64(edge.replace(tzinfo=None), "us") for edge in _edges(start, end, block)]
     positions = np.searchsorted(instants, np.array(borders))
-    share = max(ours_clipped, theirs_clipped)
     for index, block_end in enumerate(_edges(start + block, end, block)):
         inside = slice(positions[index], positions[index + 1])
-        values = differences[inside][usable[inside]]
+        labels = scored.labels[inside]
+        ours, ours_cut = bounded_losses(task, metric, labels, scored.scores[new][inside], scale)
+        theirs, theirs_cut = bounded_losses(task, metric, labels, scored.scores[old][inside], scale)
+        values = (ours - theirs)[np.isfinite(ours - theirs)]
         if values.size:
-            clipped = round(share * values.size)
+            clipped = round(max(ours_cut, theirs_cut) * values.size)
             yield Compared(block_end, float(values.mean()), int(values.size), clipped)
 
 

@@ -8,7 +8,8 @@ starts belong to one transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import (
@@ -22,14 +23,20 @@ from ctrain.domain import (
     TriggerName,
     TriggerState,
 )
-from ctrain.engine.matured import EPOCH_START, count_labelled, matured_until
+from ctrain.engine.conditions import clock_conditions, load_states, met_conditions, pane_conditions
+from ctrain.engine.matured import (
+    EPOCH_START,
+    count_labelled,
+    floor_to,
+    labelled_rows_needed,
+    matured_until,
+)
 from ctrain.engine.moves import found_in
 from ctrain.engine.watch import ACTOR
 from ctrain.policy.models import LastWindow
-from ctrain.policy.triggers import Condition, Cron, Every, NewLabels
-from ctrain.triggers.conditions import condition_met
+from ctrain.policy.triggers import Cron, Every, NewLabels
 from ctrain.triggers.decide import decide as decide_triggers
-from ctrain.triggers.limits import LimitFacts
+from ctrain.triggers.limits import PASSED_OVER, LimitFacts, refusals
 from ctrain.triggers.schedules import Due, due_occurrence
 
 if TYPE_CHECKING:
@@ -37,17 +44,8 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 RUNS_REMEMBERED = 100
-ENOUGH_ROWS = 100
-"""Labelled rows that a training needs whatever the policy says."""
-
-
-def interesting(watch: Watch, tx: Transaction) -> bool:
-    """True when the condition of some trigger is met as of the pane just folded."""
-    return any(
-        isinstance(trigger, Condition)
-        and condition_met(trigger, tx.trigger_state(watch.name, TriggerName(key)))
-        for key, trigger in watch.policy.triggers.items()
-    )
+LIMITS_LOOKED_AT_EVERY = timedelta(minutes=1)
+"""How often a condition that is met and was suppressed is looked at again, without news."""
 
 
 def decide(watch: Watch) -> bool:
@@ -72,10 +70,7 @@ def _mark(watch: Watch, tx: Transaction, now: datetime) -> tuple[object, ...]:
     """Everything that a decision depends on, cheaply."""
     state = tx.ingest_state(watch.name)
     run = tx.active_run(watch.name)
-    states = _states(watch, tx)
-    waiting = any(
-        isinstance(t, Condition) and condition_met(t, states[TriggerName(k)]) for k, t in _triggers(watch)
-    )
+    met = met_conditions(watch.policy, _states(watch, tx))
     return (
         watch.loaded.hash,
         state.next_pane_at,
@@ -85,7 +80,8 @@ def _mark(watch: Watch, tx: Transaction, now: datetime) -> tuple[object, ...]:
         tuple(request.id for request in _asked(watch, tx)),
         tuple(sorted((name, due.at) for name, due in _due(watch, tx, now).items())),
         watch.registry_view.readable,
-        now if waiting and run is None else None,
+        met,
+        floor_to(now, LIMITS_LOOKED_AT_EVERY) if met and run is None else None,
     )
 
 
@@ -94,10 +90,10 @@ def decide_in(watch: Watch, tx: Transaction) -> bool:
     now = watch.clock.now()
     due = _due(watch, tx, now)
     requests = _asked(watch, tx)
-    met = bool(due or requests) or interesting(watch, tx)
-    facts = gather_facts(watch, tx, may_fire=met)
+    states = _states(watch, tx)
+    facts = gather_facts(watch, tx, bool(due) or bool(met_conditions(watch.policy, states)), bool(requests))
     verdicts = {verdict.monitor: verdict for verdict in tx.latest_verdicts(watch.name)}
-    decisions = decide_triggers(watch.policy, _states(watch, tx), facts, due, requests, now, verdicts)
+    decisions = decide_triggers(watch.policy, states, facts, due, requests, now, verdicts)
     started: Run | None = None
     for position, decision in enumerate(decisions):
         if decision.outcome is Outcome.FIRED:
@@ -117,34 +113,44 @@ def decide_in(watch: Watch, tx: Transaction) -> bool:
     return started is not None
 
 
-def gather_facts(watch: Watch, tx: Transaction, may_fire: bool) -> LimitFacts:
+def gather_facts(watch: Watch, tx: Transaction, may_fire: bool, asked: bool = False) -> LimitFacts:
     """What the limits are checked against.
 
-    Labels are counted only where the count can decide something: a trigger ``may_fire`` and nothing
-    simpler forbids it, or a trigger is itself a number of labels.
+    Labels are counted only where the count can decide something: a trigger is itself a number of
+    labels, a person has ``asked``, or a trigger ``may_fire`` and nothing simpler forbids it. Where
+    they are not counted the facts say that there are just enough, so that the reason given is the
+    simpler one.
     """
     champion = tx.champion(watch.name)
     runs = tx.runs(watch.name, limit=RUNS_REMEMBERED)
     active = next((run for run in runs if not run.phase.ended), None)
-    paused = tx.paused(watch.name)
-    counts = any(isinstance(one, NewLabels) for one in watch.policy.triggers.values())
-    counts |= may_fire and active is None and not paused
-    since = _last_cut_off(runs) or (champion.cut_off_at if champion else None) or EPOCH_START
-    new_labels, labelled = _labels(watch, tx, since) if counts else (0, 0)
-    return LimitFacts(
-        paused=paused,
+    needed = labelled_rows_needed(watch.policy)
+    facts = LimitFacts(
+        paused=tx.paused(watch.name),
         active_run=active.id if active else None,
         ended_runs=tuple(
             (run.phase, run.created_at, run.ended_at) for run in runs if run.phase.ended and run.ended_at
         ),
-        new_labels=new_labels,
-        labelled_rows=labelled,
+        new_labels=watch.policy.limits.min_new_labels,
+        labelled_rows=needed,
         champion_readable=watch.registry_view.readable,
-        min_labelled_rows=ENOUGH_ROWS,
+        min_labelled_rows=needed,
     )
+    counts = any(isinstance(one, NewLabels) for one in watch.policy.triggers.values())
+    if not counts and not _undecided(watch, facts, may_fire, asked):
+        return facts
+    since = _last_cut_off(runs) or (champion.cut_off_at if champion else None) or EPOCH_START
+    new_labels, labelled = _labels(watch, tx, since, needed)
+    return replace(facts, new_labels=new_labels, labelled_rows=labelled)
 
 
-def _labels(watch: Watch, tx: Transaction, since: datetime) -> tuple[int, int]:
+def _undecided(watch: Watch, facts: LimitFacts, may_fire: bool, asked: bool) -> bool:
+    """True when only a count of labels can still forbid a run that somebody or something wants."""
+    against = {kind for kind, _ in refusals(watch.policy.limits, facts, watch.clock.now())}
+    return (may_fire and not against) or (asked and not against - PASSED_OVER)
+
+
+def _labels(watch: Watch, tx: Transaction, since: datetime, needed: int) -> tuple[int, int]:
     """Matured labelled rows after ``since``, and in the training window (or at least enough there)."""
     state = tx.ingest_state(watch.name)
     end = matured_until(state, watch.policy)
@@ -153,7 +159,7 @@ def _labels(watch: Watch, tx: Transaction, since: datetime) -> tuple[int, int]:
     window = watch.policy.train.window
     start = end - window.last if isinstance(window, LastWindow) else EPOCH_START
     new = count_labelled(watch, since, end, state.sequence)
-    if since >= start and new >= ENOUGH_ROWS:
+    if since >= start and new >= needed:
         return new, new
     return new, count_labelled(watch, start, end, state.sequence)
 
@@ -167,12 +173,8 @@ def _last_cut_off(runs: list[Run]) -> datetime | None:
     return None
 
 
-def _triggers(watch: Watch) -> list[tuple[str, object]]:
-    return list(watch.policy.triggers.items())
-
-
 def _states(watch: Watch, tx: Transaction) -> Mapping[TriggerName, TriggerState]:
-    return {TriggerName(key): tx.trigger_state(watch.name, TriggerName(key)) for key in watch.policy.triggers}
+    return load_states(watch, tx, {**pane_conditions(watch.policy), **clock_conditions(watch.policy)})
 
 
 def _asked(watch: Watch, tx: Transaction) -> list[Request]:

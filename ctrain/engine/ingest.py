@@ -24,26 +24,33 @@ READS_PER_TICK = 4
 
 
 def ingest(watch: Watch) -> bool:
-    """Read what is new; True when anything was committed."""
+    """Read what is new; True when anything was committed.
+
+    Rows wait until all labels that are there have been read: rows move the watermark, and a pane
+    that closes before its labels were read would be judged without them.
+    """
     with watch.store.read() as tx:
         state = tx.ingest_state(watch.name)
-    state, labels_moved = _drain(watch, state, _ingest_labels)
-    _, rows_moved = _drain(watch, state, _ingest_rows)
-    return labels_moved or rows_moved
+    state, moved, watch.behind = _drain(watch, state, _ingest_labels)
+    if watch.behind:
+        return moved
+    _, rows_moved, watch.behind = _drain(watch, state, _ingest_rows)
+    return moved or rows_moved
 
 
 def _drain(
     watch: Watch,
     state: IngestState,
     step: Callable[[Watch, IngestState], tuple[IngestState, bool, bool]],
-) -> tuple[IngestState, bool]:
-    progress = False
+) -> tuple[IngestState, bool, bool]:
+    """The state after up to so many reads, whether anything was committed, whether more is there."""
+    progress = more = False
     for _ in range(READS_PER_TICK):
         state, moved, more = step(watch, state)
         progress |= moved
         if not more:
             break
-    return state, progress
+    return state, progress, more
 
 
 def _ingest_labels(watch: Watch, state: IngestState) -> tuple[IngestState, bool, bool]:

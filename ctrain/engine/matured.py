@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import IngestState
+from ctrain.policy.monitors import DriftMonitor, PerformanceMonitor, VolumeMonitor
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
     from ctrain.policy.models import Policy
 
+MIN_TRAINING_ROWS = 50
+MIN_HOLDOUT_ROWS = 20
 EPOCH_START = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -21,11 +25,29 @@ def floor_to(instant: datetime, length: timedelta) -> datetime:
     return instant - (instant - EPOCH_START) % length
 
 
+def ceil_to(instant: datetime, length: timedelta) -> datetime:
+    """The first multiple of ``length`` (counted from 1970) that is not before ``instant``."""
+    floor = floor_to(instant, length)
+    return floor if floor == instant else floor + length
+
+
+def longest(policy: Policy, kind: type[DriftMonitor | PerformanceMonitor | VolumeMonitor]) -> timedelta:
+    """The longest window of the monitors of one kind; zero when there are none."""
+    windows = [one.window for one in policy.monitors.values() if isinstance(one, kind)]
+    return max(windows, default=timedelta(0))
+
+
 def matured_until(state: IngestState, policy: Policy) -> datetime | None:
     """Rows before this instant (a pane's start) have had time to get their label; None: no rows yet."""
     if state.watermark is None:
         return None
     return floor_to(state.watermark - policy.data.labels.matures_after, policy.data.pane)
+
+
+def labelled_rows_needed(policy: Policy) -> int:
+    """With fewer labelled rows, training or holdout would be too small to say anything."""
+    holdout = policy.train.holdout
+    return math.ceil(max(MIN_TRAINING_ROWS / (1 - holdout), MIN_HOLDOUT_ROWS / holdout))
 
 
 def with_absent_labels(policy: Policy, table: pa.Table) -> pa.Table:

@@ -2,22 +2,30 @@
 
 A pane closes at the watermark, so what a pane shows does not depend on when a tick happened: a
 backlog is replayed pane by pane, and a restart goes on at the first pane that was not committed.
+While the champion cannot be read no pane is judged: nobody knows whose rows they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import MonitorName, Segment, Status, TriggerName, Verdict
-from ctrain.engine.assess import assess, freshness
-from ctrain.engine.decide import decide_in, interesting
-from ctrain.engine.matured import floor_to
+from ctrain.domain import IngestState, Json, MonitorName, Status, TriggerName, Verdict
+from ctrain.engine.assess import assess
+from ctrain.engine.conditions import (
+    clock_conditions,
+    load_states,
+    met_conditions,
+    pane_conditions,
+    save_states,
+)
+from ctrain.engine.decide import decide_in
+from ctrain.engine.matured import ceil_to, floor_to
+from ctrain.engine.panes import first_row_at
 from ctrain.engine.sight import Sight, look
-from ctrain.policy.monitors import FreshnessMonitor
-from ctrain.policy.triggers import Condition
+from ctrain.monitors.freshness import assess_freshness
+from ctrain.policy.monitors import ChangeMonitor, FreshnessMonitor
 from ctrain.triggers.conditions import fold_condition
 
 if TYPE_CHECKING:
@@ -25,6 +33,8 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 PANES_PER_TICK = 48
+
+Detectors = dict[MonitorName, Json | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +48,12 @@ class Observed:
 
 def observe(watch: Watch) -> Observed:
     """Judge every pane that the watermark has closed since the last commit."""
+    if not watch.registry_view.readable:
+        return Observed()
     with watch.store.read() as tx:
         state = tx.ingest_state(watch.name)
         champion = tx.champion(watch.name)
-        segments = tx.segments(watch.name) if state.next_pane_at is None else []
-    first = state.next_pane_at or _first_pane(watch, segments)
+    first = _next_pane(watch, state)
     if first is None or state.watermark is None:
         return Observed()
     pane = watch.policy.data.pane
@@ -57,16 +68,23 @@ def observe(watch: Watch) -> Observed:
     return Observed(panes=panes, more=closed > panes)
 
 
-def _first_pane(watch: Watch, segments: list[Segment]) -> datetime | None:
-    dates = [one.event_date for one in segments if one.event_date != "pending"]
-    if not dates:
+def _next_pane(watch: Watch, state: IngestState) -> datetime | None:
+    """Start of the earliest pane that has not been judged; None before there is a row."""
+    pane = watch.policy.data.pane
+    if state.next_pane_at is not None:
+        return ceil_to(state.next_pane_at, pane)
+    if state.watermark is None:
         return None
-    day = datetime.fromisoformat(min(dates) + "T00:00:00+00:00")
-    return floor_to(day, watch.policy.data.pane)
+    first = first_row_at(watch, state)
+    return None if first is None else floor_to(first, pane)
 
 
 def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
-    """Judge the panes in order inside one transaction; at most one run starts."""
+    """Judge the panes in order inside one transaction; at most one run starts.
+
+    What is met is decided on when it is first met in the stretch: limits are checked by the clock,
+    which stands still here, so another look at the same conditions could say nothing else.
+    """
     grid = sight.reference.grid.name if sight.reference else ""
     verdicts: list[Verdict] = []
     with watch.store.write() as tx:
@@ -74,76 +92,98 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
         for start, profile in sight.fresh.items():
             tx.save_pane(watch.name, grid, start, profile.to_bytes(), profile.rows)
         statuses = {verdict.monitor: verdict.status for verdict in tx.latest_verdicts(watch.name)}
+        detectors = _load_detectors(watch, tx, sight)
+        conditions = pane_conditions(watch.policy)
+        states = load_states(watch, tx, conditions)
+        decided = frozenset[TriggerName]()
         for end in ends:
-            verdicts = _judge_pane(watch, tx, sight, end)
+            verdicts = _judge_pane(watch, tx, sight, end, detectors)
             statuses.update({verdict.monitor: verdict.status for verdict in verdicts})
-            fold_triggers(watch, tx, statuses, end)
-            if interesting(watch, tx):
+            for name, condition in conditions.items():
+                states[name] = fold_condition(condition, statuses, states[name], end)
+            met = met_conditions(watch.policy, states)
+            if not decided.issuperset(met):
+                decided |= met
+                save_states(watch, tx, states)
                 decide_in(watch, tx)
+        save_states(watch, tx, states)
+        _save_detectors(watch, tx, sight, detectors)
         tx.save_ingest_state(watch.name, replace(tx.ingest_state(watch.name), next_pane_at=ends[-1]))
     for verdict in verdicts:
         show(watch, verdict)
 
 
-def _judge_pane(watch: Watch, tx: Transaction, sight: Sight, as_of: datetime) -> list[Verdict]:
+def _load_detectors(watch: Watch, tx: Transaction, sight: Sight) -> Detectors:
+    """The state of every change detector for the champion in force."""
+    if sight.champion is None:
+        return {}
+    version = sight.champion.version
+    names = [MonitorName(key) for key, one in watch.policy.monitors.items() if isinstance(one, ChangeMonitor)]
+    return {name: tx.detector(watch.name, name, version) for name in names}
+
+
+def _save_detectors(watch: Watch, tx: Transaction, sight: Sight, detectors: Detectors) -> None:
+    for name, state in detectors.items():
+        if sight.champion is not None and state is not None:
+            tx.save_detector(watch.name, name, sight.champion.version, state)
+
+
+def _judge_pane(
+    watch: Watch, tx: Transaction, sight: Sight, as_of: datetime, detectors: Detectors
+) -> list[Verdict]:
     verdicts = []
-    version = sight.champion.version if sight.champion else None
     for key, monitor in watch.policy.monitors.items():
         name = MonitorName(key)
-        detector = tx.detector(watch.name, name, version) if version and monitor.type == "change" else None
-        assessed = assess(watch, sight, name, monitor, as_of, detector)
+        assessed = assess(watch, sight, name, monitor, as_of, detectors.get(name))
         if assessed is None:
             continue
         tx.record_verdict(watch.name, watch.loaded.hash, assessed.verdict)
-        if version and assessed.detector is not None:
-            tx.save_detector(watch.name, name, version, assessed.detector)
+        if assessed.detector is not None:
+            detectors[name] = assessed.detector
         verdicts.append(assessed.verdict)
     return verdicts
 
 
-def fold_triggers(
-    watch: Watch,
-    tx: Transaction,
-    statuses: Mapping[MonitorName, Status],
-    as_of: datetime,
-    only: frozenset[str] | None = None,
-) -> None:
-    """Remember since when each trigger's condition has held; ``only`` those on these monitors alone."""
-    for key, trigger in watch.policy.triggers.items():
-        if not isinstance(trigger, Condition) or (only is not None and not only.issuperset(trigger.monitors)):
-            continue
-        name = TriggerName(key)
-        before = tx.trigger_state(watch.name, name)
-        after = fold_condition(trigger, statuses, before, as_of)
-        if after != before:
-            tx.save_trigger_state(watch.name, after)
-
-
 def observe_freshness(watch: Watch, now: datetime) -> bool:
-    """Record a freshness verdict when its status changes; stale data closes no pane that could.
+    """Record a freshness verdict when its status changes, and what follows for conditions on it alone.
 
-    ``now`` was read before the data, so that data that came since is never judged by an older clock.
+    Freshness follows the clock: stale data closes no pane. ``now`` was read before the data, so that
+    data that came since is never judged by an older clock; while more data lies there unread,
+    nothing is said.
     """
-    changed = False
-    clocked = frozenset(
-        key for key, one in watch.policy.monitors.items() if isinstance(one, FreshnessMonitor)
-    )
-    for key, monitor in watch.policy.monitors.items():
-        if not isinstance(monitor, FreshnessMonitor):
-            continue
-        verdict = freshness(watch, MonitorName(key), monitor, now)
+    monitors = {
+        MonitorName(key): one
+        for key, one in watch.policy.monitors.items()
+        if isinstance(one, FreshnessMonitor)
+    }
+    if not monitors or watch.behind:
+        return False
+    with watch.store.read() as tx:
+        newest = tx.ingest_state(watch.name).newest_event_at
+        known = {name: next(iter(tx.verdicts(watch.name, name, limit=1)), None) for name in monitors}
+        before = load_states(watch, tx, clock_conditions(watch.policy))
+    verdicts = [assess_freshness(name, monitor, newest, now) for name, monitor in monitors.items()]
+    for verdict in verdicts:
         show(watch, verdict)
-        with watch.store.read() as tx:
-            statuses = {one.monitor: one.status for one in tx.latest_verdicts(watch.name)}
-        if statuses.get(verdict.monitor) is verdict.status:
-            continue
-        with watch.store.write() as tx:
-            watch.fence(tx)
+    news = [verdict for verdict in verdicts if _is_news(known[verdict.monitor], verdict)]
+    statuses = {name: one.status for name, one in known.items() if one is not None}
+    statuses |= {verdict.monitor: verdict.status for verdict in news}
+    after = {
+        name: fold_condition(condition, statuses, before[name], now)
+        for name, condition in clock_conditions(watch.policy).items()
+    }
+    if not news and met_conditions(watch.policy, before) == met_conditions(watch.policy, after):
+        return False
+    with watch.store.write() as tx:
+        watch.fence(tx)
+        for verdict in news:
             tx.record_verdict(watch.name, watch.loaded.hash, verdict)
-            statuses = {**statuses, verdict.monitor: verdict.status}
-            fold_triggers(watch, tx, statuses, verdict.as_of, only=clocked)
-        changed = True
-    return changed
+        save_states(watch, tx, after)
+    return True
+
+
+def _is_news(known: Verdict | None, verdict: Verdict) -> bool:
+    return known is None or (known.status is not verdict.status and verdict.as_of > known.as_of)
 
 
 def show(watch: Watch, verdict: Verdict) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import Phase, Run
 from ctrain.engine.moves import found_in
+from ctrain.errors import PermanentError, TransientError
 from ctrain.stats.sequential import ComparisonState
 
 if TYPE_CHECKING:
@@ -19,12 +20,24 @@ RUNS_LOOKED_AT = 5
 
 
 def tell_outcomes(watch: Watch) -> None:
-    """Annotate the newest runs that have ended and have not been annotated by this daemon."""
+    """Annotate the newest runs that have ended and have not been annotated by this daemon.
+
+    A registry that does not answer is asked again at the next tick; one that no longer knows the run
+    or its version is not.
+    """
+    if not watch.registry_view.readable:
+        return
     with watch.store.read() as tx:
         runs = tx.runs(watch.name, limit=RUNS_LOOKED_AT)
     for run in runs:
         if run.phase.ended and run.id not in watch.told:
-            _tell(watch, run)
+            try:
+                _tell(watch, run)
+            except TransientError as error:
+                watch.telemetry.log("outcome_not_told", policy=watch.name, run=run.id, message=str(error))
+                return
+            except PermanentError as error:
+                watch.telemetry.log("outcome_not_told", policy=watch.name, run=run.id, message=str(error))
             watch.told.add(run.id)
 
 

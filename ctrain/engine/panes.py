@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ctrain.domain import IngestState, SegmentKind
 from ctrain.engine.matured import floor_to
 from ctrain.stats.profile import Profile, profile_panes, profile_table
 
@@ -17,6 +18,28 @@ if TYPE_CHECKING:
 def pane_starts(start: datetime, end: datetime, pane: timedelta) -> list[datetime]:
     """Starts of the panes that lie in ``[start, end)``; ``start`` is a pane's start."""
     return [start + pane * index for index in range(max((end - start) // pane, 0))]
+
+
+def first_row_at(watch: Watch, state: IngestState) -> datetime | None:
+    """Event time of the earliest punctual row that is kept; None before there is one.
+
+    Until the first pane has closed a row may still arrive before it; after that it is looked up once.
+    """
+    if state.next_pane_at is None or watch.first_row_at is None:
+        watch.first_row_at = _earliest(watch)
+    return watch.first_row_at
+
+
+def _earliest(watch: Watch) -> datetime | None:
+    with watch.store.read() as tx:
+        dates = sorted({one.event_date for one in tx.segments(watch.name, SegmentKind.ROWS)})
+    for date in dates:
+        day = datetime.fromisoformat(date + "T00:00:00+00:00")
+        rows = watch.row_log.read(day, day + timedelta(days=1), include_late=False)
+        if rows.num_rows:
+            first: datetime = rows["event_at"][0].as_py()
+            return first
+    return None
 
 
 def load_panes(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from ctrain.domain import Champion, Phase, Request, RequestKind, Run, RunId
 from ctrain.engine.advance.rollback import plan_rollback
 from ctrain.engine.alias_moves import abandon, carry_out
-from ctrain.engine.champions import read_aliases
+from ctrain.engine.champions import Aliases, read_aliases
 from ctrain.engine.moves import found_in, move, with_details
 from ctrain.errors import IllegalTransition, PermanentError, StateConflict, TransientError
-from ctrain.lifecycle.transitions import RunEvent
+from ctrain.lifecycle.transitions import RunEvent, next_phase
 
 if TYPE_CHECKING:
     from ctrain.domain import AliasIntent
@@ -22,24 +22,37 @@ if TYPE_CHECKING:
 
 
 def answer_requests(watch: Watch) -> bool:
-    """Carry out every open cancel and rollback; True when one was answered."""
+    """Carry out every open cancel and rollback; True when one was answered.
+
+    An answer is committed together with what it tells of, so a crash repeats neither.
+    """
     with watch.store.read() as tx:
         requests = [one for one in tx.open_requests(watch.name) if one.kind is not RequestKind.TRIGGER]
+    answered = False
     for request in requests:
-        answer = _cancel(watch, request) if request.kind is RequestKind.CANCEL else _roll_back(watch, request)
-        with watch.store.write() as tx:
-            watch.fence(tx)
-            tx.answer_request(request.id, answer)
-            tx.append_event(watch.event(f"{request.kind.value}_answered", answer, actor=request.actor))
-    return bool(requests)
+        refusal = (
+            _cancel(watch, request) if request.kind is RequestKind.CANCEL else _roll_back(watch, request)
+        )
+        if refusal:
+            with watch.store.write() as tx:
+                watch.fence(tx)
+                _answer(watch, tx, request, f"refused: {refusal}")
+        answered |= refusal is not None
+    return answered
+
+
+def _answer(watch: Watch, tx: Transaction, request: Request, answer: str) -> None:
+    tx.answer_request(request.id, answer)
+    tx.append_event(watch.event(f"{request.kind.value}_answered", answer, actor=request.actor))
 
 
 def _cancel(watch: Watch, request: Request) -> str:
+    """Why it cannot be done; empty when it is done and answered."""
     run_id = RunId(str(request.arguments.get("run", "")))
     with watch.store.read() as tx:
         run = tx.run(run_id)
-    if run is None:
-        return f"refused: there is no run {run_id}"
+    if run is None or run.policy != watch.name:
+        return f"there is no run {run_id} of {watch.name}"
     return _end(watch, run, request, f"cancelled by {request.actor}{_because(request)}")
 
 
@@ -55,65 +68,91 @@ def _end(watch: Watch, run: Run, request: Request, reason: str) -> str:
         watch.launcher.stop(run.id, attempt, watch.workspace.folder(run.id, attempt))
     run = with_details(run, "rollback", {"cause": "person", "reason": reason})
     try:
-        moved = move(watch.for_run(run), run, RunEvent.CANCEL, reason, actor=request.actor)
+        phase = next_phase(run.phase, RunEvent.CANCEL)
+        done = f"done: run {run.id} is {phase.value}"
+        move(
+            watch.for_run(run),
+            run,
+            RunEvent.CANCEL,
+            reason,
+            actor=request.actor,
+            also=lambda tx: _answer(watch, tx, request, done),
+        )
     except (IllegalTransition, StateConflict) as error:
-        return f"refused: {error}"
-    return f"done: run {run.id} is {moved.phase.value}"
+        return str(error)
+    return ""
 
 
-def _roll_back(watch: Watch, request: Request) -> str:
+def _roll_back(watch: Watch, request: Request) -> str | None:
+    """Why it cannot be done; empty when it is done and answered; None when ``reconcile`` will answer."""
     with watch.store.read() as tx:
         run = tx.active_run(watch.name)
+        intent = tx.open_intent(watch.name)
     if run is not None and run.phase is Phase.PROBATION:
         return _end(watch, run, request, f"rolled back by {request.actor}{_because(request)}")
     if run is not None and run.phase in {Phase.PROMOTING, Phase.ROLLING_BACK, Phase.ROLLBACK_FAILED}:
-        return f"refused: run {run.id} is {run.phase.value}; ask again when it is done"
+        return f"run {run.id} is {run.phase.value}; ask again when it is done"
+    if intent is not None:
+        return None
     try:
-        return _move_back(watch, request)
+        aliases = read_aliases(watch)
     except TransientError as error:
-        return f"refused: the registry cannot be reached, nothing was moved: {error}"
+        return f"the registry cannot be reached, nothing was moved: {error}"
+    return _move_back(watch, request, aliases)
 
 
-def _move_back(watch: Watch, request: Request) -> str:
-    aliases = read_aliases(watch)
+def _move_back(watch: Watch, request: Request, aliases: Aliases) -> str:
     if aliases.champion is None or aliases.previous is None:
-        return "refused: there is no previous champion to go back to"
+        return "there is no previous champion to go back to"
     if aliases.champion == aliases.previous:
-        return f"refused: version {aliases.champion} is the champion and the previous champion"
+        return f"version {aliases.champion} is the champion and the previous champion"
     intent = plan_rollback(
         watch, aliases, aliases.champion, aliases.previous, run_id=None, actor=request.actor
     )
-    return finish_loose_intent(watch, intent, _because(request))
+    finish_loose_intent(watch, intent)
+    return ""
 
 
-def finish_loose_intent(watch: Watch, intent: AliasIntent, because: str = "") -> str:
-    """Carry out an alias move that belongs to no run; found again after a crash."""
-    outcome: list[str] = []
+def finish_loose_intent(watch: Watch, intent: AliasIntent) -> None:
+    """Carry out an alias move that belongs to no run, and answer whoever asked for it.
+
+    Found again after a crash or while the registry was away: whatever was asked before the intent
+    was recorded is answered by how it ends.
+    """
 
     def settle(tx: Transaction, champion: Champion) -> None:
-        outcome.append(
-            f"done: version {champion.version} is the champion again "
-            f"instead of {intent.expected_champion}{because}"
-        )
-        tx.append_event(watch.event("rolled_back", outcome[-1], actor=intent.actor))
+        done = f"version {champion.version} is the champion again instead of {intent.expected_champion}"
+        reasons = _answer_all(watch, tx, intent, f"done: {done}")
+        tx.append_event(watch.event("rolled_back", done + reasons, actor=intent.actor))
 
-    def give_up(_: Transaction, message: str) -> None:
-        outcome.append(f"refused: {message}")
+    def give_up(tx: Transaction, message: str) -> None:
+        _answer_all(watch, tx, intent, f"refused: {message}")
 
     try:
         if carry_out(watch, intent, settle, give_up):
             watch.telemetry.count("rollbacks_total", policy=watch.name, cause="person")
     except PermanentError as error:
-        abandon(watch, intent, str(error), lambda _: None)
-        outcome.append(f"refused: {error}")
-    return outcome[-1]
+        refusal = str(error)
+        abandon(watch, intent, refusal, lambda tx: give_up(tx, refusal))
+
+
+def _answer_all(watch: Watch, tx: Transaction, intent: AliasIntent, answer: str) -> str:
+    """Answer the rollbacks that the intent stands for; return the reasons that were given."""
+    reasons = ""
+    for request in tx.open_requests(watch.name):
+        if request.kind is RequestKind.ROLLBACK and request.created_at <= intent.created_at:
+            reasons += _because(request)
+            _answer(watch, tx, request, answer + _because(request))
+    return reasons
 
 
 def reconcile(watch: Watch) -> bool:
     """Finish or give up an alias move that a crash left without a run to look after it."""
+    if not watch.registry_view.readable:
+        return False
     with watch.store.read() as tx:
         intent = tx.open_intent(watch.name)
-        run = tx.active_run(watch.name)
+        run = tx.active_run(watch.name) if intent is not None else None
     if intent is None or (run is not None and run.id == intent.run_id):
         return False
     finish_loose_intent(watch, intent)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ctrain.engine.matured import floor_to
+from ctrain.engine.matured import floor_to, longest
 from ctrain.engine.references import FIRST_WINDOWS
-from ctrain.engine.sight import LOOKBACK_WINDOWS, longest
+from ctrain.engine.sight import LOOKBACK_WINDOWS
 from ctrain.policy.models import LastWindow
 from ctrain.policy.monitors import DriftMonitor, PerformanceMonitor, VolumeMonitor
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ctrain.policy.models import Policy
 
 DAY = timedelta(days=1)
+FOLDERS_KEPT = 10
+"""So many runs keep their folder: training rows, held-out rows and logs."""
+RUNS_LOOKED_AT = 50
 VERDICTS_KEPT = timedelta(days=400)
 """A year of verdicts can be looked back on."""
 
@@ -56,7 +59,11 @@ def retire(watch: Watch) -> None:
         tx.remove_segments(watch.name, [segment.id for segment in segments])
         tx.drop_panes(watch.name, _panes_before(watch, watermark))
         tx.prune(watch.name, watermark - VERDICTS_KEPT)
+        older = tx.runs(watch.name, limit=RUNS_LOOKED_AT)[FOLDERS_KEPT:]
     watch.row_log.delete(segments)
+    for run in older:
+        if run.phase.ended:
+            watch.workspace.remove(run.id)
     watch.retired_on = day
     if segments:
         watch.telemetry.log("rows_retired", policy=watch.name, segments=len(segments))

@@ -7,7 +7,6 @@ a later tick. A row that the model cannot score gets NaN in the sidecar: scored,
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 RETRY_SECONDS = 5.0
+PAUSE_SECONDS = 60.0
+"""Between attempts once it has been said that rows cannot be scored."""
 ROWS_PER_JOB = 100_000
 
 
@@ -122,49 +123,77 @@ def _missing(watch: Watch, table: pa.Table, version: Version, logged_since: date
 
 
 def _request(watch: Watch, version: Version, rows: pa.Table) -> Scored:
-    """Queue the scoring of ``rows`` or collect its answer into the sidecar."""
-    job_key = _key(watch, version, rows)
-    model = watch.registry.version(watch.policy.model.name, version)
-    outcome = score_rows(watch, job_key, model, rows)
-    if outcome.state != "ready":
-        return outcome
-    assert outcome.scores is not None
-    _keep(watch, version, rows, outcome.scores[version])
-    watch.workspace.remove(job_key)
-    watch.scorer.forget(job_key)
-    return outcome
+    """Queue the scoring of ``rows``, or collect into the sidecar what was asked for before.
+
+    There is one job per version at a time, whoever asked for it; once its answer has been collected
+    it is seen anew which rows are still missing.
+    """
+    key = f"scores-{watch.name}-{version}"
+    answer = watch.workspace.read(watch.workspace.path(key, "scores.parquet"))
+    if answer is None:
+        model = watch.registry.version(watch.policy.model.name, version)
+        return score_rows(watch, key, model, rows)
+    asked = watch.workspace.read(watch.workspace.path(key, "rows.parquet"))
+    if asked is not None:
+        _keep(watch, version, _answered(asked, answer))
+    watch.workspace.remove(key)
+    watch.scorer.forget(key)
+    _succeeded(watch, key)
+    return Scored("ready")
+
+
+def _answered(asked: pa.Table, answer: pa.Table) -> pa.Table:
+    """row_id, event_at and score of the rows that the answer speaks of; NaN: it cannot be scored."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    spoken_of = pc.is_in(asked["row_id"], value_set=answer["row_id"].combine_chunks())
+    rows = asked.filter(spoken_of)
+    scores = pa.array(_aligned(rows, answer), from_pandas=False)
+    return rows.select(["row_id", "event_at"]).append_column("score", scores)
 
 
 def score_rows(watch: Watch, key: str, model: ModelVersion, rows: pa.Table) -> Scored:
-    """Score ``rows`` (row_id and features) in a child; the same key gives the same answer.
+    """Score ``rows`` (row_id, event_at and features) in a child; the same key gives the same answer.
 
-    Survives restarts: the answer is a file that appears whole. Failures are tried again
-    ``ATTEMPTS`` times, ``RETRY_SECONDS`` of real time apart.
+    Survives restarts: the answer is a file that appears whole. Failures are tried again,
+    ``RETRY_SECONDS`` of real time apart; from the third on the answer is "failed" until one succeeds.
     """
     output = watch.workspace.path(key, "scores.parquet")
     answer = watch.workspace.read(output)
     if answer is not None:
+        _succeeded(watch, key)
         return Scored("ready", scores={model.version: _aligned(rows, answer)})
     status = watch.scorer.poll(key)
     if status.state == "failed":
         return _after_failure(watch, key, model, status.message)
     if status.state == "done":
         watch.scorer.forget(key)
-        return Scored("pending")
-    if status.state == "absent" and watch.timer.monotonic() >= watch.retry_at.get(key, 0.0):
+    elif status.state == "absent":
         watch.scorer.submit(_job(watch, key, model, rows, output))
     return Scored("pending")
 
 
 def _after_failure(watch: Watch, key: str, model: ModelVersion, message: str) -> Scored:
-    failures = watch.failures.get(key, 0) + 1
-    if failures >= ATTEMPTS:
-        return Scored("failed", message=f"version {model.version} cannot score rows: {message}")
-    watch.failures[key] = failures
-    watch.retry_at[key] = watch.timer.monotonic() + RETRY_SECONDS
-    watch.telemetry.log("scoring_failed", policy=watch.name, version=model.version, message=message)
-    watch.scorer.forget(key)
-    return Scored("pending")
+    """Wait, then let it be tried again; after ``ATTEMPTS`` failures say so while waiting longer."""
+    now = watch.timer.monotonic()
+    if key not in watch.retry_at:
+        watch.failures[key] = watch.failures.get(key, 0) + 1
+        tired = watch.failures[key] >= ATTEMPTS
+        watch.retry_at[key] = now + (PAUSE_SECONDS if tired else RETRY_SECONDS)
+        watch.telemetry.log("scoring_failed", policy=watch.name, version=model.version, message=message)
+    elif now >= watch.retry_at[key]:
+        del watch.retry_at[key]
+        watch.scorer.forget(key)
+        return Scored("pending")
+    if watch.failures[key] < ATTEMPTS:
+        return Scored("pending")
+    return Scored("failed", message=f"version {model.version} cannot score rows: {message}")
+
+
+def _succeeded(watch: Watch, key: str) -> None:
+    watch.failures.pop(key, None)
+    watch.retry_at.pop(key, None)
 
 
 def _job(watch: Watch, key: str, model: ModelVersion, rows: pa.Table, output: str) -> ScoreJob:
@@ -173,7 +202,7 @@ def _job(watch: Watch, key: str, model: ModelVersion, rows: pa.Table, output: st
     return ScoreJob(
         key=key,
         version=model,
-        rows_path=watch.workspace.write(key, "rows.parquet", rows.select(["row_id", *features])),
+        rows_path=watch.workspace.write(key, "rows.parquet", rows.select(["row_id", "event_at", *features])),
         output_path=output,
         features=features,
         task=policy.model.task,
@@ -181,14 +210,6 @@ def _job(watch: Watch, key: str, model: ModelVersion, rows: pa.Table, output: st
         python=policy.model.python or "",
         digest=model.digest,
     )
-
-
-def _key(watch: Watch, version: Version, rows: pa.Table) -> str:
-    content = hashlib.sha256()
-    for row_id in rows["row_id"].to_pylist():
-        content.update(str(row_id).encode())
-        content.update(b"\0")
-    return f"scores-{watch.name}-{version}-{content.hexdigest()[:24]}"
 
 
 def _aligned(rows: pa.Table, answer: pa.Table) -> npt.NDArray[np.float64]:
@@ -199,13 +220,10 @@ def _aligned(rows: pa.Table, answer: pa.Table) -> npt.NDArray[np.float64]:
     return as_floats(answer["score"].combine_chunks().take(positions))
 
 
-def _keep(watch: Watch, version: Version, rows: pa.Table, scores: npt.NDArray[np.float64]) -> None:
-    import pyarrow as pa
-
-    table = rows.select(["row_id", "event_at"]).append_column("score", pa.array(scores, from_pandas=False))
+def _keep(watch: Watch, version: Version, scored: pa.Table) -> None:
     with watch.store.read() as tx:
         sequence = tx.ingest_state(watch.name).sequence
-    ingested = watch.row_log.write_scores(version, table, sequence + 1)
+    ingested = watch.row_log.write_scores(version, scored, sequence + 1)
     with watch.store.write() as tx:
         watch.fence(tx)
         tx.save_ingest_state(watch.name, replace(tx.ingest_state(watch.name), sequence=sequence + 1))

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ctrain.domain import Champion
-from ctrain.engine.panes import load_panes
+from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to, longest
+from ctrain.engine.panes import first_row_at, load_panes
 from ctrain.engine.references import load_reference
 from ctrain.engine.scores import Scored, load_scored
 from ctrain.policy.monitors import ChangeMonitor, DriftMonitor, PerformanceMonitor, VolumeMonitor
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
-    from ctrain.policy.models import Policy
     from ctrain.stats.profile import Profile
     from ctrain.stats.reference import Reference
 
@@ -37,33 +37,36 @@ class Sight:
     losses: Scored | None = None
     arrivals: np.ndarray[tuple[int], np.dtype[np.datetime64]] | None = None
     """Event times of punctual rows, ascending; for volume."""
+    first_pane_at: datetime | None = None
+    """Start of the pane of the earliest row; for volume."""
+    unseen_from: datetime = EPOCH_START
+    """No row of the reference, and none that the champion was trained on, is as late as this."""
     waiting: bool = False
 
 
 def look(watch: Watch, champion: Champion | None, first_end: datetime, last_end: datetime) -> Sight:
     """Load what the monitors need for panes that end in ``[first_end, last_end]``."""
-    arrivals = _arrivals(watch, first_end, last_end)
+    sight = _with_arrivals(watch, Sight(champion), first_end, last_end)
     if champion is None:
-        return Sight(None, arrivals=arrivals)
+        return sight
     losses = _losses(watch, champion, first_end, last_end)
     if losses is not None and losses.state == "pending":
-        return Sight(champion, waiting=True)
-    reference = load_reference(watch, champion) if longest(watch.policy, DriftMonitor) else None
-    profiles: dict[datetime, Profile] = {}
-    fresh: dict[datetime, Profile] = {}
-    if reference is not None:
-        reach = longest(watch.policy, DriftMonitor) * LOOKBACK_WINDOWS
-        start = first_end - reach
-        if champion.cut_off_at is not None:
-            start = max(start, champion.cut_off_at)
-        profiles, fresh = load_panes(watch, reference, start, last_end)
-    return Sight(champion, reference, profiles, fresh, losses, arrivals)
+        return replace(sight, waiting=True)
+    return _with_profiles(watch, replace(sight, losses=losses), champion, first_end, last_end)
 
 
-def longest(policy: Policy, kind: type[DriftMonitor | PerformanceMonitor | VolumeMonitor]) -> timedelta:
-    """The longest window of the monitors of one kind; zero when there are none."""
-    windows = [one.window for one in policy.monitors.values() if isinstance(one, kind)]
-    return max(windows, default=timedelta(0))
+def _with_profiles(
+    watch: Watch, sight: Sight, champion: Champion, first_end: datetime, last_end: datetime
+) -> Sight:
+    """With the panes that drift windows may reach: none that holds rows the champion was trained on."""
+    length = longest(watch.policy, DriftMonitor)
+    reference = load_reference(watch, champion) if length else None
+    if reference is None:
+        return sight
+    unseen_from = max(champion.cut_off_at or EPOCH_START, reference.end or EPOCH_START)
+    start = max(first_end - length * LOOKBACK_WINDOWS, ceil_to(unseen_from, watch.policy.data.pane))
+    profiles, fresh = load_panes(watch, reference, start, last_end)
+    return replace(sight, reference=reference, profiles=profiles, fresh=fresh, unseen_from=unseen_from)
 
 
 def _losses(watch: Watch, champion: Champion, first_end: datetime, last_end: datetime) -> Scored | None:
@@ -78,14 +81,19 @@ def _losses(watch: Watch, champion: Champion, first_end: datetime, last_end: dat
     return load_scored(watch, (champion.version,), start, end, logged_since=champion.since_at)
 
 
-def _arrivals(
-    watch: Watch, first_end: datetime, last_end: datetime
-) -> np.ndarray[tuple[int], np.dtype[np.datetime64]] | None:
+def _with_arrivals(watch: Watch, sight: Sight, first_end: datetime, last_end: datetime) -> Sight:
     reach = longest(watch.policy, VolumeMonitor)
     if not reach:
-        return None
+        return sight
+    with watch.store.read() as tx:
+        state = tx.ingest_state(watch.name)
+    first = first_row_at(watch, state)
     rows = watch.row_log.read(first_end - reach, last_end, include_late=False)
-    return rows["event_at"].to_numpy().astype("datetime64[us]")
+    return replace(
+        sight,
+        arrivals=rows["event_at"].to_numpy().astype("datetime64[us]"),
+        first_pane_at=first and floor_to(first, watch.policy.data.pane),
+    )
 
 
 def between(

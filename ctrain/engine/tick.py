@@ -64,7 +64,7 @@ def measure(watch: Watch) -> None:
         state = tx.ingest_state(watch.name)
         champion = tx.champion(watch.name)
         run = tx.active_run(watch.name)
-        runs = tx.runs(watch.name, limit=RUNS_REMEMBERED)
+        runs = tx.runs(watch.name, limit=RUNS_REMEMBERED) if watch.policy.limits.budget else []
     _measure_budget(watch, runs)
     _measure_data(watch, state)
     _measure_champion(watch, champion)

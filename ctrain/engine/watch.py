@@ -79,7 +79,11 @@ class Watch:
     retired_on: datetime | None = None
     """The day of events on which old rows were removed last."""
     failures: dict[str, int] = field(default_factory=dict)
-    """Failed attempts by key."""
+    """Failed attempts in a row by key, until one succeeds."""
+    first_row_at: datetime | None = None
+    """Event time of the earliest punctual row; fixed once a pane has closed."""
+    behind: bool = False
+    """True while the sources hold more than has been read: silence is not the absence of data."""
     snapshots: dict[str, LoadedPolicy] = field(default_factory=dict)
 
     @property

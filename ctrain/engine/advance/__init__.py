@@ -12,7 +12,9 @@ from ctrain.engine.advance.promotion import promote
 from ctrain.engine.advance.rollback import roll_back, try_again
 from ctrain.engine.advance.shadow import shadow
 from ctrain.engine.advance.training import prepare, train
-from ctrain.engine.moves import IDLE, Step
+from ctrain.engine.moves import IDLE, MOVED, Step, move
+from ctrain.errors import PermanentError
+from ctrain.lifecycle.transitions import TRANSITIONS, RunEvent
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -28,11 +30,48 @@ STEPS: Mapping[Phase, Callable[[Watch, Run], Step]] = {
     Phase.ROLLBACK_FAILED: try_again,
 }
 
+LIVE_ROWS = frozenset({Phase.QUEUED, Phase.TRAINING, Phase.EVALUATING, Phase.SHADOWING, Phase.PROBATION})
+"""Phases that read rows of the row log, or will."""
+
 
 def advance(watch: Watch) -> Step:
-    """Take one step of the active run of this policy, if there is one."""
+    """Take one step of the active run of this policy, if there is one.
+
+    What cannot succeed however often it is tried ends the run, where its phase allows that.
+    """
     with watch.store.read() as tx:
         run = tx.active_run(watch.name)
     if run is None or run.phase not in STEPS:
         return IDLE
-    return STEPS[run.phase](watch.for_run(run), run)
+    own = watch.for_run(run)
+    gone = sorted(set(own.policy.data.features.names) - set(watch.policy.data.features.names))
+    if gone and run.phase in LIVE_ROWS:
+        return _without_features(own, run, gone)
+    try:
+        return STEPS[run.phase](own, run)
+    except PermanentError as error:
+        if not _may_fail(own, run):
+            raise
+        _fail(own, run, str(error))
+        return MOVED
+
+
+def _without_features(watch: Watch, run: Run, gone: list[str]) -> Step:
+    """The rows no longer have what the run's models need; a champion on probation waits for a person."""
+    if run.phase is Phase.PROBATION:
+        return IDLE
+    _fail(watch, run, f"features that the run needs are no longer in the policy: {', '.join(gone)}")
+    return MOVED
+
+
+def _may_fail(watch: Watch, run: Run) -> bool:
+    """An alias move that is on record is finished or given up first."""
+    with watch.store.read() as tx:
+        intent = tx.open_intent(watch.name)
+    return intent is None and (run.phase, RunEvent.FAIL) in TRANSITIONS
+
+
+def _fail(watch: Watch, run: Run, reason: str) -> None:
+    with watch.store.read() as tx:
+        present = tx.run(run.id)
+    move(watch, present or run, RunEvent.FAIL, reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Run
+from ctrain.domain import Run, Version
 from ctrain.engine.comparison import Look, Progress, fold, measure, save_points
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move
 from ctrain.lifecycle.comparison import ProbationJudgement, ProbationVerdict, judge_probation
@@ -23,9 +23,7 @@ def watch_probation(watch: Watch, run: Run) -> Step:
     with watch.store.read() as tx:
         champion = tx.champion(watch.name)
     if champion is None or champion.version != challenger:
-        name = champion.version if champion else "no version"
-        move(watch, run, RunEvent.SUPERSEDE, f"the champion alias names {name}: someone else moved it")
-        return MOVED
+        return _superseded(watch, run, champion.version if champion else None)
     look = Look(watch.policy.probation.alpha, lambda progress: _judged(watch, progress).decided)
     progress = fold(watch, run, "probation", challenger, previous, look)
     if progress.waiting:
@@ -35,12 +33,27 @@ def watch_probation(watch: Watch, run: Run) -> Step:
     return _judge(watch, run, progress)
 
 
+def _superseded(watch: Watch, run: Run, version: Version | None) -> Step:
+    name = version or "no version"
+    move(watch, run, RunEvent.SUPERSEDE, f"the champion alias names {name}: someone else moved it")
+    return MOVED
+
+
+def _moved_meanwhile(watch: Watch, run: Run) -> bool:
+    """Look at the alias once more before a version is accepted; raises when it cannot be read."""
+    model = watch.policy.model
+    version = watch.registry.alias(model.name, model.aliases.champion)
+    if version == run.challenger_version:
+        return False
+    _superseded(watch, run, version)
+    return True
+
+
 def _unscorable(watch: Watch, run: Run, progress: Progress) -> Step:
     """A champion that cannot score is rolled back; a previous champion that cannot only loses its voice."""
     if f"version {run.challenger_version} " in progress.failure:
         move(watch, run, RunEvent.ROLL_BACK, progress.failure)
         return MOVED
-    watch.failures.clear()
     watch.telemetry.log("probation_blind", policy=watch.name, run=run.id, message=progress.failure)
     return WAITING
 
@@ -60,6 +73,8 @@ def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
     judgement = _judged(watch, progress)
     measure(watch, progress)
     if judgement.verdict is not ProbationVerdict.OBSERVE:
+        if judgement.verdict is ProbationVerdict.ACCEPT and _moved_meanwhile(watch, run):
+            return MOVED
         event = RunEvent.ACCEPT if judgement.verdict is ProbationVerdict.ACCEPT else RunEvent.ROLL_BACK
         evidence = progress.state.to_json()
         move(watch, progress.run, event, judgement.reason, evidence=evidence, also=save_points(run, progress))

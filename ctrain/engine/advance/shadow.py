@@ -77,7 +77,7 @@ def _judged(
 
 def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
     origin = datetime.fromisoformat(found_in(progress.run, "shadow")["origin"])
-    deadline_at = NEVER if progress.points else _deadline(watch, origin)
+    deadline_at = NEVER if progress.points or watch.behind else _deadline(watch, origin)
     judgement = _judged(watch, progress, origin, deadline_at)
     measure(watch, progress)
     if judgement.verdict is not ShadowVerdict.OBSERVE:

@@ -10,8 +10,24 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ctrain.domain import IngestState, JobState, JobStatus, Phase, Run, TrainingContext, TrainingJob, Version
-from ctrain.engine.matured import EPOCH_START, labelled_rows, matured_until
+from ctrain.domain import (
+    IngestState,
+    JobState,
+    JobStatus,
+    Json,
+    Phase,
+    Run,
+    TrainingContext,
+    TrainingJob,
+    Version,
+)
+from ctrain.engine.matured import (
+    EPOCH_START,
+    MIN_HOLDOUT_ROWS,
+    MIN_TRAINING_ROWS,
+    labelled_rows,
+    matured_until,
+)
 from ctrain.engine.moves import MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.policy.models import AllRows, LastWindow
@@ -21,8 +37,6 @@ if TYPE_CHECKING:
 
     from ctrain.engine.watch import Watch
 
-MIN_TRAINING_ROWS = 50
-MIN_HOLDOUT_ROWS = 20
 RETRY_BASE = timedelta(seconds=10)
 
 
@@ -32,12 +46,12 @@ def prepare(watch: Watch, run: Run) -> Step:
         state = tx.ingest_state(watch.name)
         champion = tx.champion(watch.name)
     rows, cut_off = _training_rows(watch, state)
-    holdout_rows = int(rows.num_rows * watch.policy.train.holdout) if rows is not None else 0
-    if rows is None or cut_off is None or _too_few(rows.num_rows - holdout_rows, holdout_rows):
+    halves = _split(rows, watch.policy.train.holdout) if rows is not None else None
+    if halves is None or cut_off is None:
         count = 0 if rows is None else rows.num_rows
         move(watch, run, RunEvent.FAIL, f"{count} matured labelled rows are too few to train and to hold out")
         return MOVED
-    train, holdout = _split(rows, holdout_rows)
+    train, holdout = halves
     watch.workspace.write(run.id, "rows.parquet", _as_contracted(watch, train))
     watch.workspace.write(run.id, "holdout.parquet", holdout)
     found = {
@@ -61,10 +75,6 @@ def prepare(watch: Watch, run: Run) -> Step:
     return MOVED
 
 
-def _too_few(training_rows: int, holdout_rows: int) -> bool:
-    return training_rows < MIN_TRAINING_ROWS or holdout_rows < MIN_HOLDOUT_ROWS
-
-
 def _training_rows(watch: Watch, state: IngestState) -> tuple[pa.Table | None, datetime | None]:
     end = matured_until(state, watch.policy)
     if end is None:
@@ -79,13 +89,18 @@ def _training_rows(watch: Watch, state: IngestState) -> tuple[pa.Table | None, d
     return labelled_rows(watch, start, end), end
 
 
-def _split(rows: pa.Table, holdout_rows: int) -> tuple[pa.Table, pa.Table]:
-    """The newest share is held out; rows of one instant stay on one side."""
+def _split(rows: pa.Table, share: float) -> tuple[pa.Table, pa.Table] | None:
+    """The newest share is held out; rows of one instant stay on one side. None: too few for both."""
     import pyarrow.compute as pc
 
-    border = rows["event_at"][rows.num_rows - holdout_rows]
+    held_out = int(rows.num_rows * share)
+    if not held_out:
+        return None
+    border = rows["event_at"][rows.num_rows - held_out]
     older = pc.less(rows["event_at"], border)
-    return rows.filter(older), rows.filter(pc.invert(older))
+    train, holdout = rows.filter(older), rows.filter(pc.invert(older))
+    enough = train.num_rows >= MIN_TRAINING_ROWS and holdout.num_rows >= MIN_HOLDOUT_ROWS
+    return (train, holdout) if enough else None
 
 
 def _as_contracted(watch: Watch, rows: pa.Table) -> pa.Table:
@@ -127,7 +142,7 @@ def _collect(watch: Watch, run: Run, status: JobStatus) -> Step:
     run = replace(
         run, challenger_version=Version(str(result["version"])), mlflow_run_id=result["mlflow_run_id"]
     )
-    if _tried_before(watch, run, str(result["digest"])):
+    if _tried_before(watch, run, _content(result)):
         move(
             watch,
             run,
@@ -148,12 +163,17 @@ def _against_present_champion(watch: Watch, run: Run) -> Run:
     return replace(run, champion_version=champion.version if champion else None)
 
 
-def _tried_before(watch: Watch, run: Run, digest: str) -> bool:
+def _content(result: Json) -> str:
+    """Digest of what the model computes with: without the run and the time that MLflow writes into it."""
+    return str(result.get("content_digest") or result.get("digest"))
+
+
+def _tried_before(watch: Watch, run: Run, content: str) -> bool:
     with watch.store.read() as tx:
         earlier = tx.runs(watch.name, limit=200)
     return any(
         one.phase in {Phase.REJECTED, Phase.ROLLED_BACK}
-        and found_in(one, "training").get("result", {}).get("digest") == digest
+        and _content(found_in(one, "training").get("result", {})) == content
         for one in earlier
         if one.id != run.id
     )
