@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -19,7 +19,7 @@ from ctrain.demo.summary import Summary
 from ctrain.errors import TransientError
 
 if TYPE_CHECKING:
-    from ctrain.domain import Version
+    from ctrain.domain import RunId, Verdict, Version
     from ctrain.ports import Timer
 
 STARTS_AT = datetime(2013, 1, 1, tzinfo=UTC)
@@ -76,6 +76,7 @@ class Replay:
         self._rows = 0
         self._labels = 0
         self._retrained_at: datetime | None = None
+        self._grounds: dict[RunId, Sequence[Verdict]] = {}
 
     def play(self, started_seconds: float) -> Summary:
         """Play to the end; ``started_seconds`` is the timer's reading when the demo began."""
@@ -88,6 +89,7 @@ class Replay:
             now = end
             self._quiet(now, STEP_TIMEOUT_SECONDS)
             sight = self._cast.watching.look()
+            self._grounds |= sight.grounds
             scene = Scene(self._plan.starts_at, now, sight.champion, sight.runs)
             act = story.current_act(scene)
             self._show(now, act, sight)
@@ -135,7 +137,7 @@ class Replay:
             rows=self._rows,
             labels=self._labels,
             sight=sight,
-            overall=self._means(self._retrained_at, now),
+            overall=self._means(self._retrained_at, now, without_staged=True),
             recent=self._means(now - RECENT, now),
             metrics_address=self._stage.listen,
         )
@@ -156,6 +158,7 @@ class Replay:
             rows=self._rows,
             labels=self._labels,
             runs=tuple(reversed(sight.runs)),
+            grounds=self._grounds,
             means=self._means(self._retrained_at, now, without_staged=True),
             means_with_staged=self._means(self._retrained_at, now),
             seconds=seconds,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from ctrain.demo.ledger import Means
 from ctrain.demo.sight import Sight
 from ctrain.demo.story import Act, run_of, staged_as
-from ctrain.domain import Event, Phase, Run, Status
+from ctrain.domain import Phase, Status
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -33,7 +32,8 @@ TOLD = {
     "run_failed": "FAILED",
     "run_superseded": "superseded",
 }
-"""Kinds of events that the log shows, in the words of a reader."""
+"""Kinds of events that the log shows, in the words of a reader, and in the order of a run."""
+RANKS = {kind: rank for rank, kind in enumerate(TOLD)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Page:
     labels: int
     sight: Sight
     overall: Means
-    """Since the first retrained champion."""
+    """Since the first retrained champion, without what a sabotaged model served."""
     recent: Means
     """Of the last fortnight."""
     metrics_address: str
@@ -87,7 +87,7 @@ class PlainScreen:
         return None
 
     def show(self, page: Page) -> None:
-        for line in tell(page.sight.events, page.sight.runs):
+        for line in tell(page.sight):
             print(line, file=self._stream)
         if self._steps is None or (page.now - self._steps).days >= PLAIN_EVERY_DAYS:
             self._steps = page.now
@@ -117,7 +117,7 @@ class LiveScreen:
             self._live.stop()
 
     def show(self, page: Page) -> None:
-        self._lines.extend(tell(page.sight.events, page.sight.runs))
+        self._lines.extend(tell(page.sight))
         if self._live is not None:
             self._live.update(self._drawn(page), refresh=True)
 
@@ -154,7 +154,8 @@ class LiveScreen:
 def status_line(page: Page) -> list[str]:
     """Return rows, champion, run phase and the metric beside the frozen first model's, as short texts.
 
-    What the metric counts is the last fortnight; in brackets, everything since retraining began.
+    What the metric counts is the last fortnight; in brackets, everything since retraining began but
+    for what the sabotaged model served.
     """
     sight = page.sight
     parts = [f"{page.rows:,} flights", f"champion {sight.champion or 'none'}"]
@@ -170,19 +171,24 @@ def status_line(page: Page) -> list[str]:
     return parts
 
 
-def tell(events: Sequence[Event], runs: Sequence[Run]) -> list[str]:
-    """Return a line for each event that matters to a reader, marked where its run is staged."""
-    by_id = {run.id: run for run in runs}
+def tell(sight: Sight) -> list[str]:
+    """Return a line for each new event that matters to a reader, marked where its run is staged.
+
+    A run that monitors started is followed by what they saw.
+    """
+    by_id = {run.id: run for run in sight.runs}
+    told = [
+        (event, by_id[event.run_id]) for event in sight.events if event.kind in TOLD and event.run_id in by_id
+    ]
+    told.sort(key=lambda one: (one[0].at, one[1].created_at, RANKS[one[0].kind]))
     lines = []
-    for event in events:
-        if event.kind not in TOLD or event.run_id is None:
-            continue
-        run = by_id.get(event.run_id)
-        staged = "STAGED " if run is not None and staged_as(run) else ""
-        first = "first model " if run is not None and run is run_of(runs, Act.FIRST_MODEL) else ""
-        lines.append(
-            f"{event.at:%Y-%m-%d}  {staged}{first}{event.run_id} {TOLD[event.kind]}: {event.message}"
-        )
+    for event, run in told:
+        staged = "STAGED " if staged_as(run) else ""
+        first = "first model " if run is run_of(sight.runs, Act.FIRST_MODEL) else ""
+        lines.append(f"{event.at:%Y-%m-%d}  {staged}{first}{run.id} {TOLD[event.kind]}: {event.message}")
+        if event.kind == "run_queued":
+            seen = sight.grounds.get(run.id, ())
+            lines += [f"{'':12}{verdict.monitor}: {verdict.reason}" for verdict in seen]
     return lines
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ctrain.demo.home import POLICY_NAME
-from ctrain.domain import Event, Phase, PolicyName, Run, Verdict, Version
+from ctrain.domain import Event, MonitorName, Phase, PolicyName, Run, RunId, Status, Verdict, Version
 
 if TYPE_CHECKING:
-    from ctrain.ports import Store
+    from ctrain.ports import Store, Transaction
 
 POLICY = PolicyName(POLICY_NAME)
 MOST_RUNS = 100
 MOST_EVENTS = 10_000
+VERDICTS_OF_A_STEP = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Sight:
     """Oldest first, those that were not seen before."""
     blocks: int = 0
     """Blocks that the active comparison has folded."""
+    grounds: Mapping[RunId, Sequence[Verdict]] = field(default_factory=dict)
+    """What the monitors saw when they started a run, for the runs among ``events``."""
 
 
 class Watcher:
@@ -45,7 +48,8 @@ class Watcher:
             runs = tx.runs(POLICY, limit=MOST_RUNS)
             verdicts = tx.latest_verdicts(POLICY)
             history = tx.events(POLICY, limit=MOST_EVENTS)
-        new = history[: len(history) - self._events_seen][::-1]
+            new = history[: len(history) - self._events_seen][::-1]
+            grounds = {event.run_id: _grounds(tx, event) for event in new if event.run_id is not None}
         self._events_seen = len(history)
         return Sight(
             champion=champion.version if champion else None,
@@ -53,6 +57,7 @@ class Watcher:
             verdicts=sorted(verdicts, key=lambda verdict: verdict.monitor),
             events=new,
             blocks=_blocks(runs),
+            grounds={run_id: verdicts for run_id, verdicts in grounds.items() if verdicts},
         )
 
     def starting(self) -> bool:
@@ -60,6 +65,19 @@ class Watcher:
         with self._store.read() as tx:
             run = tx.active_run(POLICY)
         return run is not None and run.phase is Phase.QUEUED
+
+
+def _grounds(tx: Transaction, event: Event) -> list[Verdict]:
+    """Return the breached verdicts of the pane that started the run, where monitors started it."""
+    if event.kind != "run_queued":
+        return []
+    as_of = event.evidence.get("as_of")
+    return [
+        verdict
+        for monitor in event.evidence.get("monitors", {})
+        for verdict in tx.verdicts(POLICY, MonitorName(monitor), limit=VERDICTS_OF_A_STEP)
+        if verdict.as_of.isoformat() == as_of and verdict.status is Status.BREACHED
+    ]
 
 
 def _blocks(runs: Sequence[Run]) -> int:

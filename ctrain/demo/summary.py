@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ctrain.demo.daemon import Stage
 from ctrain.demo.ledger import Means
 from ctrain.demo.story import asked, is_real_drift, staged_as
-from ctrain.domain import Phase, Run
+from ctrain.domain import Phase, Run, RunId, Verdict
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,6 +27,8 @@ class Summary:
     labels: int
     runs: Sequence[Run]
     """Oldest first."""
+    grounds: Mapping[RunId, Sequence[Verdict]]
+    """What the monitors saw that started a run."""
     means: Means
     """Since the first retrained champion, without what the sabotaged model served."""
     means_with_staged: Means
@@ -50,7 +52,7 @@ class Summary:
             "to": self.ended_at.isoformat(),
             "rows": self.rows,
             "labels": self.labels,
-            "runs": [_run_json(run) for run in self.runs],
+            "runs": [_run_json(run, self.grounds.get(run.id, ())) for run in self.runs],
             "promotions": self.promotions,
             "rejections": self.ended_as(Phase.REJECTED),
             "rollbacks": self.ended_as(Phase.ROLLED_BACK),
@@ -77,7 +79,9 @@ class Summary:
             ended = f"{run.ended_at:%d %b}" if run.ended_at else ""
             why = run.outcome_reason
             version = run.challenger_version or ""
-            cells = [run.id, f"{run.created_at:%d %b}", ended, started_by(run), version, run.phase.value, why]
+            seen = [f"{verdict.monitor}: {verdict.reason}" for verdict in self.grounds.get(run.id, ())]
+            by = "\n".join([run.trigger, *seen]) if seen else started_by(run)
+            cells = [run.id, f"{run.created_at:%d %b}", ended, by, version, run.phase.value, why]
             table.add_row(*cells)
         return table
 
@@ -117,8 +121,6 @@ def where_to_look(stage: Stage) -> list[str]:
 def started_by(run: Run) -> str:
     """Return who or what started a run, marked where it was staged."""
     request = asked(run)
-    if staged_as(run):
-        return str(request["reason"])
     return str(request["reason"]) if request else f"{run.trigger}: {run.reason}"
 
 
@@ -126,12 +128,13 @@ def _was_promoted(run: Run) -> bool:
     return run.champion_version is not None and "probation" in run.details
 
 
-def _run_json(run: Run) -> dict[str, Any]:
+def _run_json(run: Run, grounds: Sequence[Verdict]) -> dict[str, Any]:
     return {
         "id": run.id,
         "trigger": run.trigger,
         "reason": started_by(run),
         "staged": staged_as(run),
+        "grounds": {verdict.monitor: verdict.reason for verdict in grounds},
         "phase": run.phase.value,
         "challenger_version": run.challenger_version,
         "started": run.created_at.isoformat(),

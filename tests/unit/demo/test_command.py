@@ -39,7 +39,7 @@ def _play(
         if error is not None:
             raise error
         means = Means(0.15, 0.17, 10)
-        return Summary(day(0), until, 10, 9, runs, means, means, 1.0, stage.home, unmet(runs))
+        return Summary(day(0), until, 10, 9, runs, {}, means, means, 1.0, stage.home, unmet(runs))
 
     monkeypatch.setattr(performance, "perform", perform)
     monkeypatch.setattr("signal.signal", lambda *_: None)

@@ -30,16 +30,28 @@ def _page(runs: Sequence[Run], events: Sequence[Event] = (), at: float = 40, mea
 def test_events_are_told_in_words_and_marked_where_they_are_staged() -> None:
     first, drift, burnt = first_model(), real_drift(Phase.SHADOWING), fused(Phase.PROBATION)
     events = [
+        _event("run_accepted", first, "it passed its gates alone"),
         _event("promoted", first, "version 1 is the champion, the first one"),
-        _event("run_queued", drift, "inputs, brier"),
         _event("run_training", drift),
         _event("alias_intent", None),
         _event("promoted", burnt, "version 4 is the champion instead of 2"),
     ]
-    assert tell(events, [burnt, drift, first]) == [
+    assert tell(Sight(Version("1"), [burnt, drift, first], [], events)) == [
         "2013-02-10  first model flight-delay-1 PROMOTED: version 1 is the champion, the first one",
-        "2013-02-10  flight-delay-2 fired: inputs, brier",
+        "2013-02-10  first model flight-delay-1 accepted: it passed its gates alone",
         "2013-02-10  STAGED flight-delay-4 PROMOTED: version 4 is the champion instead of 2",
+    ]
+
+
+def test_a_run_that_monitors_started_says_what_they_saw() -> None:
+    drift = real_drift(Phase.TRAINING)
+    seen = Verdict(MonitorName("inputs"), day(40), Status.BREACHED, 0.2, 0.1, 6099, "precipitation drifted")
+    sight = Sight(
+        Version("1"), [drift], [], [_event("run_queued", drift, "2 of 3")], grounds={drift.id: [seen]}
+    )
+    assert tell(sight) == [
+        "2013-02-10  flight-delay-2 fired: 2 of 3",
+        "            inputs: precipitation drifted",
     ]
 
 
@@ -66,9 +78,8 @@ def test_plain_lines_for_events_and_one_line_a_week() -> None:
     stream = io.StringIO()
     with PlainScreen(stream) as screen:
         for number in range(15):
-            screen.show(
-                _page([], [_event("promoted", first_model(), at=9)] if number == 9 else [], at=number)
-            )
+            events = [_event("promoted", first_model(), at=9)] if number == 9 else []
+            screen.show(_page([first_model()], events, at=number))
         screen.say(day(20), "a person speaks")
     lines = stream.getvalue().splitlines()
     assert [line[:10] for line in lines] == [

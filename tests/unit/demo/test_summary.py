@@ -12,10 +12,11 @@ from ctrain.demo.daemon import Stage
 from ctrain.demo.ledger import Means
 from ctrain.demo.story import unmet
 from ctrain.demo.summary import Summary, where_to_look
-from ctrain.domain import Run
+from ctrain.domain import MonitorName, Run, RunId, Status, Verdict
 from tests.unit.demo.builders import day, first_model, fused, real_drift, shuffled
 
 NO_MEANS = Means(float("nan"), float("nan"), 0)
+SEEN = Verdict(MonitorName("inputs"), day(43), Status.BREACHED, 0.2, 0.1, 6099, "precipitation drifted")
 PROMOTED = {"probation": {"since": "2013-03-06"}}
 
 
@@ -26,6 +27,7 @@ def _summary(runs: Sequence[Run], means: Means = NO_MEANS, with_staged: Means = 
         rows=100_000,
         labels=97_000,
         runs=runs,
+        grounds={RunId("flight-delay-2"): [SEEN]},
         means=means,
         means_with_staged=with_staged,
         seconds=123.45,
@@ -52,11 +54,13 @@ def test_json_counts_what_happened_and_marks_what_was_staged() -> None:
     assert found["as_told"] is True
     assert [run["staged"] for run in found["runs"]] == [None, None, "shuffled_labels", "fuse"]
     assert found["runs"][1]["reason"] == "harmful-drift: 2 of inputs, brier, error"
+    assert found["runs"][1]["grounds"] == {"inputs": "precipitation drifted"}
     assert found["runs"][3] == {
         "id": "flight-delay-4",
         "trigger": "manual",
         "reason": "STAGED: y",
         "staged": "fuse",
+        "grounds": {},
         "phase": "ROLLED_BACK",
         "challenger_version": "4",
         "started": "2013-03-28T00:00:00+00:00",
@@ -83,7 +87,14 @@ def test_the_table_holds_a_line_for_each_run() -> None:
     console = Console(file=io.StringIO(), width=200)
     console.print(_summary(_whole_story()).table())
     text = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
-    for word in ("flight-delay-1", "REJECTED", "ROLLED_BACK", "STAGED: x", "harmful-drift"):
+    for word in (
+        "flight-delay-1",
+        "REJECTED",
+        "ROLLED_BACK",
+        "STAGED: x",
+        "harmful-drift",
+        "precipitation drifted",
+    ):
         assert word in text
 
 
