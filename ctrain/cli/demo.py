@@ -12,6 +12,7 @@ import typer
 
 from ctrain.cli.options import AsJson
 from ctrain.cli.output import FAILED, fail, guarded, print_json
+from ctrain.errors import TransientError
 
 if TYPE_CHECKING:
     from ctrain.demo.daemon import Stage
@@ -38,6 +39,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Replay the flights of New York, 2013: drift, retraining, promotion, rejection, rollback."""
+    from ctrain.demo.daemon import LOG
     from ctrain.demo.performance import perform, set_stage
     from ctrain.demo.replay import STARTS_AT, UNTIL
     from ctrain.demo.screen import open_screen
@@ -51,6 +53,8 @@ def demo(
         summary = perform(stage, open_screen(), ends_at)
     except KeyboardInterrupt:
         fail("stopped; the daemon too", INTERRUPTED)
+    except TransientError as error:
+        fail(f"{error} ({stage.home / LOG})")
     _print(summary, stage, as_json)
     if summary.unmet:
         raise typer.Exit(FAILED)

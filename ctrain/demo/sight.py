@@ -49,7 +49,8 @@ class Watcher:
             verdicts = tx.latest_verdicts(POLICY)
             history = tx.events(POLICY, limit=MOST_EVENTS)
             new = history[: len(history) - self._events_seen][::-1]
-            grounds = {event.run_id: _grounds(tx, event) for event in new if event.run_id is not None}
+            started = {event.run_id: event for event in new if event.kind == "run_queued" and event.run_id}
+            grounds = {run_id: _grounds(tx, event) for run_id, event in started.items()}
         self._events_seen = len(history)
         return Sight(
             champion=champion.version if champion else None,
@@ -69,8 +70,6 @@ class Watcher:
 
 def _grounds(tx: Transaction, event: Event) -> list[Verdict]:
     """Return the breached verdicts of the pane that started the run, where monitors started it."""
-    if event.kind != "run_queued":
-        return []
     as_of = event.evidence.get("as_of")
     return [
         verdict

@@ -78,7 +78,7 @@ def test_a_story_that_did_not_come_true_ends_with_one(
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (TransientError("the daemon stopped; its log says why"), 1, "its log says why"),
+        (TransientError("the daemon stopped; its log says why"), 1, "d/daemon.log)"),
         (KeyboardInterrupt(), 130, "stopped; the daemon too"),
     ],
 )

@@ -77,6 +77,7 @@ def test_what_the_monitors_saw_when_they_started_a_run(store: Store) -> None:
         tx.record_verdict(POLICY, "h", _verdict("inputs", 43, Status.BREACHED, "precipitation drifted"))
         tx.record_verdict(POLICY, "h", _verdict("brier", 43, Status.OK, "fine"))
         tx.append_event(_queued(43))
+        tx.append_event(replace(_queued(43), kind="run_training", evidence={}))
     sight = Watcher(store).look()
     assert {run: [one.reason for one in seen] for run, seen in sight.grounds.items()} == {
         "flight-delay-2": ["precipitation drifted"]
