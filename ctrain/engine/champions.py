@@ -6,11 +6,12 @@ leaves the last knowledge in place and stops every decision that would need it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Champion, ModelVersion, Version
+from ctrain.domain import Champion, Event, ModelVersion, Version
 from ctrain.engine.conditions import forget_conditions
 from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import TransientError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 CUT_OFF_TAG = "ctrain.cut_off"
+READABLE, UNREADABLE = "registry_readable", "registry_unreadable"
+RECENT_EVENTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ def sync_champion(watch: Watch) -> bool:
     model = watch.policy.model
     try:
         seen = watch.registry.alias(model.name, model.aliases.champion)
-        view.readable, view.message, view.read_at = True, "", now_seconds
+        _readable(watch)
+        view.read_at = now_seconds
         return _record(watch, seen)
     except TransientError as error:
         _unreadable(watch, str(error))
@@ -69,11 +73,38 @@ def install_champion(watch: Watch, tx: Transaction, champion: Champion | None) -
     forget_conditions(watch, tx)
 
 
-def _unreadable(watch: Watch, message: str) -> None:
+def _readable(watch: Watch) -> None:
+    """Note that the registry answers, and put on record that it does so again."""
     view = watch.registry_view
-    if view.readable or view.message != message:
-        watch.telemetry.log("registry_unreadable", policy=watch.name, message=message)
-    view.readable, view.message = False, message
+    watch.telemetry.gauge("registry_readable", 1.0, policy=watch.name)
+    if not view.readable:
+        with watch.store.read() as tx:
+            since = registry_trouble(tx.events(watch.name, limit=RECENT_EVENTS))
+        if since is not None:
+            _tell(watch, READABLE, "the registry answers again")
+    view.readable, view.message, view.trouble_told = True, "", False
+
+
+def _unreadable(watch: Watch, message: str) -> None:
+    """Note that the registry does not answer; put on record once, its message may be new each time."""
+    view = watch.registry_view
+    watch.telemetry.gauge("registry_readable", 0.0, policy=watch.name)
+    if not view.trouble_told:
+        _tell(watch, UNREADABLE, message)
+    view.readable, view.message, view.trouble_told = False, message, True
+
+
+def _tell(watch: Watch, kind: str, message: str) -> None:
+    with watch.store.write() as tx:
+        watch.fence(tx)
+        tx.append_event(watch.event(kind, message))
+    watch.telemetry.log(kind, policy=watch.name, message=message)
+
+
+def registry_trouble(events: Iterable[Event]) -> Event | None:
+    """The event since which the registry cannot be read, if so; ``events`` are newest first."""
+    newest = next((event for event in events if event.kind in {READABLE, UNREADABLE}), None)
+    return newest if newest is not None and newest.kind == UNREADABLE else None
 
 
 def _record(watch: Watch, seen: Version | None) -> bool:

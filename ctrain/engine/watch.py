@@ -39,6 +39,8 @@ class RegistryView:
     read_at: float | None = None
     """Real seconds of the last successful look; None: look now."""
     message: str = "the registry has not been read yet"
+    trouble_told: bool = False
+    """It is on record that the registry cannot be read."""
 
 
 @dataclass(slots=True)

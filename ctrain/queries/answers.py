@@ -109,6 +109,8 @@ class PolicyStatus(Answer):
     data: DataNow
     last_decision: DecisionNow | None
     open_requests: int
+    registry_trouble: str | None = None
+    """Since when and why the registry cannot be read; None while it answers."""
 
     @property
     def breached(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Champion, Decision, Event, IngestState, Phase, PolicyName, Run, RunId
+from ctrain.engine.champions import registry_trouble
 from ctrain.errors import InputError
 from ctrain.queries.answers import (
     AliasMove,
@@ -118,15 +119,18 @@ def _status(tx: Transaction, policy: PolicyName) -> PolicyStatus:
     run = tx.active_run(policy)
     decisions = tx.decisions(policy, limit=1)
     champion = tx.champion(policy)
+    events = tx.events(policy, limit=RECENT_EVENTS)
+    trouble = registry_trouble(events)
     return PolicyStatus(
         policy=policy,
         paused=tx.paused(policy),
         champion=_champion(champion) if champion else None,
         run=_run(run) if run else None,
         verdicts=tuple(sorted(tx.latest_verdicts(policy), key=lambda one: one.monitor)),
-        data=_data(tx.ingest_state(policy), tx.events(policy, limit=RECENT_EVENTS)),
+        data=_data(tx.ingest_state(policy), events),
         last_decision=_decision(*decisions[0]) if decisions else None,
         open_requests=len(tx.open_requests(policy)),
+        registry_trouble=f"since {trouble.at:%Y-%m-%d %H:%M} UTC: {trouble.message}" if trouble else None,
     )
 
 

@@ -21,7 +21,9 @@ def notes_on(status: PolicyStatus, daemon: str | None, now: datetime) -> tuple[s
 def _notes(status: PolicyStatus, daemon: str | None, now: datetime) -> Iterator[str]:
     if daemon is None:
         yield "no daemon runs: what stands here is what the last one saw"
-    if status.champion is None:
+    if status.registry_trouble is not None:
+        yield f"the registry cannot be read, so nothing is decided or promoted: {status.registry_trouble}"
+    elif status.champion is None:
         yield "there is no champion: nothing is compared, and the first run is judged by absolute gates"
     yield from _on_data(status, now)
     inconclusive = [one for one in status.verdicts if one.status is Status.INCONCLUSIVE]

@@ -88,6 +88,7 @@ _TABLE = (
     _gauge("champion_age_seconds", "Time since the champion became champion."),
     _counter("promotions_total", "Challengers that became champion."),
     _counter("rollbacks_total", "Returns to the previous champion, by cause.", "cause", starts=CAUSES),
+    _gauge("registry_readable", "1 while the champion alias can be read; on 0 nothing is promoted."),
     _counter("registry_divergence_total", "Alias changes that were not ctrain's."),
     _counter("notifications_total", "Notifications, by outcome.", "outcome"),
     Metric("mlflow_request_duration_seconds", Kind.HISTOGRAM, "Time of a registry request.", (), SECONDS),
