@@ -91,7 +91,7 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
         watch.fence(tx)
         for start, profile in sight.fresh.items():
             tx.save_pane(watch.name, grid, start, profile.to_bytes(), profile.rows)
-        statuses = {verdict.monitor: verdict.status for verdict in tx.latest_verdicts(watch.name)}
+        statuses = _fresh_statuses(watch, tx)
         detectors = _load_detectors(watch, tx, sight)
         conditions = pane_conditions(watch.policy)
         states = load_states(watch, tx, conditions)
@@ -111,6 +111,14 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
         tx.save_ingest_state(watch.name, replace(tx.ingest_state(watch.name), next_pane_at=ends[-1]))
     for verdict in verdicts:
         show(watch, verdict)
+
+
+def _fresh_statuses(watch: Watch, tx: Transaction) -> dict[MonitorName, Status]:
+    """Of the monitors that follow the clock; every other gives a verdict in each pane."""
+    names = [
+        MonitorName(key) for key, one in watch.policy.monitors.items() if isinstance(one, FreshnessMonitor)
+    ]
+    return {name: one.status for name in names for one in tx.verdicts(watch.name, name, limit=1)}
 
 
 def _load_detectors(watch: Watch, tx: Transaction, sight: Sight) -> Detectors:

@@ -83,7 +83,7 @@ def _made_now(watch: Watch, champion: Champion, watermark: datetime) -> Referenc
     if window is not None:
         if watermark < window.end:
             return None
-        rows = watch.row_log.read(window.start, window.end)
+        rows = watch.row_log.read(window.start, window.end, include_late=False)
         if rows.num_rows >= _rows_needed(watch):
             origin = "its training window, for the features as they are now"
             return _kept(watch, champion.version, rows, origin)

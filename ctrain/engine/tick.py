@@ -42,6 +42,11 @@ def tick(watch: Watch, *, read: bool = True) -> Ticked:
     Raises whatever stopped it (TransientError, StateConflict...): the caller records it, and the
     next tick derives its steps anew.
     """
+    with watch.reads.remembering():
+        return _tick(watch, read)
+
+
+def _tick(watch: Watch, read: bool) -> Ticked:
     now = watch.clock.now()
     sync_champion(watch)
     moved = reconcile(watch)

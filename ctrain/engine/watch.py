@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Event, Json, PolicyName, Run, RunId, Version
+from ctrain.engine.reading import TickReads
 
 if TYPE_CHECKING:
     from ctrain.policy.files import LoadedPolicy
@@ -87,6 +88,12 @@ class Watch:
     behind: bool = False
     """True while the sources hold more than has been read: silence is not the absence of data."""
     snapshots: dict[str, LoadedPolicy] = field(default_factory=dict)
+    reads: TickReads = field(init=False)
+    """The same store; remembers during a tick what it was asked."""
+
+    def __post_init__(self) -> None:
+        self.reads = self.store if isinstance(self.store, TickReads) else TickReads(self.store)
+        self.store = self.reads
 
     @property
     def policy(self) -> Policy:

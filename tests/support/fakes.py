@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from ctrain.domain import (
     TrainingJob,
     Version,
 )
-from ctrain.errors import TransientError
+from ctrain.errors import PermanentError, TransientError
 
 Model = Callable[[pa.Table], np.ndarray]
 """Scores of a table of features."""
@@ -66,10 +66,13 @@ class FakeRegistry:
     notes: dict[str, dict[str, str]] = field(default_factory=dict)
     down: bool = False
 
-    def register(self, model: Model, tags: Mapping[str, str], digest: str = "") -> Version:
+    def register(
+        self, model: Model, tags: Mapping[str, str], digest: str = "", *, recorded: bool = True
+    ) -> Version:
+        """A new version; ``recorded`` says whether its digest is on record, as ctrain's training does."""
         version = Version(str(len(self.versions) + 1))
         self.digests[version] = digest or f"digest-{version}"
-        full = {**tags, "ctrain.digest": self.digests[version]}
+        full = {**tags, **({"ctrain.digest": self.digests[version]} if recorded else {})}
         self.versions[version] = ModelVersion(
             "model", version, f"models:/model/{version}", f"mlrun-{version}", full
         )
@@ -96,6 +99,8 @@ class FakeRegistry:
 
     def version(self, model: str, version: Version) -> ModelVersion:
         self._reach()
+        if version not in self.versions:
+            raise PermanentError(f"there is no version {version} of {model}")
         return self.versions[version]
 
     def find_version(self, model: str, run_id: RunId) -> ModelVersion | None:
@@ -124,6 +129,8 @@ class FakeRegistry:
     ) -> None:
         self._reach()
         self.notes.setdefault(version, {}).update(tags)
+        known = self.versions[version]
+        self.versions[version] = replace(known, tags={**known.tags, **tags})
 
 
 @dataclass

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ctrain.domain import Decision, PolicyName, Request, RequestKind, Run, Verdict
+from ctrain.domain import Decision, PolicyName, Request, RequestKind, Run, Verdict, Version
 from ctrain.engine.tick import Ticked, tick
 from ctrain.engine.watch import Watch
 from ctrain.policy.files import load_policy, parse_policy
@@ -98,6 +99,13 @@ def fit_slope(rows: pa.Table, params: Mapping[str, object]) -> Model:
     return slope_model(float(slopes[int(np.argmin(losses))]))
 
 
+class Produced(NamedTuple):
+    """The rows of an hour on their way from production."""
+
+    hour: int
+    rows: pa.Table
+
+
 @dataclass
 class World:
     """Production, its data and one watched policy."""
@@ -108,6 +116,7 @@ class World:
     slope: float = 2.0
     shift: float = 0.0
     rows_per_hour: int = 40
+    logs_scores: bool = True
     train: Callable[[pa.Table, Mapping[str, object]], Model] = fit_slope
     clock: FakeClock = field(default_factory=lambda: FakeClock(START))
     registry: FakeRegistry = field(default_factory=FakeRegistry)
@@ -156,17 +165,32 @@ class World:
             watched_since=START,
         )
 
+    def install(self, slope: float, tags: Mapping[str, str] | None = None) -> Version:
+        """Let a model that ctrain did not train serve from now on."""
+        version = self.registry.register(slope_model(slope), tags or {}, recorded=False)
+        self.registry.aliases["champion"] = version
+        return version
+
     def land(self, hours: int = 1) -> None:
         """Production serves ``hours`` more hours; each hour's labels land an hour after it."""
         for _ in range(hours):
-            rows, labels = self._hour()
-            pq.write_table(rows, self.folder / "rows" / f"{self.hour:05d}.parquet")
-            self.pending.append((self.hour, labels))
-            while self.pending and self.pending[0][0] < self.hour:
-                number, ready = self.pending.pop(0)
-                pq.write_table(ready, self.folder / "labels" / f"{number:05d}.parquet")
-            self.hour += 1
-            self.clock.instant = START + HOUR * self.hour
+            self.put_rows(self.produce())
+
+    def produce(self) -> Produced:
+        """Serve an hour whose rows have not landed yet; its labels land when later rows do."""
+        rows, labels = self._hour()
+        self.pending.append((self.hour, labels))
+        produced = Produced(self.hour, rows)
+        self.hour += 1
+        self.clock.instant = START + HOUR * self.hour
+        return produced
+
+    def put_rows(self, produced: Produced) -> None:
+        """Let rows land, and the labels of all hours before them."""
+        pq.write_table(produced.rows, self.folder / "rows" / f"{produced.hour:05d}.parquet")
+        while self.pending and self.pending[0][0] < produced.hour:
+            number, labels = self.pending.pop(0)
+            pq.write_table(labels, self.folder / "labels" / f"{number:05d}.parquet")
 
     def _hour(self) -> tuple[pa.Table, pa.Table]:
         n = self.rows_per_hour
@@ -185,7 +209,8 @@ class World:
             }
         )
         version = self.registry.aliases.get("champion")
-        scores = self.registry.models[version](rows) if version else np.full(n, np.nan)
+        logged = version is not None and self.logs_scores
+        scores = self.registry.models[version](rows) if version and logged else np.full(n, np.nan)
         rows = rows.append_column("score", pc.if_else(pc.is_nan(pa.array(scores)), None, pa.array(scores)))
         rows = rows.append_column("version", pa.array([version] * n, pa.string()))
         return rows, pa.table({"id": ids, "y": pa.array(y)})
