@@ -101,7 +101,7 @@ class Summary:
             )
         if self.means_with_staged.rows > self.means.rows:
             lines.append(
-                f"with them, until the rollback: live {self.means_with_staged.live:.4f}, "
+                f"with them: live {self.means_with_staged.live:.4f}, "
                 f"frozen first model {self.means_with_staged.frozen:.4f}"
             )
         return lines + [f"NOT AS TOLD: {promise} was not seen" for promise in self.unmet]
@@ -113,7 +113,8 @@ def where_to_look(stage: Stage) -> list[str]:
     return [
         f"MLflow:     mlflow ui --backend-store-uri sqlite:///{home / 'mlflow.db'}",
         f"history:    ctrain runs flight-delay --home {home}   (also: status, why, show RUN)",
-        f"the daemon: FLIGHTS={stage.stream} ctrain run {policy} --home {home}",
+        f"the daemon: FLIGHTS={stage.stream} ctrain run {policy} --home {home} --listen {stage.listen}",
+        f"metrics:    http://{stage.listen}/metrics, while it runs",
         f"its log:    {home / 'daemon.log'}",
     ]
 

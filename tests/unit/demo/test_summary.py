@@ -102,4 +102,7 @@ def test_where_to_look_names_commands_that_can_be_pasted() -> None:
     stage = Stage(home=Path("/demo"), policy=Path("/p/flight_delay.yaml"), listen="127.0.0.1:9999")
     lines = "\n".join(where_to_look(stage))
     assert "mlflow ui --backend-store-uri sqlite:////demo/mlflow.db" in lines
-    assert "FLIGHTS=/demo/stream ctrain run /p/flight_delay.yaml --home /demo" in lines
+    assert (
+        "FLIGHTS=/demo/stream ctrain run /p/flight_delay.yaml --home /demo --listen 127.0.0.1:9999" in lines
+    )
+    assert "http://127.0.0.1:9999/metrics" in lines
