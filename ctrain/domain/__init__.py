@@ -1,0 +1,62 @@
+"""The words of ctrain as frozen value types; see the vocabulary in the README.
+
+Instants are timezone-aware UTC ``datetime`` and end in ``_at``; durations are ``timedelta``.
+Nothing here does I/O or reads a clock.
+"""
+
+from ctrain.domain.decisions import Decision, Outcome, Suppression, TriggerState
+from ctrain.domain.jobs import JobState, JobStatus, ScoreJob, ScoreStatus, TrainingContext, TrainingJob
+from ctrain.domain.models import AliasIntent, Champion, ModelVersion
+from ctrain.domain.names import Json, MonitorName, PolicyName, RunId, Task, TriggerName, Version
+from ctrain.domain.rows import (
+    Ingested,
+    IngestState,
+    RejectedFile,
+    Segment,
+    SegmentKind,
+    SourceBatch,
+    SourceRead,
+)
+from ctrain.domain.runs import ENDED, Event, Phase, PolicyRecord, Request, RequestKind, Run, Window
+from ctrain.domain.verdicts import FeatureVerdict, Status, Verdict
+
+__all__ = [
+    "ENDED",
+    "AliasIntent",
+    "Champion",
+    "Decision",
+    "Event",
+    "FeatureVerdict",
+    "IngestState",
+    "Ingested",
+    "JobState",
+    "JobStatus",
+    "Json",
+    "ModelVersion",
+    "MonitorName",
+    "Outcome",
+    "Phase",
+    "PolicyName",
+    "PolicyRecord",
+    "RejectedFile",
+    "Request",
+    "RequestKind",
+    "Run",
+    "RunId",
+    "ScoreJob",
+    "ScoreStatus",
+    "Segment",
+    "SegmentKind",
+    "SourceBatch",
+    "SourceRead",
+    "Status",
+    "Suppression",
+    "Task",
+    "TrainingContext",
+    "TrainingJob",
+    "TriggerName",
+    "TriggerState",
+    "Verdict",
+    "Version",
+    "Window",
+]

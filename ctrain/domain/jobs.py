@@ -1,0 +1,102 @@
+"""Work for child processes: training and scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+from ctrain.domain.models import ModelVersion
+from ctrain.domain.names import Json, RunId, Task
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingContext:
+    """What a training function is told besides its rows.
+
+    ``features`` is ``{"numeric": [...], "categorical": [...]}``; ``params`` are free-form values
+    from the policy's ``train.params``; ``window`` is the event time that the rows span.
+    """
+
+    policy: str
+    run_id: str
+    task: str
+    label: str
+    features: Mapping[str, tuple[str, ...]]
+    window_start: str
+    window_end: str
+    seed: int = 0
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Numeric features, then categorical ones: the columns the model is fitted on."""
+        return (*self.features.get("numeric", ()), *self.features.get("categorical", ()))
+
+
+class JobState(StrEnum):
+    ABSENT = "absent"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+    """The process is gone and left no result: killed from outside, or the machine went down."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """Everything a training child needs; ``folder`` holds its input, log and result."""
+
+    run_id: RunId
+    attempt: int
+    folder: str
+    """Absolute; ``rows.parquet`` lies there, ``result.json`` and ``train.log`` will."""
+    entrypoint: str
+    """``module:function`` in a file beside the policy."""
+    code_folder: str
+    python: str
+    timeout: timedelta
+    memory_limit_bytes: int
+    context: TrainingContext
+    registration: Json
+    """Model name, experiment, tags, data set name and description for MLflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    state: JobState
+    message: str = ""
+    result: Json = field(default_factory=dict)
+    """Of a job that succeeded: ``mlflow_run_id``, ``version``, ``digest``, ``train_seconds``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreJob:
+    """Score the rows of one Parquet file with one model version in a child process.
+
+    The output has the columns ``row_id`` and ``score``: for a binary task the probability of the
+    positive class (the label 0/1 itself where the model gives only classes), for multiclass a
+    list of class probabilities, for regression the value. ``null`` where a row cannot be cast.
+    """
+
+    key: str
+    """Names the work: the same key is never computed twice at once."""
+    version: ModelVersion
+    rows_path: str
+    output_path: str
+    features: tuple[str, ...]
+    task: Task
+    output: Literal["auto", "probability", "class", "value"]
+    python: str
+    digest: str | None = None
+    """Checked before the model is loaded, when given."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreStatus:
+    state: Literal["absent", "running", "done", "failed"]
+    message: str = ""
+    seconds: float = 0.0

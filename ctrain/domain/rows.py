@@ -1,0 +1,107 @@
+"""Rows on their way from a source into the row log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+from ctrain.domain.names import Json, PolicyName, Version
+
+
+class SegmentKind(StrEnum):
+    ROWS = "rows"
+    LABELS = "labels"
+    SCORES = "scores"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """An immutable Parquet file of the row log, visible once its manifest row is committed."""
+
+    id: str
+    policy: PolicyName
+    kind: SegmentKind
+    event_date: str
+    """ISO date (UTC) of every row in it; ``"pending"`` for labels whose row has not arrived."""
+    path: str
+    """Relative to the row log's folder."""
+    rows: int
+    bytes: int
+    sequence: int
+    """Order of commit: a later label replaces an earlier one."""
+    model_version: Version | None = None
+    """For scores: the version that gave them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFile:
+    """A source file that was set aside whole; it is read again if its content changes."""
+
+    path: str
+    reason: str
+    """Short and bounded, for a metric label: ``truncated``, ``missing_column``..."""
+    message: str
+    """For a person: file, column or row, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBatch:
+    """Rows of one file as the source found them, before any renaming or casting."""
+
+    table: pa.Table
+    path: str
+    first_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRead:
+    """What lies after a cursor; ``cursor`` is what to commit together with the rows."""
+
+    batches: tuple[SourceBatch, ...]
+    cursor: Json
+    rejected: tuple[RejectedFile, ...] = ()
+    notes: tuple[str, ...] = ()
+    more: bool = False
+    """True when a limit ended the read: call again with the new cursor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of one read: segments on disk (not yet visible) and counts."""
+
+    segments: tuple[Segment, ...]
+    replaced: tuple[str, ...] = ()
+    """Ids of segments that the new ones supersede (pending labels that found their row)."""
+    accepted: int = 0
+    late: int = 0
+    duplicates: int = 0
+    labels: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    """Rows set aside, by reason."""
+    newest_event_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IngestState:
+    """All that ingest remembers of one policy, committed with the segments it describes."""
+
+    rows_cursor: Json = field(default_factory=dict)
+    labels_cursor: Json = field(default_factory=dict)
+    watermark: datetime | None = None
+    """Greatest event time seen (never beyond now) minus ``allowed_lateness``."""
+    newest_event_at: datetime | None = None
+    next_pane_at: datetime | None = None
+    """Start of the earliest pane that has not been observed."""
+    sequence: int = 0
+    rows_total: int = 0
+    late_total: int = 0
+    duplicates_total: int = 0
+    labels_total: int = 0
+    rejected_total: Mapping[str, int] = field(default_factory=dict)
+    last_arrival_at: datetime | None = None

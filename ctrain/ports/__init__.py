@@ -1,0 +1,35 @@
+"""What the engine needs from the world: small Protocols, one per room of the shell.
+
+``Clock`` tells the time that policies mean (windows, cron, cooldown, maturity) and follows the
+stream in the demo and the backtest; ``Timer`` tells real time (timeouts, retry backoff, leases).
+"""
+
+from ctrain.ports.records import LeaseTables, PolicyTables, RunTables
+from ctrain.ports.rows import RowLog, RowLogs, Source, Sources
+from ctrain.ports.store import Store, Transaction
+from ctrain.ports.tables import DecisionTables, IngestTables, ObservationTables
+from ctrain.ports.telemetry import Telemetry
+from ctrain.ports.time import Clock, Timer
+from ctrain.ports.work import Launcher, Registry, Scorer, Workspace
+
+__all__ = [
+    "Clock",
+    "DecisionTables",
+    "IngestTables",
+    "Launcher",
+    "LeaseTables",
+    "ObservationTables",
+    "PolicyTables",
+    "Registry",
+    "RowLog",
+    "RowLogs",
+    "RunTables",
+    "Scorer",
+    "Source",
+    "Sources",
+    "Store",
+    "Telemetry",
+    "Timer",
+    "Transaction",
+    "Workspace",
+]

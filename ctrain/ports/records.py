@@ -1,0 +1,96 @@
+"""What the store keeps of runs, policies and leases."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from ctrain.domain import (
+    AliasIntent,
+    Champion,
+    Event,
+    Json,
+    Phase,
+    PolicyName,
+    PolicyRecord,
+    Request,
+    Run,
+    RunId,
+)
+
+
+class RunTables(Protocol):
+    def create_run(self, run: Run) -> None:
+        """Raises StateConflict when the policy has an active run."""
+
+    def run(self, run_id: RunId) -> Run | None: ...
+
+    def active_run(self, policy: PolicyName) -> Run | None: ...
+
+    def runs(self, policy: PolicyName | None = None, limit: int = 50) -> list[Run]:
+        """Newest first."""
+
+    def save_run(self, run: Run, *, expected: Phase) -> None:
+        """Write all fields of ``run`` if it stands in ``expected``; else StateConflict."""
+
+    def add_comparison_point(self, run_id: RunId, phase: Phase, at: datetime, point: Json) -> None: ...
+
+    def comparison_points(self, run_id: RunId) -> list[tuple[Phase, datetime, Json]]: ...
+
+
+class PolicyTables(Protocol):
+    def save_policy(
+        self, policy: PolicyName, policy_hash: str, path: str, identity: Json, now: datetime
+    ) -> None:
+        """Register or refresh a policy; raises StateConflict when its identity changed."""
+
+    def policies(self) -> list[PolicyName]: ...
+
+    def policy_record(self, policy: PolicyName) -> PolicyRecord | None: ...
+
+    def set_paused(self, policy: PolicyName, paused: bool) -> None: ...
+
+    def paused(self, policy: PolicyName) -> bool: ...
+
+    def champion(self, policy: PolicyName) -> Champion | None:
+        """The champion as last seen or set by ctrain; the registry is the truth."""
+
+    def save_champion(self, policy: PolicyName, champion: Champion | None) -> None: ...
+
+    def append_event(self, event: Event) -> None: ...
+
+    def events(
+        self, policy: PolicyName | None = None, run_id: RunId | None = None, limit: int = 100
+    ) -> list[Event]:
+        """Newest first."""
+
+    def record_intent(self, intent: AliasIntent) -> None: ...
+
+    def open_intent(self, policy: PolicyName) -> AliasIntent | None: ...
+
+    def close_intent(self, intent_id: str, outcome: str) -> None: ...
+
+    def intents(self, policy: PolicyName, limit: int = 50) -> list[AliasIntent]: ...
+
+    def add_request(self, request: Request) -> int: ...
+
+    def open_requests(self, policy: PolicyName) -> list[Request]: ...
+
+    def request(self, request_id: int) -> Request | None: ...
+
+    def answer_request(self, request_id: int, answer: str) -> None: ...
+
+
+class LeaseTables(Protocol):
+    def acquire_lease(self, name: str, holder: str, now: datetime, duration: timedelta) -> int | None:
+        """Fencing token when the lease is ours now (kept or taken), None while another holds it."""
+
+    def release_lease(self, name: str, holder: str) -> None: ...
+
+    def lease_holder(self, name: str, now: datetime) -> str | None: ...
+
+    def require_token(self, name: str, token: int) -> None:
+        """Raise StateConflict unless ``token`` is the lease's newest and the lease was not given back.
+
+        Called inside every write transaction of a daemon: one that was overtaken commits nothing.
+        """

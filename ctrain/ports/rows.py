@@ -1,0 +1,82 @@
+"""Rows from outside, and our own copy of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from ctrain.domain import Ingested, IngestState, Json, PolicyName, Segment, SourceRead, Version
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from ctrain.policy.models import DataSpec, Policy
+
+
+class Source(Protocol):
+    """Rows from outside, read once from a durable cursor."""
+
+    def read(self, cursor: Json, limit_rows: int) -> SourceRead:
+        """Return up to about ``limit_rows`` rows after ``cursor``; ``{}`` is the beginning."""
+
+
+class RowLog(Protocol):
+    """Our own copy of the rows of one policy.
+
+    ``write_rows`` and ``write_labels`` put segments on disk; nobody sees them until the store has
+    committed them and ``adopt`` was called. Opened from the committed manifest, so a crash between
+    the two leaves orphan files that ``sweep`` removes.
+    """
+
+    def write_rows(self, read: SourceRead, state: IngestState, now: datetime) -> Ingested:
+        """Normalise, set aside what cannot be used, drop repeated ids, write segments by date."""
+
+    def write_labels(self, read: SourceRead, state: IngestState, now: datetime) -> Ingested:
+        """Write labels beside their rows by date; labels without a row wait in ``pending``."""
+
+    def write_scores(self, version: Version, scores: pa.Table, sequence: int) -> Ingested:
+        """Write the sidecar of one version's scores: columns row_id, event_at, score."""
+
+    def adopt(self, ingested: Ingested) -> None:
+        """Make committed segments visible to reads."""
+
+    def read(
+        self,
+        start: datetime,
+        end: datetime,
+        *,
+        scores_of: Sequence[Version] = (),
+        include_late: bool = True,
+    ) -> pa.Table:
+        """Return rows with ``start <= event_at < end`` in (event_at, row_id) order.
+
+        Columns: ``row_id`` string, ``event_at`` timestamp[us, UTC], ``late`` bool, ``prediction``,
+        ``model_version`` string, every feature (numeric as float64, categorical as string),
+        ``label`` (float64 for binary and regression, string for multiclass; latest correction;
+        null when absent), and ``score:VERSION`` per version asked for.
+        """
+
+    def sweep(self) -> int:
+        """Delete files that no manifest row names; return how many."""
+
+    def retire(self, before: datetime) -> Sequence[Segment]:
+        """Return the segments that lie wholly before ``before``, for removal from the manifest."""
+
+    def delete(self, segments: Iterable[Segment]) -> None:
+        """Delete the files of segments that the manifest no longer names."""
+
+
+class RowLogs(Protocol):
+    def open(self, policy: PolicyName, data: DataSpec, task: str) -> RowLog:
+        """The row log of a policy, from the committed manifest."""
+
+
+class Sources(Protocol):
+    def open_rows(self, policy: Policy, folder: Path) -> Source:
+        """``folder`` is where the policy's relative paths start."""
+
+    def open_labels(self, policy: Policy, folder: Path) -> Source | None:
+        """None when labels come in the same table as the rows, or never."""

@@ -1,0 +1,20 @@
+"""Counters, gauges and the log."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Telemetry(Protocol):
+    """Counters and gauges of design section 8, plus the structured log."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None: ...
+
+    def gauge(self, name: str, value: float, **labels: str) -> None: ...
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None: ...
+
+    def remove_policy(self, policy: str) -> None:
+        """Forget every series of a policy that is gone or no longer ours."""
+
+    def log(self, event: str, **fields: object) -> None: ...
