@@ -45,7 +45,7 @@ def test_every_row_that_production_lands_is_read_once(home: Path) -> None:
         _demo(home, "--until", "2013-01-04", "--json"),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1, done.stderr  # three days are no story
@@ -62,10 +62,10 @@ def test_every_row_that_production_lands_is_read_once(home: Path) -> None:
 def test_control_c_stops_the_daemon_too(home: Path) -> None:
     demo = subprocess.Popen(_demo(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: any((home / "stream" / "predictions").glob("*.parquet")), 60, "the first flights")
+        wait_until(lambda: any((home / "stream" / "predictions").glob("*.parquet")), 180, "the first flights")
         assert _daemons_of(home)
         os.kill(demo.pid, signal.SIGINT)
-        assert demo.wait(30) == 130
+        assert demo.wait(60) == 130
     finally:
         demo.kill()
         demo.wait()
