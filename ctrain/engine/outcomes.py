@@ -55,11 +55,17 @@ def _tell(watch: Watch, run: Run) -> None:
     watch.registry.annotate_version(
         model.name,
         run.challenger_version,
-        tags={"ctrain.outcome": run.phase.value},
+        tags={"ctrain.outcome": run.phase.value, "ctrain.phase": run.phase.value, **_promoted(run)},
         description=_description(run),
     )
     if watch.registry.alias(model.name, model.aliases.challenger) == run.challenger_version:
         watch.registry.delete_alias(model.name, model.aliases.challenger)
+
+
+def _promoted(run: Run) -> Mapping[str, str]:
+    """When the version became champion, said again: the daemon may have been killed before it was said."""
+    since = found_in(run, "probation").get("since")
+    return {"ctrain.promoted_at": since} if since else {}
 
 
 def _metrics(run: Run) -> Mapping[str, float]:
