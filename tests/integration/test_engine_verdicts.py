@@ -24,7 +24,7 @@ monitors:
 BEFORE, AFTER = POLICY.split("monitors:\n")[0], POLICY[POLICY.index("limits:") :]
 QUIET = BEFORE + WATCHED + AFTER
 TRAINED_UNTIL = START + 24 * HOUR
-HOURS, TURN = 60, 40
+HOURS, TURN = 60, 42
 KNOWN = {"ctrain.window_start": START.isoformat(), "ctrain.cut_off": TRAINED_UNTIL.isoformat()}
 
 Given = tuple[object, ...]
@@ -41,7 +41,7 @@ def given(world: World) -> list[Given]:
 
 
 def turn(world: World) -> None:
-    """From hour 40 on the inputs shift and the model is wrong."""
+    """From hour 42 on the inputs shift and the model is wrong."""
     if world.hour >= TURN:
         world.slope, world.shift = -2.0, 0.8
 

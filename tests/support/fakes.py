@@ -142,8 +142,9 @@ class FakeLauncher:
     started: list[tuple[RunId, int]] = field(default_factory=list)
     stopped: list[RunId] = field(default_factory=list)
     results: dict[tuple[RunId, int], JobStatus] = field(default_factory=dict)
+    running: dict[tuple[RunId, int], TrainingJob] = field(default_factory=dict)
     busy: bool = False
-    """True keeps jobs running, as a training that takes its time."""
+    """True keeps jobs running until ``finish``, as a training that takes its time."""
 
     def start(self, job: TrainingJob) -> None:
         key = (job.run_id, job.attempt)
@@ -152,8 +153,16 @@ class FakeLauncher:
         self.started.append(key)
         if self.busy:
             self.results[key] = JobStatus(JobState.RUNNING)
+            self.running[key] = job
             return
         self.results[key] = self._finish(job)
+
+    def finish(self) -> None:
+        """Let every running job end."""
+        self.busy = False
+        for key, job in self.running.items():
+            self.results[key] = self._finish(job)
+        self.running.clear()
 
     def _finish(self, job: TrainingJob) -> JobStatus:
         rows = pq.read_table(Path(job.folder) / "rows.parquet")
@@ -183,11 +192,16 @@ class FakeScorer:
 
     registry: FakeRegistry
     broken: set[Version] = field(default_factory=set)
+    busy: bool = False
+    """True takes jobs in and answers none."""
     states: dict[str, ScoreStatus] = field(default_factory=dict)
     scored: list[tuple[Version, int]] = field(default_factory=list)
 
     def submit(self, job: ScoreJob) -> None:
         version = job.version.version
+        if self.busy:
+            self.states[job.key] = ScoreStatus("running")
+            return
         if version in self.broken:
             self.states[job.key] = ScoreStatus("failed", "cannot load")
             return

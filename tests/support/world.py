@@ -6,18 +6,20 @@ mean of ``x`` can be changed as time passes. Models are slopes too, so which of 
 
 from __future__ import annotations
 
+import copy
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ctrain.domain import Decision, PolicyName, Request, RequestKind, Run, Verdict, Version
+from ctrain.domain import Decision, Phase, PolicyName, Request, RequestKind, Run, Verdict, Version
 from ctrain.engine.tick import Ticked, tick
 from ctrain.engine.watch import Watch
 from ctrain.policy.files import load_policy, parse_policy
@@ -34,6 +36,7 @@ from tests.support.fakes import (
     Model,
     QuietTelemetry,
 )
+from tests.support.wires import Listener, Wired, WiredStore
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -121,6 +124,8 @@ class World:
     clock: FakeClock = field(default_factory=lambda: FakeClock(START))
     registry: FakeRegistry = field(default_factory=FakeRegistry)
     telemetry: QuietTelemetry = field(default_factory=QuietTelemetry)
+    listener: Listener | None = None
+    """Hears of every call of the engine to the world outside it, and of every commit."""
 
     def __post_init__(self) -> None:
         self.random = np.random.default_rng(self.seed)
@@ -129,18 +134,29 @@ class World:
         (self.folder / "rows").mkdir(parents=True, exist_ok=True)
         (self.folder / "labels").mkdir(exist_ok=True)
         (self.folder / "clicks.yaml").write_text(self.policy_text)
-        self.launcher = FakeLauncher(self.registry, self._train)
-        self.scorer = FakeScorer(self.registry)
+        self.launcher = FakeLauncher(self.registry, self.train)
         self.open()
 
-    def _train(self, rows: pa.Table, params: Mapping[str, object]) -> Model:
-        return self.train(rows, params)
+    def branch(self, folder: Path) -> World:
+        """A world of its own that stands where this one stands."""
+        self.store.close()
+        shutil.copytree(self.folder, folder)
+        twin = copy.copy(self)
+        twin.folder = folder
+        state = (self.random, self.pending, self.clock, self.registry, self.launcher, self.telemetry)
+        twin.random, twin.pending, twin.clock, twin.registry, twin.launcher, twin.telemetry = copy.deepcopy(
+            state
+        )
+        twin.listener = None
+        twin.open()
+        return twin
 
     def open(self) -> None:
         """Start the engine's side anew, as after a crash: only files and the database remain."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         self.store = open_store(f"sqlite:///{home / 'state.db'}")
+        self.scorer = FakeScorer(self.registry)
         loaded = load_policy(self.folder / "clicks.yaml", {})
         self.name = PolicyName(loaded.policy.policy)
         row_logs = ParquetRowLogs(home / "rows", self.store)
@@ -149,21 +165,28 @@ class World:
         sources = FileSources()
         self.watch = Watch(
             loaded=loaded,
-            store=self.store,
-            registry=self.registry,
-            launcher=self.launcher,
-            scorer=FakeScorer(self.registry),
-            workspace=FolderWorkspace(home / "runs"),
+            store=WiredStore(self.store, self._tell),
+            registry=self._wired(self.registry, "registry"),
+            launcher=self._wired(self.launcher, "launcher"),
+            scorer=self._wired(self.scorer, "scorer"),
+            workspace=self._wired(FolderWorkspace(home / "runs"), "workspace"),
             telemetry=self.telemetry,
             clock=self.clock,
             timer=FakeTimer(),
-            row_log=row_log,
-            rows_source=sources.open_rows(loaded.policy, self.folder),
-            labels_source=sources.open_labels(loaded.policy, self.folder),
+            row_log=self._wired(row_log, "row_log"),
+            rows_source=self._wired(sources.open_rows(loaded.policy, self.folder), "rows_source"),
+            labels_source=self._wired(sources.open_labels(loaded.policy, self.folder), "labels_source"),
             parse_snapshot=lambda text, path: parse_policy(text, Path(path), {}),
             registry_poll_seconds=0.0,
             watched_since=START,
         )
+
+    def _wired(self, port: Any, name: str) -> Any:
+        return Wired(port, name, self._tell)
+
+    def _tell(self, call: str, moment: str, arguments: tuple[Any, ...]) -> None:
+        if self.listener is not None:
+            self.listener(call, moment, arguments)
 
     def install(self, slope: float, tags: Mapping[str, str] | None = None) -> Version:
         """Let a model that ctrain did not train serve from now on."""
@@ -225,6 +248,13 @@ class World:
                 return count
         raise AssertionError("the engine never comes to rest")
 
+    def settle_but_wait(self, limit: int = 50) -> None:
+        """Tick until nothing moves, although something may be waited for."""
+        for _ in range(limit):
+            if not self.tick().moved:
+                return
+        raise AssertionError("the engine never comes to rest")
+
     def live(self, hours: int, step: int = 1) -> None:
         """Land and settle ``step`` hours at a time."""
         for _ in range(0, hours, step):
@@ -240,6 +270,18 @@ class World:
             answered = tx.request(number)
         assert answered is not None
         return answered
+
+    def reach(self, phase: Phase, hours: int = 200) -> World:
+        """Land an hour at a time until the newest run stands in ``phase``, just arrived there."""
+        for _ in range(hours):
+            self.land()
+            for _ in range(100):
+                ticked = self.tick()
+                if self.runs() and self.runs()[-1].phase is phase:
+                    return self
+                if ticked.quiet:
+                    break
+        raise AssertionError(f"{phase} is not reached: {[run.phase for run in self.runs()]}")
 
     def runs(self) -> list[Run]:
         """Oldest first."""

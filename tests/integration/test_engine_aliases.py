@@ -1,0 +1,278 @@
+"""What others do to the aliases, and a registry that is away, at every point of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctrain.domain import ModelVersion, Phase, RequestKind, Suppression, Version
+from ctrain.errors import TransientError
+from tests.support.stories import CHALLENGER, CHAMPION, Story, ask_to_train, endure, last_run
+from tests.support.world import World, slope_model
+
+FOREIGN = Version("99")
+Moment = tuple[str, str, tuple[str, ...]]
+"""The call of a port, before or after it, and words that its arguments must hold."""
+
+INTENT = ("store.commit", "after", ("intent",))
+BEFORE_PREVIOUS = ("registry.set_alias", "before", ("previous_champion",))
+AFTER_PREVIOUS = ("registry.set_alias", "after", ("previous_champion",))
+BEFORE_RE_READ = ("registry.version", "after", (CHALLENGER,))
+AFTER_CHAMPION = ("registry.set_alias", "after", ("champion",))
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    return Story(tmp_path_factory.mktemp("story")).tell()
+
+
+def take_over(world: World) -> None:
+    """Someone else registers a model and makes it the champion."""
+    world.registry.versions[FOREIGN] = ModelVersion("clicks", FOREIGN, "models:/clicks/99", None)
+    world.registry.models[FOREIGN] = slope_model(2.0)
+    world.registry.digests[FOREIGN] = "digest-99"
+    world.registry.aliases["champion"] = FOREIGN
+
+
+def has_intent(world: World) -> bool:
+    with world.store.read() as tx:
+        return tx.open_intent(world.name) is not None
+
+
+def when(world: World, moment: Moment, act: Callable[[World], None]) -> list[str]:
+    """Let something happen once, at this moment; the list tells that it did."""
+    happened: list[str] = []
+
+    def listen(call: str, at: str, arguments: tuple[Any, ...]) -> None:
+        if call == "store.commit" and at == "after":
+            arguments = ("intent",) if has_intent(world) else ()
+        if not happened and (call, at) == moment[:2] and set(moment[2]) <= set(arguments):
+            happened.append(call)
+            act(world)
+
+    world.listener = listen
+    return happened
+
+
+def assert_superseded(world: World, previous: str | None, champion_writes: list[Version]) -> None:
+    """The foreign champion stands, nothing of ours is left behind, and all of it is on record."""
+    world.listener = None
+    world.settle()
+    assert world.registry.aliases["champion"] == FOREIGN
+    assert world.registry.aliases.get("previous_champion") == previous
+    assert "challenger" not in world.registry.aliases
+    assert [version for alias, version in world.registry.writes if alias == "champion"] == champion_writes
+    run = last_run(world)
+    assert run.phase is Phase.SUPERSEDED
+    assert FOREIGN in run.outcome_reason
+    with world.store.read() as tx:
+        champion = tx.champion(world.name)
+        assert tx.open_intent(world.name) is None
+    assert champion is not None
+    assert (champion.version, champion.origin) == (FOREIGN, "external")
+    assert "champion_changed_outside" in world.kinds()
+    world.live(2)
+    assert world.registry.aliases["champion"] == FOREIGN
+
+
+def test_the_story_ends_well(story: Story) -> None:
+    world = story.bookmarks["accepted"]
+    assert last_run(world).phase is Phase.ACCEPTED
+    assert world.registry.aliases == {"champion": CHALLENGER, "previous_champion": CHAMPION}
+
+
+def test_a_champion_that_changes_during_training_is_the_one_to_beat(story: Story, tmp_path: Path) -> None:
+    world = story.at("training", tmp_path)
+    take_over(world)
+    world.launcher.finish()
+    world.live(2)
+    run = last_run(world)
+    assert run.phase is Phase.SHADOWING
+    assert run.champion_version == FOREIGN
+    assert "champion_changed_outside" in world.kinds()
+    assert world.registry.aliases["champion"] == FOREIGN
+
+
+@pytest.mark.parametrize("bookmark", ["evaluating", "shadowing", "promoting"])
+def test_a_run_whose_opponent_is_gone_is_superseded(story: Story, tmp_path: Path, bookmark: str) -> None:
+    world = story.at(bookmark, tmp_path)
+    take_over(world)
+    assert_superseded(world, None, [])
+
+
+@pytest.mark.parametrize("moment", [INTENT, BEFORE_PREVIOUS, AFTER_PREVIOUS, BEFORE_RE_READ])
+def test_a_promotion_gives_way_to_a_champion_that_it_can_see(
+    story: Story, tmp_path: Path, moment: Moment
+) -> None:
+    world = story.at("promoting", tmp_path)
+    happened = when(world, moment, take_over)
+    world.settle()
+    assert happened
+    assert_superseded(world, None, [])
+
+
+def test_a_champion_set_after_ours_stands(story: Story, tmp_path: Path) -> None:
+    world = story.at("promoting", tmp_path)
+    happened = when(world, AFTER_CHAMPION, take_over)
+    world.settle()
+    assert happened
+    assert_superseded(world, None, [CHALLENGER])
+
+
+def test_a_previous_champion_that_someone_sets_meanwhile_is_left_alone(story: Story, tmp_path: Path) -> None:
+    world = story.at("promoting", tmp_path)
+
+    def point_elsewhere(world: World) -> None:
+        world.registry.aliases["previous_champion"] = CHALLENGER
+
+    when(world, INTENT, point_elsewhere)
+    world.settle()
+    assert last_run(world).phase is Phase.SUPERSEDED
+    assert "previous-champion alias" in last_run(world).outcome_reason
+    assert world.registry.aliases["champion"] == CHAMPION
+    assert world.registry.aliases["previous_champion"] == CHALLENGER
+
+
+def test_a_champion_that_changes_on_probation_ends_it(story: Story, tmp_path: Path) -> None:
+    world = story.at("probation", tmp_path)
+    take_over(world)
+    assert_superseded(world, CHAMPION, [CHALLENGER])
+
+
+def test_a_champion_that_changes_at_the_last_moment_is_not_accepted(story: Story, tmp_path: Path) -> None:
+    world = story.at("probation", tmp_path)
+    world.live(23)
+    world.watch.registry_poll_seconds = 10**9
+    take_over(world)
+    world.land()
+    world.settle()
+    world.watch.registry_poll_seconds = 0.0
+    assert_superseded(world, CHAMPION, [CHALLENGER])
+
+
+ROLLBACK = {
+    "before the intent": ("store.commit", "after", ()),
+    "after the intent": INTENT,
+    "before the aliases": ("registry.delete_alias", "before", ("previous_champion",)),
+    "between the aliases": ("registry.delete_alias", "after", ("previous_champion",)),
+    "after the champion": ("registry.set_alias", "after", ("champion",)),
+}
+
+
+@pytest.mark.parametrize("moment", ROLLBACK.values(), ids=ROLLBACK)
+def test_a_rollback_gives_way_too(story: Story, tmp_path: Path, moment: Moment) -> None:
+    world = story.at("probation", tmp_path)
+    happened = when(world, moment, take_over)
+    world.ask(RequestKind.CANCEL, run=last_run(world).id)
+    assert happened
+    written = [CHALLENGER, CHAMPION] if moment == ROLLBACK["after the champion"] else [CHALLENGER]
+    assert_superseded(world, CHAMPION, written)
+
+
+def test_a_rollback_asked_for_twice_moves_once(story: Story, tmp_path: Path) -> None:
+    world = story.at("accepted", tmp_path)
+    world.registry.aliases["previous_champion"] = CHAMPION
+    first = world.ask(RequestKind.ROLLBACK, reason="customers complain")
+    second = world.ask(RequestKind.ROLLBACK, reason="they still do")
+    assert first.answer.startswith("done: version 1 is the champion again instead of 2")
+    assert second.answer == "refused: there is no previous champion to go back to"
+    assert world.registry.aliases == {"champion": CHAMPION}
+
+
+AWAY = ["watched", "training", "evaluating", "shadowing", "promoting", "probation"]
+
+
+@pytest.mark.parametrize("bookmark", AWAY)
+def test_nothing_is_decided_while_the_registry_is_away_and_all_goes_on_after(
+    story: Story, tmp_path: Path, bookmark: str
+) -> None:
+    world = story.at(bookmark, tmp_path)
+    before = dict(world.registry.aliases), world.kinds().count("run_accepted"), len(world.verdicts())
+    world.registry.down = True
+    if bookmark == "watched":
+        ask_to_train(world)
+    world.launcher.finish()
+    endure(world, 12)
+    world.registry.down = False
+    assert (dict(world.registry.aliases), world.kinds().count("run_accepted")) == before[:2]
+    given = [one for one in world.verdicts() if one.monitor != "fresh"]
+    assert len(given) <= before[2]
+    if bookmark == "watched":
+        assert world.runs() == []
+        assert Suppression.CHAMPION_UNREADABLE in {one.suppression for one in world.decisions()}
+        ask_to_train(world)
+    world.live(72, step=6)
+    assert last_run(world).phase is Phase.ACCEPTED, last_run(world).outcome_reason
+    assert world.registry.aliases == {"champion": CHALLENGER, "previous_champion": CHAMPION}
+
+
+def test_the_registry_may_go_away_between_the_two_aliases(story: Story, tmp_path: Path) -> None:
+    world = story.at("promoting", tmp_path)
+
+    def go_away(world: World) -> None:
+        world.registry.down = True
+
+    when(world, AFTER_PREVIOUS, go_away)
+    with pytest.raises(TransientError):
+        world.settle()
+    endure(world, 3)
+    assert last_run(world).phase is Phase.PROMOTING
+    assert world.registry.aliases["champion"] == CHAMPION
+    world.registry.down = False
+    world.settle()
+    assert last_run(world).phase is Phase.PROBATION
+    assert world.registry.aliases["champion"] == CHALLENGER
+    assert world.kinds().count("promoted") == 1
+
+
+def test_an_artifact_that_changed_is_not_promoted(story: Story, tmp_path: Path) -> None:
+    world = story.at("promoting", tmp_path)
+    world.registry.digests[CHALLENGER] = "another"
+    world.settle()
+    assert last_run(world).phase is Phase.FAILED
+    assert "changed" in last_run(world).outcome_reason
+    assert world.registry.aliases == {"champion": CHAMPION}
+
+
+def test_an_artifact_that_changes_between_the_aliases_is_not_promoted(story: Story, tmp_path: Path) -> None:
+    world = story.at("promoting", tmp_path)
+
+    def tamper(world: World) -> None:
+        world.registry.digests[CHALLENGER] = "another"
+
+    when(world, AFTER_PREVIOUS, tamper)
+    world.settle()
+    assert last_run(world).phase is Phase.FAILED
+    assert world.registry.aliases == {"champion": CHAMPION}
+    with world.store.read() as tx:
+        assert [intent.outcome for intent in tx.intents(world.name)] == ["reverted"]
+
+
+def test_no_promotion_without_a_way_back(story: Story, tmp_path: Path) -> None:
+    world = story.at("promoting", tmp_path)
+    world.scorer.broken.add(CHAMPION)
+    world.settle()
+    assert last_run(world).phase is Phase.FAILED
+    assert last_run(world).outcome_reason == (
+        "no promotion without a way back: version 1 cannot score rows: cannot load"
+    )
+    assert world.registry.aliases == {"champion": CHAMPION}
+
+
+def test_a_way_back_that_is_closed_is_tried_until_it_opens(story: Story, tmp_path: Path) -> None:
+    world = story.at("probation", tmp_path)
+    kept = world.registry.digests[CHAMPION]
+    world.registry.digests[CHAMPION] = "another"
+    world.ask(RequestKind.CANCEL, run=last_run(world).id)
+    world.live(1)
+    assert last_run(world).phase is Phase.ROLLBACK_FAILED
+    assert world.registry.aliases["champion"] == CHALLENGER
+    assert world.registry.aliases["previous_champion"] == CHAMPION
+    world.registry.digests[CHAMPION] = kept
+    world.open()
+    world.settle()
+    assert last_run(world).phase is Phase.ROLLED_BACK
+    assert world.registry.aliases == {"champion": CHAMPION}
