@@ -1,4 +1,4 @@
-"""How a run ended, said where people look: in its MLflow run and on its version.
+"""What became of a run, said where people look: in its MLflow run and on its version.
 
 It says again what the store knows already, so an unreachable registry delays it and decides nothing.
 """
@@ -20,7 +20,7 @@ RUNS_LOOKED_AT = 5
 
 
 def tell_outcomes(watch: Watch) -> None:
-    """Annotate the newest runs that have ended and have not been annotated by this daemon.
+    """Annotate the newest runs that have ended or been promoted, unless this daemon has done so.
 
     A registry that does not answer is asked again at the next tick; one that no longer knows the run
     or its version is not.
@@ -30,7 +30,8 @@ def tell_outcomes(watch: Watch) -> None:
     with watch.store.read() as tx:
         runs = tx.runs(watch.name, limit=RUNS_LOOKED_AT)
     for run in runs:
-        if run.phase.ended and run.id not in watch.told:
+        worth_telling = run.phase.ended or run.phase is Phase.PROBATION
+        if worth_telling and (run.id, run.phase) not in watch.told:
             try:
                 _tell(watch, run)
             except TransientError as error:
@@ -38,10 +39,13 @@ def tell_outcomes(watch: Watch) -> None:
                 return
             except PermanentError as error:
                 watch.telemetry.log("outcome_not_told", policy=watch.name, run=run.id, message=str(error))
-            watch.told.add(run.id)
+            watch.told.add((run.id, run.phase))
 
 
 def _tell(watch: Watch, run: Run) -> None:
+    if run.phase is Phase.PROBATION:
+        _tell_promotion(watch, run)
+        return
     if run.mlflow_run_id is not None:
         watch.registry.annotate_run(
             run.mlflow_run_id,
@@ -66,6 +70,15 @@ def _promoted(run: Run) -> Mapping[str, str]:
     """When the version became champion, said again: the daemon may have been killed before it was said."""
     since = found_in(run, "probation").get("since")
     return {"ctrain.promoted_at": since} if since else {}
+
+
+def _tell_promotion(watch: Watch, run: Run) -> None:
+    assert run.challenger_version is not None
+    watch.registry.annotate_version(
+        watch.policy.model.name,
+        run.challenger_version,
+        tags={"ctrain.promoted_at": run.phase_since.isoformat(), "ctrain.phase": run.phase.value},
+    )
 
 
 def _metrics(run: Run) -> Mapping[str, float]:

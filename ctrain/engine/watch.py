@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Event, Json, PolicyName, Run, RunId, Version
+from ctrain.domain import Event, Json, Phase, PolicyName, Run, RunId, Version
 from ctrain.engine.reading import TickReads
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class Watch:
     """The decoded reference in force."""
     profiles: dict[tuple[str, datetime], Profile] = field(default_factory=dict)
     """Decoded pane profiles, by grid and start."""
-    told: set[RunId] = field(default_factory=set)
-    """Runs whose end the registry has been told."""
+    told: set[tuple[RunId, Phase]] = field(default_factory=set)
+    """Runs and the phases of theirs that the registry has been told."""
     retired_on: datetime | None = None
     """The day of events on which old rows were removed last."""
     failures: dict[str, int] = field(default_factory=dict)

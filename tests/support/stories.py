@@ -42,10 +42,14 @@ class Story:
         world.open()
         world.live(12, step=6)
         self._mark("shadowing", world)
-        self._mark("promoting", world.reach(Phase.PROMOTING))
+        world.live(7, step=7)
+        self._mark("compared", world)
+        self._mark("promoting", world.reach(Phase.PROMOTING, hours=1))
         world.settle()
         self._mark("probation", world)
-        self._mark("accepted", world.reach(Phase.ACCEPTED))
+        world.live(23, step=23)
+        self._mark("proven", world)
+        self._mark("accepted", world.reach(Phase.ACCEPTED, hours=1))
         return self
 
     def _mark(self, name: str, world: World) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 from ctrain.domain import Decision, Phase, PolicyName, Request, RequestKind, Run, Verdict, Version
 from ctrain.engine.tick import Ticked, tick
 from ctrain.engine.watch import Watch
-from ctrain.policy.files import load_policy, parse_policy
+from ctrain.policy.files import LoadedPolicy, parse_policy
 from ctrain.rows import ParquetRowLogs
 from ctrain.rows.workspace import FolderWorkspace
 from ctrain.sources import FileSources
@@ -102,6 +103,12 @@ def fit_slope(rows: pa.Table, params: Mapping[str, object]) -> Model:
     return slope_model(float(slopes[int(np.argmin(losses))]))
 
 
+@cache
+def _parsed(text: str) -> LoadedPolicy:
+    """Parsing takes longer than opening all the rest."""
+    return parse_policy(text, Path("clicks.yaml"), {})
+
+
 class Produced(NamedTuple):
     """The rows of an hour on their way from production."""
 
@@ -157,7 +164,8 @@ class World:
         home.mkdir(exist_ok=True)
         self.store = open_store(f"sqlite:///{home / 'state.db'}")
         self.scorer = FakeScorer(self.registry)
-        loaded = load_policy(self.folder / "clicks.yaml", {})
+        path = self.folder / "clicks.yaml"
+        loaded = replace(_parsed(path.read_text()), path=path)
         self.name = PolicyName(loaded.policy.policy)
         row_logs = ParquetRowLogs(home / "rows", self.store)
         row_log = row_logs.open(self.name, loaded.policy.data, loaded.policy.model.task)
@@ -176,7 +184,7 @@ class World:
             row_log=self._wired(row_log, "row_log"),
             rows_source=self._wired(sources.open_rows(loaded.policy, self.folder), "rows_source"),
             labels_source=self._wired(sources.open_labels(loaded.policy, self.folder), "labels_source"),
-            parse_snapshot=lambda text, path: parse_policy(text, Path(path), {}),
+            parse_snapshot=lambda text, path: replace(_parsed(text), path=Path(path)),
             registry_poll_seconds=0.0,
             watched_since=START,
         )

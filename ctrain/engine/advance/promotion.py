@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ctrain.domain import AliasIntent, Champion, Phase, Run, Version
+from ctrain.domain import AliasIntent, Champion, Run
 from ctrain.engine.alias_moves import abandon, carry_out, plan_move, record_intent, verify_digest
 from ctrain.engine.champions import read_aliases
 from ctrain.engine.comparison import begin
@@ -130,7 +130,6 @@ def _carry_out(watch: Watch, run: Run, intent: AliasIntent) -> None:
     announce(watch, run, moved[-1])
     if promoted:
         watch.telemetry.count("promotions_total", policy=watch.name)
-        _show(watch, moved[-1])
 
 
 def _settled(watch: Watch, run: Run, champion: Champion) -> Run:
@@ -149,16 +148,3 @@ def _settled(watch: Watch, run: Run, champion: Champion) -> Run:
 
 def _block(run: Run) -> timedelta:
     return timedelta(seconds=found_in(run, "evaluation")["block_seconds"])
-
-
-def _show(watch: Watch, run: Run) -> None:
-    """Say in MLflow that the version was promoted, and when; a failure there changes nothing."""
-    version = run.challenger_version
-    assert version is not None
-    watch.registry.annotate_version(
-        watch.policy.model.name,
-        Version(version),
-        tags={"ctrain.promoted_at": watch.clock.now().isoformat(), "ctrain.phase": run.phase.value},
-    )
-    if run.phase is Phase.ACCEPTED and run.mlflow_run_id:
-        watch.registry.annotate_run(run.mlflow_run_id, tags={"ctrain.outcome": "ACCEPTED"})
