@@ -11,7 +11,7 @@ from ctrain.store import open_store
 from tests.e2e import state
 from tests.e2e.conftest import KILLS, Told
 from tests.e2e.faulty_daemon import TRAINING_STARTED
-from tests.e2e.story import Story, home_of, living, no_process_left
+from tests.e2e.story import Story, home_of, living, no_process_left, scratch_of
 from tests.e2e.stream import by_id
 
 SAME = {
@@ -113,8 +113,9 @@ def test_training_ran_once_for_each_run(story: Story) -> None:
         assert "started already" not in (folder / "train.log").read_text()
 
 
-def test_no_process_is_left_behind(story: Story) -> None:
+def test_no_process_and_no_scratch_file_is_left_behind(story: Story) -> None:
     assert no_process_left(story.folder), living(story.folder)
+    assert list(scratch_of(story.folder).iterdir()) == []
     assert story.exit_code == 0
 
 
