@@ -163,7 +163,7 @@ def _answer_here(
                 watch = _open_watch(
                     store, policy, environ, lambda it: watch_policy(shell, it, (LEASE, token))
                 )
-                _carry_out(watch)
+                _carry_out(watch, finish_first=_request(store, number).kind is RequestKind.ROLLBACK)
         finally:
             lease.release()
     finally:
@@ -173,11 +173,13 @@ def _answer_here(
 
 @contextmanager
 def _refused_on_failure(store: Store, number: int) -> Iterator[None]:
+    """Answer a request that failed, unless an alias move for it is on record: that will be finished."""
     try:
         yield
     except CtrainError as error:
-        if not _request(store, number).answer:
-            with store.write() as tx:
+        request = _request(store, number)
+        with store.write() as tx:
+            if not request.answer and tx.open_intent(request.policy) is None:
                 tx.answer_request(number, f"refused: {error}")
         raise
 
@@ -196,10 +198,12 @@ def _open_watch(
     return open_watch(load_policy(Path(record.path), environ))
 
 
-def _carry_out(watch: Watch) -> None:
+def _carry_out(watch: Watch, *, finish_first: bool) -> None:
+    """Answer what is open; a promotion that a crash left half done is finished first to be rolled back."""
     sync_champion(watch)
     reconcile(watch)
-    _finish_moves(watch)
+    if finish_first:
+        _finish_moves(watch)
     answer_requests(watch)
     try:
         _finish_moves(watch)

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +22,14 @@ from ctrain.app.wiring import (
 )
 from ctrain.clocks import CLOCK_FILE, wait_for
 from ctrain.domain import MonitorName, PolicyName
+from ctrain.engine.assess import assess, inconclusive
 from ctrain.engine.champions import sync_champion
 from ctrain.engine.ingest import ingest
-from ctrain.engine.observe import observe, observe_freshness
+from ctrain.engine.observe import observe
+from ctrain.engine.sight import look
 from ctrain.errors import InputError, TransientError
+from ctrain.monitors.freshness import assess_freshness
+from ctrain.policy.monitors import ChangeMonitor, FreshnessMonitor
 
 if TYPE_CHECKING:
     from ctrain.domain import Verdict
@@ -36,14 +40,17 @@ PATIENCE_SECONDS = 300.0
 
 
 def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> list[Verdict]:
-    """The newest verdict of every monitor, with all data that is there now; changes nothing.
+    """The verdict of every monitor as of the newest closed pane, by the policy as its file is now.
+
+    All data that is there is read, also what a daemon has not seen yet; nothing is changed. A change
+    monitor has a memory of every pane: its verdict is the one that stands.
 
     Raises
     ------
     InputError
         when the state is not in SQLite: then a daemon's own verdicts are to be asked for.
     TransientError
-        when scoring takes longer than a few minutes.
+        when the registry does not answer, or scoring takes longer than a few minutes.
     """
     if not settings.database_url.startswith("sqlite"):
         raise InputError(
@@ -58,11 +65,12 @@ def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> 
         try:
             watch = watch_policy(shell, fleet[0], None)
             sync_champion(watch)
-            if not wait_for(lambda: _settled(watch), PATIENCE_SECONDS):
-                raise TransientError("scoring the new rows takes too long; is the machine busy?")
-            with shell.store.read() as tx:
-                found = {verdict.monitor: verdict for verdict in tx.latest_verdicts(watch.name)}
-            return [found[MonitorName(key)] for key in watch.policy.monitors if key in found]
+            if not watch.registry_view.readable:
+                raise TransientError(f"the registry cannot be read: {watch.registry_view.message}")
+            _wait(lambda: _settled(watch))
+            found: list[Verdict] = []
+            _wait(lambda: _judged(watch, found))
+            return found
         finally:
             close_shell(shell)
 
@@ -83,11 +91,38 @@ def _policy_file(settings: Settings, path: Path) -> Path:
     return Path(record.path)
 
 
+def _wait(condition: Callable[[], bool]) -> None:
+    if not wait_for(condition, PATIENCE_SECONDS):
+        raise TransientError("scoring the new rows takes too long; is the machine busy?")
+
+
 def _settled(watch: Watch) -> bool:
     moved = ingest(watch)
     observed = observe(watch)
-    observe_freshness(watch, watch.clock.now())
     return not moved and not observed.panes and not observed.waiting
+
+
+def _judged(watch: Watch, found: list[Verdict]) -> bool:
+    """Put the verdicts of the newest closed pane into ``found``; False while rows are being scored."""
+    with watch.store.read() as tx:
+        state, champion = tx.ingest_state(watch.name), tx.champion(watch.name)
+        standing = {verdict.monitor: verdict for verdict in tx.latest_verdicts(watch.name)}
+    end, now = state.next_pane_at, watch.clock.now()
+    sight = None if end is None else look(watch, champion, end, end)
+    if sight is not None and sight.waiting:
+        return False
+    for key, monitor in watch.policy.monitors.items():
+        name = MonitorName(key)
+        if isinstance(monitor, FreshnessMonitor):
+            found.append(assess_freshness(name, monitor, state.newest_event_at, now))
+        elif isinstance(monitor, ChangeMonitor) and name in standing:
+            found.append(standing[name])
+        elif sight is None or end is None:
+            found.append(inconclusive(name, now, "no pane has closed yet"))
+        else:
+            assessed = assess(watch, sight, name, monitor, end, None)
+            found += [assessed.verdict] if assessed else []
+    return True
 
 
 def _copied(settings: Settings, folder: Path) -> Settings:
@@ -95,7 +130,7 @@ def _copied(settings: Settings, folder: Path) -> Settings:
     if settings.home.exists():
         # A daemon at work may replace segments meanwhile: those before and after are both there then.
         _link_tree(settings.rows_folder, folder / "rows")
-        _copy_database(settings.home / "state.db", folder / "state.db")
+        _copy_database(Path(settings.database_url.removeprefix("sqlite:///")), folder / "state.db")
         _link_tree(settings.rows_folder, folder / "rows")
         if (settings.home / CLOCK_FILE).exists():
             shutil.copy(settings.home / CLOCK_FILE, folder / CLOCK_FILE)

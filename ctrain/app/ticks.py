@@ -270,6 +270,7 @@ class TickLoop:
         return FAULT_DELAY
 
     def _fault(self, name: PolicyName, kind: str, error: Exception, trace: str = "") -> None:
+        self._busy.add(name)
         self._telemetry.count("tick_failures_total", policy=name, kind=kind)
         fields = {"traceback": trace} if trace else {}
         self._telemetry.log("tick_failed", policy=name, kind=kind, message=str(error), **fields)

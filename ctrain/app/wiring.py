@@ -76,6 +76,8 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
 
     Raises StateConflict when another model, task, id or event time goes by the policy's name.
     """
+    from ctrain.telemetry.logs import Redactor
+
     policy = loaded.policy
     name = PolicyName(policy.policy)
     now = shell.clock.now()
@@ -102,6 +104,7 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
         lease=lease,
         registry_poll_seconds=0.0 if on_stream else shell.settings.registry_poll.total_seconds(),
         watched_since=record.registered_at if record else now,
+        redact=Redactor(os.environ).redact,
     )
 
 

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ctrain.cli.inspect import VERDICT_COLUMNS, verdict_row
 from ctrain.cli.options import AsJson, Home, PolicyArgument, Reason, Wait, actor, load_settings, named
 from ctrain.cli.output import BAD_INPUT, BREACHED, FAILED, fail, guarded, print_json, print_table
 from ctrain.domain import PolicyName, RequestKind, RunId
 
 if TYPE_CHECKING:
     from ctrain.app.asking import Asked
+    from ctrain.domain import Run, Verdict
 
 
 def register(app: typer.Typer) -> None:
@@ -93,8 +95,12 @@ def _ask(
     else:
         typer.echo(_asked_text(asked, wait))
     unanswered = not asked.request.answer and asked.daemon is not None
-    if unanswered or asked.request.answer.startswith("refused"):
+    if unanswered or _unfinished(asked.run) or asked.request.answer.startswith("refused"):
         raise typer.Exit(FAILED)
+
+
+def _unfinished(run: Run | None) -> bool:
+    return run is not None and run.phase.value in {"ROLLING_BACK", "ROLLBACK_FAILED"}
 
 
 def _asked_json(asked: Asked) -> dict[str, Any]:
@@ -115,6 +121,10 @@ def _asked_text(asked: Asked, wait: float) -> str:
         return (
             f"request {request.id} is on record, but the daemon ({named(asked.daemon)}) has not answered "
             f"within {wait:g} s; its log says what keeps it"
+        )
+    if run is not None and _unfinished(run):
+        return (
+            f"{request.answer}\nthat takes longer than {wait:g} s; `ctrain show {run.id}` tells how it ends"
         )
     if run is not None and run.phase.ended and request.answer.startswith("done"):
         return f"{request.answer}\n{run.id} is {run.phase.value}: {run.outcome_reason}"
@@ -150,7 +160,7 @@ def check(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run all monitors once, on a copy of the state; nothing is changed."""
+    """Run all monitors once, by the policy as its file is now, on a copy of the state; changes nothing."""
     from ctrain.app.checking import check_policy
 
     verdicts = check_policy(load_settings(home), path, os.environ)
@@ -158,15 +168,12 @@ def check(
     if as_json:
         print_json({"verdicts": [_verdict(one) for one in verdicts], "breached": breached})
     else:
-        print_table(
-            ["monitor", "status", "value", "threshold", "n", "as of", "reason"],
-            [list(_verdict(one).values()) for one in verdicts],
-        )
+        print_table(VERDICT_COLUMNS, map(verdict_row, verdicts))
     if breached:
         raise typer.Exit(BREACHED)
 
 
-def _verdict(verdict: Any) -> dict[str, Any]:
+def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {
         "monitor": verdict.monitor,
         "status": verdict.status.value,

@@ -39,7 +39,7 @@ def status(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = F
     for one in fleet.policies:
         print_table(["", ""], _status_rows(one), title=one.policy + (" (paused)" if one.paused else ""))
         if one.verdicts:
-            print_table(_VERDICT_COLUMNS, [_verdict_row(verdict) for verdict in one.verdicts])
+            print_table(VERDICT_COLUMNS, [verdict_row(verdict) for verdict in one.verdicts])
 
 
 def runs(
@@ -118,7 +118,7 @@ def _print_why(answer: Why) -> None:
     else:
         typer.echo("no trigger has been looked at yet")
     if answer.verdicts:
-        print_table(_VERDICT_COLUMNS, [_verdict_row(verdict) for verdict in answer.verdicts])
+        print_table(VERDICT_COLUMNS, [verdict_row(verdict) for verdict in answer.verdicts])
     for line in (*_limit_lines(answer.limits), *answer.notes):
         typer.echo(f"- {line}")
 
@@ -134,7 +134,7 @@ def _queries(home: Path | None) -> FleetQueries:
     return FleetQueries(store, open_clock(settings.home), RealTimer(), os.environ, is_gone)
 
 
-_VERDICT_COLUMNS = ("monitor", "status", "value", "threshold", "n", "as of", "reason")
+VERDICT_COLUMNS = ("monitor", "status", "value", "threshold", "n", "as of", "reason")
 _RUN_COLUMNS = ("run", "phase", "trigger", "started", "ended", "champion", "challenger", "outcome")
 _COMPARISON_COLUMNS = ("comparison", "as of", "blocks", "rows", "difference", "lower", "upper")
 
@@ -167,7 +167,7 @@ def _daemon(holder: str | None) -> str:
     return f"a daemon runs ({named(holder)})" if holder else "no daemon runs"
 
 
-def _verdict_row(verdict: Verdict) -> list[Any]:
+def verdict_row(verdict: Verdict) -> list[Any]:
     return [
         verdict.monitor,
         verdict.status.value,

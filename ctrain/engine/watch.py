@@ -71,6 +71,8 @@ class Watch:
     """When this policy was first seen: schedules count from here."""
     decided_on: tuple[object, ...] | None = None
     """What the last decisions were made on; nothing is decided twice on the same facts."""
+    redact: Callable[[str], str] = str
+    """Takes the secrets of the environment out of what goes on record."""
     retry_at: dict[str, float] = field(default_factory=dict)
     """Real seconds before which a failed attempt is not repeated."""
     references: dict[Version, Reference] = field(default_factory=dict)
@@ -132,7 +134,7 @@ class Watch:
             kind=kind,
             at=at or self.clock.now(),
             actor=actor,
-            message=message,
+            message=self.redact(message),
             run_id=run_id,
             policy_hash=self.loaded.hash,
             evidence=evidence or {},

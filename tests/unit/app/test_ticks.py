@@ -233,6 +233,20 @@ def test_between_two_instants_only_requests_are_looked_at(
     assert [read for _, _, read in script.seen] == [True, False, True]
 
 
+def test_between_two_instants_what_failed_is_tried_again(
+    make: Callable[..., TickLoop], script: Script, stream: StreamClockFile, tmp_path: Path
+) -> None:
+    script.answers[ADS] = [QUIET, TransientError("the registry is away"), QUIET]
+    loop = make(ADS, clock=StreamClock(tmp_path))
+    loop.take_turn(ADS)
+    script.asked.add(ADS)
+    assert loop.take_turn(ADS) == TICK
+    script.asked.clear()
+    loop.take_turn(ADS)
+    loop.take_turn(ADS)
+    assert [read for _, _, read in script.seen] == [True, False, False]
+
+
 def test_a_watch_that_replaces_another_ticks_even_if_the_old_one_was_quiet(
     make: Callable[..., TickLoop], script: Script, stream: StreamClockFile, tmp_path: Path
 ) -> None:
