@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -79,6 +80,7 @@ def restarted(world: World) -> None:
 
 def swapped(world: World) -> None:
     """Every second hour lands before the one it follows, and is seen before it."""
+    second = None
     for _ in range(0, HOURS, 2):
         turn(world)
         first, second = world.produce(), world.produce()
@@ -86,6 +88,7 @@ def swapped(world: World) -> None:
         world.settle()
         world.put_rows(first)
         world.settle()
+    assert second is not None
     world.put_rows(second)
     world.settle()
 
@@ -184,7 +187,7 @@ def test_rows_that_come_too_late_are_counted_and_change_nothing(live: World, tmp
 def send_latecomers(world: World, hour: int) -> None:
     """Five rows of a pane that has been judged: far away, badly scored, with labels."""
     ids = [f"late-{hour}-{number}" for number in range(5)]
-    rows = {
+    rows: dict[str, Any] = {
         "id": ids,
         "at": pa.array([START + HOUR * (hour - 5)] * 5, pa.timestamp("us", "UTC")),
         "x": [9.0] * 5,

@@ -207,7 +207,8 @@ class FakeScorer:
             return
         rows = pq.read_table(job.rows_path)
         scores = self.registry.models[version](rows)
-        pq.write_table(pa.table({"row_id": rows["row_id"], "score": pa.array(scores)}), job.output_path)
+        scored = rows.select(["row_id"]).append_column("score", pa.array(scores))
+        pq.write_table(scored, job.output_path)
         self.scored.append((version, rows.num_rows))
         self.states[job.key] = ScoreStatus("done")
 
