@@ -158,6 +158,12 @@ class World:
         twin.open()
         return twin
 
+    def edit(self, policy_text: str) -> None:
+        """Change the policy's file, and start anew with it."""
+        self.policy_text = policy_text
+        (self.folder / "clicks.yaml").write_text(policy_text)
+        self.open()
+
     def open(self) -> None:
         """Start the engine's side anew, as after a crash: only files and the database remain."""
         home = self.folder / "home"
@@ -223,12 +229,15 @@ class World:
             number, labels = self.pending.pop(0)
             pq.write_table(labels, self.folder / "labels" / f"{number:05d}.parquet")
 
+    def _answers(self, x: np.ndarray) -> np.ndarray:
+        return (self.random.random(len(x)) < sigmoid(self.slope * x)).astype(float)
+
     def _hour(self) -> tuple[pa.Table, pa.Table]:
         n = self.rows_per_hour
         minutes = np.sort(self.random.uniform(0, 3600, n))
         at = [START + HOUR * self.hour + timedelta(seconds=float(second)) for second in minutes]
         x = self.random.normal(self.shift, 1.0, n)
-        y = (self.random.random(n) < sigmoid(self.slope * x)).astype(float)
+        y = self._answers(x)
         ids = [f"{self.hour}-{number}" for number in range(n)]
         rows = pa.table(
             {
