@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ctrain.domain import Task
 from ctrain.policy.models import (
     FromChampion,
     GroupGate,
@@ -20,10 +21,12 @@ def unavailable_parts(policy: Policy) -> list[str]:
 
 
 def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
+    if policy.model.task is Task.MULTICLASS:
+        yield "model.task", "the task multiclass"
     if not isinstance(policy.reference, FromChampion):
         yield "reference", "a reference other than {from: champion}"
     for name, monitor in policy.monitors.items():
-        for key, part in _monitor_parts(monitor):
+        for key, part in _monitor_parts(monitor, policy.data.prediction):
             yield f"monitors.{name}.{key}", part
     yield from _limit_parts(policy)
     yield from _training_parts(policy)
@@ -35,11 +38,13 @@ def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
     yield from _serving_parts(policy)
 
 
-def _monitor_parts(monitor: Monitor) -> Iterator[tuple[str, str]]:
+def _monitor_parts(monitor: Monitor, prediction: str | None) -> Iterator[tuple[str, str]]:
     if monitor.type in ("quality", "prometheus"):
         yield "type", f"the monitor type {monitor.type}"
     if isinstance(monitor, DriftMonitor) and monitor.test != "ks":
         yield "test", f"the test {monitor.test}"
+    if isinstance(monitor, DriftMonitor) and prediction in (monitor.columns or ()):
+        yield "columns", "drift of the prediction"
     if isinstance(monitor, ChangeMonitor):
         if monitor.detector != "page_hinkley":
             yield "detector", f"the detector {monitor.detector}"

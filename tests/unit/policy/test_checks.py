@@ -61,6 +61,7 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
         part + SUFFIX
         for part in (
             "monitors.scores.test: the test psi",
+            "monitors.scores.columns: drift of the prediction",
             "monitors.quality.type: the monitor type quality",
             "monitors.latency.type: the monitor type prometheus",
             "limits.blackout: a blackout",
@@ -76,6 +77,7 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "part"),
     [
+        ("task: binary", "task: multiclass", "model.task: the task multiclass"),
         ("hold: 1d", "hold: 1d, detector: adwin", "monitors.error.detector: the detector adwin"),
         ("hold: 1d", "hold: 1d, on: prediction", "monitors.error.on: a change detector on the prediction"),
         (
@@ -104,6 +106,6 @@ def test_a_part_that_cannot_be_run_yet_is_named(old: str, new: str, part: str) -
     assert unavailable_parts(policy) == [part + SUFFIX]
 
 
-def test_other_interpreters_tasks_and_the_smallest_policy_can_be_run() -> None:
-    text = MINIMAL.replace("task: binary", "python: /opt/py/bin/python, task: multiclass")
+def test_other_interpreters_and_the_smallest_policy_can_be_run() -> None:
+    text = MINIMAL.replace("task: binary", "python: /opt/py/bin/python, task: binary")
     assert unavailable_parts(parse_policy(text, Path("p.yaml"), {}).policy) == []
