@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 RELOAD_INTERVAL = timedelta(seconds=5)
+STOP_PATIENCE = timedelta(seconds=5)
 
 
 class Daemon:
@@ -59,9 +60,8 @@ class Daemon:
         StateConflict
             when another daemon watches this database, or has taken over.
         """
-        self._stop_on_signals()
         try:
-            with self._leased() as token:
+            with self._stopped_by_signals(), self._leased() as token:
                 self._token = token
                 self._serve()
         finally:
@@ -118,9 +118,17 @@ class Daemon:
             self._stopping.wait()
         finally:
             shell.telemetry.log("stopping")
-            loop.stop()
+            self._stop(loop)
             server.close()
             shell.telemetry.log("stopped")
+
+    def _stop(self, loop: TickLoop) -> None:
+        """Let the ticks under way finish, but not wait for a registry that does not answer."""
+        interrupt = getattr(self._shell.registry, "interrupt", lambda: None)
+        patience = threading.Timer(STOP_PATIENCE.total_seconds(), interrupt)
+        patience.start()
+        loop.stop()
+        patience.cancel()
 
     def _open_watches(self) -> Iterator[Watch]:
         """Every policy of the fleet, and policies without a file whose run is half done."""
@@ -160,7 +168,17 @@ class Daemon:
             self._shell.telemetry.log("lease_lost", holder=self._lost_to)
             self._stopping.set()
 
-    def _stop_on_signals(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: self._stopping.set())
+    @contextmanager
+    def _stopped_by_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {
+            number: signal.signal(number, lambda *_: self._stopping.set())
+            for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import subprocess
 import threading
 from collections.abc import Iterable, Mapping
@@ -47,6 +48,7 @@ class MlflowRegistry:
         )
         self._lock = threading.Lock()
         self._child: LineChild | None = None
+        self._interrupted = False
         self._answers: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
 
     def alias(self, model: str, alias: str) -> Version | None:
@@ -134,6 +136,13 @@ class MlflowRegistry:
         with self._lock:
             self._drop_child()
 
+    def interrupt(self) -> None:
+        """End a call under way, and refuse later ones: whoever waits for MLflow waits no longer."""
+        self._interrupted = True
+        child = self._child
+        if child is not None:
+            child.kill()
+
     def _call(self, name: str, **arguments: Any) -> Any:
         with self._lock:
             answer = self._ask({"call": name, "arguments": arguments})
@@ -142,7 +151,8 @@ class MlflowRegistry:
         if answer["error"] == "missing":
             raise PermanentError(str(answer["message"]))
         raise TransientError(
-            f"MLflow at {self._tracking_uri} failed in {name!r}: {answer['message']}", RETRY_IN
+            without_credentials(f"MLflow at {self._tracking_uri} failed in {name!r}: {answer['message']}"),
+            RETRY_IN,
         )
 
     def _ask(self, request: Json) -> Json:
@@ -163,7 +173,8 @@ class MlflowRegistry:
         except queue.Empty:
             self._drop_child()
             waited = f"did not answer {request['call']!r} within {self._timeout_seconds:g} s"
-            raise TransientError(f"MLflow at {self._tracking_uri} {waited}", RETRY_IN) from None
+            message = without_credentials(f"MLflow at {self._tracking_uri} {waited}")
+            raise TransientError(message, RETRY_IN) from None
         except ChildGone:
             self._drop_child()
             raise
@@ -174,6 +185,8 @@ class MlflowRegistry:
         return answer
 
     def _living_child(self) -> LineChild:
+        if self._interrupted:
+            raise TransientError("MLflow is not asked any more: the daemon stops")
         if self._child is not None and not self._child.alive:
             self._drop_child()
         if self._child is None:
@@ -191,6 +204,15 @@ class MlflowRegistry:
         if self._child is not None:
             self._child.kill()
             self._child = None
+
+
+def without_credentials(text: str) -> str:
+    """The text with user and password taken out of every address.
+
+    >>> without_credentials("MLflow at https://ann:pw@mlflow.example:5000 is away")
+    'MLflow at https://mlflow.example:5000 is away'
+    """
+    return re.sub(r"(?<=://)[^/\s@]+@", "", text)
 
 
 def _version(found: Mapping[str, Any]) -> ModelVersion:
