@@ -127,6 +127,8 @@ class World:
     shift: float = 0.0
     rows_per_hour: int = 40
     logs_scores: bool = True
+    more: tuple[str, ...] = ()
+    """Further columns, of noise."""
     train: Callable[[pa.Table, Mapping[str, object]], Model] = fit_slope
     clock: FakeClock = field(default_factory=lambda: FakeClock(START))
     registry: FakeRegistry = field(default_factory=FakeRegistry)
@@ -248,6 +250,8 @@ class World:
                 "kind": pa.array(self.random.choice(["a", "b", "c"], n)),
             }
         )
+        for name in self.more:
+            rows = rows.append_column(name, pa.array(self.random.normal(0, 1, n)))
         version = self.registry.aliases.get("champion")
         logged = version is not None and self.logs_scores
         scores = self.registry.models[version](rows) if version and logged else np.full(n, np.nan)
