@@ -1,0 +1,187 @@
+"""``ctrain adopt``: a champion of somebody else, from MLflow to a valid policy."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ctrain.cli import app
+from ctrain.domain import Version
+from ctrain.registry.client import MlflowRegistry
+from tests.integration.conftest import Embedded
+from tests.support.live import environment
+
+SOMEBODY_ELSE = """
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.models import infer_signature
+from sklearn.linear_model import LogisticRegression
+
+rows = pd.DataFrame({"dep hour": [1.0, 2.0, 3.0, 4.0], "yes": [0.5, 0.1, 0.2, 0.7]})
+label = np.array([0, 1, 0, 1])
+model = LogisticRegression().fit(rows, label)
+mlflow.sklearn.log_model(
+    model,
+    name="model",
+    registered_model_name="churn, eu",
+    signature=infer_signature(rows, model.predict(rows)),
+    pip_requirements=["scikit-learn"],
+    serialization_format="cloudpickle",
+)
+client = MlflowClient()
+client.set_registered_model_alias("churn, eu", "champion", "1")
+
+
+class Price(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return model_input["size"].to_numpy() * 2.5
+
+
+signature = infer_signature(rows.rename(columns={"yes": "size"})[["size"]], np.array([1.5]))
+mlflow.pyfunc.log_model(
+    name="model",
+    python_model=Price(),
+    registered_model_name="price",
+    signature=signature,
+    pip_requirements=["mlflow"],
+)
+
+
+class Broken(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        raise RuntimeError("out of order")
+
+
+mlflow.pyfunc.log_model(
+    name="model",
+    python_model=Broken(),
+    registered_model_name="broken",
+    signature=signature,
+    pip_requirements=["mlflow"],
+)
+"""
+
+FILLED_IN = {
+    "folder of the served rows": "rows",
+    "folder of the labels": "labels",
+    "id column of the labels": "id",
+    "label column": "y",
+    "id column": "id",
+    "time column": "at",
+    "column of the logged prediction": "score",
+    "column that says which version served the row": "version",
+}
+
+
+@pytest.fixture(scope="module")
+def registered(embedded: Embedded) -> Embedded:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SOMEBODY_ELSE],
+        env={**environment(), "MLFLOW_TRACKING_URI": embedded.uri, "MLFLOW_DISABLE_TELEMETRY": "true"},
+        cwd=embedded.home,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return embedded
+
+
+@pytest.fixture
+def adopt(registered: Embedded, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def run(*words: str) -> Result:
+        arguments = ["adopt", *words, "--home", str(registered.home)]
+        return CliRunner().invoke(app, arguments, env={"CTRAIN_ACTOR": "ann"})
+
+    return run
+
+
+def test_a_scikit_learn_champion_is_taken_over(adopt: Any, registry: MlflowRegistry, tmp_path: Path) -> None:
+    draft = tmp_path / "churn.yaml"
+    done = adopt("churn, eu", "--json", "--out", str(draft))
+    assert (done.exit_code, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    digest = registry.digest("churn, eu", Version("1"))
+    assert {key: told[key] for key in told.keys() - {"policy"}} == {
+        "model": "churn, eu",
+        "version": "1",
+        "digest": digest,
+        "flavour": "sklearn",
+        "output": "probability",
+        "task": "binary",
+        "features": {"numeric": ["dep hour", "yes"], "categorical": []},
+        "classes": ["0", "1"],
+    }
+    tags = registry.version("churn, eu", Version("1")).tags
+    assert (tags["ctrain.digest"], tags["ctrain.adopted_by"]) == (digest, "ann")
+    assert draft.read_text() == told["policy"]
+    assert_valid_when_filled_in(draft)
+
+
+def test_a_generic_model_is_taken_over_by_its_version(
+    adopt: Any, registry: MlflowRegistry, tmp_path: Path
+) -> None:
+    draft = tmp_path / "price.yaml"
+    done = adopt("price", "--version", "1", "--out", str(draft))
+    assert (done.exit_code, done.stderr) == (0, "")
+    digest = registry.digest("price", Version("1"))
+    assert done.stdout.startswith("price version 1 loads and predicts (pyfunc, value output)\n")
+    assert f"digest {digest} is on record" in done.stdout
+    assert registry.version("price", Version("1")).tags["ctrain.digest"] == digest
+    assert "task: regression" in draft.read_text()
+    assert_valid_when_filled_in(draft)
+
+
+def assert_valid_when_filled_in(draft: Path) -> None:
+    text = draft.read_text()
+    asked = set(re.findall(r"<([^>]+)>", text.partition("\n")[2]))
+    assert asked <= FILLED_IN.keys()
+    draft.write_text(re.sub(r"<([^>]+)>", lambda match: FILLED_IN.get(match[1], ""), text))
+    done = CliRunner().invoke(app, ["validate", str(draft), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["notices"] == [], "all of a draft can be run"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (
+            ("price",),
+            2,
+            "price: no version has the alias champion; name one with --version, or set the alias",
+        ),
+        (("price", "--version", "9"), 1, "the registry has no version 9 of price"),
+        (
+            ("broken", "--version", "1"),
+            1,
+            "broken version 1 cannot be taken over: RuntimeError: out of order",
+        ),
+    ],
+)
+def test_what_cannot_be_taken_over_is_said_and_nothing_recorded(
+    adopt: Any, registry: MlflowRegistry, words: tuple[str, ...], code: int, message: str
+) -> None:
+    done = adopt(*words)
+    assert done.exit_code == code
+    assert done.stderr.startswith(message)
+    assert "ctrain.digest" not in registry.version("broken", Version("1")).tags
+
+
+def test_a_file_is_never_overwritten(adopt: Any, tmp_path: Path) -> None:
+    draft = tmp_path / "price.yaml"
+    draft.write_text("mine")
+    done = adopt("broken", "--version", "1", "--out", str(draft))
+    assert (done.exit_code, done.stderr) == (2, f"{draft}: exists already; name another file with --out\n")
+    assert draft.read_text() == "mine"
