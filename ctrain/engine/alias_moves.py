@@ -100,6 +100,9 @@ def carry_out(
 
 
 def _take(watch: Watch, intent: AliasIntent, step: AliasStep) -> None:
+    """Write one alias, unless another daemon has taken over: its writes must not be undone by ours."""
+    with watch.store.write() as tx:
+        watch.fence(tx)
     model, aliases = watch.policy.model.name, watch.policy.model.aliases
     if step is AliasStep.SET_PREVIOUS:
         _point(watch, model, aliases.previous_champion, intent.new_previous)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ctrain.domain import Champion, Event, ModelVersion, Version
 from ctrain.engine.conditions import forget_conditions
 from ctrain.engine.matured import EPOCH_START
-from ctrain.errors import TransientError
+from ctrain.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -62,7 +62,7 @@ def sync_champion(watch: Watch) -> bool:
         _readable(watch)
         view.read_at = now_seconds
         return _record(watch, seen)
-    except TransientError as error:
+    except (TransientError, PermanentError) as error:
         _unreadable(watch, str(error))
         return False
 

@@ -48,6 +48,7 @@ class Observed:
 
 def observe(watch: Watch) -> Observed:
     """Judge every pane that the watermark has closed since the last commit."""
+    _show_or_hide(watch)
     if not watch.registry_view.readable:
         return Observed()
     with watch.store.read() as tx:
@@ -66,6 +67,19 @@ def observe(watch: Watch) -> Observed:
         return Observed(waiting=True)
     _commit(watch, sight, [first + pane * (index + 1) for index in range(panes)])
     return Observed(panes=panes, more=closed > panes)
+
+
+def _show_or_hide(watch: Watch) -> None:
+    """Let no monitor look healthy while the champion cannot be read, nor after a start be unknown."""
+    view = watch.registry_view
+    if view.readable != view.hidden:
+        return
+    view.hidden = not view.readable
+    with watch.store.read() as tx:
+        verdicts = tx.latest_verdicts(watch.name)
+    for verdict in verdicts:
+        unknown = replace(verdict, status=Status.INCONCLUSIVE)
+        show(watch, verdict if view.readable else unknown)
 
 
 def _next_pane(watch: Watch, state: IngestState) -> datetime | None:

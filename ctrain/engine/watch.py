@@ -40,6 +40,8 @@ class RegistryView:
     read_at: float | None = None
     """Real seconds of the last successful look; None: look now."""
     message: str = "the registry has not been read yet"
+    hidden: bool = True
+    """The gauges of the monitors do not show the newest verdicts."""
     trouble_told: bool = False
     """It is on record that the registry cannot be read."""
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ctrain.domain import Outcome, Status
+from ctrain.engine import ingest as reading
 from tests.support.world import HOUR, POLICY, START, World
 
 WATCHED = """\
@@ -199,6 +200,20 @@ def send_latecomers(world: World, hour: int) -> None:
     pq.write_table(pa.table(rows), world.folder / "rows" / f"late-{hour}.parquet")
     pq.write_table(pa.table({"id": ids, "y": [0.0] * 5}), world.folder / "labels" / f"late-{hour}.parquet")
     world.settle()
+
+
+def test_rows_wait_for_labels_that_have_not_been_read(
+    live: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "ROWS_PER_READ", 300)
+    monkeypatch.setattr(reading, "READS_PER_TICK", 1)
+
+    def behind_other_labels(world: World) -> None:
+        others = [f"of-somebody-else-{number}" for number in range(2000)]
+        pq.write_table(pa.table({"id": others, "y": [1.0] * 2000}), world.folder / "labels" / "0.parquet")
+        backlog(world)
+
+    assert given(fed(tmp_path / "world", behind_other_labels, KNOWN)) == given(live)
 
 
 def test_a_backlog_with_a_lasting_condition_starts_one_run(tmp_path: Path) -> None:
