@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 def trigger(
     policy: PolicyArgument,
-    reason: Reason = "asked for",
+    reason: Reason = "",
     param: Annotated[
         list[str] | None,
         typer.Option("--param", help="KEY=VALUE for this run's training function; repeatable."),

@@ -69,10 +69,15 @@ def show(
     from ctrain.domain import RunId
 
     detail = _queries(home).show(RunId(run))
+    folder = load_settings(home).runs_folder / run
+    place = str(folder) if folder.exists() else None
     if as_json:
-        print_json(detail.to_json())
+        print_json({**detail.to_json(), "folder": place})
         return
-    print_table(["", ""], _detail_rows(detail), title=detail.run.id)
+    rows = _detail_rows(detail)
+    if place is not None:
+        rows.append(["training log", f"{place}/attempt-*/train.log"])
+    print_table(["", ""], rows, title=detail.run.id)
     print_table(
         ["phase", "since", "lasted", "reason"],
         [[one.phase.value, _instant(one.since_at), _length(one.lasted), one.reason] for one in detail.phases],

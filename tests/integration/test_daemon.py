@@ -1,0 +1,240 @@
+"""The daemon around its loop: what it finds when it starts, and what it does for itself."""
+
+from __future__ import annotations
+
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ctrain.app.daemon import Daemon
+from ctrain.app.lease import LEASE, Lease
+from ctrain.app.ticks import Rhythm, TickLoop
+from ctrain.app.wiring import Shell
+from ctrain.clocks import RealTimer
+from ctrain.domain import Phase, PolicyName, Request, RequestKind, Run, RunId, TriggerName, Version
+from ctrain.errors import StateConflict
+from ctrain.policy.files import load_policy
+from ctrain.policy.loaded import LoadedPolicy
+from ctrain.rows import ParquetRowLogs
+from ctrain.rows.workspace import FolderWorkspace
+from ctrain.settings import Settings
+from ctrain.sources import FileSources
+from ctrain.telemetry import PrometheusTelemetry
+from tests.support.fakes import FakeClock, QuietTelemetry
+from tests.support.ports import free_port
+from tests.support.world import POLICY, START, World, slope_model
+from tests.waiting import wait_until
+
+VIEWS = PolicyName("views")
+OTHER = POLICY.replace("policy: clicks", "policy: views").replace("name: clicks", "name: views")
+
+
+class Heard:
+    """A log that is kept."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, object]]] = []
+
+    def log(self, event: str, **fields: object) -> None:
+        self.events.append((event, fields))
+
+    def names(self) -> list[str]:
+        return [event for event, _ in self.events]
+
+
+class House:
+    """A world in the hands of the real daemon; its registry and its children are fakes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.world = World(folder)
+        self.policies = folder / "policies"
+        self.policies.mkdir()
+        self.heard = Heard()
+        self.telemetry = PrometheusTelemetry(self.heard, "0")  # type: ignore[arg-type]  # it only logs
+        self.listen = f"127.0.0.1:{free_port()}"
+        self.timer = RealTimer()
+        self.errors: list[StateConflict] = []
+        home = folder / "home"
+        self.settings = Settings(
+            home=home,
+            database_url=f"sqlite:///{home / 'state.db'}",
+            tracking_uri=None,
+            tick=timedelta(milliseconds=50),
+            registry_poll=timedelta(milliseconds=50),
+            lease=timedelta(seconds=3),
+        )
+
+    def shell(self) -> Shell:
+        world = self.world
+        return Shell(
+            settings=self.settings,
+            store=world.store,
+            registry=world.registry,
+            launcher=world.launcher,
+            scorer=world.scorer,
+            workspace=FolderWorkspace(self.settings.runs_folder),
+            row_logs=ParquetRowLogs(self.settings.rows_folder, world.store),
+            sources=FileSources(),
+            telemetry=self.telemetry,
+            clock=world.clock,
+            timer=self.timer,
+        )
+
+    def loaded(self, text: str, name: str) -> LoadedPolicy:
+        (self.policies / name).write_text(text)
+        return load_policy(self.policies / name, {})
+
+    @contextmanager
+    def daemon(self, *fleet: LoadedPolicy) -> Iterator[Daemon]:
+        daemon = Daemon(self.shell(), fleet, [self.policies], self.listen, self.telemetry)
+
+        def run() -> None:
+            try:
+                daemon.run()
+            except StateConflict as error:
+                self.errors.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            wait_until(lambda: "started" in self.heard.names() or self.errors, 20, "the daemon has started")
+            yield daemon
+        finally:
+            daemon.stop()
+            thread.join(20)
+            assert not thread.is_alive()
+
+    def leave_run(self, phase: Phase) -> RunId:
+        """A run as a daemon left it that was killed; its policy has no file any more."""
+        registry, loaded = self.world.registry, self.world.watch.loaded
+        first = registry.register(slope_model(2.0), {})
+        second = registry.register(slope_model(-2.0), {})
+        registry.aliases.update(champion=second, previous_champion=first)
+        run = Run(
+            id=RunId("clicks-1"),
+            policy=self.world.name,
+            phase=phase,
+            trigger=TriggerName("degraded"),
+            reason="brier BREACHED",
+            actor="ctrain",
+            policy_hash=loaded.hash,
+            policy_text=loaded.text,
+            policy_path=str(loaded.path),
+            created_at=START,
+            phase_since=START,
+            champion_version=Version(first),
+            challenger_version=Version(second),
+        )
+        with self.world.store.write() as tx:
+            identity = {"model": "clicks", "task": "binary", "id": "id", "event_time": "at"}
+            tx.save_policy(self.world.name, loaded.hash, str(loaded.path), identity, START)
+            tx.create_run(run)
+        return run.id
+
+    def phase_of(self, run_id: RunId) -> Phase:
+        with self.world.store.read() as tx:
+            run = tx.run(run_id)
+        assert run is not None
+        return run.phase
+
+    def open_requests(self, policy: PolicyName) -> list[Request]:
+        with self.world.store.read() as tx:
+            return tx.open_requests(policy)
+
+    def metrics(self) -> str:
+        with urllib.request.urlopen(f"http://{self.listen}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("left", "end"), [(Phase.ROLLING_BACK, Phase.ROLLED_BACK), (Phase.SHADOWING, Phase.CANCELLED)]
+)
+def test_a_run_whose_policy_has_no_file_is_brought_to_an_end(house: House, left: Phase, end: Phase) -> None:
+    run_id = house.leave_run(left)
+    with house.daemon(house.loaded(OTHER, "views.yaml")):
+        wait_until(lambda: house.phase_of(run_id) is end, 20, f"the run is {end}")
+        wait_until(lambda: "policy_removed" in house.heard.names(), 20, "its policy is let go")
+        wait_until(lambda: 'policy="views"' in house.metrics(), 20, "the other policy ticks")
+        assert 'policy="clicks"' not in house.metrics()
+    champion = "1" if end is Phase.ROLLED_BACK else "2"
+    assert house.world.registry.aliases["champion"] == champion
+    assert [one.id for one in house.world.runs()] == [run_id], "no trigger fired for it any more"
+
+
+def test_a_snapshot_that_cannot_be_used_does_not_stop_the_other_policies(house: House) -> None:
+    run_id = house.leave_run(Phase.PROBATION)
+    with house.world.store.write() as tx:
+        run = tx.run(run_id)
+        assert run is not None
+        tx.save_run(replace(run, policy_text="version: 2"), expected=Phase.PROBATION)
+    with house.daemon(house.loaded(OTHER, "views.yaml")):
+        wait_until(lambda: 'policy="views"' in house.metrics(), 20, "the other policy ticks")
+    (fields,) = [fields for event, fields in house.heard.events if event == "snapshot_unreadable"]
+    assert (fields["run"], fields["phase"]) == (run_id, "PROBATION")
+
+
+def test_a_daemon_that_was_overtaken_stops_and_says_by_whom(house: House) -> None:
+    """As after a long sleep of the machine."""
+    with house.daemon(house.loaded(OTHER, "views.yaml")):
+        later = house.timer.now() + timedelta(minutes=5)
+        with house.world.store.write() as tx:
+            assert tx.acquire_lease(LEASE, "the other one", later, timedelta(hours=1)) is not None
+        wait_until(lambda: house.errors, 20, "the overtaken daemon stops")
+    (error,) = house.errors
+    assert str(error) == "another daemon (the other one) has taken over this database"
+    with house.world.store.read() as tx:
+        assert tx.lease_holder(LEASE, house.timer.now()) == "the other one"
+
+
+def test_a_lease_that_ran_out_is_won_again_under_a_new_token(house: House) -> None:
+    with house.daemon(house.loaded(OTHER, "views.yaml")):
+        with house.world.store.write() as tx:
+            holder = tx.lease_holder(LEASE, house.timer.now())
+            assert holder is not None
+            tx.release_lease(LEASE, holder)
+        wait_until(lambda: "lease_won_again" in house.heard.names(), 20, "the lease is won again")
+        with house.world.store.write() as tx:
+            tx.add_request(Request(0, VIEWS, RequestKind.ROLLBACK, "ann", START, {}))
+        wait_until(lambda: not house.open_requests(VIEWS), 20, "a tick writes under the new token")
+    (fields,) = [fields for event, fields in house.heard.events if event == "lease_won_again"]
+    assert fields["token"] == 2
+
+
+def test_what_a_daemon_does_for_itself_goes_on_after_a_fault(tmp_path: Path) -> None:
+    telemetry = QuietTelemetry()
+    rhythm = Rhythm(tick=timedelta(hours=1), lease=timedelta(hours=1))
+    loop = TickLoop({}, FakeClock(), RealTimer(), telemetry, rhythm)
+    calls: list[int] = []
+
+    def fail() -> None:
+        calls.append(1)
+        raise StateConflict("the database is locked")
+
+    loop.start()
+    loop.every(timedelta(milliseconds=20), fail)
+    wait_until(lambda: len(calls) > 2, 20, "three calls")
+    loop.stop()
+    (event, fields), *_ = telemetry.logged
+    assert (event, fields["message"]) == ("upkeep_failed", "the database is locked")
+
+
+def test_a_lease_is_kept_released_and_refused(house: House) -> None:
+    store, timer = house.world.store, house.timer
+    one, other = (Lease(store, timer, timedelta(minutes=1), name) for name in ("one", "other"))
+    assert (one.acquire(), other.acquire(), one.acquire()) == (1, None, 1)
+    assert (one.other(), other.other()) == (None, "one")
+    other.release()
+    assert other.acquire() is None
+    one.release()
+    assert (other.acquire(), one.acquire()) == (2, None)
