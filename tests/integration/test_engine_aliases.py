@@ -204,7 +204,7 @@ def test_nothing_is_decided_while_the_registry_is_away_and_all_goes_on_after(
         assert world.runs() == []
         assert Suppression.CHAMPION_UNREADABLE in {one.suppression for one in world.decisions()}
         ask_to_train(world)
-    world.live(72, step=6)
+    world.live(72, step=12)
     assert last_run(world).phase is Phase.ACCEPTED, last_run(world).outcome_reason
     assert world.registry.aliases == {"champion": CHALLENGER, "previous_champion": CHAMPION}
 

@@ -77,7 +77,7 @@ def ask(world: World, kind: RequestKind, **arguments: object) -> None:
 
 
 LEGS = {
-    "from the trigger to the shadow": Leg("watched", train_now, Phase.SHADOWING),
+    "from the trigger to the shadow": Leg("watched", train_now, Phase.SHADOWING, skipped=7),
     "from the shadow to probation": Leg("compared", one_more_hour, Phase.PROBATION),
     "acceptance": Leg("proven", one_more_hour, Phase.ACCEPTED, skipped=8),
     "rollback on probation": Leg("probation", cancel, Phase.ROLLED_BACK),

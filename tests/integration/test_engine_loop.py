@@ -11,17 +11,18 @@ from ctrain.domain import Phase, Request, RequestKind, Suppression, Version
 from tests.support.world import World
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
-
-
-@pytest.fixture
-def served(world: World) -> World:
+@pytest.fixture(scope="module")
+def first_champion(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A world with a first champion that is right."""
-    world.live(48, step=6)
+    world = World(tmp_path_factory.mktemp("first"), rows_per_hour=30)
+    world.live(48, step=24)
     world.ask(RequestKind.TRIGGER, reason="first model")
     return world
+
+
+@pytest.fixture
+def served(first_champion: World, tmp_path: Path) -> World:
+    return first_champion.branch(tmp_path / "world")
 
 
 def test_first_champion_skips_shadow_and_probation(served: World) -> None:
@@ -38,9 +39,9 @@ def test_first_champion_skips_shadow_and_probation(served: World) -> None:
 
 
 def test_degraded_model_is_replaced_and_accepted(served: World) -> None:
-    served.live(24, step=6)
+    served.live(24, step=24)
     served.slope = -2.0
-    served.live(24 * 8, step=6)
+    served.live(24 * 8, step=12)
     first, *later = served.runs()
     accepted = [run for run in later if run.phase is Phase.ACCEPTED]
     assert len(accepted) == 1, [run.outcome_reason for run in later]
@@ -52,7 +53,7 @@ def test_degraded_model_is_replaced_and_accepted(served: World) -> None:
 
 
 def test_worse_challenger_is_rejected_by_the_gates(served: World) -> None:
-    served.live(24, step=6)
+    served.live(24, step=24)
     served.ask(RequestKind.TRIGGER, reason="try a bad one", params={"slope": 0.05})
     served.live(6)
     run = served.runs()[-1]
@@ -62,7 +63,7 @@ def test_worse_challenger_is_rejected_by_the_gates(served: World) -> None:
 
 
 def test_champion_that_goes_wrong_on_probation_is_rolled_back(served: World) -> None:
-    served.live(24, step=6)
+    served.live(24, step=24)
     answer = served.ask(RequestKind.TRIGGER, reason="good for now", params={"slope": 2.1})
     assert answer.answer == "done: run clicks-2 started"
     while served.runs()[-1].phase is not Phase.PROBATION:
@@ -78,9 +79,9 @@ def test_champion_that_goes_wrong_on_probation_is_rolled_back(served: World) -> 
 
 
 def test_manual_rollback_returns_to_the_previous_champion(served: World) -> None:
-    served.live(24, step=6)
+    served.live(24, step=24)
     served.slope = -2.0
-    served.live(24 * 8, step=6)
+    served.live(24 * 8, step=12)
     champion = served.registry.aliases["champion"]
     answer = served.ask(RequestKind.ROLLBACK, reason="customers complain")
     assert answer.answer == f"done: version 1 is the champion again instead of {champion}: customers complain"
@@ -88,7 +89,7 @@ def test_manual_rollback_returns_to_the_previous_champion(served: World) -> None
 
 
 def test_failed_training_is_tried_again_and_then_fails(served: World) -> None:
-    served.live(24, step=6)
+    served.live(24, step=24)
     served.ask(RequestKind.TRIGGER, reason="broken", params={"fail": True})
     run = served.runs()[-1]
     assert run.phase is Phase.FAILED
@@ -97,7 +98,7 @@ def test_failed_training_is_tried_again_and_then_fails(served: World) -> None:
 
 
 def test_a_trigger_during_a_run_is_suppressed(served: World) -> None:
-    served.live(24, step=6)
+    served.live(24, step=24)
     served.launcher.busy = True
     with served.store.write() as tx:
         tx.add_request(Request(0, served.name, RequestKind.TRIGGER, "ada", served.clock.now(), {}))

@@ -144,6 +144,7 @@ class World:
         (self.folder / "labels").mkdir(exist_ok=True)
         (self.folder / "clicks.yaml").write_text(self.policy_text)
         self.launcher = FakeLauncher(self.registry, self.train)
+        self._open_store()
         self.open()
 
     def branch(self, folder: Path) -> World:
@@ -157,8 +158,15 @@ class World:
             state
         )
         twin.listener = None
+        twin._open_store()
         twin.open()
         return twin
+
+    def _open_store(self) -> None:
+        """Once for every world: it holds nothing but statements that it need not compile again."""
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        self.store = open_store(f"sqlite:///{home / 'state.db'}")
 
     def edit(self, policy_text: str) -> None:
         """Change the policy's file, and start anew with it."""
@@ -169,8 +177,6 @@ class World:
     def open(self) -> None:
         """Start the engine's side anew, as after a crash: only files and the database remain."""
         home = self.folder / "home"
-        home.mkdir(exist_ok=True)
-        self.store = open_store(f"sqlite:///{home / 'state.db'}")
         self.scorer = FakeScorer(self.registry)
         path = self.folder / "clicks.yaml"
         loaded = replace(_parsed(path.read_text()), path=path)
@@ -214,6 +220,13 @@ class World:
         """Production serves ``hours`` more hours; each hour's labels land an hour after it."""
         for _ in range(hours):
             self.put_rows(self.produce())
+
+    def land_together(self, hours: int) -> None:
+        """Production serves ``hours`` more hours; rows and labels, but for the last, land in one file."""
+        produced = [self.produce() for _ in range(hours)]
+        labels = pa.concat_tables([table for _, table in self.pending[:-1]])
+        self.pending = [(produced[0].hour, labels), self.pending[-1]]
+        self.put_rows(Produced(produced[-1].hour, pa.concat_tables([one.rows for one in produced])))
 
     def produce(self) -> Produced:
         """Serve an hour whose rows have not landed yet; its labels land when later rows do."""
