@@ -80,7 +80,10 @@ def show(
     print_table(["", ""], rows, title=detail.run.id)
     print_table(
         ["phase", "since", "lasted", "reason"],
-        [[one.phase.value, _instant(one.since_at), _length(one.lasted), one.reason] for one in detail.phases],
+        [
+            [one.phase.value, _instant(one.since_at), _length(one.lasted), _first_line(one.reason)]
+            for one in detail.phases
+        ],
     )
     gates = detail.evaluation.get("gates", {}).get("results", [])
     if gates:
@@ -193,7 +196,7 @@ def _run_row(run: RunNow) -> list[Any]:
         _instant(run.ended_at),
         run.champion_version,
         run.challenger_version,
-        run.outcome_reason,
+        _first_line(run.outcome_reason),
     ]
 
 
@@ -247,6 +250,11 @@ def _limit_lines(limits: LimitsLeft) -> list[str]:
 
 def _instant(at: datetime | None) -> str:
     return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
+
+
+def _first_line(text: str) -> str:
+    """Without the traceback that may follow."""
+    return text.partition("\n")[0]
 
 
 def _length(length: timedelta | None) -> str:
