@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 CUT_OFF_TAG = "ctrain.cut_off"
+CHAMPION_EVENTS = frozenset({"champion_found", "champion_changed_outside", "promoted", "rolled_back"})
+EVENTS_LOOKED_AT = 10_000
 READABLE, UNREADABLE = "registry_readable", "registry_unreadable"
 RECENT_EVENTS = 200
 
@@ -114,7 +116,8 @@ def _record(watch: Watch, seen: Version | None) -> bool:
             return False
     if seen == (known.version if known else None):
         return False
-    champion = None if seen is None else _newcomer(watch, seen, first_sight=known is None)
+    first_sight = known is None and not _had_one_before(watch)
+    champion = None if seen is None else _newcomer(watch, seen, first_sight=first_sight)
     if known is None:
         kind, message = "champion_found", f"the champion alias names {_name(seen)}; ctrain did not promote it"
     else:
@@ -128,6 +131,12 @@ def _record(watch: Watch, seen: Version | None) -> bool:
         watch.telemetry.count("registry_divergence_total", policy=watch.name)
     watch.telemetry.log(kind, policy=watch.name, version=seen)
     return True
+
+
+def _had_one_before(watch: Watch) -> bool:
+    """True when there was a champion once, and then none for a while."""
+    with watch.store.read() as tx:
+        return any(event.kind in CHAMPION_EVENTS for event in tx.events(watch.name, limit=EVENTS_LOOKED_AT))
 
 
 def _name(version: Version | None) -> str:

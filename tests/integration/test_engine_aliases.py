@@ -10,7 +10,7 @@ import pytest
 
 from ctrain.domain import ModelVersion, Phase, RequestKind, Suppression, Version
 from ctrain.errors import TransientError
-from tests.support.stories import CHALLENGER, CHAMPION, Story, ask_to_train, endure, last_run
+from tests.support.stories import CHALLENGER, CHAMPION, TRAINED_UNTIL, Story, ask_to_train, endure, last_run
 from tests.support.world import World, slope_model
 
 FOREIGN = Version("99")
@@ -151,6 +151,22 @@ def test_a_champion_that_changes_at_the_last_moment_is_not_accepted(story: Story
     world.settle()
     world.watch.registry_poll_seconds = 0.0
     assert_superseded(world, CHAMPION, [CHALLENGER])
+
+
+def test_a_champion_that_comes_back_serves_from_then_on(story: Story, tmp_path: Path) -> None:
+    world = story.at("watched", tmp_path)
+    world.registry.aliases.clear()
+    world.settle()
+    with world.store.read() as tx:
+        assert tx.champion(world.name) is None
+    world.live(2)
+    world.registry.aliases["champion"] = CHAMPION
+    world.settle()
+    with world.store.read() as tx:
+        champion = tx.champion(world.name)
+    assert champion is not None
+    assert champion.since_at == world.clock.now()
+    assert champion.cut_off_at == TRAINED_UNTIL
 
 
 ROLLBACK = {
