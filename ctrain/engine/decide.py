@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 RUNS_REMEMBERED = 100
 LIMITS_LOOKED_AT_EVERY = timedelta(minutes=1)
-"""How often a condition that is met and was suppressed is looked at again, without news."""
+"""How often a trigger that was suppressed is looked at again, without news: a limit may have passed."""
 
 
 def decide(watch: Watch) -> bool:
@@ -81,7 +81,7 @@ def _mark(watch: Watch, tx: Transaction, now: datetime) -> tuple[object, ...]:
         tuple(sorted((name, due.at) for name, due in _due(watch, tx, now).items())),
         watch.registry_view.readable,
         met,
-        floor_to(now, LIMITS_LOOKED_AT_EVERY) if met and run is None else None,
+        floor_to(now, LIMITS_LOOKED_AT_EVERY) if watch.suppressed and run is None else None,
     )
 
 
@@ -110,6 +110,7 @@ def decide_in(watch: Watch, tx: Transaction) -> bool:
     for name, one in due.items():
         tx.claim_occurrence(watch.name, name, one.at)
     _answer(tx, requests, decisions, started)
+    watch.suppressed = any(one.outcome is Outcome.SUPPRESSED for one in decisions[len(requests) :])
     return started is not None
 
 

@@ -75,6 +75,8 @@ class Watch:
     """What the last decisions were made on; nothing is decided twice on the same facts."""
     redact: Callable[[str], str] = str
     """Takes the secrets of the environment out of what goes on record."""
+    suppressed: bool = True
+    """The last decisions suppressed a trigger; after a start nobody knows."""
     retry_at: dict[str, float] = field(default_factory=dict)
     """Real seconds before which a failed attempt is not repeated."""
     references: dict[Version, Reference] = field(default_factory=dict)

@@ -128,6 +128,17 @@ def test_a_limit_that_has_passed_suppresses_no_more(poor: World, tmp_path: Path,
     assert (Outcome.FIRED, None) in decided(world)
 
 
+def test_a_limit_passes_by_the_clock_alone(poor: World, tmp_path: Path) -> None:
+    volume = with_triggers("{volume: {new_labels: 100}}")
+    world = at_work(poor, tmp_path, with_limits("{cooldown: 3d}", volume))
+    remember(world, Phase.REJECTED, ago=DAY)
+    world.live(1)
+    assert decided(world, "volume") == [(Outcome.SUPPRESSED, Suppression.COOLDOWN)]
+    world.clock.advance(2 * DAY)
+    world.settle()
+    assert [run.trigger for run in world.runs()] == ["degraded", "volume"]
+
+
 def test_too_few_rows_to_train_on_suppress(poor: World, tmp_path: Path) -> None:
     world = at_work(poor, tmp_path, POOR_IS_BAD.replace("{last: 36h}", "{last: 3h}"))
     world.live(6)
