@@ -10,8 +10,9 @@ import pytest
 
 from ctrain.domain import ModelVersion, Phase, RequestKind, Suppression, Version
 from ctrain.errors import TransientError
+from tests.support.slopes import slope_model
 from tests.support.stories import CHALLENGER, CHAMPION, TRAINED_UNTIL, Story, ask_to_train, endure, last_run
-from tests.support.world import World, slope_model
+from tests.support.world import World
 
 FOREIGN = Version("99")
 Moment = tuple[str, str, tuple[str, ...]]
