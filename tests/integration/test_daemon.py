@@ -28,7 +28,8 @@ from ctrain.sources import FileSources
 from ctrain.telemetry import PrometheusTelemetry
 from tests.support.fakes import FakeClock, QuietTelemetry
 from tests.support.ports import free_port
-from tests.support.world import POLICY, START, World, slope_model
+from tests.support.slopes import slope_model
+from tests.support.world import POLICY, START, World
 from tests.waiting import wait_until
 
 VIEWS = PolicyName("views")
