@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -74,13 +75,20 @@ class TickLoop:
     def start(self) -> None:
         """Give every policy its first tick now."""
         from apscheduler.executors.pool import ThreadPoolExecutor
+        from apscheduler.jobstores.base import JobLookupError
         from apscheduler.schedulers.background import BackgroundScheduler
+
+        class Ticker(BackgroundScheduler):  # type: ignore[misc]  # apscheduler has no types
+            def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
+                """Remove a job; a scheduler that was stopped in the middle of a look has none left."""
+                with suppress(JobLookupError):
+                    super().remove_job(job_id, jobstore)
 
         self._pools = {
             "default": ThreadPoolExecutor(TICK_THREADS),
             "upkeep": ThreadPoolExecutor(UPKEEP_THREADS),
         }
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = Ticker(
             executors=self._pools,
             # A tick schedules its successor while it, and maybe its predecessor, still count as running;
             # a job above the maximum would be dropped, and with it all ticks after it.
