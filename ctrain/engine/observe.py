@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import IngestState, Json, MonitorName, Status, TriggerName, Verdict
-from ctrain.engine.assess import assess
+from ctrain.engine.assess import WITH_MEMORY, assess
 from ctrain.engine.conditions import (
     clock_conditions,
     load_states,
@@ -25,7 +25,7 @@ from ctrain.engine.matured import ceil_to, floor_to
 from ctrain.engine.panes import first_row_at
 from ctrain.engine.sight import Sight, look
 from ctrain.monitors.freshness import assess_freshness
-from ctrain.policy.monitors import ChangeMonitor, FreshnessMonitor
+from ctrain.policy.monitors import FreshnessMonitor
 from ctrain.triggers.conditions import fold_condition
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PANES_PER_TICK = 48
 
-Detectors = dict[MonitorName, Json | None]
+Memories = dict[MonitorName, Json | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +106,12 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
         for start, profile in sight.fresh.items():
             tx.save_pane(watch.name, grid, start, profile.to_bytes(), profile.rows)
         statuses = _fresh_statuses(watch, tx)
-        detectors = _load_detectors(watch, tx, sight)
+        memories = _load_memories(watch, tx, sight)
         conditions = pane_conditions(watch.policy)
         states = load_states(watch, tx, conditions)
         decided = frozenset[TriggerName]()
         for end in ends:
-            verdicts = _judge_pane(watch, tx, sight, end, detectors)
+            verdicts = _judge_pane(watch, tx, sight, end, memories)
             statuses.update({verdict.monitor: verdict.status for verdict in verdicts})
             for name, condition in conditions.items():
                 states[name] = fold_condition(condition, statuses, states[name], end)
@@ -121,7 +121,7 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
                 save_states(watch, tx, states)
                 decide_in(watch, tx)
         save_states(watch, tx, states)
-        _save_detectors(watch, tx, sight, detectors)
+        _save_memories(watch, tx, sight, memories)
         tx.save_ingest_state(watch.name, replace(tx.ingest_state(watch.name), next_pane_at=ends[-1]))
     for verdict in verdicts:
         show(watch, verdict)
@@ -135,33 +135,33 @@ def _fresh_statuses(watch: Watch, tx: Transaction) -> dict[MonitorName, Status]:
     return {name: one.status for name in names for one in tx.verdicts(watch.name, name, limit=1)}
 
 
-def _load_detectors(watch: Watch, tx: Transaction, sight: Sight) -> Detectors:
-    """The state of every change detector for the champion in force."""
+def _load_memories(watch: Watch, tx: Transaction, sight: Sight) -> Memories:
+    """What the monitors remember of the champion in force."""
     if sight.champion is None:
         return {}
     version = sight.champion.version
-    names = [MonitorName(key) for key, one in watch.policy.monitors.items() if isinstance(one, ChangeMonitor)]
+    names = [MonitorName(key) for key, one in watch.policy.monitors.items() if isinstance(one, WITH_MEMORY)]
     return {name: tx.detector(watch.name, name, version) for name in names}
 
 
-def _save_detectors(watch: Watch, tx: Transaction, sight: Sight, detectors: Detectors) -> None:
-    for name, state in detectors.items():
+def _save_memories(watch: Watch, tx: Transaction, sight: Sight, memories: Memories) -> None:
+    for name, state in memories.items():
         if sight.champion is not None and state is not None:
             tx.save_detector(watch.name, name, sight.champion.version, state)
 
 
 def _judge_pane(
-    watch: Watch, tx: Transaction, sight: Sight, as_of: datetime, detectors: Detectors
+    watch: Watch, tx: Transaction, sight: Sight, as_of: datetime, memories: Memories
 ) -> list[Verdict]:
     verdicts = []
     for key, monitor in watch.policy.monitors.items():
         name = MonitorName(key)
-        assessed = assess(watch, sight, name, monitor, as_of, detectors.get(name))
+        assessed = assess(watch, sight, name, monitor, as_of, memories.get(name))
         if assessed is None:
             continue
         tx.record_verdict(watch.name, watch.loaded.hash, assessed.verdict)
-        if assessed.detector is not None:
-            detectors[name] = assessed.detector
+        if assessed.memory is not None:
+            memories[name] = assessed.memory
         verdicts.append(assessed.verdict)
     return verdicts
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from ctrain.domain import Task
 from ctrain.policy.models import (
+    Features,
     FromChampion,
     GroupGate,
     Policy,
     ServingGate,
     SinceChange,
 )
-from ctrain.policy.monitors import ChangeMonitor, DriftMonitor, Monitor
+from ctrain.policy.monitors import BySegment, ChangeMonitor, DriftMonitor, Monitor
 
 
 def unavailable_parts(policy: Policy) -> list[str]:
@@ -25,6 +26,7 @@ def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
         yield "model.task", "the task multiclass"
     if not isinstance(policy.reference, FromChampion):
         yield "reference", "a reference other than {from: champion}"
+    yield from _data_parts(policy.data.features)
     for name, monitor in policy.monitors.items():
         for key, part in _monitor_parts(monitor, policy.data.prediction):
             yield f"monitors.{name}.{key}", part
@@ -38,18 +40,33 @@ def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
     yield from _serving_parts(policy)
 
 
+def _data_parts(features: Features) -> Iterator[tuple[str, str]]:
+    for kind in ("boolean", "date", "text"):
+        if getattr(features, kind):
+            yield f"data.features.{kind}", f"a {kind} feature"
+
+
 def _monitor_parts(monitor: Monitor, prediction: str | None) -> Iterator[tuple[str, str]]:
-    if monitor.type in ("quality", "prometheus"):
+    if monitor.type in ("quality", "prometheus", "domain_classifier", "estimated_performance"):
         yield "type", f"the monitor type {monitor.type}"
-    if isinstance(monitor, DriftMonitor) and monitor.test != "ks":
-        yield "test", f"the test {monitor.test}"
-    if isinstance(monitor, DriftMonitor) and prediction in (monitor.columns or ()):
-        yield "columns", "drift of the prediction"
+    if isinstance(monitor, BySegment) and monitor.by is not None:
+        yield "by", "a monitor by segment"
+    if isinstance(monitor, DriftMonitor):
+        yield from _drift_parts(monitor, prediction)
     if isinstance(monitor, ChangeMonitor):
         if monitor.detector != "page_hinkley":
             yield "detector", f"the detector {monitor.detector}"
         if monitor.on != "loss":
-            yield "on", f"a change detector on the {monitor.on}"
+            yield "on", "a change detector on anything but the loss"
+
+
+def _drift_parts(monitor: DriftMonitor, prediction: str | None) -> Iterator[tuple[str, str]]:
+    if monitor.weight_by is not None:
+        yield "weight_by", "weighting by importance"
+    if monitor.test != "ks":
+        yield "test", f"the test {monitor.test}"
+    if prediction in (monitor.columns or ()):
+        yield "columns", "drift of the prediction"
 
 
 def _limit_parts(policy: Policy) -> Iterator[tuple[str, str]]:

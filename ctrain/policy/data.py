@@ -40,12 +40,16 @@ class ModelSpec(Frozen):
 
 
 class FilesSource(Frozen):
-    """Parquet files that are added to a directory or match a glob."""
+    """Files that are added to a directory or match a glob; rows may be appended to CSV and JSON lines."""
 
     type: Literal["files"]
     """Kind of source."""
     path: Text
     """Directory or glob, relative to the folder of the policy file."""
+    format: Literal["auto", "parquet", "csv", "jsonl"] = "auto"
+    """What the files hold; ``auto`` goes by their names (.parquet, .csv, .jsonl, .ndjson; .gz, .zst)."""
+    types: dict[Text, Literal["number", "text", "boolean", "instant"]] = Field(default_factory=dict)
+    """Types of columns of CSV and JSON lines; others are inferred from the first file, then fixed."""
 
 
 class LabelsSpec(Frozen):
@@ -78,14 +82,20 @@ class Features(Frozen):
     """Columns that the model is fitted on."""
 
     numeric: tuple[Text, ...] = ()
-    """Numbers and booleans."""
+    """Numbers."""
     categorical: tuple[Text, ...] = ()
     """Categories, as text."""
+    boolean: tuple[Text, ...] = ()
+    """True or false; the model gets 1 and 0."""
+    date: tuple[Text, ...] = ()
+    """Dates and instants; the model gets days since 1970-01-01."""
+    text: tuple[Text, ...] = ()
+    """Free text; drift is watched by its length and other statistics that need no language."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Numeric features, then categorical ones."""
-        return (*self.numeric, *self.categorical)
+        """Numeric features, then categorical, boolean, date and text ones."""
+        return (*self.numeric, *self.categorical, *self.boolean, *self.date, *self.text)
 
 
 class DataSpec(Frozen):

@@ -139,19 +139,19 @@ def matches(pattern: str, expected: str) -> tuple[AfterValidator, WithJsonSchema
     return AfterValidator(check), WithJsonSchema({"type": "string", "pattern": pattern})
 
 
-def variant_by_key(key_of: dict[str, str]) -> Discriminator:
+def variant_by_key(key_of: dict[str, str], text: str | None = None) -> Discriminator:
     """Return a discriminator that picks the variant whose own key is present.
 
     ``key_of`` maps keys to tags, a tag being the variant's class name in brackets, which no path in
     a YAML file contains. The earliest key wins when several are present, so that the others are
-    reported as unknown keys of that variant.
+    reported as unknown keys of that variant. ``text`` is the tag of the variant that is no mapping.
     """
 
     def choose(value: Any) -> str | None:
         if isinstance(value, Frozen):
             return f"<{type(value).__name__}>"
         if not isinstance(value, dict):
-            return None
+            return text
         return next((tag for key, tag in key_of.items() if key in value), None)
 
     return Discriminator(

@@ -38,13 +38,26 @@ class ObservationTables(Protocol):
     """Pane profiles, references, detector states: keyed by model version and grid."""
 
     def save_pane(
-        self, policy: PolicyName, grid: str, start: datetime, profile: bytes, rows: int
-    ) -> None: ...
+        self, policy: PolicyName, grid: str, start: datetime, profile: bytes, rows: int, level: int = 0
+    ) -> None:
+        """Keep the profile of 2^level panes."""
 
-    def panes(self, policy: PolicyName, grid: str, start: datetime, end: datetime) -> dict[datetime, bytes]:
-        """Profiles of panes that start in ``[start, end)``, by their start."""
+    def panes(
+        self, policy: PolicyName, grid: str, start: datetime, end: datetime, level: int = 0
+    ) -> dict[datetime, bytes]:
+        """Profiles of a level that start in ``[start, end)``, by their start."""
+
+    def pane_rows(self, policy: PolicyName, grid: str, start: datetime, end: datetime) -> dict[datetime, int]:
+        """Rows of the panes that start in ``[start, end)``, by their start."""
 
     def drop_panes(self, policy: PolicyName, before: datetime) -> int: ...
+
+    def save_arrivals(self, policy: PolicyName, counts: Mapping[datetime, Json]) -> None:
+        """Replace what is known of how the rows of panes arrived: repeated ids, values of a wrong type..."""
+
+    def arrivals(self, policy: PolicyName, start: datetime, end: datetime) -> dict[datetime, Json]: ...
+
+    def drop_arrivals(self, policy: PolicyName, before: datetime) -> int: ...
 
     def prune(self, policy: PolicyName, before: datetime) -> Mapping[str, int]:
         """Delete verdicts and comparison points older than ``before``; return rows deleted by table.

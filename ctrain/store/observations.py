@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Column, RowMapping, select
 
 from ctrain.domain import Json, MonitorName, PolicyName, TriggerName, TriggerState, Version
 from ctrain.store import schema
@@ -14,26 +16,67 @@ from ctrain.store.access import TableAccess, values_of
 class ObservationAccess(TableAccess):
     """Implements ``ports.ObservationTables``, apart from verdicts."""
 
-    def save_pane(self, policy: PolicyName, grid: str, start: datetime, profile: bytes, rows: int) -> None:
-        """Keep the profile of the pane on this grid; one that was kept before is replaced."""
-        values = {"policy": policy, "grid": grid, "start": start, "profile": profile, "rows": rows}
-        self._put(schema.panes, values)
+    def save_pane(
+        self, policy: PolicyName, grid: str, start: datetime, profile: bytes, rows: int, level: int = 0
+    ) -> None:
+        """Keep the profile of 2^level panes on this grid; one that was kept before is replaced."""
+        key = {"policy": policy, "grid": grid, "level": level, "start": start}
+        self._put(schema.panes, {**key, "profile": profile, "rows": rows})
 
-    def panes(self, policy: PolicyName, grid: str, start: datetime, end: datetime) -> dict[datetime, bytes]:
-        """Profiles of panes that start in ``[start, end)``, by their start, in order."""
+    def panes(
+        self, policy: PolicyName, grid: str, start: datetime, end: datetime, level: int = 0
+    ) -> dict[datetime, bytes]:
+        """Profiles of a level that start in ``[start, end)``, by their start, in order."""
+        columns = (schema.panes.c.start, schema.panes.c.profile)
+        return {row["start"]: row["profile"] for row in self._panes(columns, policy, grid, start, end, level)}
+
+    def pane_rows(self, policy: PolicyName, grid: str, start: datetime, end: datetime) -> dict[datetime, int]:
+        """Rows of the panes that start in ``[start, end)``, by their start, in order."""
+        columns = (schema.panes.c.start, schema.panes.c.rows)
+        return {row["start"]: row["rows"] for row in self._panes(columns, policy, grid, start, end, 0)}
+
+    def _panes(
+        self,
+        columns: tuple[Column[Any], ...],
+        policy: PolicyName,
+        grid: str,
+        start: datetime,
+        end: datetime,
+        level: int,
+    ) -> Sequence[RowMapping]:
         query = (
-            select(schema.panes.c.start, schema.panes.c.profile)
-            .where(schema.panes.c.policy == policy, schema.panes.c.grid == grid)
+            select(*columns)
+            .filter_by(policy=policy, grid=grid, level=level)
             .where(schema.panes.c.start >= start, schema.panes.c.start < end)
             .order_by(schema.panes.c.start)
         )
-        return {row["start"]: row["profile"] for row in self._all(query)}
+        return self._all(query)
 
     def drop_panes(self, policy: PolicyName, before: datetime) -> int:
-        """Delete panes of every grid that start before ``before``; return how many."""
+        """Delete profiles of every grid and level that start before ``before``; return how many."""
         return self._changed(
             schema.panes.delete().where(schema.panes.c.policy == policy, schema.panes.c.start < before)
         )
+
+    def save_arrivals(self, policy: PolicyName, counts: Mapping[datetime, Json]) -> None:
+        """Replace what is known of how the rows of these panes arrived."""
+        for start, one in counts.items():
+            self._put(schema.arrivals, {"policy": policy, "start": start, "counts": one})
+
+    def arrivals(self, policy: PolicyName, start: datetime, end: datetime) -> dict[datetime, Json]:
+        """How the rows of panes that start in ``[start, end)`` arrived, by their start, in order."""
+        query = (
+            select(schema.arrivals.c.start, schema.arrivals.c.counts)
+            .where(schema.arrivals.c.policy == policy)
+            .where(schema.arrivals.c.start >= start, schema.arrivals.c.start < end)
+            .order_by(schema.arrivals.c.start)
+        )
+        return {row["start"]: row["counts"] for row in self._all(query)}
+
+    def drop_arrivals(self, policy: PolicyName, before: datetime) -> int:
+        """Delete those of panes that start before ``before``; return how many."""
+        table = schema.arrivals
+        return self._changed(table.delete().where(table.c.policy == policy, table.c.start < before))
 
     def save_reference(self, policy: PolicyName, version: Version, grid: str, reference: bytes) -> None:
         """Keep the reference; from now on it is the one of this version, whatever its grid."""

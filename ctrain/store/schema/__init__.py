@@ -22,6 +22,7 @@ from ctrain.store.schema.actions import (
 )
 from ctrain.store.schema.base import metadata
 from ctrain.store.schema.observations import (
+    arrivals,
     champions,
     detectors,
     ingest_states,
@@ -33,13 +34,14 @@ from ctrain.store.schema.observations import (
     verdicts,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in ``ctrain/store/migrations``."""
 
 __all__ = [
     "ACTIVE",
     "HEAD",
     "alias_intents",
+    "arrivals",
     "champions",
     "comparison_points",
     "decisions",

@@ -40,9 +40,9 @@ def json_column(name: str) -> Column[object]:
     return Column(name, CanonicalJson, nullable=False)
 
 
-def count_column(name: str) -> Column[int]:
+def count_column(name: str, *, key: bool = False) -> Column[int]:
     """A column of whole numbers."""
-    return Column(name, BigInteger, nullable=False)
+    return Column(name, BigInteger, nullable=False, primary_key=key, autoincrement=False)
 
 
 def numbered_column(name: str = "id") -> Column[int]:

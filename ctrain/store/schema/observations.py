@@ -73,13 +73,22 @@ segments = Table(
 )
 
 panes = Table(
-    "panes",
+    "pane_profiles",
     metadata,
     text_column("policy", key=True),
     text_column("grid", key=True),
+    count_column("level", key=True),
     instant_column("start", key=True),
     Column("profile", LargeBinary, nullable=False),
     count_column("rows"),
+)
+
+arrivals = Table(
+    "pane_arrivals",
+    metadata,
+    text_column("policy", key=True),
+    instant_column("start", key=True),
+    json_column("counts"),
 )
 
 reference_profiles = Table(

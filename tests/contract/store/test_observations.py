@@ -109,6 +109,30 @@ def test_panes_are_read_by_half_open_interval_and_grid(store: SqlStore) -> None:
         assert list(tx.panes(FLIGHTS, "g1", START, START + 9 * HOUR)) == [START + 2 * HOUR, START + 3 * HOUR]
 
 
+def test_stretches_of_panes_lie_beside_the_panes_they_hold(store: SqlStore) -> None:
+    with store.write() as tx:
+        tx.save_pane(FLIGHTS, "g1", START, b"one", 3)
+        tx.save_pane(FLIGHTS, "g1", START + HOUR, b"two", 4)
+        tx.save_pane(FLIGHTS, "g1", START, b"both", 7, level=1)
+    with store.read() as tx:
+        assert list(tx.panes(FLIGHTS, "g1", START, START + 9 * HOUR)) == [START, START + HOUR]
+        assert tx.panes(FLIGHTS, "g1", START, START + 9 * HOUR, level=1) == {START: b"both"}
+        assert tx.pane_rows(FLIGHTS, "g1", START, START + 9 * HOUR) == {START: 3, START + HOUR: 4}
+    with store.write() as tx:
+        assert tx.drop_panes(FLIGHTS, START + HOUR) == 2
+
+
+def test_arrivals_are_kept_by_pane(store: SqlStore) -> None:
+    with store.write() as tx:
+        tx.save_arrivals(FLIGHTS, {START: {"duplicates": 1}, START + HOUR: {"duplicates": 2}})
+        tx.save_arrivals(FLIGHTS, {START: {"duplicates": 5}})
+    with store.read() as tx:
+        assert tx.arrivals(FLIGHTS, START, START + HOUR) == {START: {"duplicates": 5}}
+    with store.write() as tx:
+        assert tx.drop_arrivals(FLIGHTS, START + HOUR) == 1
+        assert list(tx.arrivals(FLIGHTS, START, START + 9 * HOUR)) == [START + HOUR]
+
+
 def test_reference_of_a_version_is_the_one_saved_last(store: SqlStore) -> None:
     with store.write() as tx:
         assert tx.reference(FLIGHTS, V3) is None

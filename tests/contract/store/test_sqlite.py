@@ -67,7 +67,7 @@ def test_migrations_go_down_and_up_again_step_by_step(engine: Engine) -> None:
     whole = _definitions(engine)
     downgrade(engine)
     assert _definitions(engine) == {}
-    for revision in ("0001", "0002"):
+    for revision in ("0001", "0002", "0003"):
         upgrade(engine, revision)
     assert _definitions(engine) == whole
 

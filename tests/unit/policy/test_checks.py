@@ -79,7 +79,11 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
     [
         ("task: binary", "task: multiclass", "model.task: the task multiclass"),
         ("hold: 1d", "hold: 1d, detector: adwin", "monitors.error.detector: the detector adwin"),
-        ("hold: 1d", "hold: 1d, on: prediction", "monitors.error.on: a change detector on the prediction"),
+        (
+            "hold: 1d",
+            "hold: 1d, on: prediction",
+            "monitors.error.on: a change detector on anything but the loss",
+        ),
         (
             "monitors:\n",
             "reference: {last: 30d}\nmonitors:\n",

@@ -1,0 +1,58 @@
+"""One monitor's verdict as of the end of one pane, from what was loaded for the stretch.
+
+A module for each kind of monitor; what all of them give back is in ``outcome``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, assert_never
+
+from ctrain.domain import Json, MonitorName
+from ctrain.engine.assess.change import change_assessed
+from ctrain.engine.assess.drift import drift_verdict
+from ctrain.engine.assess.outcome import Assessed, inconclusive
+from ctrain.engine.assess.performance import performance_verdict
+from ctrain.engine.assess.volume import volume_verdict
+from ctrain.engine.sight import Sight
+from ctrain.policy.monitors import (
+    ChangeMonitor,
+    DomainClassifierMonitor,
+    DriftMonitor,
+    EstimatedPerformanceMonitor,
+    FreshnessMonitor,
+    Monitor,
+    PerformanceMonitor,
+    PrometheusMonitor,
+    QualityMonitor,
+    VolumeMonitor,
+)
+
+if TYPE_CHECKING:
+    from ctrain.engine.watch import Watch
+
+__all__ = ["WITH_MEMORY", "Assessed", "assess", "inconclusive"]
+
+WITH_MEMORY = (ChangeMonitor, EstimatedPerformanceMonitor)
+"""Monitors that remember something of the champion in force from pane to pane."""
+
+
+def assess(
+    watch: Watch, sight: Sight, name: MonitorName, monitor: Monitor, as_of: datetime, memory: Json | None
+) -> Assessed | None:
+    """The verdict of ``monitor`` as of ``as_of``; None for a monitor that does not follow panes."""
+    match monitor:
+        case FreshnessMonitor() | PrometheusMonitor():
+            return None
+        case VolumeMonitor():
+            return Assessed(volume_verdict(sight, name, monitor, as_of))
+        case DriftMonitor():
+            return Assessed(drift_verdict(watch, sight, name, monitor, as_of))
+        case PerformanceMonitor():
+            return Assessed(performance_verdict(watch, sight, name, monitor, as_of))
+        case ChangeMonitor():
+            return change_assessed(watch, sight, name, monitor, as_of, memory)
+        case QualityMonitor() | DomainClassifierMonitor() | EstimatedPerformanceMonitor():
+            raise TypeError(f"monitor {name} of type {monitor.type} is refused when a policy is run")
+        case _:
+            assert_never(monitor)

@@ -1,0 +1,58 @@
+"""Change: a detector fed with the matured rows of one more pane."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ctrain.domain import Json, MonitorName
+from ctrain.engine.assess.outcome import Assessed, blind
+from ctrain.engine.sight import Sight, between
+from ctrain.monitors.change import Baseline, fold_losses
+from ctrain.policy.monitors import ChangeMonitor
+from ctrain.stats.losses import row_losses
+
+if TYPE_CHECKING:
+    from ctrain.engine.watch import Watch
+
+
+def change_assessed(
+    watch: Watch,
+    sight: Sight,
+    name: MonitorName,
+    monitor: ChangeMonitor,
+    as_of: datetime,
+    memory: Json | None,
+) -> Assessed:
+    unseen = blind(sight, name, as_of)
+    if unseen is not None:
+        return Assessed(unseen, memory)
+    champion, scored = sight.champion, sight.losses
+    assert champion is not None
+    assert scored is not None
+    assert scored.labels is not None
+    assert scored.scores is not None
+    end = as_of - watch.policy.data.labels.matures_after
+    known = memory or {}
+    start = datetime.fromisoformat(known["until"]) if "until" in known else end - watch.policy.data.pane
+    instants = scored.table["event_at"].to_numpy().astype("datetime64[us]")
+    start = max(start, champion.since_at)
+    pane = between(instants, start, max(end, start))
+    model = watch.policy.model
+    losses = row_losses(model.task, model.metric, scored.labels[pane], scored.scores[champion.version][pane])
+    usable = np.isfinite(losses)
+    baseline = Baseline.from_json(known["baseline"]) if "baseline" in known else None
+    state, verdict = fold_losses(
+        name,
+        monitor,
+        baseline,
+        known.get("state"),
+        losses[usable],
+        instants[pane][usable],
+        as_of,
+        champion.version,
+    )
+    following = {"state": state, "until": max(end, start).isoformat()}
+    return Assessed(verdict, following if baseline is None else {"baseline": baseline.to_json(), **following})
