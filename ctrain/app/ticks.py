@@ -141,20 +141,26 @@ class TickLoop:
         self._token = token
 
     def let_go(self, name: PolicyName, done: Callable[[], bool]) -> None:
-        """Tick this policy no more once ``done()`` holds: asked now, and after each of its ticks."""
+        """Tick this policy no more once ``done()`` holds: asked now, and after each of its ticks.
+
+        Also after one that failed: a run that cannot be moved on must not keep its policy for ever.
+        """
         with self._turn(name):
             self._leaving[name] = done
-            self._leave_when_done(name)
+            self._guarded(name, lambda: self._leave_when_done(name))
 
     def forget(self, name: PolicyName) -> None:
         """Tick this policy no more."""
         with self._turn(name):
             self._drop(name)
 
-    def _leave_when_done(self, name: PolicyName) -> None:
+    def _leave_when_done(self, name: PolicyName) -> timedelta:
         done = self._leaving.get(name)
-        if done is not None and done():
-            self._drop(name)
+        if done is not None and name in self._watches:
+            self._take_token(self._watches[name])
+            if done():
+                self._drop(name)
+        return self._rhythm.tick
 
     def _drop(self, name: PolicyName) -> None:
         self._watches.pop(name, None)
@@ -214,13 +220,14 @@ class TickLoop:
         with self._turn(name):
             if name not in self._watches:
                 return None
-            delay = self._guarded(name)
+            delay = self._guarded(name, lambda: self._tick_once(name))
+            if name in self._leaving:
+                self._guarded(name, lambda: self._leave_when_done(name))
             return delay if name in self._watches else None
 
     def _tick_once(self, name: PolicyName) -> timedelta:
         watch = self._watches[name]
-        if self._token is not None:
-            watch.lease = (LEASE, self._token)
+        self._take_token(watch)
         now = self._clock.now()
         all_read = self._quiet_at.get(name) == now and isinstance(self._clock, StreamClock)
         if all_read and not self._asked(name):
@@ -234,8 +241,11 @@ class TickLoop:
         self._telemetry.gauge(
             "tick_last_success_timestamp_seconds", self._timer.now().timestamp(), policy=name
         )
-        self._leave_when_done(name)
         return self._next_delay(name, ticked, now)
+
+    def _take_token(self, watch: Watch) -> None:
+        if self._token is not None:
+            watch.lease = (LEASE, self._token)
 
     def _asked(self, name: PolicyName) -> bool:
         """On stream time, between two instants: somebody wants something, or it is being done."""
@@ -262,9 +272,9 @@ class TickLoop:
             if all(self._quiet_at.get(other) == now for other in self._watches):
                 self._clock.acknowledge(now)
 
-    def _guarded(self, name: PolicyName) -> timedelta:
+    def _guarded(self, name: PolicyName, step: Callable[[], timedelta]) -> timedelta:
         try:
-            return self._tick_once(name)
+            return step()
         except StateConflict as error:
             self._fault(name, "state_conflict", error)
             return BUSY_DELAY

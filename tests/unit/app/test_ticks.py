@@ -340,3 +340,23 @@ def test_a_token_that_was_won_again_is_used_from_the_next_tick_on(
     loop.hold(7)
     loop.take_turn(ADS)
     assert [lease for _, lease, _ in script.seen] == [None, (LEASE, 7)]
+
+
+def test_a_policy_whose_ticks_fail_leaves_all_the_same(
+    make: Callable[..., TickLoop], script: Script, telemetry: QuietTelemetry
+) -> None:
+    script.answers[ADS] = [PermanentError("its run cannot be moved on")]
+    answers: list[bool | Exception] = [TransientError("the database is busy"), False, True]
+
+    def done() -> bool:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    loop = make(ADS, BIDS)
+    loop.let_go(ADS, done)
+    assert loop.take_turn(ADS) == FAULT_DELAY
+    assert loop.take_turn(ADS) is None
+    assert list(loop.watched) == [BIDS]
+    assert not answers
