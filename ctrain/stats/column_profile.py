@@ -25,6 +25,8 @@ class ColumnProfile:
 
     NaN counts as null. ``mean``, ``squares`` (sum of squared deviations from the mean),
     ``minimum`` and ``maximum`` are of the finite values, 0 or None where there are none.
+    ``below`` and ``above`` are the sums of the finite values before the first and after the last grid
+    value: with the counts, they give a Wasserstein distance its tails.
     ``unseen`` counts values of categories that the reference did not have.
     """
 
@@ -39,6 +41,8 @@ class ColumnProfile:
     squares: float = 0.0
     minimum: float | None = None
     maximum: float | None = None
+    below: float = 0.0
+    above: float = 0.0
 
     @property
     def values(self) -> int:
@@ -88,7 +92,14 @@ def merge_columns(parts: Sequence[ColumnProfile]) -> ColumnProfile:
         squares=squares,
         minimum=min((part.minimum for part in parts if part.minimum is not None), default=None),
         maximum=max((part.maximum for part in parts if part.maximum is not None), default=None),
+        below=_sum([part.below for part in parts]),
+        above=_sum([part.above for part in parts]),
     )
+
+
+def _sum(terms: Sequence[float]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sort(np.array(terms)).sum())
 
 
 def _merge_moments(parts: Sequence[ColumnProfile]) -> tuple[float, float]:

@@ -55,7 +55,7 @@ class Groups:
 def profile_numeric(values: Floats, grid: NumericGrid, groups: Groups) -> list[ColumnProfile]:
     null = np.isnan(values)
     sparse = _count_cells(grid.locate(values[~null]), groups.of_row[~null], grid.cells, groups.number)
-    moments = _moments(values, groups)
+    moments = _moments(values, grid, groups)
     tallies = zip(
         groups.sizes().tolist(),
         groups.tally(null),
@@ -93,11 +93,11 @@ def _count_cells(cells: Counts, of_row: Counts, width: int, number: int) -> list
     ]
 
 
-_Moments = tuple[float, float, float | None, float | None]
+_Moments = tuple[float, float, float | None, float | None, float, float]
 
 
-def _moments(values: Floats, groups: Groups) -> list[_Moments]:
-    """Return mean, sum of squared deviations, minimum and maximum of the finite values."""
+def _moments(values: Floats, grid: NumericGrid, groups: Groups) -> list[_Moments]:
+    """Return mean, squared deviations, extremes and end-cell sums of the finite values."""
     finite = np.isfinite(values)
     x, of_row, number = values[finite], groups.of_row[finite], groups.number
     amounts = np.bincount(of_row, minlength=number)
@@ -107,10 +107,27 @@ def _moments(values: Floats, groups: Groups) -> list[_Moments]:
         means = np.bincount(of_row, x, number) / safe
         means += np.bincount(of_row, x - means[of_row], number) / safe
         squares = np.bincount(of_row, (x - means[of_row]) ** 2, number)
+        below, above = _end_sums(x, of_row, grid, number)
     np.minimum.at(lowest, of_row, x)
     np.maximum.at(highest, of_row, x)
-    rows = zip(amounts, means.tolist(), squares.tolist(), lowest.tolist(), highest.tolist(), strict=True)
-    return [
-        (mean, square, low if amount else None, high if amount else None)
-        for amount, mean, square, low, high in rows
+    extremes = [
+        (low, high) if amount else (None, None)
+        for amount, low, high in zip(amounts, lowest.tolist(), highest.tolist(), strict=True)
     ]
+    return [
+        (mean, square, *ends, *sums)
+        for mean, square, ends, *sums in zip(
+            means.tolist(), squares.tolist(), extremes, below, above, strict=True
+        )
+    ]
+
+
+def _end_sums(x: Floats, of_row: Counts, grid: NumericGrid, number: int) -> tuple[list[float], list[float]]:
+    """Return for each group the sums of the values before the first and after the last grid value."""
+    if not grid.values:
+        return [0.0] * number, [0.0] * number
+    low, high = x < grid.values[0], x > grid.values[-1]
+    return (
+        np.bincount(of_row[low], x[low], number).tolist(),
+        np.bincount(of_row[high], x[high], number).tolist(),
+    )

@@ -1,119 +1,47 @@
-"""Grids: the cells into which the values of each column are counted.
-
-A numeric grid is a sorted list of values taken from a reference. Its cells alternate along the
-real line: a *point* cell for each grid value and an *open* cell for each gap between neighbours,
-with a point cell for each infinity at the ends::
-
-    cell    0     1        2     3         4     ...    2k+1          2k+2
-          {-inf} (-inf,v1) {v1} (v1,v2)   {v2}   ...  (vk,+inf)      {+inf}
-
-Point cells make ties and atoms exact: an empirical distribution function is known at every grid
-value from both sides, whatever lies in the gaps. Where the reference has no more distinct values
-than the grid, nothing of it falls into a gap.
-"""
+"""Grids: the cells into which the values of each column of a table are counted."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from ctrain.domain import Json
-from ctrain.stats.columns import Floats, numeric_values, text_values
+from ctrain.stats.column_grid import (
+    BOOLEAN_GRID,
+    GRID_SIZE,
+    MAX_CATEGORIES,
+    CategoricalGrid,
+    ColumnGrid,
+    Counts,
+    NumericGrid,
+    Reading,
+    categorical_grid,
+    numeric_grid,
+)
+from ctrain.stats.columns import date_values, numeric_values, text_values
+from ctrain.stats.free_text import TextStatistic, measure_text
 
-Counts = NDArray[np.int64]
+__all__ = [
+    "GRID_SIZE",
+    "MAX_CATEGORIES",
+    "CategoricalGrid",
+    "ColumnGrid",
+    "Counts",
+    "Grid",
+    "NumericGrid",
+    "build_grid",
+    "categorical_grid",
+    "numeric_grid",
+]
 
-GRID_SIZE = 1024
-MAX_CATEGORIES = 2000
-_SORT_BLOCK = 1 << 16
-
-
-@dataclass(frozen=True)
-class NumericGrid:
-    """Sorted distinct finite values; ``2k + 3`` cells for ``k`` values."""
-
-    values: tuple[float, ...]
-
-    @property
-    def cells(self) -> int:
-        return 2 * len(self.values) + 3
-
-    @cached_property
-    def _points(self) -> Floats:
-        return np.array([-np.inf, *self.values, np.inf])
-
-    def locate(self, values: Floats) -> Counts:
-        """Return the cell of each value; values must not be NaN.
-
-        >>> NumericGrid((0.0, 1.0)).locate(np.array([-np.inf, -5, 0, 0.5, 1, np.inf])).tolist()
-        [0, 1, 2, 3, 4, 6]
-        """
-        right = np.searchsorted(self._points, values, side="left")
-        cells: Counts = (2 * right - (self._points[right] != values)).astype(np.int64)
-        return cells
-
-    def count(self, values: Floats) -> Counts:
-        """Return how many of the values (none of them NaN) lie in each cell.
-
-        Sorting short blocks and looking the grid up in them costs about half of looking up every
-        value in the grid.
-
-        >>> NumericGrid((0.0, 1.0)).count(np.array([0.0, 0.0, 0.5, 7.0])).tolist()
-        [0, 0, 2, 1, 0, 1, 0]
-        """
-        below = np.zeros(len(self._points), dtype=np.int64)
-        up_to = np.zeros(len(self._points), dtype=np.int64)
-        for start in range(0, len(values), _SORT_BLOCK):
-            block = np.sort(values[start : start + _SORT_BLOCK])
-            below += np.searchsorted(block, self._points, side="left")
-            up_to += np.searchsorted(block, self._points, side="right")
-        counts = np.empty(self.cells, dtype=np.int64)
-        counts[0::2] = up_to - below
-        counts[1::2] = below[1:] - up_to[:-1]
-        return counts
-
-
-@dataclass(frozen=True)
-class CategoricalGrid:
-    """Categories in sorted order, one cell each, and a last cell for the rest.
-
-    ``complete`` tells that the reference had no other category, so that the rest is unseen there;
-    otherwise the reference had more than fit, and unseen cannot be told from rare.
-    """
-
-    categories: tuple[str, ...]
-    complete: bool = True
-
-    @property
-    def cells(self) -> int:
-        return len(self.categories) + 1
-
-    @cached_property
-    def _value_set(self) -> pa.StringArray:
-        return pa.array(self.categories, pa.string())
-
-    def locate(self, values: pa.ChunkedArray[Any]) -> Counts:
-        """Return the cell of each value, -1 for null.
-
-        >>> CategoricalGrid(("a", "b")).locate(pa.chunked_array([["b", None, "z"]])).tolist()
-        [1, -1, 2]
-        """
-        rest = pa.scalar(len(self.categories), pa.int32())
-        cells = pc.fill_null(pc.index_in(values, value_set=self._value_set), rest)
-        known = pc.if_else(pc.is_valid(values), cells, pa.scalar(-1, pa.int32()))
-        return np.asarray(known.to_numpy(), dtype=np.int64)
-
-
-ColumnGrid = NumericGrid | CategoricalGrid
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -121,11 +49,13 @@ class Grid:
     """The grid of each column; ``name`` identifies the content (the grid version).
 
     ``pane`` is the length of the panes that are counted on it, where they are: counts of other panes
-    do not belong to the same grid.
+    do not belong to the same grid. ``where`` tells which rows are counted on it, if not all: those
+    whose column has the value, or (None) one that no other segment has. It filters nothing by itself.
     """
 
     columns: Mapping[str, ColumnGrid]
     pane: timedelta | None = None
+    where: tuple[str, str | None] | None = None
 
     @cached_property
     def name(self) -> str:
@@ -135,57 +65,37 @@ class Grid:
 
     def to_json(self) -> Json:
         """Return what ``from_json`` reads, exact to the last bit."""
-        columns: dict[str, Any] = {}
-        for column, grid in self.columns.items():
-            if isinstance(grid, NumericGrid):
-                columns[column] = {"values": list(grid.values)}
-            else:
-                columns[column] = {"categories": list(grid.categories), "complete": grid.complete}
-        seconds = self.pane.total_seconds() if self.pane else None
-        return {"version": 1, "pane_seconds": seconds, "columns": columns}
+        return {
+            "version": _VERSION,
+            "pane_seconds": self.pane.total_seconds() if self.pane else None,
+            "where": list(self.where) if self.where else None,
+            "columns": {column: _described(grid) for column, grid in self.columns.items()},
+        }
 
     @classmethod
     def from_json(cls, content: Json) -> Grid:
         """Return the grid that ``to_json`` described; raises ValueError for another version."""
-        if content.get("version") != 1:
-            raise ValueError(f"unknown version of a grid: {content.get('version')!r}")
-        columns: dict[str, ColumnGrid] = {}
-        for column, part in content["columns"].items():
-            if "values" in part:
-                columns[column] = NumericGrid(tuple(part["values"]))
-            else:
-                columns[column] = CategoricalGrid(tuple(part["categories"]), part["complete"])
-        seconds = content["pane_seconds"]
-        return cls(columns, timedelta(seconds=seconds) if seconds else None)
+        if content.get("version") != _VERSION:
+            raise ValueError(
+                f"unknown version of a grid: {content.get('version')!r}; this ctrain reads {_VERSION}"
+            )
+        columns = {column: _column_grid(part) for column, part in content["columns"].items()}
+        seconds, where = content["pane_seconds"], content["where"]
+        return cls(columns, timedelta(seconds=seconds) if seconds else None, tuple(where) if where else None)
 
 
-def numeric_grid(values: Floats, size: int = GRID_SIZE) -> NumericGrid:
-    """Return the distinct finite values, or ``size`` of them on equally spaced quantiles.
-
-    Every value that holds more than ``1 / (size - 1)`` of the rows is among them.
-
-    >>> numeric_grid(np.array([3.0, np.nan, 1.0, 3.0, np.inf])).values
-    (1.0, 3.0)
-    """
-    ordered = np.sort(values[np.isfinite(values)]) + 0.0
-    distinct = ordered[np.insert(ordered[1:] != ordered[:-1], 0, True)] if len(ordered) else ordered
-    if len(distinct) > size:
-        distinct = np.unique(ordered[np.arange(size) * (len(ordered) - 1) // (size - 1)])
-    return NumericGrid(tuple(distinct.tolist()))
+def _described(grid: ColumnGrid) -> dict[str, Any]:
+    if isinstance(grid, NumericGrid):
+        return {"values": list(grid.values), "reading": str(grid.reading)}
+    return {"categories": list(grid.categories), "complete": grid.complete, "boolean": grid.boolean}
 
 
-def categorical_grid(values: pa.ChunkedArray[Any], size: int = MAX_CATEGORIES) -> CategoricalGrid:
-    """Return the categories, or the ``size`` most frequent ones (ties by name).
-
-    >>> categorical_grid(pa.chunked_array([["b", "a", None, "b"]]))
-    CategoricalGrid(categories=('a', 'b'), complete=True)
-    """
-    found = pc.value_counts(pc.drop_null(values))
-    names = [str(name) for name in found.field("values").to_pylist()]
-    counts = found.field("counts").to_numpy(zero_copy_only=False)
-    ranked = sorted(range(len(names)), key=lambda place: (-counts[place], names[place]))
-    kept = sorted(names[place] for place in ranked[:size])
-    return CategoricalGrid(tuple(kept), complete=len(names) <= size)
+def _column_grid(part: Mapping[str, Any]) -> ColumnGrid:
+    if "values" not in part:
+        return CategoricalGrid(tuple(part["categories"]), part["complete"], part["boolean"])
+    plain: dict[str, Reading] = {"number": "number", "date": "date"}
+    reading = part["reading"]
+    return NumericGrid(tuple(part["values"]), plain[reading] if reading in plain else TextStatistic(reading))
 
 
 def build_grid(
@@ -194,14 +104,53 @@ def build_grid(
     categorical: Sequence[str],
     size: int = GRID_SIZE,
     pane: timedelta | None = None,
+    *,
+    boolean: Sequence[str] = (),
+    date: Sequence[str] = (),
+    text: Sequence[str] = (),
+    where: tuple[str, str | None] | None = None,
 ) -> Grid:
-    """Return the grid of a reference table: numeric columns on quantiles, others by category.
+    """Return the grid of a reference table, column by column in the order of the arguments.
 
+    Parameters
+    ----------
+    numeric, date
+        Columns counted on ``size`` quantiles of their values; dates as days since 1970-01-01.
+    categorical
+        Columns counted by category, the most frequent 2,000 of them and a rest.
+    boolean
+        Columns counted as ``false`` and ``true``, however they are stored.
+    text
+        Columns of free text; each becomes numeric columns ``TEXT.length``, ``TEXT.words``, ...
+
+    Raises
+    ------
+    ValueError
+        When two columns would have one name.
+
+    Examples
+    --------
     >>> build_grid(pa.table({"x": [1, 1, 2]}), numeric=["x"], categorical=[]).columns["x"].values
     (1.0, 2.0)
+    >>> list(build_grid(pa.table({"note": ["as is"]}), [], [], text=["note"]).columns)[:2]
+    ['note.length', 'note.words']
     """
-    columns: dict[str, ColumnGrid] = {
-        column: numeric_grid(numeric_values(table, column), size) for column in numeric
-    }
-    columns.update({column: categorical_grid(text_values(table, column)) for column in categorical})
-    return Grid(columns, pane)
+    columns: dict[str, ColumnGrid] = {}
+    parts: list[tuple[str, ColumnGrid]] = [
+        *((name, numeric_grid(numeric_values(table, name), size)) for name in numeric),
+        *((name, categorical_grid(text_values(table, name))) for name in categorical),
+        *((name, BOOLEAN_GRID) for name in boolean),
+        *((name, numeric_grid(date_values(table, name), size, "date")) for name in date),
+        *(part for name in text for part in _text_grids(table, name, size)),
+    ]
+    for name, grid in parts:
+        if name in columns:
+            raise ValueError(f"two columns of a grid would be called {name!r}")
+        columns[name] = grid
+    return Grid(columns, pane, where)
+
+
+def _text_grids(table: pa.Table, name: str, size: int) -> Iterator[tuple[str, NumericGrid]]:
+    texts = text_values(table, name)
+    for statistic in TextStatistic:
+        yield f"{name}.{statistic}", numeric_grid(measure_text(texts, statistic), size, statistic)

@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ctrain.stats.column_profile import ColumnProfile, merge_columns
-from ctrain.stats.columns import numeric_values, text_values
 from ctrain.stats.counting import MICROSECOND, Groups, profile_categorical, profile_numeric
 from ctrain.stats.grid import Counts, Grid, NumericGrid
 from ctrain.stats.packing import pack, unpack
@@ -25,7 +24,7 @@ from ctrain.stats.packing import pack, unpack
 __all__ = ["EPOCH", "ColumnProfile", "Profile", "merge", "profile_panes", "profile_table"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_KIND = b"ctrain-profile-1\n"
+_KIND = b"ctrain-profile-2\n"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +50,8 @@ class Profile:
                 column.squares,
                 column.minimum,
                 column.maximum,
+                column.below,
+                column.above,
             ]
             arrays += [np.diff(column.cells, prepend=0), column.counts]
         return pack(_KIND, {"grid": self.grid, "rows": self.rows, "columns": described}, arrays)
@@ -126,12 +127,12 @@ def _profile_groups(table: pa.Table, grid: Grid, groups: Groups) -> list[Profile
     found: dict[str, list[ColumnProfile]] = {}
     for name, column in grid.columns.items():
         if isinstance(column, NumericGrid):
-            numbers = numeric_values(table, name)
+            numbers = column.read(table, name)
             found[name] = profile_numeric(
                 numbers if groups.order is None else numbers[groups.order], column, groups
             )
         else:
-            cells = column.locate(text_values(table, name))
+            cells = column.locate(column.read(table, name))
             found[name] = profile_categorical(
                 cells if groups.order is None else cells[groups.order], column, groups
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -79,8 +79,79 @@ def test_the_name_is_the_content() -> None:
 
 
 def test_another_version_of_a_grid_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown version of a grid: 2"):
-        Grid.from_json({"version": 2, "columns": {}})
+    with pytest.raises(ValueError, match="unknown version of a grid: 1; this ctrain reads 2"):
+        Grid.from_json({"version": 1, "pane_seconds": None, "columns": {"x": {"values": [1.0]}}})
+
+
+KINDS = pa.table(
+    {
+        "x": [0.5, 2.0, None],
+        "c": ["a", "b", None],
+        "flag": [True, None, False],
+        "day": pa.array([date(2024, 1, 1), date(1969, 12, 31), None]),
+        "note": ["Größe: 3 m", "", None],
+    }
+)
+KINDS_GRID = build_grid(KINDS, ["x"], ["c"], boolean=["flag"], date=["day"], text=["note"])
+
+
+def test_every_kind_of_column_has_a_grid_that_knows_how_to_read_it() -> None:
+    columns = KINDS_GRID.columns
+    statistics = ["length", "words", "digits", "upper", "punctuation", "whitespace", "non_ascii"]
+    assert list(columns) == ["x", "c", "flag", "day", *(f"note.{name}" for name in statistics)]
+    assert columns["flag"] == CategoricalGrid(("false", "true"), boolean=True)
+    assert columns["day"] == NumericGrid((-1.0, 19723.0), "date")
+    read = {name: grid.read(KINDS, name) for name, grid in columns.items() if isinstance(grid, NumericGrid)}
+    assert read["day"].tolist()[:2] == [19723.0, -1.0]
+    measured = [read[f"note.{name}"].tolist()[:2] for name in statistics]
+    assert measured == [[10, 0], [3, 0], [0.1, 0], [0.1, 0], [0.1, 0], [0.2, 0], [0.2, 0]]
+    assert all(np.isnan(values[2]) for values in read.values())
+    assert Grid.from_json(KINDS_GRID.to_json()) == KINDS_GRID
+
+
+@pytest.mark.parametrize(
+    ("values", "read"),
+    [
+        (pa.array([True, None, False]), ["true", None, "false"]),
+        (pa.array([1.0, None, 0.0]), ["true", None, "false"]),
+        (pa.array([1, 0, 7], pa.uint8()), ["true", "false", "other"]),
+        (pa.array(["true", "yes", None]), ["true", "yes", None]),
+        (pa.array(["true", None]).dictionary_encode(), ["true", None]),
+        (pa.array([-0.0, NAN]), ["false", None]),
+    ],
+)
+def test_booleans_are_read_however_they_are_stored(values: pa.Array, read: list[str | None]) -> None:
+    flag = KINDS_GRID.columns["flag"]
+    assert isinstance(flag, CategoricalGrid)
+    assert flag.read(pa.table({"flag": values}), "flag").to_pylist() == read
+
+
+@pytest.mark.parametrize(
+    ("values", "days"),
+    [
+        (pa.array([0, 86_400_000 * 3], pa.date64()), [0, 3]),
+        (pa.array([0, 36 * 3600], pa.timestamp("s", "Europe/Berlin")), [0, 1.5]),
+        (pa.array([-1, 86_400 * 10**9], pa.timestamp("ns")), [0, 1]),
+        (pa.array(["1970-01-02", "1970-01-03"]), [1, 2]),
+        (pa.array([1.0, 2.5]), [1, 2.5]),
+        (pa.array(["tomorrow", "1970-01-03"]), [NAN, NAN]),
+    ],
+)
+def test_dates_are_days_since_1970(values: pa.Array, days: list[float]) -> None:
+    read = KINDS_GRID.columns["day"].read(pa.table({"day": values}), "day")
+    np.testing.assert_allclose(read, days, rtol=0, atol=1e-9)
+
+
+def test_the_rows_that_are_counted_belong_to_the_name() -> None:
+    grids = [Grid(KINDS_GRID.columns, where=where) for where in (None, ("c", "a"), ("c", "b"), ("c", None))]
+    assert len({grid.name for grid in grids}) == 4
+    assert [Grid.from_json(grid.to_json()) for grid in grids] == grids
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    rows = pa.table({"note": ["a"], "note.length": [1]})
+    with pytest.raises(ValueError, match=r"two columns of a grid would be called 'note.length'"):
+        build_grid(rows, ["note.length"], [], text=["note"])
 
 
 ROWS = 24 * 200

@@ -167,7 +167,7 @@ def test_merging_refuses_other_grids_and_nothing() -> None:
 
 
 def test_bytes_of_something_else_are_refused() -> None:
-    with pytest.raises(ValueError, match="ctrain-profile-1"):
+    with pytest.raises(ValueError, match="ctrain-profile-2"):
         Profile.from_bytes(b"\x80\x04pickle")
 
 
