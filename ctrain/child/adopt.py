@@ -35,6 +35,7 @@ def main(arguments: list[str]) -> int:
 def examine(source: str) -> dict[str, Any]:
     """Digest, flavours, columns, and what the model answers to rows of its own shape."""
     from ctrain.child.models import load_model
+    from ctrain.child.outputs import class_name
 
     model = load_model(source, None)
     try:
@@ -47,7 +48,7 @@ def examine(source: str) -> dict[str, Any]:
             "loader": flavor.get("loader_module", ""),
             "python_version": flavor.get("python_version", ""),
             "columns": [list(one) for one in model.columns],
-            "classes": [str(one) for one in model.classes or ()],
+            "classes": [class_name(one) for one in model.classes or ()],
         }
         return report | _try_rows(model)
     finally:

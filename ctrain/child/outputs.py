@@ -54,9 +54,36 @@ def predict_scores(model: LoadedModel, frame: pd.DataFrame, task: str, output: s
     return _from_probabilities(values.astype(np.float64), task, classes)
 
 
+def class_name(value: Any) -> str:
+    """The class as labels are written in the row log: whole numbers without a point, true and false small."""
+    value = getattr(value, "item", lambda: value)()
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def join_scores(parts: Sequence[Scores]) -> Scores:
+    """The scores of all parts below each other; a class that a part does not name has probability 0 there."""
+    import numpy as np
+
+    first = parts[0]
+    if all(part.classes == first.classes for part in parts):
+        return Scores(np.concatenate([part.values for part in parts]), first.kind, first.classes)
+    classes = tuple(dict.fromkeys(name for part in parts for name in part.classes))
+    values = np.zeros((sum(len(part.values) for part in parts), len(classes)))
+    start = 0
+    for part in parts:
+        columns = [classes.index(name) for name in part.classes]
+        values[start : start + len(part.values), columns] = part.values
+        start += len(part.values)
+    return Scores(values, first.kind, classes)
+
+
 def _ask(model: LoadedModel, frame: pd.DataFrame, task: str, output: str) -> tuple[Any, list[str], bool]:
     """The answer, the classes of its columns as far as known, and whether it is ``predict_proba``'s."""
-    classes = [str(one) for one in model.classes or ()]
+    classes = [class_name(one) for one in model.classes or ()]
     wants_probability = task != "regression" and output in {"auto", "probability"}
     if model.estimator is None:
         return model.pyfunc.predict(frame), classes, False
@@ -83,7 +110,7 @@ def _as_array(answer: Any) -> Any:
 def _names(answer: Any) -> list[str]:
     """Column names of a data frame of several columns, which name its classes."""
     columns: Sequence[Any] = getattr(answer, "columns", ())
-    return [str(one) for one in columns] if len(columns) > 1 else []
+    return [class_name(one) for one in columns] if len(columns) > 1 else []
 
 
 def _single(values: Any) -> Any:
@@ -126,6 +153,8 @@ def _from_probabilities(values: npt.NDArray[np.float64], task: str, classes: lis
     _check_range(values)
     if task == "multiclass":
         names = classes if len(classes) == values.shape[1] else [str(one) for one in range(values.shape[1])]
+        if len(set(names)) < len(names):
+            raise ValueError(f"the model has several classes of one name: {', '.join(names)}")
         return Scores(values, "probability", tuple(names))
     if values.shape[1] > 2:
         raise ValueError(f"the model answers with {values.shape[1]} classes; a binary task has two")
@@ -139,7 +168,11 @@ def _from_probabilities(values: npt.NDArray[np.float64], task: str, classes: lis
 def _from_labels(values: Any, classes: list[str]) -> Scores:
     """Certainty for the class that was named; classes that nobody declared are those seen here."""
     import numpy as np
+    import pandas as pd
 
-    labels = np.array([str(one) for one in values], dtype=object)
-    names = classes or sorted(set(labels))
-    return Scores(np.array([[float(one == name) for name in names] for one in labels]), "class", tuple(names))
+    labels = np.array([class_name(one) for one in values], dtype=object)
+    absent = np.asarray(pd.isna(values), dtype=bool)
+    names = np.array(list(dict.fromkeys([*classes, *sorted(set(labels[~absent]))])), dtype=object)
+    certain = (labels[:, np.newaxis] == names).astype(np.float64)
+    certain[absent] = np.nan
+    return Scores(certain, "class", tuple(names))

@@ -72,7 +72,7 @@ class Models:
 
 
 def score_file(model: LoadedModel, job: Mapping[str, Any]) -> int:
-    """Write row_id and score of every row; the number of rows without a score."""
+    """Write row_id and score (null: none) of every row; the number of rows without a score."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(job["rows_path"])
@@ -127,18 +127,18 @@ def _joined(
 ) -> tuple[npt.NDArray[np.bool_], Scores | None]:
     import numpy as np
 
-    from ctrain.child.outputs import Scores
+    from ctrain.child.outputs import Scores, join_scores
 
     scored = np.zeros(size, dtype=bool)
     if not parts:
         return scored, None
     rows = np.concatenate([part for part, _ in parts])
-    values = np.concatenate([scores.values for _, scores in parts])[np.argsort(rows)]
+    joined = join_scores([scores for _, scores in parts])
+    values = joined.values[np.argsort(rows)]
     rows = np.sort(rows)
     finite = np.isfinite(values) if values.ndim == 1 else np.isfinite(values).all(axis=1)
     scored[rows[finite]] = True
-    first = parts[0][1]
-    return scored, Scores(values[finite], first.kind, first.classes)
+    return scored, Scores(values[finite], joined.kind, joined.classes)
 
 
 def _as_table(table: pa.Table, scored: npt.NDArray[np.bool_], scores: Scores | None) -> pa.Table:
@@ -148,8 +148,16 @@ def _as_table(table: pa.Table, scored: npt.NDArray[np.bool_], scores: Scores | N
     row_ids = table.select(["row_id"])
     if scores is None:
         return row_ids.append_column("score", pa.nulls(len(scored), pa.float64()))
-    positions = np.where(scored, np.cumsum(scored) - 1, 0)
-    given = pa.array(scores.values) if scores.values.ndim == 1 else pa.array(list(scores.values))
-    column = given.take(pa.array(positions, pa.int64(), mask=~scored))
-    metadata = {"output_kind": scores.kind, "classes": "\n".join(scores.classes)}
-    return row_ids.append_column("score", column).replace_schema_metadata(metadata)
+    positions = pa.array(np.where(scored, np.cumsum(scored) - 1, 0), pa.int64(), mask=~scored)
+    column = _as_column(scores).take(positions)
+    return row_ids.append_column("score", column).replace_schema_metadata({"output_kind": scores.kind})
+
+
+def _as_column(scores: Scores) -> pa.Array[Any]:
+    """A number a row, or a struct with a field for each class, which names it."""
+    import pyarrow as pa
+
+    if scores.values.ndim == 1:
+        return pa.array(scores.values)
+    fields = [pa.array(scores.values[:, at]) for at in range(len(scores.classes))]
+    return pa.StructArray.from_arrays(fields, names=list(scores.classes))

@@ -70,7 +70,7 @@ class JobStatus:
     state: JobState
     message: str = ""
     result: Json = field(default_factory=dict)
-    """Of a job that succeeded: ``mlflow_run_id``, ``version``, ``digest``, ``train_seconds``."""
+    """Of a job that succeeded: ``mlflow_run_id``, ``version``, ``digest``, ``train_seconds``, ``importance``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ class ScoreJob:
 
     The output has the columns ``row_id`` and ``score``: for a binary task the probability of the
     positive class (the label 0/1 itself where the model gives only classes), for multiclass a
-    list of class probabilities, for regression the value. ``null`` where a row cannot be cast.
+    struct with the probability of each class, for regression the value. ``null`` where a row
+    cannot be cast.
     """
 
     key: str

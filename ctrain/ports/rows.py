@@ -38,7 +38,12 @@ class RowLog(Protocol):
         """Write labels beside their rows by date; labels without a row wait in ``pending``."""
 
     def write_scores(self, version: Version, scores: pa.Table, sequence: int) -> Ingested:
-        """Write the sidecar of one version's scores: columns row_id, event_at, score."""
+        """Write the sidecar of one version's scores: columns row_id, event_at, score.
+
+        A score is a number, or for multiclass a struct with one float64 field a class, named as the
+        class is. All fields null: the version cannot score the row. A field that later scores of the
+        version lack, or bring, is null where it was not given.
+        """
 
     def adopt(self, ingested: Ingested) -> None:
         """Make committed segments visible to reads."""
@@ -56,7 +61,7 @@ class RowLog(Protocol):
         Columns: ``row_id`` string, ``event_at`` timestamp[us, UTC], ``late`` bool, ``prediction``,
         ``model_version`` string, every feature (numeric as float64, categorical as string),
         ``label`` (float64 for binary and regression, string for multiclass; latest correction;
-        null when absent), and ``score:VERSION`` per version asked for.
+        null when absent), and ``score:VERSION`` per version asked for: null without a score.
         """
 
     def sweep(self) -> int:

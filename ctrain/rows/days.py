@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,7 +62,7 @@ class Days:
         """Return a version's scores of a day in the order of its rows, null where there are none."""
         found = self.load(day)
         if version not in found.scores:
-            column: ArrowArray = pa.nulls(found.table.num_rows, pa.float64())
+            column: ArrowArray = pa.nulls(found.table.num_rows, score_type(self._schema))
             for segment in self._manifest.of(SegmentKind.SCORES, day, version):
                 column = _overlaid(found.table, column, self._files.read(segment), "score")
             found.scores[version] = column
@@ -151,13 +151,27 @@ def _overlaid(table: pa.Table, column: ArrowArray, news: pa.Table, name: str) ->
     positions = pc.index_in(table["row_id"], value_set=news["row_id"].combine_chunks())
     values = news[name].combine_chunks().take(_one(positions))
     old = _one(column)
-    if old.type != values.type:
+    if pa.types.is_struct(values.type):
+        old, values = _with_all_classes(old, values)
+    elif old.type != values.type:
         if old.null_count == len(old):
             old = pa.array([None] * len(old), values.type)
         values = values.cast(old.type)
     if pa.types.is_nested(values.type):
         return pc.coalesce(values, old)
     return pc.if_else(pc.is_valid(_one(positions)), values, old)
+
+
+def score_type(schema: pa.Schema) -> Any:
+    """The Arrow type of scores before there are any: a number, or what takes any classes in."""
+    return pa.null() if pa.types.is_string(schema.field("label").type) else pa.float64()
+
+
+def _with_all_classes(old: ArrowArray, values: ArrowArray) -> tuple[ArrowArray, ArrowArray]:
+    """Return both with a field for each class of either, null in those that did not have it."""
+    tables = [pa.table({"score": column}) for column in (old, values)]
+    both = pa.concat_tables(tables, promote_options="permissive")["score"]
+    return _one(both.slice(0, len(old))), _one(both.slice(len(old)))
 
 
 def _one(column: ArrowArray) -> ArrowArray:

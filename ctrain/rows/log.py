@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.domain import Ingested, IngestState, PolicyName, Segment, SegmentKind, SourceRead, Version
+from ctrain.domain import Arrived, Ingested, IngestState, PolicyName, Segment, SegmentKind, SourceRead, Version
 from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import InputError
 from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, new_labels, new_rows
 from ctrain.rows.casting import ArrowArray, days_of, microseconds_of
-from ctrain.rows.days import Days
+from ctrain.rows.days import Days, score_type
 from ctrain.rows.identity import hash_ids
 from ctrain.rows.known import KnownRows
 from ctrain.rows.manifest import Manifest
@@ -102,6 +102,13 @@ class ParquetRowLog:
             late=int(np.count_nonzero(late)),
             duplicates=arrived.duplicates,
             labels=arrived.labels.num_rows,
+            arrived=Arrived(
+                rows=arrived.table,
+                wrong={name: mask[arrived.fresh] for name, mask in normalised.wrong.items()},
+                absent={name: mask[arrived.fresh] for name, mask in normalised.absent.items()},
+                repeated_at=microseconds_of(normalised.table["event_at"])[arrived.repeated].tolist(),
+                new_columns=normalised.new_columns,
+            ),
             newest_event_at=min(newest_at.astimezone(UTC), now) if newest_at is not None else None,
         )
 
@@ -170,7 +177,7 @@ class ParquetRowLog:
                 table = table.append_column(f"score:{version}", self._days.scores(day, version))
             tables.append(_between(table, first, last))
         if not tables:
-            fields = [pa.field(f"score:{version}", pa.float64()) for version in versions]
+            fields = [pa.field(f"score:{version}", score_type(self._schema)) for version in versions]
             return pa.schema([*self._schema, *fields]).empty_table()
         whole = pa.concat_tables(tables, promote_options="permissive")
         return whole if include_late else whole.filter(pc.invert(whole["late"]))

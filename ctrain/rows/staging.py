@@ -133,7 +133,7 @@ def by_day(table: pa.Table, days: npt.NDArray[np.signedinteger]) -> Iterator[tup
 
 def newest(tables: list[pa.Table]) -> pa.Table:
     """Return one table with the last row of every id."""
-    table = pa.concat_tables(tables).combine_chunks()
+    table = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
     if len(tables) == 1:
         return table
     codes = table["row_id"].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)

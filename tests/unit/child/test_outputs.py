@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ctrain.child.models import LoadedModel
-from ctrain.child.outputs import predict_scores
+from ctrain.child.outputs import Scores, join_scores, predict_scores
 from ctrain.child.registration import prediction_method, refuse_unsupported
-from ctrain.child.score import RowsRefused, score_frame
+from ctrain.child.score import RowsRefused, score_file, score_frame
 
 FRAME = pd.DataFrame({"x": [0.0, 1.0]})
 
@@ -108,6 +110,91 @@ def test_multiclass_scores_are_named_probabilities() -> None:
     assert scores.values[1].tolist() == [0.1, 0.1, 0.8]
     labels = predict_scores(model, FRAME, "multiclass", "class")
     assert labels.values.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("classes", "names"),
+    [
+        ([0.0, 1.0, 2.5], ("0", "1", "2.5")),
+        ([0, 1, 2], ("0", "1", "2")),
+        (["01", "true", ""], ("01", "true", "")),
+    ],
+)
+def test_classes_are_named_as_labels_are_written(classes: list[Any], names: tuple[str, ...]) -> None:
+    scores = predict_scores(sklearn(Estimator(classes, np.ones((2, 3)) / 3)), FRAME, "multiclass", "auto")
+    assert scores.classes == names
+
+
+def test_a_model_without_names_of_classes_has_numbers() -> None:
+    assert predict_scores(pyfunc(np.ones((2, 3)) / 3), FRAME, "multiclass", "auto").classes == ("0", "1", "2")
+    named = pyfunc(pd.DataFrame({"b": [0.2, 0.7], "a": [0.8, 0.3]}))
+    assert predict_scores(named, FRAME, "multiclass", "auto").classes == ("b", "a")
+
+
+def test_classes_of_one_name_are_refused() -> None:
+    model = sklearn(Estimator([], np.ones((2, 2)) / 2))
+    model.estimator.classes_ = np.array([1, "1"], dtype=object)
+    with pytest.raises(ValueError, match="several classes of one name: 1, 1"):
+        predict_scores(model, FRAME, "multiclass", "auto")
+
+
+def test_named_classes_are_certain_and_an_absent_one_is_no_score() -> None:
+    frame = pd.DataFrame({"x": range(4)})
+    scores = predict_scores(
+        pyfunc(np.array(["b", "a", None, "b"], dtype=object)), frame, "multiclass", "auto"
+    )
+    assert scores.classes == ("a", "b")
+    np.testing.assert_array_equal(scores.values, [[0, 1], [1, 0], [np.nan, np.nan], [0, 1]])
+
+
+def test_parts_that_name_other_classes_are_joined() -> None:
+    parts = [
+        Scores(np.array([[1.0, 0.0]]), "class", ("a", "b")),
+        Scores(np.array([[0.25, 0.75], [1.0, 0.0]]), "class", ("c", "a")),
+    ]
+    joined = join_scores(parts)
+    assert joined.classes == ("a", "b", "c")
+    assert joined.values.tolist() == [[1.0, 0.0, 0.0], [0.75, 0.0, 0.25], [0.0, 0.0, 1.0]]
+
+
+class Threes:
+    """Three classes; refuses negative numbers."""
+
+    classes_ = np.array(["a", "b", "c"])
+
+    def predict_proba(self, frame: pd.DataFrame) -> Any:
+        if (frame["x"] < 0).any():
+            raise ValueError("unknown category")
+        p = frame["x"].to_numpy()
+        return np.column_stack([p, (1 - p) / 2, (1 - p) / 2])
+
+
+@pytest.mark.parametrize(
+    ("task", "values", "expected"),
+    [
+        (
+            "multiclass",
+            [0.5, -1.0, None, 1.0],
+            [{"a": 0.5, "b": 0.25, "c": 0.25}, None, None, {"a": 1.0, "b": 0.0, "c": 0.0}],
+        ),
+        ("multiclass", [None], [None]),
+    ],
+)
+def test_scores_of_classes_are_written_with_their_names(
+    tmp_path: Path, task: str, values: list[float | None], expected: list[Any]
+) -> None:
+    rows = pa.table({"row_id": [str(at) for at in range(len(values))], "x": pa.array(values, pa.float64())})
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    job = {
+        "rows_path": str(tmp_path / "rows.parquet"),
+        "output_path": str(tmp_path / "scores.parquet"),
+        "features": ["x"],
+        "task": task,
+        "output": "auto",
+    }
+    bad_rows = score_file(sklearn(Threes()), job)
+    assert bad_rows == expected.count(None)
+    assert pq.read_table(tmp_path / "scores.parquet")["score"].to_pylist() == expected
 
 
 class Picky:

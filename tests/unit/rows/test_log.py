@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ctrain.domain import Segment, SegmentKind
+from ctrain.domain import Segment, SegmentKind, Version
 from ctrain.errors import InputError, TransientError
 from ctrain.rows import arrivals, known, log, manifest, pending
 from ctrain.rows.identity import hash_ids
@@ -237,12 +237,42 @@ def test_many_small_score_segments_are_put_together_by_the_next_rows(harness: Ro
     assert harness.read("score:7", scores_of=["7"]) == [*before, (None,)]
 
 
-def test_scores_of_classes_are_lists(tmp_path: Path) -> None:
+def of_classes(**fields: list[float | None]) -> pa.Array[Any]:
+    return pa.StructArray.from_arrays(
+        [pa.array(one, pa.float64()) for one in fields.values()], names=[*fields]
+    )
+
+
+def test_scores_of_classes_name_their_classes(tmp_path: Path) -> None:
     harness = RowLogHarness(tmp_path, task="multiclass")
     harness.rows(replace_column(build_rows(["1", "2"]), "score", ["cat", "dog"]))
+    assert harness.read("score:7", scores_of=["7"]) == [(None,), (None,)]
+    assert harness.log.read(LAST, LAST, scores_of=[Version("7")]).num_rows == 0
     rows = harness.log.read(FIRST, LAST).select(["row_id", "event_at"])
-    harness.scores("7", rows.slice(0, 1).append_column("score", pa.array([[0.25, 0.75]])))
-    assert harness.read("prediction", "score:7", scores_of=["7"]) == [("cat", [0.25, 0.75]), ("dog", None)]
+    harness.scores("7", rows.slice(0, 1).append_column("score", of_classes(cat=[0.25], dog=[0.75])))
+    scored = [("cat", {"cat": 0.25, "dog": 0.75}), ("dog", None)]
+    assert harness.read("prediction", "score:7", scores_of=["7"]) == scored
+    harness.restart()
+    assert harness.read("prediction", "score:7", scores_of=["7"]) == scored
+
+
+def test_scores_of_a_day_take_in_classes_that_come_later(tmp_path: Path) -> None:
+    harness = RowLogHarness(tmp_path, task="multiclass")
+    ids = [str(number) for number in range(2 * manifest.ABSORB_FROM)]
+    harness.rows(replace_column(build_rows(ids), "score", ["cat"] * len(ids)))
+    rows = harness.log.read(FIRST, LAST).select(["row_id", "event_at"])
+    assert harness.read("score:7", scores_of=["7"])[0] == (None,)
+    for at in range(len(ids)):
+        fields = {"cat": [1.0]} if at < 3 else {"dog": [0.5], "cat": [None if at == 3 else 0.5]}
+        harness.scores("7", rows.slice(at, 1).append_column("score", of_classes(**fields)))
+    expected = [({"cat": 1.0, "dog": None},)] * 3 + [({"cat": None, "dog": 0.5},)]
+    expected += [({"cat": 0.5, "dog": 0.5},)] * (len(ids) - 4)
+    assert harness.read("score:7", scores_of=["7"]) == expected
+    harness.rows(replace_column(build_rows(["next day"], start=START + DAY), "score", ["cat"]))
+    kept = [one for one in harness.store.tables.rows.values() if one.kind is SegmentKind.SCORES]
+    assert [one.rows for one in kept] == [len(ids)]
+    harness.restart()
+    assert harness.read("score:7", scores_of=["7"]) == [*expected, (None,)]
 
 
 def test_retired_days_go_with_their_labels_scores_and_ids(harness: RowLogHarness) -> None:
