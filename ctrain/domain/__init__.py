@@ -9,6 +9,7 @@ from ctrain.domain.jobs import JobState, JobStatus, ScoreJob, ScoreStatus, Train
 from ctrain.domain.models import AliasIntent, Champion, ModelVersion
 from ctrain.domain.names import Json, MonitorName, PolicyName, RunId, Task, TriggerName, Version
 from ctrain.domain.rows import (
+    Arrived,
     Ingested,
     IngestState,
     RejectedFile,
@@ -23,6 +24,7 @@ from ctrain.domain.verdicts import FeatureVerdict, Status, Verdict
 __all__ = [
     "ENDED",
     "AliasIntent",
+    "Arrived",
     "Champion",
     "Decision",
     "Event",

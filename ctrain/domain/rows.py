@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
+
+    Mask = npt.NDArray[np.bool_]
 
 from ctrain.domain.names import Json, PolicyName, Version
 
@@ -57,6 +61,8 @@ class SourceBatch:
     table: pa.Table
     path: str
     first_row: int
+    new_columns: tuple[str, ...] = ()
+    """Columns that the policy does not use and no earlier file had; with the first rows of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,22 @@ class SourceRead:
     notes: tuple[str, ...] = ()
     more: bool = False
     """True when a limit ended the read: call again with the new cursor."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrived:
+    """What one read brought, and what was wrong with it: marks are by accepted row, by feature."""
+
+    rows: pa.Table
+    """Accepted rows in the order of arrival."""
+    wrong: Mapping[str, Mask] = field(default_factory=dict)
+    """Rows whose value of a feature means nothing (text among numbers) and is null now."""
+    absent: Mapping[str, Mask] = field(default_factory=dict)
+    """Rows whose file lacks the column of a feature."""
+    repeated_at: Sequence[int] = ()
+    """Event times of rows that were dropped because their id was known, in microseconds since 1970."""
+    new_columns: Mapping[str, int] = field(default_factory=dict)
+    """Columns that no earlier file had, by the earliest event of their file in microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +107,8 @@ class Ingested:
     rejected: Mapping[str, int] = field(default_factory=dict)
     """Rows set aside, by reason."""
     newest_event_at: datetime | None = None
+    arrived: Arrived | None = field(default=None, compare=False, repr=False)
+    """The rows themselves, of a read of rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,14 @@ class NewRows:
     days: npt.NDArray[np.uint16]
     labels: pa.Table
     label_days: npt.NDArray[np.int32]
-    duplicates: int
+    fresh: Mask
+    """Which rows of the read these are."""
+    repeated: Mask
+    """Which rows of the read say nothing new."""
+
+    @property
+    def duplicates(self) -> int:
+        return int(np.count_nonzero(self.repeated))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +72,16 @@ def new_rows(table: pa.Table, locate: Locate, stored: StoredLabels) -> NewRows:
         before = pc.if_else(pa.array(seen), stored(ids.take(chosen), known[chosen]), before)
     says_more = ~_truth(pc.equal(label.take(chosen), before))
     kept = chosen[says_more | ~seen]
-    arrivals = int(np.count_nonzero(says_more & ~fresh[chosen]))
+    repeated = ~fresh
+    repeated[chosen[says_more]] = False
     return NewRows(
         table=table.drop_columns(["label"]).filter(pa.array(fresh)),
         hashes=hashes[fresh],
         days=day[fresh],
         labels=table.select(["row_id", "label"]).take(kept),
         label_days=days[kept],
-        duplicates=int(np.count_nonzero(~fresh)) - arrivals,
+        fresh=fresh,
+        repeated=repeated,
     )
 
 

@@ -24,8 +24,15 @@ MICROSECONDS_A_DAY = 86_400_000_000
 LAST_DAY = 65_535
 """Days are counted from 1970-01-01 in 16 bits: to 2149."""
 
+TRUE_WORDS = ("true", "t", "yes", "y", "on", "1", "1.0")
+FALSE_WORDS = ("false", "f", "no", "n", "off", "0", "0.0")
+DAY_SECONDS = 86_400
+
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _OFFSET = r"\d\d:\d\d.*([Zz]|[+-]\d\d(:?\d\d)?)$"
+_DATE = r"^\d{4}-\d\d-\d\d$"
+_FIRST_SECOND, _END_SECOND = -62_135_596_800, 253_402_300_800
+"""Years 1 to 9999."""
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -66,6 +73,37 @@ def cast_text(array: ArrowArray) -> Cast:
         return Cast(array.cast(pa.string()), _none(array))
     except pa.ArrowInvalid:
         return _cast_each(array, pa.string(), lambda value: value.decode())
+
+
+def cast_boolean(array: ArrowArray) -> Cast:
+    """Return 1 and 0 as float64, from booleans, the numbers 0 and 1, and words that mean one of them."""
+    array = _plain(array)
+    if _is_text(array.type):
+        words = _without_blanks(array)
+        truth = pc.is_in(words, value_set=pa.array(TRUE_WORDS))
+        known = pc.or_(truth, pc.is_in(words, value_set=pa.array(FALSE_WORDS)))
+        return _without_bad(truth.cast(pa.float64()), _mask(pc.is_null(words)))._replace(
+            bad=_mask(pc.and_(pc.is_valid(words), pc.invert(known)))
+        )
+    values, _ = cast_number(array)
+    wrong = pc.invert(pc.is_in(values, value_set=pa.array([0.0, 1.0, None])))
+    return _without_bad(values, _mask(wrong))
+
+
+def cast_date(array: ArrowArray, zone: str | None) -> Cast:
+    """Return days since 1970-01-01 as float64, with the time of day as their fraction.
+
+    A date is a whole number whatever the zone. Instants with an offset count in UTC; those without
+    are read in ``zone``, or taken as UTC. Numbers are no dates: nobody knows their unit.
+    """
+    array = _plain(array)
+    if pa.types.is_null(array.type):
+        return Cast(array.cast(pa.float64()), _none(array))
+    if _is_text(array.type):
+        return _cast_date_texts(_without_blanks(array), zone)
+    if pa.types.is_date(array.type):
+        return Cast(array.cast(pa.date32()).cast(pa.int32()).cast(pa.float64()), _none(array))
+    return _days_of_timestamps(array, zone)
 
 
 def cast_instant(array: ArrowArray, zone: str | None) -> CastInstants:
@@ -155,6 +193,12 @@ def _as_truth(array: ArrowArray) -> ArrowArray:
     return array
 
 
+def _without_blanks(array: ArrowArray) -> ArrowArray:
+    """Texts in lower case without white space around them; those that stand for nothing are null."""
+    texts = pc.utf8_lower(pc.utf8_trim_whitespace(array.cast(pa.string())))
+    return pc.if_else(pc.is_in(texts, value_set=pa.array(["", "nan", "nat"])), None, texts)
+
+
 def _cast_number_texts(array: ArrowArray) -> Cast:
     texts = pc.utf8_trim_whitespace(array.cast(pa.string()))
     texts = pc.if_else(pc.is_in(pc.utf8_lower(texts), value_set=pa.array(["", "nan"])), None, texts)
@@ -180,6 +224,31 @@ def _cast_timestamps(array: ArrowArray, zone: str | None) -> Cast:
     if array.type.tz is None:
         array = pc.assume_timezone(array, zone or "UTC", ambiguous="earliest", nonexistent="earliest")
     return Cast(array.cast(INSTANT, safe=False), bad)
+
+
+def _days_of_timestamps(array: ArrowArray, zone: str | None) -> Cast:
+    unit = _PER_SECOND[array.type.unit]
+    ticks = array.cast(pa.int64())
+    limits = np.iinfo(np.int64)
+    first = max((_FIRST_SECOND + DAY_SECONDS) * unit, int(limits.min))
+    end = min((_END_SECOND - DAY_SECONDS) * unit, int(limits.max))
+    bad = _mask(pc.or_(pc.less(ticks, pa.scalar(first)), pc.greater_equal(ticks, pa.scalar(end))))
+    array = _without_bad(array, bad).values
+    if array.type.tz is None:
+        array = pc.assume_timezone(array, zone or "UTC", ambiguous="earliest", nonexistent="earliest")
+    return Cast(pc.divide(array.cast(pa.int64()).cast(pa.float64(), safe=False), DAY_SECONDS * unit), bad)
+
+
+def _cast_date_texts(texts: ArrowArray, zone: str | None) -> Cast:
+    is_date = pc.match_substring_regex(texts, _DATE)
+    has_offset = pc.match_substring_regex(texts, _OFFSET)
+    dates = _parse(pc.if_else(is_date, texts, None), pa.timestamp("us"), None)
+    aware = _parse(pc.if_else(has_offset, pc.utf8_upper(texts), None), INSTANT, ZoneInfo("UTC"))
+    local = pc.invert(pc.or_(is_date, has_offset))
+    naive = _parse(pc.if_else(local, pc.utf8_upper(texts), None), pa.timestamp("us"), None)
+    found = [(dates, None), (aware, None), (naive, zone)]
+    days = pc.coalesce(*(_days_of_timestamps(one, its_zone).values for one, its_zone in found))
+    return Cast(days, _mask(pc.and_(pc.is_valid(texts), pc.is_null(days))))
 
 
 def _cast_instant_texts(array: ArrowArray, zone: str | None) -> CastInstants:

@@ -16,7 +16,7 @@ from ctrain.rows.casting import ArrowArray
 if TYPE_CHECKING:
     from ctrain.policy.models import DataSpec
 
-Kind = Literal["id", "instant", "number", "text"]
+Kind = Literal["id", "instant", "number", "text", "boolean", "date"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,9 @@ class Column:
     paths: tuple[str, ...]
     kind: Kind
     zone: str | None = None
-    """For instants: the zone of those without an offset."""
+    """For instants and dates: the zone of those without an offset."""
+    feature: bool = False
+    """Rows are of use without it: a value that is missing or of another type is null, and counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class ColumnProblem:
 
     reason: Literal["missing_column", "repeated_column", "wrong_type", "naive_time"]
     message: str
+    bearable: bool = False
+    """Only features are concerned: the rows can be used once other files have shown what is meant."""
 
 
 def row_columns(data: DataSpec, task: str) -> tuple[Column, ...]:
@@ -49,8 +53,7 @@ def row_columns(data: DataSpec, task: str) -> tuple[Column, ...]:
         Column(data.id, _paths(data, data.id), "id"),
         Column(time.column, _paths(data, time.column), "instant", time.timezone),
     ]
-    wanted += [Column(name, _paths(data, name), "number") for name in data.features.numeric]
-    wanted += [Column(name, _paths(data, name), "text") for name in data.features.categorical]
+    wanted += feature_columns(data)
     if data.prediction is not None:
         wanted.append(Column(data.prediction, _paths(data, data.prediction), answer))
     if data.model_version is not None:
@@ -58,6 +61,23 @@ def row_columns(data: DataSpec, task: str) -> tuple[Column, ...]:
     if data.labels.source is None:
         wanted.append(Column(data.labels.label, _paths(data, data.labels.label), answer))
     return tuple(wanted)
+
+
+def feature_columns(data: DataSpec) -> tuple[Column, ...]:
+    """Return the columns of the features, in the order of ``Features.names``."""
+    features = data.features
+    kinds: list[tuple[Kind, tuple[str, ...]]] = [
+        ("number", features.numeric),
+        ("text", features.categorical),
+        ("boolean", features.boolean),
+        ("date", features.date),
+        ("text", features.text),
+    ]
+    return tuple(
+        Column(name, _paths(data, name), kind, data.event_time.timezone if kind == "date" else None, True)
+        for kind, names in kinds
+        for name in names
+    )
 
 
 def label_columns(data: DataSpec, task: str) -> tuple[Column, ...]:
@@ -100,9 +120,10 @@ def found_path(schema: pa.Schema, column: Column) -> str | None:
 
 
 def extract(table: pa.Table, column: Column) -> ArrowArray:
-    """Return the values of a column that the table is known to have, as one array."""
+    """Return the values of a column as one array; nulls for one that the table lacks."""
     path = found_path(table.schema, column)
-    assert path is not None
+    if path is None:
+        return pa.nulls(table.num_rows)
     head, *fields = [path] if path in table.schema.names else path.split(".")
     values: ArrowArray = table[head]
     for name in fields:
@@ -111,25 +132,34 @@ def extract(table: pa.Table, column: Column) -> ArrowArray:
 
 
 def first_problem(schema: pa.Schema, columns: Iterable[Column]) -> ColumnProblem | None:
-    """Return why files with this schema cannot be read, or None when they can."""
-    for column in columns:
-        twice = [path for path in column.paths if schema.names.count(path.partition(".")[0]) > 1]
-        if twice:
-            return ColumnProblem("repeated_column", f"column {twice[0]!r} is there more than once")
-        path = found_path(schema, column)
-        if path is None:
-            return ColumnProblem("missing_column", _missing(column.paths[-1], leaf_paths(schema)))
-        kind = locate(schema, path)
-        assert kind is not None
-        expected = _expected(kind, column)
-        if expected is not None:
-            return ColumnProblem("wrong_type", f"column {path!r} holds {kind}, expected {expected}")
-        if _is_naive(kind, column):
-            return ColumnProblem(
-                "naive_time",
-                f"column {path!r} holds instants without a zone; "
-                "name their zone in data.event_time.timezone, or write them with one",
-            )
+    """Return why files with this schema cannot be read, or None when they can.
+
+    What concerns features alone comes last and is marked as bearable.
+    """
+    found = [problem for column in columns if (problem := _problem(schema, column)) is not None]
+    return min(found, key=lambda problem: problem.bearable, default=None)
+
+
+def _problem(schema: pa.Schema, column: Column) -> ColumnProblem | None:
+    twice = [path for path in column.paths if schema.names.count(path.partition(".")[0]) > 1]
+    if twice:
+        return ColumnProblem("repeated_column", f"column {twice[0]!r} is there more than once")
+    path = found_path(schema, column)
+    if path is None:
+        message = _missing(column.paths[-1], leaf_paths(schema))
+        return ColumnProblem("missing_column", message, column.feature)
+    kind = locate(schema, path)
+    assert kind is not None
+    wanted = expected(kind, column)
+    if wanted is not None:
+        message = f"column {path!r} holds {kind}, expected {wanted}"
+        return ColumnProblem("wrong_type", message, column.feature)
+    if _is_naive(kind, column):
+        return ColumnProblem(
+            "naive_time",
+            f"column {path!r} holds instants without a zone; "
+            "name their zone in data.event_time.timezone, or write them with one",
+        )
     return None
 
 
@@ -152,19 +182,19 @@ def leaf_paths(schema: pa.Schema) -> list[str]:
     return names
 
 
-def _expected(kind: pa.DataType, column: Column) -> str | None:
-    """Say what was expected when a type cannot hold the column's values."""
+def expected(kind: pa.DataType, column: Column) -> str | None:
+    """Return what was expected when a type cannot hold the column's values, None when it can."""
     if isinstance(kind, pa.DictionaryType):
         kind = kind.value_type
     if pa.types.is_null(kind) or _is_text(kind):
         return None
     number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     match column.kind:
-        case "instant":
+        case "instant" | "date":
             fits = pa.types.is_timestamp(kind) or pa.types.is_date(kind)
-            return None if fits else "instants (timestamps, dates or ISO 8601 texts)"
-        case "number":
-            return None if number or pa.types.is_boolean(kind) else "numbers"
+            return None if fits else f"{column.kind}s (timestamps, dates or ISO 8601 texts)"
+        case "number" | "boolean":
+            return None if number or pa.types.is_boolean(kind) else f"{column.kind}s"
         case "id":
             fits = number or pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind)
             return None if fits else "ids (texts or whole numbers)"

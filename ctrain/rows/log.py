@@ -15,7 +15,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.domain import Arrived, Ingested, IngestState, PolicyName, Segment, SegmentKind, SourceRead, Version
+from ctrain.domain import (
+    Arrived,
+    Ingested,
+    IngestState,
+    PolicyName,
+    Segment,
+    SegmentKind,
+    SourceRead,
+    Version,
+)
 from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import InputError
 from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, new_labels, new_rows

@@ -6,8 +6,8 @@ What cannot be used is set aside row by row with its reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
@@ -23,13 +23,24 @@ from ctrain.rows.casting import (
     ArrowArray,
     Cast,
     Mask,
+    cast_boolean,
+    cast_date,
     cast_instant,
     cast_label,
     cast_number,
     cast_prediction,
     cast_text,
+    microseconds_of,
 )
-from ctrain.rows.columns import Column, extract, label_columns, row_columns
+from ctrain.rows.columns import (
+    Column,
+    expected,
+    extract,
+    feature_columns,
+    found_path,
+    label_columns,
+    row_columns,
+)
 
 if TYPE_CHECKING:
     from ctrain.domain import SourceBatch
@@ -49,6 +60,12 @@ class Normalised:
     table: pa.Table
     set_aside: tuple[pa.Table, ...] = ()
     """Source rows with ``reason``, ``source_path`` and ``source_row``."""
+    wrong: Mapping[str, Mask] = field(default_factory=dict)
+    """Rows of ``table`` whose value of a feature means nothing, where there are any."""
+    absent: Mapping[str, Mask] = field(default_factory=dict)
+    """Rows of ``table`` whose file lacks the column of a feature, where there are any."""
+    new_columns: Mapping[str, int] = field(default_factory=dict)
+    """Columns that no earlier file had: the earliest event of their file, in microseconds since 1970."""
 
     @property
     def rejected(self) -> dict[str, int]:
@@ -56,6 +73,16 @@ class Normalised:
         for table in self.set_aside:
             counts.update(str(one) for one in table["reason"].to_pylist())
         return dict(counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Converted:
+    """The columns of one table as far as they could be read, and what could not."""
+
+    values: dict[str, ArrowArray]
+    marks: Marks
+    wrong: dict[str, Mask] = field(default_factory=dict)
+    absent: Sequence[str] = ()
 
 
 def answer_type(task: str) -> pa.DataType:
@@ -68,8 +95,8 @@ def row_schema(data: DataSpec, task: str) -> pa.Schema:
     answer = answer_type(task)
     fields: list[tuple[str, pa.DataType]] = [("row_id", pa.string()), ("event_at", INSTANT)]
     fields += [("prediction", answer), ("model_version", pa.string())]
-    fields += [(name, pa.float64()) for name in data.features.numeric]
-    fields += [(name, pa.string()) for name in data.features.categorical]
+    for one in feature_columns(data):
+        fields.append((one.name, pa.string() if one.kind == "text" else pa.float64()))
     return pa.schema([*fields, ("label", answer)])
 
 
@@ -81,28 +108,32 @@ def normalise_rows(batches: Sequence[SourceBatch], data: DataSpec, task: str, no
     """Return the rows of ``batches``; ``label`` is null unless labels are in the rows' own table."""
     columns = {one.name: one for one in row_columns(data, task)}
     own_label = data.labels.label if data.labels.source is None else None
+    features = feature_columns(data)
     casts: list[tuple[str, str | None, Callable[[ArrowArray], Cast]]] = [
-        *((name, name, cast_number) for name in data.features.numeric),
-        *((name, name, cast_text) for name in data.features.categorical),
         ("prediction", data.prediction, partial(cast_prediction, task=task)),
         ("model_version", data.model_version, cast_text),
         ("label", own_label, partial(cast_label, task=task)),
     ]
     time = columns[data.event_time.column]
 
-    def convert(table: pa.Table) -> tuple[dict[str, ArrowArray], Marks]:
+    def convert(table: pa.Table) -> _Converted:
         found, bad = _cast_all(table, [(target, columns[name], cast) for target, name, cast in casts if name])
+        wrong = {}
+        for one in features:
+            found[one.name], wrong[one.name] = _cast_feature(extract(table, one), one)
         instants = cast_instant(extract(table, time), time.zone)
         found["event_at"] = instants.values
         found["row_id"], without_id = _cast_ids(extract(table, columns[data.id]))
         unread = instants.bad | instants.naive
-        return found, {
+        marks = {
             "bad_value": bad | instants.bad,
             "future_time": _after(instants.values, now + CLOCK_SKEW),
             "naive_time": instants.naive,
             "null_time": _is_null(instants.values) & ~unread,
             "null_id": without_id,
         }
+        absent = [one.name for one in features if found_path(table.schema, one) is None]
+        return _Converted(found, marks, wrong, absent)
 
     return _normalise(batches, row_schema(data, task), convert)
 
@@ -111,10 +142,10 @@ def normalise_labels(batches: Sequence[SourceBatch], data: DataSpec, task: str) 
     """Return ids and labels; a null label is one that has not arrived yet, and is left out."""
     key, label = label_columns(data, task)
 
-    def convert(table: pa.Table) -> tuple[dict[str, ArrowArray], Marks]:
+    def convert(table: pa.Table) -> _Converted:
         found, bad = _cast_all(table, [("label", label, partial(cast_label, task=task))])
         found["row_id"], without_id = _cast_ids(extract(table, key))
-        return found, {"bad_value": bad, "null_id": without_id}
+        return _Converted(found, {"bad_value": bad, "null_id": without_id})
 
     normalised = _normalise(batches, label_schema(task), convert)
     table = normalised.table
@@ -124,16 +155,20 @@ def normalise_labels(batches: Sequence[SourceBatch], data: DataSpec, task: str) 
 def _normalise(
     batches: Sequence[SourceBatch],
     schema: pa.Schema,
-    convert: Callable[[pa.Table], tuple[dict[str, ArrowArray], Marks]],
+    convert: Callable[[pa.Table], _Converted],
 ) -> Normalised:
     tables: list[pa.Table] = []
     set_aside: list[pa.Table] = []
+    wrong: list[dict[str, Mask]] = []
+    absent: list[dict[str, Mask]] = []
+    new_columns: dict[str, int] = {}
     for _, alike in groupby(batches, key=lambda batch: batch.table.schema):
         group = list(alike)
         source = pa.concat_tables([batch.table for batch in group]).combine_chunks()
-        found, marks = convert(source)
+        converted = convert(source)
+        found = converted.values
         reasons = np.zeros(source.num_rows, dtype=np.int8)
-        for reason, mask in marks.items():
+        for reason, mask in converted.marks.items():
             reasons[mask] = REASONS.index(reason)
         table = pa.table(
             [found.get(field.name, pa.nulls(source.num_rows, field.type)) for field in schema], schema=schema
@@ -142,9 +177,43 @@ def _normalise(
             table = table.filter(pa.array(reasons == 0))
             set_aside.append(_with_reasons(source, reasons, group))
         tables.append(table)
+        kept = reasons == 0
+        wrong.append({name: mask[kept] for name, mask in converted.wrong.items()})
+        absent.append(dict.fromkeys(converted.absent, np.ones(table.num_rows, dtype=np.bool_)))
+        new_columns |= _new_columns(group, found.get("event_at"))
+    sizes = [table.num_rows for table in tables]
     return Normalised(
-        pa.concat_tables(tables).combine_chunks() if tables else schema.empty_table(), tuple(set_aside)
+        pa.concat_tables(tables).combine_chunks() if tables else schema.empty_table(),
+        tuple(set_aside),
+        _joined(wrong, sizes),
+        _joined(absent, sizes),
+        new_columns,
     )
+
+
+def _joined(parts: Sequence[Mapping[str, Mask]], sizes: Sequence[int]) -> dict[str, Mask]:
+    """One mask over the rows of all parts for each name that marks any row."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    whole = {
+        name: np.concatenate(
+            [part.get(name, np.zeros(size, dtype=np.bool_)) for part, size in zip(parts, sizes, strict=True)]
+        )
+        for name in names
+    }
+    return {name: mask for name, mask in whole.items() if mask.any()}
+
+
+def _new_columns(group: Iterable[SourceBatch], instants: ArrowArray | None) -> dict[str, int]:
+    """When the first event of the file that brought each new column happened; without one: never."""
+    found: dict[str, int] = {}
+    start = 0
+    for batch in group:
+        if batch.new_columns and instants is not None:
+            events = microseconds_of(pc.drop_null(instants.slice(start, batch.table.num_rows)))
+            if len(events):
+                found |= {name: int(events.min()) for name in batch.new_columns}
+        start += batch.table.num_rows
+    return found
 
 
 def _with_reasons(source: pa.Table, reasons: npt.NDArray[np.int8], group: Sequence[SourceBatch]) -> pa.Table:
@@ -167,6 +236,23 @@ def _cast_all(
         found[target], wrong = cast(extract(table, column))
         bad |= wrong
     return found, bad
+
+
+def _cast_feature(array: ArrowArray, column: Column) -> Cast:
+    """Return the values of a feature; of a type that cannot hold its values every one is wrong."""
+    kind = array.type.value_type if isinstance(array, pa.DictionaryArray) else array.type
+    if expected(kind, column) is not None:
+        empty = pa.nulls(len(array), pa.string() if column.kind == "text" else pa.float64())
+        return Cast(empty, ~_is_null(array))
+    match column.kind:
+        case "number":
+            return cast_number(array)
+        case "boolean":
+            return cast_boolean(array)
+        case "date":
+            return cast_date(array, column.zone)
+        case _:
+            return cast_text(array)
 
 
 def _cast_ids(array: ArrowArray) -> tuple[ArrowArray, Mask]:

@@ -130,7 +130,7 @@ def test_rows_that_cannot_be_used_are_set_aside_with_their_reason(harness: RowLo
     table = build_rows(["1", "", "3", "4", "5", "6"])
     texts = [START.isoformat(), START.isoformat(), None, "2013-03-01T00:00:00", "2013-06-01T00:10:00Z"]
     table = replace_column(table, "scheduled_at", [*texts, START.isoformat()])
-    table = replace_column(table, "distance", ["1", "1", "1", "1", "1", "far"])
+    table = replace_column(table, "score", ["0", "0", "0", "0", "0", "far"])
     read = as_read(table.slice(0, 2), table.slice(2), path="day.parquet")
     ingested = harness.commit(harness.log.write_rows(read, harness.state, NOW))
     assert ingested.accepted == 1
