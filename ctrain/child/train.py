@@ -6,6 +6,7 @@ launcher started anew finds it; a second process for the same folder ends withou
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -31,6 +32,9 @@ ALREADY_TAKEN = 75
 LEAST_MEMORY_BYTES = 10**9
 """Below this the imports of numpy and OpenBLAS fail before anything useful can be said."""
 TRACEBACK_LINES = 25
+MAX_TAG_LENGTH = 5000
+"""MLflow's limit."""
+DEFAULT_METRICS = {"regression": "squared_error"}
 SIGNS_OF_NO_MEMORY = ("can't start new thread", "failed to map segment", "Cannot allocate memory")
 
 
@@ -126,6 +130,7 @@ def _result_of(version: Any) -> dict[str, Any]:
         "digest": version.tags["ctrain.digest"],
         "content_digest": version.tags.get("ctrain.content_digest", ""),
         "train_seconds": float(version.tags.get("ctrain.train_seconds", 0.0)),
+        "importance": json.loads(version.tags.get("ctrain.importance", "{}")),
     }
 
 
@@ -152,10 +157,34 @@ def _fit_and_register(
     pickle_by_value(code_folder)
     logged_by_trainer = isinstance(model, str)
     uri = model if logged_by_trainer else log_estimator(model, rows, job["context"], requirements)
+    importance = _importance(client, run.info.run_id, model, rows, job)
     extra = {"ctrain.train_seconds": f"{seconds:.3f}", "ctrain.mlflow_run_id": run.info.run_id}
+    noted = json.dumps(importance)
+    if importance and len(noted) <= MAX_TAG_LENGTH:
+        extra["ctrain.importance"] = noted
     registration = {**job["registration"], "tags": {**job["registration"]["tags"], **extra}}
     registered = register(client, uri, registration, trusted_split=not logged_by_trainer)
-    return {"mlflow_run_id": run.info.run_id, "train_seconds": seconds, **registered}
+    return {
+        "mlflow_run_id": run.info.run_id,
+        "train_seconds": seconds,
+        "importance": importance,
+        **registered,
+    }
+
+
+def _importance(
+    client: Any, mlflow_run_id: str, model: Any, rows: Any, job: Mapping[str, Any]
+) -> dict[str, float]:
+    """Share of each feature in all permutation importance; empty when it is not known."""
+    from ctrain.child.importance import measure_importance
+
+    metric = job["registration"].get("metric") or DEFAULT_METRICS.get(job["context"]["task"], "brier")
+    found = measure_importance(model, rows, job["context"], metric)
+    if found is None:
+        return {}
+    with contextlib.suppress(Exception):  # the version holds it too, and no training fails for this
+        client.log_dict(mlflow_run_id, found.to_json(), "importance.json")
+    return found.share
 
 
 def _context(given: Mapping[str, Any]) -> Any:

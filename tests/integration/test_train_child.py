@@ -42,7 +42,8 @@ def test_a_trained_version_tells_its_whole_story_in_mlflow(
     assert run.data.params["params.depth"] == "3"
     assert run.data.params["holdout"] == "0.2"
     assert run.data.metrics["training_rows"] == 200
-    assert {one.path for one in client.list_artifacts(run.info.run_id)} >= {"policy.yaml", "reason.txt"}
+    artifacts = {one.path for one in client.list_artifacts(run.info.run_id)}
+    assert artifacts >= {"policy.yaml", "reason.txt", "importance.json"}
     assert run.inputs is not None
     (dataset,) = run.inputs.dataset_inputs
     assert dataset.dataset.name == "flights 2013-01-01 to 2013-02-01"
@@ -53,6 +54,8 @@ def test_a_trained_version_tells_its_whole_story_in_mlflow(
     assert version.tags["ctrain.run_id"] == "run-train"
     assert version.tags["ctrain.digest"] == status.result["digest"]
     assert version.tags["ctrain.cut_off"] == "2013-02-10T00:00:00+00:00"
+    assert status.result["importance"] == {"distance": 0.0, "carrier": 1.0}
+    assert json.loads(version.tags["ctrain.importance"]) == status.result["importance"]
     assert "ctrain.unverified_holdout" not in version.tags
     assert version.description == "Trained by ctrain because of degraded"
     assert "features: ('distance', 'carrier') params: {'depth': 3}" in log_of(trained["train"].job)
@@ -68,6 +71,12 @@ def test_a_model_that_the_trainer_logged_is_registered_and_marked(
     version = mlflow.MlflowClient(embedded.uri).get_model_version("flights", status.result["version"])
     assert version.tags["ctrain.unverified_holdout"] == "true"
     assert version.tags["ctrain.run_id"] == "run-own_model"
+    artifact = mlflow.artifacts.download_artifacts(
+        run_id=status.result["mlflow_run_id"], artifact_path="importance.json", tracking_uri=embedded.uri
+    )
+    measured = json.loads(Path(artifact).read_text())
+    assert measured["increase"]["carrier"] == 0
+    assert measured["increase"]["distance"] != 0
 
 
 def test_an_error_reaches_the_status_and_the_log(embedded: Embedded, trained: Mapping[str, Trained]) -> None:

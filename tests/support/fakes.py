@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 from ctrain.domain import (
     JobState,
     JobStatus,
+    MetricQuery,
     ModelVersion,
     RunId,
+    Sample,
     ScoreJob,
     ScoreStatus,
     TrainingJob,
@@ -25,6 +27,26 @@ from ctrain.errors import PermanentError, TransientError
 
 Model = Callable[[pa.Table], np.ndarray]
 """Scores of a table of features."""
+
+
+class FakeMetricServer:
+    """Answers the next call after a question with what ``values`` holds; a text is a problem."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float | str] = {}
+        self.asked: list[MetricQuery] = []
+        self._under_way: set[str] = set()
+
+    def ask(self, key: str, query: MetricQuery) -> Sample | None:
+        if key not in self._under_way:
+            self._under_way.add(key)
+            self.asked.append(query)
+            return None
+        self._under_way.remove(key)
+        found = self.values[query.query]
+        if isinstance(found, str):
+            return Sample(query.at, problem=found)
+        return Sample(query.at, found, query.at)
 
 
 class FakeClock:
@@ -145,6 +167,8 @@ class FakeLauncher:
     running: dict[tuple[RunId, int], TrainingJob] = field(default_factory=dict)
     busy: bool = False
     """True keeps jobs running until ``finish``, as a training that takes its time."""
+    importance: Mapping[str, float] = field(default_factory=dict)
+    """What every training finds: share by feature."""
 
     def start(self, job: TrainingJob) -> None:
         key = (job.run_id, job.attempt)
@@ -176,6 +200,7 @@ class FakeLauncher:
             "mlflow_run_id": f"mlrun-{version}",
             "digest": self.registry.digests[version],
             "train_seconds": 0.5,
+            "importance": dict(self.importance),
         }
         return JobStatus(JobState.SUCCEEDED, result=result)
 

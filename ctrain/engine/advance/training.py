@@ -138,7 +138,8 @@ def train(watch: Watch, run: Run) -> Step:
 
 def _collect(watch: Watch, run: Run, status: JobStatus) -> Step:
     result = status.result
-    run = with_details(run, "training", {"result": dict(result)})
+    importance = dict(result.get("importance") or {})
+    run = with_details(run, "training", {"result": dict(result), "importance": importance})
     run = replace(
         run, challenger_version=Version(str(result["version"])), mlflow_run_id=result["mlflow_run_id"]
     )
@@ -232,6 +233,7 @@ def _registration(watch: Watch, run: Run) -> dict[str, Any]:
         "dataset": f"{policy.policy} {found['window_start'][:10]} to {found['holdout_start'][:10]}",
         "policy_text": run.policy_text,
         "reason": reason,
+        "metric": policy.model.metric,
         "params": {"holdout": str(policy.train.holdout), "holdout_rows": str(found["holdout_rows"])},
         "tags": {
             "ctrain.run_id": run.id,
