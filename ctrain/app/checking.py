@@ -24,12 +24,13 @@ from ctrain.clocks import CLOCK_FILE, wait_for
 from ctrain.domain import MonitorName, PolicyName
 from ctrain.engine.assess import assess, inconclusive
 from ctrain.engine.champions import sync_champion
+from ctrain.engine.clocked import sample_now
 from ctrain.engine.ingest import ingest
 from ctrain.engine.observe import observe
 from ctrain.engine.sight import look
 from ctrain.errors import InputError, TransientError
 from ctrain.monitors.freshness import assess_freshness
-from ctrain.policy.monitors import ChangeMonitor, FreshnessMonitor
+from ctrain.policy.monitors import ChangeMonitor, FreshnessMonitor, PrometheusMonitor
 
 if TYPE_CHECKING:
     from ctrain.domain import Verdict
@@ -103,7 +104,8 @@ def _settled(watch: Watch) -> bool:
 
 
 def _judged(watch: Watch, found: list[Verdict]) -> bool:
-    """Put the verdicts of the newest closed pane into ``found``; False while rows are being scored."""
+    """Put the verdicts of the newest closed pane into ``found``; False while an answer is on its way."""
+    found.clear()
     with watch.store.read() as tx:
         state, champion = tx.ingest_state(watch.name), tx.champion(watch.name)
         standing = {verdict.monitor: verdict for verdict in tx.latest_verdicts(watch.name)}
@@ -115,6 +117,11 @@ def _judged(watch: Watch, found: list[Verdict]) -> bool:
         name = MonitorName(key)
         if isinstance(monitor, FreshnessMonitor):
             found.append(assess_freshness(name, monitor, state.newest_event_at, now))
+        elif isinstance(monitor, PrometheusMonitor):
+            sampled = sample_now(watch, name, monitor)
+            if sampled is None:
+                return False
+            found.append(sampled)
         elif isinstance(monitor, ChangeMonitor) and name in standing:
             found.append(standing[name])
         elif sight is None or end is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,13 @@ from ctrain.errors import InputError, PolicyError
 from ctrain.policy.available import unavailable_parts
 from ctrain.policy.checks import check_fleet
 from ctrain.policy.files import LoadedPolicy, load_policies, parse_policy, policy_identity
+from ctrain.promql import PromqlServer
 
 if TYPE_CHECKING:
     from ctrain.ports import (
         Clock,
         Launcher,
+        MetricServer,
         Registry,
         RowLogs,
         Scorer,
@@ -49,6 +51,7 @@ class Shell:
     telemetry: Telemetry
     clock: Clock
     timer: Timer
+    metric_server: MetricServer = field(default_factory=PromqlServer)
 
 
 def load_fleet(paths: Sequence[Path], environ: Mapping[str, str]) -> list[LoadedPolicy]:
@@ -100,6 +103,7 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
         row_log=row_log,
         rows_source=shell.sources.open_rows(policy, loaded.folder),
         labels_source=shell.sources.open_labels(policy, loaded.folder),
+        metric_server=shell.metric_server,
         parse_snapshot=lambda text, path: parse_policy(text, Path(path), os.environ),
         lease=lease,
         registry_poll_seconds=0.0 if on_stream else shell.settings.registry_poll.total_seconds(),
@@ -187,7 +191,7 @@ def open_quiet_telemetry(environ: Mapping[str, str]) -> PrometheusTelemetry:
 
 def close_shell(shell: Shell) -> None:
     """Stop the children that serve the daemon; trainings go on and are found again."""
-    for port in (shell.scorer, shell.registry):
+    for port in (shell.scorer, shell.registry, shell.metric_server):
         close = getattr(port, "close", None)
         if close is not None:
             close()

@@ -6,6 +6,7 @@ Nothing here does I/O or reads a clock.
 
 from ctrain.domain.decisions import Decision, Outcome, Suppression, TriggerState
 from ctrain.domain.jobs import JobState, JobStatus, ScoreJob, ScoreStatus, TrainingContext, TrainingJob
+from ctrain.domain.metrics import MetricQuery, Sample
 from ctrain.domain.models import AliasIntent, Champion, ModelVersion
 from ctrain.domain.names import Json, MonitorName, PolicyName, RunId, Task, TriggerName, Version
 from ctrain.domain.rows import (
@@ -34,6 +35,7 @@ __all__ = [
     "JobState",
     "JobStatus",
     "Json",
+    "MetricQuery",
     "ModelVersion",
     "MonitorName",
     "Outcome",
@@ -45,6 +47,7 @@ __all__ = [
     "RequestKind",
     "Run",
     "RunId",
+    "Sample",
     "ScoreJob",
     "ScoreStatus",
     "Segment",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ctrain.domain import TriggerName, TriggerState
-from ctrain.policy.monitors import FreshnessMonitor
+from ctrain.domain import MonitorName, TriggerName, TriggerState
+from ctrain.policy.monitors import FreshnessMonitor, Monitor, PrometheusMonitor
 from ctrain.policy.triggers import Condition
 from ctrain.triggers.conditions import condition_met
 
@@ -20,13 +20,22 @@ Conditions = Mapping[TriggerName, Condition]
 States = dict[TriggerName, TriggerState]
 
 
+def clock_monitors(policy: Policy) -> dict[MonitorName, Monitor]:
+    """The monitors whose verdicts follow the clock, not the panes."""
+    return {
+        MonitorName(key): one
+        for key, one in policy.monitors.items()
+        if isinstance(one, FreshnessMonitor | PrometheusMonitor)
+    }
+
+
 def pane_conditions(policy: Policy) -> Conditions:
     """The conditions that are folded once per closed pane."""
     return {name: one for name, one in _conditions(policy) if not _clocked(policy, one)}
 
 
 def clock_conditions(policy: Policy) -> Conditions:
-    """The conditions on freshness alone: stale data closes no pane that could fold them."""
+    """The conditions on such monitors alone: stale data closes no pane that could fold them."""
     return {name: one for name, one in _conditions(policy) if _clocked(policy, one)}
 
 
@@ -35,7 +44,8 @@ def _conditions(policy: Policy) -> list[tuple[TriggerName, Condition]]:
 
 
 def _clocked(policy: Policy, condition: Condition) -> bool:
-    return all(isinstance(policy.monitors.get(name), FreshnessMonitor) for name in condition.monitors)
+    names = clock_monitors(policy)
+    return all(MonitorName(name) in names for name in condition.monitors)
 
 
 def load_states(watch: Watch, tx: Transaction, conditions: Conditions) -> States:

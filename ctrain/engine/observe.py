@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ctrain.domain import IngestState, Json, MonitorName, Status, TriggerName, Verdict
 from ctrain.engine.assess import WITH_MEMORY, assess
 from ctrain.engine.conditions import (
-    clock_conditions,
+    clock_monitors,
     load_states,
     met_conditions,
     pane_conditions,
@@ -22,10 +22,9 @@ from ctrain.engine.conditions import (
 )
 from ctrain.engine.decide import decide_in
 from ctrain.engine.matured import ceil_to, floor_to
-from ctrain.engine.panes import first_row_at
+from ctrain.engine.panes import first_row_at, pane_tree
+from ctrain.engine.show import show
 from ctrain.engine.sight import Sight, look
-from ctrain.monitors.freshness import assess_freshness
-from ctrain.policy.monitors import FreshnessMonitor
 from ctrain.triggers.conditions import fold_condition
 
 if TYPE_CHECKING:
@@ -44,6 +43,8 @@ class Observed:
     panes: int = 0
     waiting: bool = False
     more: bool = False
+    counting: bool = False
+    """Panes were counted on a new grid, and more are to be counted before any is judged."""
 
 
 def observe(watch: Watch) -> Observed:
@@ -64,7 +65,7 @@ def observe(watch: Watch) -> Observed:
         return Observed()
     sight = look(watch, champion, first + pane, first + pane * panes)
     if sight.waiting:
-        return Observed(waiting=True)
+        return Observed(waiting=True, counting=sight.counting)
     _commit(watch, sight, [first + pane * (index + 1) for index in range(panes)])
     return Observed(panes=panes, more=closed > panes)
 
@@ -99,13 +100,10 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
     What is met is decided on when it is first met in the stretch: limits are checked by the clock,
     which stands still here, so another look at the same conditions could say nothing else.
     """
-    grid = sight.reference.grid.name if sight.reference else ""
     verdicts: list[Verdict] = []
     with watch.store.write() as tx:
         watch.fence(tx)
-        for start, profile in sight.fresh.items():
-            tx.save_pane(watch.name, grid, start, profile.to_bytes(), profile.rows)
-        statuses = _fresh_statuses(watch, tx)
+        statuses = _clock_statuses(watch, tx)
         memories = _load_memories(watch, tx, sight)
         conditions = pane_conditions(watch.policy)
         states = load_states(watch, tx, conditions)
@@ -122,16 +120,16 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
                 decide_in(watch, tx)
         save_states(watch, tx, states)
         _save_memories(watch, tx, sight, memories)
+        pane_tree(watch).save(tx)
         tx.save_ingest_state(watch.name, replace(tx.ingest_state(watch.name), next_pane_at=ends[-1]))
+    pane_tree(watch).saved()
     for verdict in verdicts:
         show(watch, verdict)
 
 
-def _fresh_statuses(watch: Watch, tx: Transaction) -> dict[MonitorName, Status]:
+def _clock_statuses(watch: Watch, tx: Transaction) -> dict[MonitorName, Status]:
     """Of the monitors that follow the clock; every other gives a verdict in each pane."""
-    names = [
-        MonitorName(key) for key, one in watch.policy.monitors.items() if isinstance(one, FreshnessMonitor)
-    ]
+    names = clock_monitors(watch.policy)
     return {name: one.status for name in names for one in tx.verdicts(watch.name, name, limit=1)}
 
 
@@ -164,60 +162,3 @@ def _judge_pane(
             memories[name] = assessed.memory
         verdicts.append(assessed.verdict)
     return verdicts
-
-
-def observe_freshness(watch: Watch, now: datetime) -> bool:
-    """Record a freshness verdict when its status changes, and what follows for conditions on it alone.
-
-    Freshness follows the clock: stale data closes no pane. ``now`` was read before the data, so that
-    data that came since is never judged by an older clock; while more data lies there unread,
-    nothing is said.
-    """
-    monitors = {
-        MonitorName(key): one
-        for key, one in watch.policy.monitors.items()
-        if isinstance(one, FreshnessMonitor)
-    }
-    if not monitors or watch.behind:
-        return False
-    with watch.store.read() as tx:
-        newest = tx.ingest_state(watch.name).newest_event_at
-        known = {name: next(iter(tx.verdicts(watch.name, name, limit=1)), None) for name in monitors}
-        before = load_states(watch, tx, clock_conditions(watch.policy))
-    verdicts = [assess_freshness(name, monitor, newest, now) for name, monitor in monitors.items()]
-    for verdict in verdicts:
-        show(watch, verdict)
-    news = [verdict for verdict in verdicts if _is_news(known[verdict.monitor], verdict)]
-    statuses = {name: one.status for name, one in known.items() if one is not None}
-    statuses |= {verdict.monitor: verdict.status for verdict in news}
-    after = {
-        name: fold_condition(condition, statuses, before[name], now)
-        for name, condition in clock_conditions(watch.policy).items()
-    }
-    if not news and met_conditions(watch.policy, before) == met_conditions(watch.policy, after):
-        return False
-    with watch.store.write() as tx:
-        watch.fence(tx)
-        for verdict in news:
-            tx.record_verdict(watch.name, watch.loaded.hash, verdict)
-        save_states(watch, tx, after)
-    return True
-
-
-def _is_news(known: Verdict | None, verdict: Verdict) -> bool:
-    return known is None or (known.status is not verdict.status and verdict.as_of > known.as_of)
-
-
-def show(watch: Watch, verdict: Verdict) -> None:
-    """Set the gauges of a monitor to its newest verdict."""
-    labels = {"policy": watch.name, "monitor": verdict.monitor}
-    for status in Status:
-        watch.telemetry.gauge(
-            "monitor_status", float(verdict.status is status), **labels, status=status.value
-        )
-    if verdict.value is not None:
-        watch.telemetry.gauge("monitor_value", verdict.value, **labels)
-    if verdict.threshold is not None:
-        watch.telemetry.gauge("monitor_threshold", verdict.threshold, **labels)
-    for feature in sorted(verdict.features, key=lambda one: -one.effect)[:5]:
-        watch.telemetry.gauge("feature_drift", feature.effect, policy=watch.name, feature=feature.column)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from ctrain.domain import Phase, Run
 from ctrain.engine.advance import advance
 from ctrain.engine.champions import sync_champion
+from ctrain.engine.clocked import observe_clock
 from ctrain.engine.decide import RUNS_REMEMBERED, decide
 from ctrain.engine.ingest import ingest
-from ctrain.engine.observe import observe, observe_freshness
+from ctrain.engine.observe import observe
 from ctrain.engine.outcomes import tell_outcomes
 from ctrain.engine.requests import answer_requests, reconcile
 from ctrain.engine.retention import retire
@@ -52,8 +53,8 @@ def _tick(watch: Watch, read: bool) -> Ticked:
     moved = reconcile(watch)
     moved |= read and ingest(watch)
     observed = observe(watch)
-    moved |= observed.panes > 0
-    moved |= observe_freshness(watch, now)
+    moved |= observed.panes > 0 or observed.counting
+    moved |= observe_clock(watch, now)
     moved |= decide(watch)
     moved |= answer_requests(watch)
     step = advance(watch)

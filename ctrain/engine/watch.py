@@ -7,15 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Event, Json, Phase, PolicyName, Run, RunId, Version
+from ctrain.domain import Event, Json, MetricQuery, MonitorName, Phase, PolicyName, Run, RunId, Version
 from ctrain.engine.reading import TickReads
 
 if TYPE_CHECKING:
+    from ctrain.engine.pane_tree import PaneTree
     from ctrain.policy.files import LoadedPolicy
     from ctrain.policy.models import Policy
     from ctrain.ports import (
         Clock,
         Launcher,
+        MetricServer,
         Registry,
         RowLog,
         Scorer,
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
         Transaction,
         Workspace,
     )
-    from ctrain.stats.profile import Profile
     from ctrain.stats.reference import Reference
 
 ACTOR = "ctrain"
@@ -62,6 +63,7 @@ class Watch:
     row_log: RowLog
     rows_source: Source
     labels_source: Source | None
+    metric_server: MetricServer
     parse_snapshot: Callable[[str, str], LoadedPolicy]
     """Policy of a run from its stored text and path."""
     lease: tuple[str, int] | None = None
@@ -81,8 +83,8 @@ class Watch:
     """Real seconds before which a failed attempt is not repeated."""
     references: dict[Version, Reference] = field(default_factory=dict)
     """The decoded reference in force."""
-    profiles: dict[tuple[str, datetime], Profile] = field(default_factory=dict)
-    """Decoded pane profiles, by grid and start."""
+    panes: PaneTree | None = None
+    """Profiles of closed panes, and of stretches of them."""
     told: set[tuple[RunId, Phase]] = field(default_factory=set)
     """Runs and the phases of theirs that the registry has been told."""
     retired_on: datetime | None = None
@@ -93,6 +95,10 @@ class Watch:
     """Event time of the earliest punctual row; fixed once a pane has closed."""
     behind: bool = False
     """True while the sources hold more than has been read: silence is not the absence of data."""
+    metric_queries: dict[MonitorName, MetricQuery] = field(default_factory=dict)
+    """Questions to metrics servers that are under way."""
+    metrics_asked_at: dict[MonitorName, datetime] = field(default_factory=dict)
+    """When each metric was asked for last."""
     snapshots: dict[str, LoadedPolicy] = field(default_factory=dict)
     reads: TickReads = field(init=False)
     """The same store; remembers during a tick what it was asked."""

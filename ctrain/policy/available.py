@@ -47,7 +47,7 @@ def _data_parts(features: Features) -> Iterator[tuple[str, str]]:
 
 
 def _monitor_parts(monitor: Monitor, prediction: str | None) -> Iterator[tuple[str, str]]:
-    if monitor.type in ("quality", "prometheus", "domain_classifier", "estimated_performance"):
+    if monitor.type in ("quality", "domain_classifier", "estimated_performance"):
         yield "type", f"the monitor type {monitor.type}"
     if isinstance(monitor, BySegment) and monitor.by is not None:
         yield "by", "a monitor by segment"

@@ -33,6 +33,8 @@ def check_monitors(policy: Policy) -> Iterator[Problem]:
                 yield from _check_change(monitor, path)
             case PerformanceMonitor():
                 yield from _check_metric(policy, monitor, path)
+            case PrometheusMonitor():
+                yield from _check_address(monitor, path)
             case QualityMonitor() | VolumeMonitor():
                 yield from _check_limits(monitor, path)
 
@@ -57,6 +59,11 @@ def _check_change(monitor: ChangeMonitor, path: KeyPath) -> Iterator[Problem]:
             (*path, "direction"),
             f"the detector {monitor.detector} finds changes up only, got {monitor.direction}",
         )
+
+
+def _check_address(monitor: PrometheusMonitor, path: KeyPath) -> Iterator[Problem]:
+    if not monitor.url.startswith(("http://", "https://")):
+        yield Problem((*path, "url"), "expected an address that begins with http:// or https://")
 
 
 def _check_bounds(monitor: PerformanceMonitor | PrometheusMonitor, path: KeyPath) -> Iterator[Problem]:

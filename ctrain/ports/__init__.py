@@ -4,6 +4,7 @@
 stream in the demo and the backtest; ``Timer`` tells real time (timeouts, retry backoff, leases).
 """
 
+from ctrain.ports.metrics import MetricServer
 from ctrain.ports.records import LeaseTables, PolicyTables, RunTables
 from ctrain.ports.rows import RowLog, RowLogs, Source, Sources
 from ctrain.ports.store import Store, Transaction
@@ -18,6 +19,7 @@ __all__ = [
     "IngestTables",
     "Launcher",
     "LeaseTables",
+    "MetricServer",
     "ObservationTables",
     "PolicyTables",
     "Registry",

@@ -31,6 +31,7 @@ from ctrain.store import open_store
 from tests.support.fakes import (
     FakeClock,
     FakeLauncher,
+    FakeMetricServer,
     FakeRegistry,
     FakeScorer,
     FakeTimer,
@@ -119,6 +120,7 @@ class World:
         (self.folder / "labels").mkdir(exist_ok=True)
         (self.folder / "clicks.yaml").write_text(self.policy_text)
         self.launcher = FakeLauncher(self.registry, self.train)
+        self.metrics = FakeMetricServer()
         self._open_store()
         self.open()
 
@@ -173,6 +175,7 @@ class World:
             row_log=self._wired(row_log, "row_log"),
             rows_source=self._wired(sources.open_rows(loaded.policy, self.folder), "rows_source"),
             labels_source=self._wired(sources.open_labels(loaded.policy, self.folder), "labels_source"),
+            metric_server=self.metrics,
             parse_snapshot=lambda text, path: replace(_parsed(text), path=Path(path)),
             registry_poll_seconds=0.0,
             watched_since=START,

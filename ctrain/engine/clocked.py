@@ -1,0 +1,135 @@
+"""Monitors that follow the clock: freshness of the data, and metrics of production.
+
+Stale data closes no pane, and a metrics server speaks of now. Their verdicts are recorded when their
+status changes, and conditions on them alone are folded here; other conditions see them pane by pane.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ctrain.domain import Json, MetricQuery, MonitorName, Verdict, Version
+from ctrain.engine.conditions import (
+    clock_conditions,
+    clock_monitors,
+    load_states,
+    met_conditions,
+    save_states,
+)
+from ctrain.engine.show import show
+from ctrain.monitors.freshness import assess_freshness
+from ctrain.monitors.prometheus import assess_sample
+from ctrain.policy.monitors import FreshnessMonitor, PrometheusMonitor
+from ctrain.triggers.conditions import fold_condition
+
+if TYPE_CHECKING:
+    from ctrain.engine.watch import Watch
+    from ctrain.policy.monitors import Monitor
+    from ctrain.ports import Transaction
+
+NO_VERSION = Version("")
+"""Whose memory it is: production metrics are not those of one version."""
+
+Memories = dict[MonitorName, Json]
+
+
+def observe_clock(watch: Watch, now: datetime) -> bool:
+    """Record verdicts whose status has changed, and what follows for conditions on them alone.
+
+    ``now`` was read before the data, so that data that came since is never judged by an older clock;
+    while more data lies there unread, nothing is said of its freshness.
+    """
+    monitors = clock_monitors(watch.policy)
+    if not monitors:
+        return False
+    with watch.store.read() as tx:
+        newest = tx.ingest_state(watch.name).newest_event_at
+        known = {name: next(iter(tx.verdicts(watch.name, name, limit=1)), None) for name in monitors}
+        before = load_states(watch, tx, clock_conditions(watch.policy))
+        memories = _load_memories(watch, tx, monitors)
+    after = dict(memories)
+    verdicts = [*_freshness(watch, monitors, newest, now), *_samples(watch, monitors, after)]
+    for verdict in verdicts:
+        show(watch, verdict)
+    news = [verdict for verdict in verdicts if _is_news(known[verdict.monitor], verdict)]
+    statuses = {name: one.status for name, one in known.items() if one is not None}
+    statuses |= {verdict.monitor: verdict.status for verdict in news}
+    states = {
+        name: fold_condition(condition, statuses, before[name], now)
+        for name, condition in clock_conditions(watch.policy).items()
+    }
+    met = met_conditions(watch.policy, before) != met_conditions(watch.policy, states)
+    if not news and not met and after == memories:
+        return False
+    with watch.store.write() as tx:
+        watch.fence(tx)
+        for verdict in news:
+            tx.record_verdict(watch.name, watch.loaded.hash, verdict)
+        for name, memory in after.items():
+            if memory != memories.get(name):
+                tx.save_detector(watch.name, name, NO_VERSION, memory)
+        save_states(watch, tx, states)
+    return bool(news) or met
+
+
+def _load_memories(watch: Watch, tx: Transaction, monitors: dict[MonitorName, Monitor]) -> Memories:
+    names = [name for name, one in monitors.items() if isinstance(one, PrometheusMonitor)]
+    stored = {name: tx.detector(watch.name, name, NO_VERSION) for name in names}
+    return {name: memory for name, memory in stored.items() if memory is not None}
+
+
+def _freshness(
+    watch: Watch, monitors: dict[MonitorName, Monitor], newest: datetime | None, now: datetime
+) -> list[Verdict]:
+    if watch.behind:
+        return []
+    return [
+        assess_freshness(name, one, newest, now)
+        for name, one in monitors.items()
+        if isinstance(one, FreshnessMonitor)
+    ]
+
+
+def _samples(watch: Watch, monitors: dict[MonitorName, Monitor], memories: Memories) -> list[Verdict]:
+    """Verdicts on the answers that have come; changes what is remembered."""
+    verdicts = []
+    for name, one in monitors.items():
+        if not isinstance(one, PrometheusMonitor):
+            continue
+        query = watch.metric_queries.get(name) or _due(watch, name, one)
+        if query is None:
+            continue
+        sample = watch.metric_server.ask(f"{watch.name}/{name}", query)
+        if sample is None:
+            watch.metric_queries[name] = query
+            continue
+        watch.metric_queries.pop(name, None)
+        memories[name], verdict = assess_sample(name, one, sample, memories.get(name))
+        verdicts.append(verdict)
+    return verdicts
+
+
+def _due(watch: Watch, name: MonitorName, monitor: PrometheusMonitor) -> MetricQuery | None:
+    """The question, when it is time to ask it again."""
+    now = watch.clock.now()
+    asked_at = watch.metrics_asked_at.get(name)
+    if asked_at is not None and now - asked_at < monitor.every:
+        return None
+    watch.metrics_asked_at[name] = now
+    return MetricQuery(monitor.url, monitor.query, now, monitor.max_age, monitor.token)
+
+
+def sample_now(watch: Watch, name: MonitorName, monitor: PrometheusMonitor) -> Verdict | None:
+    """The verdict if an answer of now were added to what is remembered; None while it is on its way."""
+    query = MetricQuery(monitor.url, monitor.query, watch.clock.now(), monitor.max_age, monitor.token)
+    sample = watch.metric_server.ask(f"{watch.name}/{name}/now", query)
+    if sample is None:
+        return None
+    with watch.store.read() as tx:
+        memory = tx.detector(watch.name, name, NO_VERSION)
+    return assess_sample(name, monitor, sample, memory)[1]
+
+
+def _is_news(known: Verdict | None, verdict: Verdict) -> bool:
+    return known is None or (known.status is not verdict.status and verdict.as_of > known.as_of)

@@ -1,0 +1,25 @@
+"""Gauges of verdicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ctrain.domain import Status, Verdict
+
+if TYPE_CHECKING:
+    from ctrain.engine.watch import Watch
+
+
+def show(watch: Watch, verdict: Verdict) -> None:
+    """Set the gauges of a monitor to its newest verdict."""
+    labels = {"policy": watch.name, "monitor": verdict.monitor}
+    for status in Status:
+        watch.telemetry.gauge(
+            "monitor_status", float(verdict.status is status), **labels, status=status.value
+        )
+    if verdict.value is not None:
+        watch.telemetry.gauge("monitor_value", verdict.value, **labels)
+    if verdict.threshold is not None:
+        watch.telemetry.gauge("monitor_threshold", verdict.threshold, **labels)
+    for feature in sorted(verdict.features, key=lambda one: -one.effect)[:5]:
+        watch.telemetry.gauge("feature_drift", feature.effect, policy=watch.name, feature=feature.column)

@@ -1,0 +1,73 @@
+"""Monitors that follow the clock in the engine: production metrics beside the panes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ctrain.domain import MonitorName, Status, Verdict
+from ctrain.engine.tick import tick
+from tests.support.world import POLICY, START, World
+
+LATENCY = MonitorName("latency")
+MONITOR = """\
+  latency: {type: prometheus, url: "http://metrics:9090", query: p99, above: 0.2, for: 2m}
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    text = POLICY.replace("monitors:\n", "monitors:\n" + MONITOR, 1)
+    return World(
+        tmp_path, policy_text=text.replace("triggers:\n", "triggers:\n  slow: {any: [latency]}\n", 1)
+    )
+
+
+def verdicts(world: World) -> list[Verdict]:
+    with world.store.read() as tx:
+        return tx.verdicts(world.name, LATENCY)[::-1]
+
+
+def pass_minutes(world: World, *values: float | str) -> None:
+    """The metric has these values, one a minute; two ticks see each."""
+    for value in values:
+        world.metrics.values["p99"] = value
+        for _ in range(3):
+            tick(world.watch)
+        world.clock.advance(timedelta(minutes=1))
+
+
+def test_a_verdict_is_recorded_when_its_status_changes(world: World) -> None:
+    pass_minutes(world, 0.1, 0.3, 0.3, 0.3, 0.3, "the query found no data", 0.1)
+    assert [one.status for one in verdicts(world)] == [
+        Status.OK,
+        Status.BREACHED,
+        Status.INCONCLUSIVE,
+        Status.OK,
+    ]
+    assert [one.reason for one in verdicts(world)][1:3] == [
+        "0.3 is above 0.2, for 2m",
+        "the query found no data",
+    ]
+
+
+def test_the_server_is_asked_as_often_as_the_policy_says(world: World) -> None:
+    pass_minutes(world, 0.1, 0.1, 0.1)
+    asked = [query.at for query in world.metrics.asked]
+    assert asked == [START + minute * timedelta(minutes=1) for minute in range(3)]
+
+
+def test_how_long_it_has_lasted_survives_a_restart(world: World) -> None:
+    pass_minutes(world, 0.3, 0.3)
+    world.open()
+    pass_minutes(world, 0.3)
+    assert verdicts(world)[-1].status is Status.BREACHED
+
+
+def test_a_trigger_on_it_alone_fires_without_a_pane(world: World) -> None:
+    pass_minutes(world, 0.3, 0.3, 0.3, 0.3)
+    with world.store.read() as tx:
+        decisions = {decision.trigger for decision, *_ in tx.decisions(world.name)}
+    assert "slow" in decisions
