@@ -4,6 +4,7 @@ Instants are timezone-aware UTC ``datetime`` and end in ``_at``; durations are `
 Nothing here does I/O or reads a clock.
 """
 
+from ctrain.domain.analysis import AnalysisJob, AnalysisStatus
 from ctrain.domain.decisions import Decision, Outcome, Suppression, TriggerState
 from ctrain.domain.jobs import JobState, JobStatus, ScoreJob, ScoreStatus, TrainingContext, TrainingJob
 from ctrain.domain.metrics import MetricQuery, Sample
@@ -25,6 +26,8 @@ from ctrain.domain.verdicts import FeatureVerdict, Status, Verdict
 __all__ = [
     "ENDED",
     "AliasIntent",
+    "AnalysisJob",
+    "AnalysisStatus",
     "Arrived",
     "Champion",
     "Decision",

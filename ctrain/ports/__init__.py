@@ -4,6 +4,7 @@
 stream in the demo and the backtest; ``Timer`` tells real time (timeouts, retry backoff, leases).
 """
 
+from ctrain.ports.analysis import Analyst
 from ctrain.ports.metrics import MetricServer
 from ctrain.ports.records import LeaseTables, PolicyTables, RunTables
 from ctrain.ports.rows import RowLog, RowLogs, Source, Sources
@@ -14,6 +15,7 @@ from ctrain.ports.time import Clock, Timer
 from ctrain.ports.work import Launcher, Registry, Scorer, Workspace
 
 __all__ = [
+    "Analyst",
     "Clock",
     "DecisionTables",
     "IngestTables",
