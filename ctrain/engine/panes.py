@@ -1,23 +1,47 @@
-"""Profiles of closed panes on the champion's grid: from memory, from the store, or from the rows."""
+"""Closed panes counted on the grids in force: each once, those of a new grid again in bounded slices."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ctrain.domain import IngestState, SegmentKind
-from ctrain.engine.matured import floor_to
+from ctrain.engine.pane_tree import PaneTree
 from ctrain.stats.profile import Profile, profile_panes, profile_table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ctrain.engine.watch import Watch
-    from ctrain.stats.reference import Reference
+    from ctrain.stats.grid import Grid
+
+ROWS_AT_ONCE = 500_000
+"""Rows that are read together to be counted; a single pane may have more."""
+PANES_AT_ONCE = 512
+PANES_A_LOOK = 512
+"""So many are counted before the others of the daemon's policies have their turn again."""
+DAY = timedelta(days=1)
 
 
-def pane_starts(start: datetime, end: datetime, pane: timedelta) -> list[datetime]:
-    """Starts of the panes that lie in ``[start, end)``; ``start`` is a pane's start."""
-    return [start + pane * index for index in range(max((end - start) // pane, 0))]
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A grid, the earliest pane that is looked at on it, and what is counted of the rows read."""
+
+    grid: Grid
+    start: datetime
+    of: Callable[[pa.Table], pa.Table] | None = None
+    """The rows that belong on this grid, with its columns; None: all rows as they are."""
+
+
+def pane_tree(watch: Watch) -> PaneTree:
+    """The tree of the policy's panes."""
+    tree = watch.panes
+    if tree is None or tree.pane != watch.policy.data.pane:
+        tree = watch.panes = PaneTree(watch.store, watch.name, watch.policy.data.pane)
+    return tree
 
 
 def first_row_at(watch: Watch, state: IngestState) -> datetime | None:
@@ -31,52 +55,102 @@ def first_row_at(watch: Watch, state: IngestState) -> datetime | None:
 
 
 def _earliest(watch: Watch) -> datetime | None:
-    with watch.store.read() as tx:
-        dates = sorted({one.event_date for one in tx.segments(watch.name, SegmentKind.ROWS)})
-    for date in dates:
-        day = datetime.fromisoformat(date + "T00:00:00+00:00")
-        rows = watch.row_log.read(day, day + timedelta(days=1), include_late=False)
+    for day in sorted(_rows_a_day(watch)):
+        rows = watch.row_log.read(day, day + DAY, include_late=False)
         if rows.num_rows:
             first: datetime = rows["event_at"][0].as_py()
             return first
     return None
 
 
-def load_panes(
-    watch: Watch, reference: Reference, start: datetime, end: datetime
-) -> tuple[dict[datetime, Profile], dict[datetime, Profile]]:
-    """Profiles of every pane of ``[start, end)``, and those of them that are new and not stored yet.
+def _rows_a_day(watch: Watch) -> dict[datetime, int]:
+    with watch.store.read() as tx:
+        segments = tx.segments(watch.name, SegmentKind.ROWS)
+    rows: dict[datetime, int] = {}
+    for one in segments:
+        day = datetime.fromisoformat(one.event_date).replace(tzinfo=UTC)
+        rows[day] = rows.get(day, 0) + one.rows
+    return rows
 
-    A pane is counted once per grid; a new grid (another champion) counts the rows it needs again.
+
+def count_panes(watch: Watch, grids: Sequence[Counted], end: datetime) -> bool:
+    """Count what has not been counted of the panes before ``end``, all grids in one read of the rows.
+
+    False when that is more than fits into one look: what was counted has been saved, the next look
+    goes on. What a look leaves in ``fresh`` is to be saved with the verdicts.
     """
-    grid = reference.grid.name
-    pane = watch.policy.data.pane
-    wanted = pane_starts(floor_to(start, pane), end, pane)
-    _forget_before(watch, grid, wanted[0] if wanted else end)
-    absent = [one for one in wanted if (grid, one) not in watch.profiles]
-    if absent:
-        with watch.store.read() as tx:
-            stored = tx.panes(watch.name, grid, absent[0], absent[-1] + pane)
-        for one, content in stored.items():
-            watch.profiles[grid, one] = Profile.from_bytes(content)
-    fresh = _count(watch, reference, [one for one in absent if (grid, one) not in watch.profiles])
-    return {one: watch.profiles[grid, one] for one in wanted}, fresh
+    tree = pane_tree(watch)
+    tree.keep_only(one.grid.name for one in grids)
+    missing = {one.grid.name: tree.missing(one.grid.name, one.start, end) for one in grids}
+    wanted = sorted(set().union(*missing.values()))
+    for first, last in _slices(watch, wanted[:PANES_A_LOOK]):
+        rows = watch.row_log.read(tree.start_of(first), tree.start_of(last), include_late=False)
+        for one in grids:
+            counted = [number for number in missing[one.grid.name] if first <= number < last]
+            _count(tree, one, rows, counted, largest_node(end - one.start, tree.pane))
+    if len(wanted) > PANES_A_LOOK:
+        save_panes(watch)
+        return False
+    for one in grids:
+        tree.known_until(one.grid.name, one.start, end)
+    return True
 
 
-def _count(watch: Watch, reference: Reference, starts: Sequence[datetime]) -> dict[datetime, Profile]:
-    if not starts:
-        return {}
-    pane, grid = watch.policy.data.pane, reference.grid
-    rows = watch.row_log.read(starts[0], starts[-1] + pane, include_late=False)
-    counted = profile_panes(rows, grid, pane)
-    empty = profile_table(rows.slice(0, 0), grid)
-    fresh = {one: counted.get(one, empty) for one in starts}
-    for one, profile in fresh.items():
-        watch.profiles[grid.name, one] = profile
-    return fresh
+def save_panes(watch: Watch) -> None:
+    """Put what has been counted into the store in a transaction of its own."""
+    tree = pane_tree(watch)
+    with watch.store.write() as tx:
+        watch.fence(tx)
+        tree.save(tx)
+    tree.saved()
 
 
-def _forget_before(watch: Watch, grid: str, start: datetime) -> None:
-    """Keep in memory only what the windows of the grid in force can reach."""
-    for key in [key for key in watch.profiles if key[0] != grid or key[1] < start]:
-        del watch.profiles[key]
+def largest_node(reach: timedelta, pane: timedelta) -> int:
+    """Panes of the largest node that fits into so long a stretch; at least 1."""
+    return 1 << max((reach // pane).bit_length() - 1, 0)
+
+
+def _count(tree: PaneTree, one: Counted, rows: pa.Table, numbers: Sequence[int], largest: int) -> None:
+    if not numbers:
+        return
+    own = rows if one.of is None else one.of(rows)
+    profiles = profile_panes(own, one.grid, tree.pane)
+    empty: Profile | None = None
+    for number in numbers:
+        profile = profiles.get(tree.start_of(number))
+        if profile is None:
+            profile = empty = empty or profile_table(own.slice(0, 0), one.grid)
+        tree.add(one.grid.name, number, profile, since=one.start, largest=largest)
+
+
+def _slices(watch: Watch, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """First pane and end of what is read together: neighbours, with about as many rows as allowed.
+
+    How many rows a pane has is not known before it is read; they are taken to be spread over the day.
+    """
+    if not numbers:
+        return
+    tree = pane_tree(watch)
+    by_day = _rows_a_day(watch) if len(numbers) > 1 else {}
+    for _, run in groupby(enumerate(numbers), key=lambda item: item[1] - item[0]):
+        first = last = next(run)[1]
+        rows = 0.0
+        for number in [first, *(number for _, number in run)]:
+            start = tree.start_of(number)
+            more = _expected(by_day, start, start + tree.pane)
+            if number > first and (rows + more > ROWS_AT_ONCE or number - first >= PANES_AT_ONCE):
+                yield first, number
+                first, rows = number, 0.0
+            last, rows = number, rows + more
+        yield first, last + 1
+
+
+def _expected(by_day: dict[datetime, int], start: datetime, end: datetime) -> float:
+    """Rows of ``[start, end)`` if those of a day were spread evenly."""
+    rows = 0.0
+    day = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    while day < end:
+        share = (min(end, day + DAY) - max(start, day)) / DAY
+        rows += by_day.get(day, 0) * share
+        day += DAY
+    return rows

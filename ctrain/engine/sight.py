@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,14 +10,13 @@ import numpy as np
 
 from ctrain.domain import Champion
 from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to, longest
-from ctrain.engine.panes import first_row_at, load_panes
+from ctrain.engine.panes import Counted, count_panes, first_row_at
 from ctrain.engine.references import load_reference
 from ctrain.engine.scores import Scored, load_scored
 from ctrain.policy.monitors import ChangeMonitor, DriftMonitor, PerformanceMonitor, VolumeMonitor
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
-    from ctrain.stats.profile import Profile
     from ctrain.stats.reference import Reference
 
 LOOKBACK_WINDOWS = 4
@@ -27,13 +25,11 @@ LOOKBACK_WINDOWS = 4
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """Rows, profiles and losses that reach every window of the panes that end in ``(start, end]``."""
+    """Rows and losses that reach every window of the panes that end in ``(start, end]``."""
 
     champion: Champion | None
     reference: Reference | None = None
-    profiles: Mapping[datetime, Profile] = field(default_factory=dict)
-    fresh: Mapping[datetime, Profile] = field(default_factory=dict)
-    """Profiles that are not stored yet."""
+    """Of the champion's inputs."""
     losses: Scored | None = None
     arrivals: np.ndarray[tuple[int], np.dtype[np.datetime64]] | None = None
     """Event times of punctual rows, ascending; for volume."""
@@ -42,6 +38,8 @@ class Sight:
     unseen_from: datetime = EPOCH_START
     """No row of the reference, and none that the champion was trained on, is as late as this."""
     waiting: bool = False
+    counting: bool = False
+    """Not all panes have been counted on the grids in force; the next look goes on."""
 
 
 def look(watch: Watch, champion: Champion | None, first_end: datetime, last_end: datetime) -> Sight:
@@ -52,10 +50,10 @@ def look(watch: Watch, champion: Champion | None, first_end: datetime, last_end:
     losses = _losses(watch, champion, first_end, last_end)
     if losses is not None and losses.state == "pending":
         return replace(sight, waiting=True)
-    return _with_profiles(watch, replace(sight, losses=losses), champion, first_end, last_end)
+    return _with_panes(watch, replace(sight, losses=losses), champion, first_end, last_end)
 
 
-def _with_profiles(
+def _with_panes(
     watch: Watch, sight: Sight, champion: Champion, first_end: datetime, last_end: datetime
 ) -> Sight:
     """With the panes that drift windows may reach: none that holds rows the champion was trained on."""
@@ -65,8 +63,9 @@ def _with_profiles(
         return sight
     unseen_from = max(champion.cut_off_at or EPOCH_START, reference.end or EPOCH_START)
     start = max(first_end - length * LOOKBACK_WINDOWS, ceil_to(unseen_from, watch.policy.data.pane))
-    profiles, fresh = load_panes(watch, reference, start, last_end)
-    return replace(sight, reference=reference, profiles=profiles, fresh=fresh, unseen_from=unseen_from)
+    if not count_panes(watch, [Counted(reference.grid, start)], last_end):
+        return replace(sight, waiting=True, counting=True)
+    return replace(sight, reference=reference, unseen_from=unseen_from)
 
 
 def _losses(watch: Watch, champion: Champion, first_end: datetime, last_end: datetime) -> Scored | None:

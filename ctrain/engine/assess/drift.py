@@ -1,4 +1,4 @@
-"""Drift: panes of the window against the reference in force."""
+"""Drift: the window's profile, merged from the tree of panes, against the reference in force."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import MonitorName, Verdict
 from ctrain.engine.assess.outcome import inconclusive
+from ctrain.engine.matured import ceil_to
+from ctrain.engine.panes import pane_tree
 from ctrain.engine.sight import LOOKBACK_WINDOWS, Sight
 from ctrain.monitors.drift import assess_drift
 from ctrain.policy.monitors import DriftMonitor
@@ -22,14 +24,17 @@ def drift_verdict(
         return inconclusive(name, as_of, "there is no champion yet, so nothing to compare with")
     if sight.reference is None or as_of <= sight.unseen_from:
         return inconclusive(name, as_of, "there are no rows after those of a reference yet", sight.champion)
-    start = as_of - monitor.window * LOOKBACK_WINDOWS
-    panes = [(one, profile) for one, profile in sight.profiles.items() if start <= one < as_of]
+    pane, tree, grid = watch.policy.data.pane, pane_tree(watch), sight.reference.grid.name
+    furthest = max(ceil_to(sight.unseen_from, pane), as_of - monitor.window * LOOKBACK_WINDOWS)
+    start = max(as_of - monitor.window, furthest)
+    current = tree.merged(grid, start, as_of)
+    if current.rows < monitor.min_rows:
+        counts = tree.rows(grid, furthest, start)
+        rows = current.rows
+        while rows < monitor.min_rows and start > furthest:
+            start -= pane
+            rows += counts[start]
+        current = tree.merged(grid, start, as_of)
     return assess_drift(
-        name,
-        monitor,
-        sight.reference,
-        panes,
-        as_of,
-        watch.policy.data.pane,
-        sight.champion.version,
+        name, monitor, sight.reference, [(as_of - pane, current)], as_of, pane, sight.champion.version
     )
