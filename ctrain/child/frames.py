@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 INTEGERS = {"integer": "int32", "long": "int64"}
 FLOATS = {"float": "float32", "double": "float64"}
+MICROSECONDS_A_DAY = 86_400_000_000
+MOST_DAYS = 2_900_000
+"""From 1970: to the year 9900."""
 LARGEST_EXACT = 2.0**53
 """Integers up to here survive the way through float64."""
 
@@ -126,9 +129,18 @@ def _text(column: pa.ChunkedArray[Any]) -> Any:
 
 
 def _instants(column: pa.ChunkedArray[Any]) -> tuple[Any, npt.NDArray[np.bool_]]:
+    """Times without a zone, in UTC; numbers are days since 1970-01-01, as the features of dates come."""
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
 
+    if pa.types.is_floating(column.type):
+        days = np.array(column.to_numpy(), dtype=np.float64)
+        good = np.isnan(days) | (np.abs(days) < MOST_DAYS)
+        microseconds = np.where(np.isnan(days) | ~good, 0, np.round(days * MICROSECONDS_A_DAY))
+        times = microseconds.astype(np.int64).astype("datetime64[us]")
+        times[np.isnan(days)] = np.datetime64("NaT")
+        return times, good
     given = pd.Series(column.to_pylist(), dtype=object)
     instants = pd.to_datetime(given, errors="coerce", utc=True).dt.tz_localize(None)
     return instants.to_numpy(), np.asarray(instants.notna() | given.isna(), dtype=bool)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 EXAMPLE_ROWS = 5
+TEXTS = ("categorical", "text")
+"""Kinds of features that a model is given as strings; it is given the others as doubles."""
 MAX_ESTIMATOR_PARAMS = 60
 REGISTERED_URI = re.compile(r"models:/(?P<name>[^/]+)/(?P<version>\d+)")
 
@@ -40,8 +42,11 @@ def log_estimator(
 
     # The artifact's digest is on record and checked before every load, which is what the warning asks for.
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
-    kinds = [("double", name) for name in context["features"]["numeric"]]
-    kinds += [("string", name) for name in context["features"]["categorical"]]
+    kinds = [
+        ("string" if kind in TEXTS else "double", name)
+        for kind, names in context["features"].items()
+        for name in names
+    ]
     example = rows[[name for _, name in kinds]].head(EXAMPLE_ROWS)
     predict = prediction_method(estimator, context["task"])
     answer = getattr(estimator, predict)(example)

@@ -194,5 +194,5 @@ def _context(given: Mapping[str, Any]) -> Any:
     own = getattr(importlib.import_module("ctrain"), "TrainingContext", None)
     if own is not None:
         return own(**fields)
-    names = (*features.get("numeric", ()), *features.get("categorical", ()))
+    names = tuple(name for names in features.values() for name in names)
     return SimpleNamespace(**fields, feature_names=names)

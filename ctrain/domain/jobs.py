@@ -16,8 +16,9 @@ from ctrain.domain.names import Json, RunId, Task
 class TrainingContext:
     """What a training function is told besides its rows.
 
-    ``features`` is ``{"numeric": [...], "categorical": [...]}``; ``params`` are free-form values
-    from the policy's ``train.params``; ``window`` is the event time that the rows span.
+    ``features`` is ``{"numeric": [...], "categorical": [...], "boolean": [...], "date": [...],
+    "text": [...]}``: booleans come as 1 and 0, dates as days since 1970-01-01; ``params``
+    are free-form values from the policy's ``train.params``; ``window`` is the event time that the rows span.
     """
 
     policy: str
@@ -32,8 +33,8 @@ class TrainingContext:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Numeric features, then categorical ones: the columns the model is fitted on."""
-        return (*self.features.get("numeric", ()), *self.features.get("categorical", ()))
+        """Numeric features, then those of the other kinds: the columns the model is fitted on."""
+        return tuple(name for names in self.features.values() for name in names)
 
 
 class JobState(StrEnum):

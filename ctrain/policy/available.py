@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from ctrain.domain import Task
 from ctrain.policy.models import (
-    Features,
     FromChampion,
     GroupGate,
     Policy,
@@ -26,7 +25,6 @@ def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
         yield "model.task", "the task multiclass"
     if not isinstance(policy.reference, FromChampion):
         yield "reference", "a reference other than {from: champion}"
-    yield from _data_parts(policy.data.features)
     for name, monitor in policy.monitors.items():
         for key, part in _monitor_parts(monitor, policy.data.prediction):
             yield f"monitors.{name}.{key}", part
@@ -38,12 +36,6 @@ def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
         elif isinstance(gate, ServingGate):
             yield f"gates[{position}]", "a gate on latency or size"
     yield from _serving_parts(policy)
-
-
-def _data_parts(features: Features) -> Iterator[tuple[str, str]]:
-    for kind in ("boolean", "date", "text"):
-        if getattr(features, kind):
-            yield f"data.features.{kind}", f"a {kind} feature"
 
 
 def _monitor_parts(monitor: Monitor, prediction: str | None) -> Iterator[tuple[str, str]]:

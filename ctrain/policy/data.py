@@ -93,6 +93,17 @@ class Features(Frozen):
     """Free text; drift is watched by its length and other statistics that need no language."""
 
     @property
+    def by_kind(self) -> dict[str, tuple[str, ...]]:
+        """The names of each kind, kinds in the order of ``names``; a kind without any has none."""
+        return {
+            "numeric": self.numeric,
+            "categorical": self.categorical,
+            "boolean": self.boolean,
+            "date": self.date,
+            "text": self.text,
+        }
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Numeric features, then categorical, boolean, date and text ones."""
         return (*self.numeric, *self.categorical, *self.boolean, *self.date, *self.text)

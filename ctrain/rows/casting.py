@@ -82,9 +82,8 @@ def cast_boolean(array: ArrowArray) -> Cast:
         words = _without_blanks(array)
         truth = pc.is_in(words, value_set=pa.array(TRUE_WORDS))
         known = pc.or_(truth, pc.is_in(words, value_set=pa.array(FALSE_WORDS)))
-        return _without_bad(truth.cast(pa.float64()), _mask(pc.is_null(words)))._replace(
-            bad=_mask(pc.and_(pc.is_valid(words), pc.invert(known)))
-        )
+        values = pc.if_else(known, truth.cast(pa.float64()), pa.scalar(None, pa.float64()))
+        return Cast(values, _mask(pc.and_(pc.is_valid(words), pc.invert(known))))
     values, _ = cast_number(array)
     wrong = pc.invert(pc.is_in(values, value_set=pa.array([0.0, 1.0, None])))
     return _without_bad(values, _mask(wrong))
@@ -102,7 +101,7 @@ def cast_date(array: ArrowArray, zone: str | None) -> Cast:
     if _is_text(array.type):
         return _cast_date_texts(_without_blanks(array), zone)
     if pa.types.is_date(array.type):
-        return Cast(array.cast(pa.date32()).cast(pa.int32()).cast(pa.float64()), _none(array))
+        return Cast(_days(array.cast(pa.date32())), _none(array))
     return _days_of_timestamps(array, zone)
 
 
@@ -226,6 +225,10 @@ def _cast_timestamps(array: ArrowArray, zone: str | None) -> Cast:
     return Cast(array.cast(INSTANT, safe=False), bad)
 
 
+def _days(dates: ArrowArray) -> ArrowArray:
+    return dates.cast(pa.int32()).cast(pa.float64())
+
+
 def _days_of_timestamps(array: ArrowArray, zone: str | None) -> Cast:
     unit = _PER_SECOND[array.type.unit]
     ticks = array.cast(pa.int64())
@@ -242,12 +245,12 @@ def _days_of_timestamps(array: ArrowArray, zone: str | None) -> Cast:
 def _cast_date_texts(texts: ArrowArray, zone: str | None) -> Cast:
     is_date = pc.match_substring_regex(texts, _DATE)
     has_offset = pc.match_substring_regex(texts, _OFFSET)
-    dates = _parse(pc.if_else(is_date, texts, None), pa.timestamp("us"), None)
+    dates = _parse(pc.if_else(is_date, texts, None), pa.date32(), None)
     aware = _parse(pc.if_else(has_offset, pc.utf8_upper(texts), None), INSTANT, ZoneInfo("UTC"))
     local = pc.invert(pc.or_(is_date, has_offset))
     naive = _parse(pc.if_else(local, pc.utf8_upper(texts), None), pa.timestamp("us"), None)
-    found = [(dates, None), (aware, None), (naive, zone)]
-    days = pc.coalesce(*(_days_of_timestamps(one, its_zone).values for one, its_zone in found))
+    instants = (_days_of_timestamps(one, its_zone).values for one, its_zone in ((aware, None), (naive, zone)))
+    days = pc.coalesce(_days(dates), *instants)
     return Cast(days, _mask(pc.and_(pc.is_valid(texts), pc.is_null(days))))
 
 

@@ -198,7 +198,7 @@ def training_job(watch: Watch, run: Run, attempt: int, folder: str) -> TrainingJ
     """Everything the child needs to train this run."""
     policy, found = watch.policy, found_in(run, "training")
     params: dict[str, Any] = {**policy.train.params, **found_in(run, "request").get("params", {})}
-    features = {"numeric": policy.data.features.numeric, "categorical": policy.data.features.categorical}
+    features = policy.data.features.by_kind
     context = TrainingContext(
         policy=policy.policy,
         run_id=run.id,

@@ -43,6 +43,9 @@ def test_training_rows_have_the_dtypes_of_the_contract() -> None:
         ("integer", pa.array([2**31 - 1, 2**31]), [2**31 - 1, 0], [True, False]),
         ("boolean", pa.array([1.0, 0.0, 2.0]), [True, False, False], [True, True, False]),
         ("string", pa.array([7, None]), ["7", math.nan], [True, True]),
+        ("boolean", pa.array([1.0, None]), [True, False], [True, False]),
+        ("datetime", pa.array([15706.5]), [np.datetime64("2013-01-01T12")], [True]),
+        ("datetime", pa.array([1e12]), [None], [False]),
         ("datetime", pa.array(["2013-01-01", "soon"]), [np.datetime64("2013-01-01"), None], [True, False]),
     ],
 )
@@ -54,6 +57,12 @@ def test_columns_are_cast_or_their_rows_set_aside(
     found = [value for value, good in zip(frame["x"].to_numpy(), usable, strict=True) if good]
     wanted = [value for value, good in zip(expected, usable, strict=True) if good]
     pd.testing.assert_series_equal(pd.Series(found, dtype=object), pd.Series(wanted, dtype=object))
+
+
+def test_a_date_that_is_missing_is_no_time() -> None:
+    frame, mask = signature_frame(pa.table({"x": pa.array([0.0, None])}), [("x", "datetime", True)])
+    assert frame["x"].isna().tolist() == [False, True]
+    assert mask.all()
 
 
 def test_times_with_a_zone_are_given_in_utc_without_one() -> None:

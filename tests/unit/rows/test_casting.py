@@ -10,7 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ctrain.rows.casting import cast_instant, cast_label, cast_number, cast_prediction, cast_text
+from ctrain.rows.casting import (
+    cast_boolean,
+    cast_date,
+    cast_instant,
+    cast_label,
+    cast_number,
+    cast_prediction,
+    cast_text,
+)
 
 NAN, INFINITY = float("nan"), float("inf")
 
@@ -20,6 +28,9 @@ NAN, INFINITY = float("nan"), float("inf")
     [
         (pa.array([1, None], pa.int8()), [1.0, None], []),
         (pa.array([2**60], pa.int64()), [float(2**60)], []),
+        (pa.array([2**53 + 1, -(2**63)]), [2.0**53, -(2.0**63)], []),  # to the nearest number, never around
+        (pa.array([2**64 - 1], pa.uint64()), [2.0**64], []),
+        (pa.array(["18446744073709551616", "1e999", "-1e999"]), [2.0**64, INFINITY, -INFINITY], []),
         (pa.array([True, False]), [1.0, 0.0], []),
         (pa.array([1.5, NAN, INFINITY]), [1.5, None, INFINITY], []),
         (pa.array([1.5], pa.float32()), [1.5], []),
@@ -62,6 +73,67 @@ def test_texts(array: Any, values: list[Any], bad: list[int]) -> None:
     assert cast.values.to_pylist() == values
     assert cast.values.type == pa.string()
     assert np.flatnonzero(cast.bad).tolist() == bad
+
+
+@pytest.mark.parametrize(
+    ("array", "values", "bad"),
+    [
+        (pa.array([True, False, None]), [1.0, 0.0, None], []),
+        (pa.array([1, 0, 2, None], pa.int8()), [1.0, 0.0, None, None], [2]),
+        (pa.array([1.0, 0.5, NAN]), [1.0, None, None], [1]),
+        (
+            pa.array(["true", " False ", "T", "no", "Y", "1", "0.0", "on", "", "NaN", None]),
+            [1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, None, None, None],
+            [],
+        ),
+        (pa.array(["2", "maybe", "yes"]), [None, None, 1.0], [0, 1]),
+        (pa.array(["yes", "x"]).dictionary_encode(), [1.0, None], [1]),
+        (pa.nulls(2), [None, None], []),
+        (pa.array([], pa.bool_()), [], []),
+    ],
+)
+def test_booleans(array: Any, values: list[Any], bad: list[int]) -> None:
+    cast = cast_boolean(array)
+    assert cast.values.to_pylist() == values
+    assert cast.values.type == pa.float64()
+    assert np.flatnonzero(cast.bad).tolist() == bad
+
+
+TOKYO = "Asia/Tokyo"
+
+
+@pytest.mark.parametrize(
+    ("array", "zone", "values", "bad"),
+    [
+        (pa.array([date(1970, 1, 2), date(1950, 1, 1), None]), TOKYO, [1.0, -7305.0, None], []),
+        (pa.array([date(1970, 1, 2)], pa.date64()), None, [1.0], []),
+        (pa.array([datetime(1970, 1, 2, 12)]), None, [1.5], []),  # noqa: DTZ001 - naive on purpose
+        (pa.array([datetime(1970, 1, 2, 12)]), TOKYO, [1.125], []),  # noqa: DTZ001 - naive on purpose
+        (pa.array([datetime(1970, 1, 2, 12, tzinfo=UTC)], pa.timestamp("ns", "UTC")), TOKYO, [1.5], []),
+        (
+            pa.array(["1970-01-02", "1970-01-02T12:00:00Z", "1970-01-02 12:00", "1970-01-02t12:00:00+09:00"]),
+            TOKYO,
+            [1.0, 1.5, 1.125, 1.125],
+            [],
+        ),
+        (pa.array(["", "NaT", None, "soon", "2013-02-30", "7"]), None, [None] * 6, [3, 4, 5]),
+        (pa.array(["9999-12-31", "0001-01-01"]), TOKYO, [2932896.0, -719162.0], []),
+        (pa.array([2**62, -(2**62), 0], pa.timestamp("s")), "UTC", [None, None, 0.0], [0, 1]),
+        (pa.nulls(1), None, [None], []),
+    ],
+)
+def test_dates(array: Any, zone: str | None, values: list[Any], bad: list[int]) -> None:
+    cast = cast_date(array, zone)
+    assert cast.values.to_pylist() == values
+    assert cast.values.type == pa.float64()
+    assert np.flatnonzero(cast.bad).tolist() == bad
+
+
+def test_a_date_in_the_hours_of_daylight_saving_reads_as_an_event_time_does() -> None:
+    local = pa.array([datetime.fromisoformat("2013-11-03T01:30:00")])
+    [days] = cast_date(local, "America/New_York").values.to_pylist()
+    [instant] = cast_instant(local, "America/New_York").values.to_pylist()
+    assert days * 86400 == instant.timestamp()
 
 
 NOON = datetime(2013, 1, 1, 12, tzinfo=UTC)

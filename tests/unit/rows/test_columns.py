@@ -46,6 +46,12 @@ TEXT, NUMBER = pa.string(), pa.float64()
             [pa.int8(), NUMBER, pa.bool_(), pa.decimal128(5, 2), TEXT, pa.null(), pa.string_view()],
             [(pa.timestamp("s"), "numbers"), (pa.struct([("x", NUMBER)]), "numbers")],
         ),
+        ("boolean", [pa.bool_(), pa.int8(), NUMBER, TEXT, pa.null()], [(pa.date32(), "booleans")]),
+        (
+            "date",
+            [pa.date32(), pa.date64(), pa.timestamp("ns"), pa.timestamp("s", tz="UTC"), TEXT, pa.null()],
+            [(pa.int64(), "dates (timestamps, dates or ISO 8601 texts)")],
+        ),
         ("text", [TEXT, pa.int64(), pa.bool_(), pa.date32()], [(pa.list_(TEXT), "texts")]),
     ],
 )
@@ -63,6 +69,28 @@ def test_a_file_without_columns_has_no_nearest() -> None:
     problem = first_problem(pa.schema([]), [Column("x", ("x",), "text")])
     assert problem is not None
     assert problem.message == "column 'x' is missing; the file has no columns"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pa.schema([("id", TEXT)]),
+        pa.schema([("id", TEXT), ("x", pa.list_(NUMBER))]),
+    ],
+)
+def test_what_concerns_features_alone_is_bearable_and_comes_last(schema: pa.Schema) -> None:
+    feature = Column("x", ("x",), "number", feature=True)
+    problem = first_problem(schema, [feature, Column("id", ("id",), "id")])
+    assert problem is not None
+    assert problem.bearable
+    worse = first_problem(schema, [feature, Column("key", ("key",), "id")])
+    assert worse is not None
+    assert (worse.reason, worse.bearable) == ("missing_column", False)
+
+
+def test_a_column_that_is_absent_has_no_values() -> None:
+    absent = extract(pa.table({"id": ["1", "2"]}), Column("x", ("x",), "number", feature=True))
+    assert absent.to_pylist() == [None, None]
 
 
 def test_naive_times_need_a_zone() -> None:
@@ -94,13 +122,29 @@ def test_a_null_struct_has_null_fields() -> None:
 
 def test_what_a_policy_names_is_wanted() -> None:
     data = build_data(
-        labels={"label": "delayed", "matures_after": "1d"}, columns={"score": "prediction.prob"}
+        labels={"label": "delayed", "matures_after": "1d"},
+        columns={"score": "prediction.prob"},
+        event_time={"column": "scheduled_at", "timezone": "Asia/Tokyo"},
+        features={
+            "numeric": ["distance"],
+            "categorical": ["carrier"],
+            "boolean": ["night"],
+            "date": ["sold_on"],
+            "text": ["remark"],
+        },
     )
+    assert [(one.name, one.zone) for one in row_columns(data, "binary") if one.zone] == [
+        ("scheduled_at", "Asia/Tokyo"),
+        ("sold_on", "Asia/Tokyo"),
+    ]
     assert [(one.name, one.paths, one.kind) for one in row_columns(data, "binary")] == [
         ("flight_id", ("flight_id",), "id"),
         ("scheduled_at", ("scheduled_at",), "instant"),
         ("distance", ("distance",), "number"),
         ("carrier", ("carrier",), "text"),
+        ("night", ("night",), "boolean"),
+        ("sold_on", ("sold_on",), "date"),
+        ("remark", ("remark",), "text"),
         ("score", ("prediction.prob",), "number"),
         ("version", ("version",), "text"),
         ("delayed", ("delayed",), "number"),

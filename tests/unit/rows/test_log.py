@@ -60,6 +60,51 @@ def test_rows_are_read_as_promised(harness: RowLogHarness) -> None:
     assert table["row_id"].to_pylist() == ["a", "b"]
 
 
+def test_features_of_every_kind_are_read_as_models_get_them(harness: RowLogHarness) -> None:
+    kinds = {"numeric": ["distance"], "boolean": ["night"], "date": ["sold_on"], "text": ["remark"]}
+    log = harness.restart(build_data(features=kinds))
+    rows = build_rows(["1", "2", "3"]).drop_columns(["carrier"])
+    rows = rows.append_column("night", pa.array(["yes", "no", "perhaps"]))
+    rows = rows.append_column("sold_on", pa.array(["1970-01-02", None, "1970-01-01T06:00:00Z"]))
+    rows = rows.append_column("remark", pa.array(["seat 3, window", "", None]))
+    ingested = harness.rows(rows)
+    table = log.read(FIRST, LAST)
+    assert [str(table.schema.field(name).type) for name in ("night", "sold_on", "remark")] == [
+        "double",
+        "double",
+        "string",
+    ]
+    assert harness.read("night", "sold_on", "remark") == [
+        (1.0, 1.0, "seat 3, window"),
+        (0.0, None, ""),
+        (None, 0.25, None),
+    ]
+    assert ingested.arrived is not None
+    assert {name: mask.tolist() for name, mask in ingested.arrived.wrong.items()} == {
+        "night": [False, False, True]
+    }
+
+
+def test_a_feature_that_means_nothing_costs_no_row(harness: RowLogHarness) -> None:
+    harness.rows(build_rows(["1"]))
+    texts = replace_column(
+        build_rows(["1", "2", "3", "3"], step=timedelta(hours=1)), "distance", list("7xy8")
+    )
+    lists = replace_column(build_rows(["5"]), "distance", [[1.0]])
+    none = build_rows(["6", "7"]).drop_columns(["distance"])
+    ingested = harness.rows(texts, lists, none)
+    assert (ingested.accepted, ingested.duplicates, ingested.rejected) == (5, 2, {})
+    arrived = ingested.arrived
+    assert arrived is not None
+    assert arrived.rows["row_id"].to_pylist() == ["2", "3", "5", "6", "7"]
+    assert arrived.wrong["distance"].tolist() == [True, True, True, False, False]
+    assert arrived.absent["distance"].tolist() == [False, False, False, True, True]
+    assert arrived.repeated_at == [
+        (one - FIRST) // timedelta(microseconds=1) for one in (START, START + timedelta(hours=3))
+    ]
+    assert [value for (value,) in harness.read("distance")] == [100.0, None, None, None, None, None]
+
+
 def test_nothing_shows_before_the_commit_and_everything_after(harness: RowLogHarness) -> None:
     ingested = harness.log.write_rows(as_read(build_rows(["1"])), harness.state, NOW)
     assert harness.read("row_id") == []
