@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command line; never returns normally."""
+    if sys.argv[1:2] == ["run"]:
+        from ctrain.app.memory import spare_pandas
+
+        spare_pandas()
     from ctrain.cli import app
 
     app()

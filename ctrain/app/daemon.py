@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrain.app.lease import LEASE, Lease
+from ctrain.app.memory import RELEASE_SECONDS, release_memory
 from ctrain.app.reload import PolicyFiles, Reloader
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.app.wiring import Shell, close_shell, watch_policy
@@ -114,6 +115,7 @@ class Daemon:
         loop.every(shell.settings.lease / 3, lambda: self._renew(loop))
         reloader.leave(watches.keys() - {PolicyName(one.policy.policy) for one in self._fleet})
         loop.every(min(shell.settings.tick, RELOAD_INTERVAL), reloader.look)
+        loop.every(timedelta(seconds=RELEASE_SECONDS), release_memory)
         try:
             self._stopping.wait()
         finally:

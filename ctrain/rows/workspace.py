@@ -42,7 +42,7 @@ class FolderWorkspace:
     def read(self, path: str) -> pa.Table | None:
         import pyarrow.parquet as pq
 
-        return pq.read_table(path) if Path(path).exists() else None
+        return pq.ParquetFile(path).read() if Path(path).exists() else None
 
     def place(self, path: str, folder: str, name: str) -> None:
         target = Path(folder) / name

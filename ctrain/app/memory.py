@@ -1,0 +1,27 @@
+"""What keeps the daemon small: what it never imports, and memory that goes back to the system."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from contextlib import suppress
+
+RELEASE_SECONDS = 60.0
+
+
+def spare_pandas() -> None:
+    """Let every later ``import pandas`` fail in this interpreter.
+
+    pyarrow imports pandas, and 30 MB with it, only to ask whether a value is a Series. The daemon has
+    none: whatever needs pandas runs in its children, which are interpreters of their own.
+    """
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None is how an import is ruled out
+
+
+def release_memory() -> None:
+    """Give what Arrow and the C library hold without using it back to the system."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    with suppress(OSError, AttributeError):  # another C library than glibc keeps its memory
+        ctypes.CDLL(None).malloc_trim(0)
