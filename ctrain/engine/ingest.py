@@ -14,10 +14,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Ingested, IngestState
+from ctrain.engine.arrivals import added_to, count_arrived, watches_quality
+from ctrain.engine.seen_values import add_seen
+from ctrain.engine.unread import tell_unread
 
 if TYPE_CHECKING:
-    from ctrain.domain import SourceRead
+    from ctrain.domain import Arrived, SourceRead
     from ctrain.engine.watch import Watch
+    from ctrain.ports import Transaction
 
 ROWS_PER_READ = 200_000
 READS_PER_TICK = 4
@@ -62,7 +66,7 @@ def _ingest_labels(watch: Watch, state: IngestState) -> tuple[IngestState, bool,
     now = watch.clock.now()
     ingested = watch.row_log.write_labels(read, state, now)
     following = replace(_counted(state, read, ingested), labels_cursor=read.cursor)
-    _commit(watch, following, read, ingested)
+    _commit(watch, state, following, read, ingested)
     return following, True, read.more
 
 
@@ -74,7 +78,7 @@ def _ingest_rows(watch: Watch, state: IngestState) -> tuple[IngestState, bool, b
     ingested = watch.row_log.write_rows(read, state, now)
     following = replace(_counted(state, read, ingested), rows_cursor=read.cursor)
     following = _with_watermark(watch, following, ingested.newest_event_at, now)
-    _commit(watch, following, read, ingested)
+    _commit(watch, state, following, read, ingested)
     return following, True, read.more
 
 
@@ -109,10 +113,14 @@ def _with_watermark(watch: Watch, state: IngestState, newest: datetime | None, n
     )
 
 
-def _commit(watch: Watch, state: IngestState, read: SourceRead, ingested: Ingested) -> None:
+def _commit(
+    watch: Watch, before: IngestState, following: IngestState, read: SourceRead, ingested: Ingested
+) -> None:
     with watch.store.write() as tx:
         watch.fence(tx)
-        tx.save_ingest_state(watch.name, state)
+        tx.save_ingest_state(watch.name, following)
+        if ingested.arrived is not None:
+            _save_arrived(watch, tx, ingested.arrived, before.watermark)
         tx.add_segments(ingested.segments)
         tx.remove_segments(watch.name, ingested.replaced)
         for file in read.rejected:
@@ -125,6 +133,18 @@ def _commit(watch: Watch, state: IngestState, read: SourceRead, ingested: Ingest
             tx.append_event(watch.event("source_note", note))
     watch.row_log.adopt(ingested)
     _count(watch, read, ingested)
+
+
+def _save_arrived(watch: Watch, tx: Transaction, arrived: Arrived, judged_until: datetime | None) -> None:
+    """Keep what monitors ask of the rows of one read beside the rows themselves."""
+    tell_unread(watch, tx, arrived)
+    add_seen(tx, watch.policy, watch.name, arrived.rows)
+    if watches_quality(watch.policy):
+        news = count_arrived(watch.policy, arrived, judged_until)
+        if news:
+            pane = watch.policy.data.pane
+            known = tx.arrivals(watch.name, min(news), max(news) + pane)
+            tx.save_arrivals(watch.name, added_to(known, news))
 
 
 def _count(watch: Watch, read: SourceRead, ingested: Ingested) -> None:

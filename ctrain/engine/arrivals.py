@@ -1,0 +1,143 @@
+"""How the rows of each pane arrived: repeated ids, values of a wrong type or range, columns that come and go.
+
+Counted when rows are read and committed with the cursor, so that every row counts once, whatever
+crashes. A row belongs to the pane of its event. What comes for a pane that has been judged is counted
+apart: its verdict stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctrain.domain import Json
+from ctrain.engine.matured import EPOCH_START
+from ctrain.policy.monitors import Between, QualityMonitor
+from ctrain.stats.profile import event_microseconds
+
+if TYPE_CHECKING:
+    from ctrain.domain import Arrived
+    from ctrain.policy.models import Policy
+
+MOST_NEW_COLUMNS = 20
+"""Names that are kept for one pane."""
+MICROSECOND = timedelta(microseconds=1)
+
+Counts = npt.NDArray[np.int64]
+
+
+def watches_quality(policy: Policy) -> bool:
+    """True when anything asks for these counts."""
+    return any(isinstance(one, QualityMonitor) for one in policy.monitors.values())
+
+
+def range_name(between: Between) -> str:
+    """The name under which values outside a range are counted: another range counts anew."""
+    return f"{between.min}..{between.max}"
+
+
+def count_arrived(
+    policy: Policy, arrived: Arrived, judged_until: datetime | None
+) -> dict[datetime, dict[str, Any]]:
+    """Return the counts of one read by the start of their pane; what is 0 is left out.
+
+    ``rows``, ``duplicates``; by feature ``nulls``, ``wrong`` and ``absent``; by feature and range
+    ``outside``; the names of ``new_columns``; ``late`` with the first two of panes that are closed.
+
+    ``judged_until`` is the watermark before the read: panes that end there or before it are closed.
+    """
+    length = policy.data.pane // MICROSECOND
+    closed = -1 if judged_until is None else (judged_until - EPOCH_START) // MICROSECOND // length - 1
+    counts: dict[int, dict[str, Any]] = {}
+    panes, of_row = np.unique(_instants(arrived) // length, return_inverse=True)
+    _tell(counts, panes, np.bincount(of_row, minlength=len(panes)), "rows")
+    for path, mask in _marks(policy, arrived):
+        _tell(counts, panes, np.bincount(of_row[mask], minlength=len(panes)), *path)
+    repeated, times = np.unique(np.asarray(arrived.repeated_at, dtype=np.int64) // length, return_counts=True)
+    _tell(counts, repeated, times, "duplicates")
+    for name, instant in arrived.new_columns.items():
+        counts.setdefault(instant // length, {}).setdefault("new_columns", []).append(name)
+    return {
+        EPOCH_START + policy.data.pane * pane: _late(one) if pane <= closed else one
+        for pane, one in sorted(counts.items())
+        if one
+    }
+
+
+def _instants(arrived: Arrived) -> Counts:
+    return event_microseconds(arrived.rows)
+
+
+def _tell(counts: dict[int, dict[str, Any]], panes: Counts, amounts: Counts, *path: str) -> None:
+    """Put the amounts that are not 0 under ``path`` of their pane's counts."""
+    for place in np.flatnonzero(amounts):
+        part = counts.setdefault(int(panes[place]), {})
+        for name in path[:-1]:
+            part = part.setdefault(name, {})
+        part[path[-1]] = int(amounts[place])
+
+
+def _late(counts: Mapping[str, Any]) -> dict[str, Any]:
+    return {"late": {key: counts[key] for key in ("rows", "duplicates") if key in counts}}
+
+
+def _marks(policy: Policy, arrived: Arrived) -> Iterator[tuple[tuple[str, ...], npt.NDArray[np.bool_]]]:
+    """What is counted of the accepted rows: under which names (kind, feature, range), and which rows."""
+    rows = arrived.rows
+    for name in policy.data.features.names:
+        column = rows[name]
+        if column.null_count:
+            yield ("nulls", name), np.asarray(column.is_null().to_numpy(), dtype=np.bool_)
+    for name, mask in arrived.wrong.items():
+        yield ("wrong", name), mask
+    for name, mask in arrived.absent.items():
+        yield ("absent", name), mask
+    for name, between in _ranges(policy):
+        yield ("outside", name, range_name(between)), outside(rows[name], between)
+
+
+def _ranges(policy: Policy) -> Iterator[tuple[str, Between]]:
+    found: dict[tuple[str, str], Between] = {}
+    for monitor in policy.monitors.values():
+        if isinstance(monitor, QualityMonitor):
+            found |= {(name, range_name(one)): one for name, one in monitor.ranges.items()}
+    yield from ((name, between) for (name, _), between in found.items())
+
+
+def outside(column: Any, between: Between) -> npt.NDArray[np.bool_]:
+    """Which values of a numeric column lie outside; a missing one does not."""
+    values = np.asarray(column.to_numpy(), dtype=np.float64)
+    found = np.zeros(len(values), dtype=np.bool_)
+    if between.min is not None:
+        found |= values < between.min
+    if between.max is not None:
+        found |= values > between.max
+    return found
+
+
+def merged_counts(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the counts of all parts together; a list holds every name once.
+
+    >>> merged_counts([{"rows": 2, "nulls": {"x": 1}}, {"rows": 1, "nulls": {"x": 2, "y": 1}}])
+    {'rows': 3, 'nulls': {'x': 3, 'y': 1}}
+    """
+    whole: dict[str, Any] = {}
+    for part in parts:
+        for key, value in part.items():
+            match value:
+                case Mapping():
+                    whole[key] = merged_counts([whole.get(key, {}), value])
+                case list():
+                    whole[key] = list(dict.fromkeys([*whole.get(key, []), *value]))[:MOST_NEW_COLUMNS]
+                case _:
+                    whole[key] = whole.get(key, 0) + value
+    return whole
+
+
+def added_to(known: Mapping[datetime, Json], news: Mapping[datetime, Json]) -> dict[datetime, Json]:
+    """Return the counts of the panes of ``news``, together with what was known of them."""
+    return {start: merged_counts([known.get(start, {}), one]) for start, one in news.items()}
