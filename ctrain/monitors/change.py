@@ -1,222 +1,275 @@
-"""Change: have the losses of the champion risen since it was shown to rows it had not seen?
+"""Change: has what a champion does moved since it was shown to rows it had not seen?
 
-The baseline comes from losses of such rows. Where none exists (a champion that was adopted), the
-first matured losses are collected inside the detector's state until there are ``min_rows`` of
-them, and the verdict is INCONCLUSIVE until then. State and baseline belong to one model version:
-a new champion begins anew.
+The baseline comes from such rows. Where none exists (a champion that was adopted), the first values
+are collected inside the monitor's memory until there are ``min_rows`` of them, and the verdict is
+INCONCLUSIVE until then. The memory belongs to one model version: a new champion begins anew.
+
+By segment there is a detector for each of the most frequent values of a column and one for all
+others; each has as many times the run length as there are detectors, so that the monitor as a whole
+keeps it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Json, MonitorName, Status, Verdict, Version
-from ctrain.monitors.baselines import Baseline, make_baseline, rows_for_baseline
+from ctrain.monitors.baselines import Baseline, make_baseline
+from ctrain.monitors.stream import Found, Instants, Memory, Stream, begin, fold_stream
 from ctrain.policy.monitors import ChangeMonitor
-from ctrain.stats.page_hinkley import LossDetector, Scale
 
-__all__ = ["Baseline", "fold_losses", "make_baseline"]
+__all__ = ["Baseline", "Values", "first_memory", "fold_values", "make_baseline", "memory_of", "most_frequent"]
 
 Floats = npt.NDArray[np.float64]
-Instants = npt.NDArray[np.datetime64] | Sequence[datetime]
 
-STATE_VERSION = 1
+STATE_VERSION = 2
+REST = ""
+"""Key of all rows, or of those in no segment with a detector of its own."""
+NAMED = 3
+"""Segments that a reason names at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Memory:
-    """What is remembered between panes; ``held`` is the latest detection."""
+class Values:
+    """Values in event-time order with their instants, and the segment of each when asked by segment.
 
-    detector: Json | None
-    baseline: Baseline | None
-    collected: tuple[float, ...]
-    held: Json | None
+    Instants that are ``datetime64`` have no zone and mean UTC.
+    """
 
-    @classmethod
-    def of(cls, state: Json | None, baseline: Baseline | None) -> _Memory:
-        state = state or {"version": STATE_VERSION}
-        if state.get("version") != STATE_VERSION:
-            raise ValueError(f"unknown version of a change monitor's state: {state.get('version')}")
-        own = state.get("baseline")
-        known = baseline or (Baseline.from_json(own) if own else None)
-        return cls(state.get("detector"), known, tuple(state.get("collected", ())), state.get("held"))
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "version": STATE_VERSION,
-            "detector": self.detector,
-            "baseline": self.baseline.to_json() if self.baseline else None,
-            "collected": list(self.collected),
-            "held": self.held,
-        }
+    values: npt.ArrayLike
+    event_at: Instants
+    segments: Sequence[str] | None = None
 
 
-def fold_losses(
+def first_memory(
+    monitor: ChangeMonitor, rows: Values, stream: Stream, names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return what to remember of a champion at its beginning, from rows it was not trained on.
+
+    Parameters
+    ----------
+    monitor
+        the monitor of the policy.
+    rows
+        out-of-sample values. Segments with too few of them keep them until there are enough.
+    stream
+        what the values are.
+    names
+        the segments that have a detector of their own; None: the most frequent of ``rows``.
+
+    Returns
+    -------
+    dict
+        JSON, to be given to ``fold_values`` as ``memory``.
+
+    Examples
+    --------
+    >>> monitor = ChangeMonitor(type="change", hold="1d", min_rows=100)
+    >>> memory = first_memory(monitor, Values(np.tile([0.1, 0.3], 50), []), Stream())
+    >>> round(memory["segments"][""]["baseline"]["mean"], 2)
+    0.2
+
+    References
+    ----------
+    ``make_baseline``.
+    """
+    if monitor.by is None:
+        names = None
+    elif names is None:
+        names = most_frequent(rows.segments or (), monitor.max_segments)
+    spread = replace(stream, segments=1 if names is None else len(names) + 1)
+    kept = {segment: begin(monitor, spread, values).to_json() for segment, values, _ in _parts(rows, names)}
+    return _memory(monitor, names, kept)
+
+
+def memory_of(monitor: ChangeMonitor, baseline: Baseline) -> dict[str, Any]:
+    """Return what to remember of a champion that has this baseline, before its first value."""
+    return _memory(monitor, None, {REST: Memory(baseline).to_json()})
+
+
+def fold_values(
     name: MonitorName,
     monitor: ChangeMonitor,
-    baseline: Baseline | None,
-    state: Json | None,
-    losses: npt.ArrayLike,
-    event_at: Instants,
+    memory: Json | None,
+    rows: Values,
     as_of: datetime,
     model_version: Version | None,
+    *,
+    stream: Stream | None = None,
+    names: Sequence[str] | None = None,
 ) -> tuple[dict[str, Any], Verdict]:
-    """Return state and verdict after the losses of one more pane, fed in order.
+    """Return memory and verdict after the values of one more pane, fed in order.
 
     Parameters
     ----------
     name, monitor
         which monitor of the policy.
-    baseline
-        of this model version. None: the first ``min_rows`` losses become the baseline, kept in the
-        state, and the detector begins behind them.
-    state
-        what the last call returned for this model version; None before the first.
-    losses, event_at
-        the matured rows of the pane in event-time order, with their instants (``datetime64``
-        without zone means UTC). Losses that are not finite are skipped and counted.
+    memory
+        what ``first_memory`` or the last call returned for this model version; None: the first
+        ``min_rows`` values become the baseline, and the detector begins behind them. What was
+        remembered for another detector, or for something else that was watched, is dropped.
+    rows
+        values of the pane; those that are not finite are skipped and counted.
     as_of
         end of the closed pane.
     model_version
-        the version whose losses these are.
+        the version that the values belong to.
+    stream
+        what the values are; default: losses of rows.
+    names
+        segments with a detector of their own, while the memory has none; None: the most frequent of
+        the first ``min_rows`` rows.
 
     Returns
     -------
     tuple of dict and Verdict
-        The state is JSON. BREACHED in the pane of a detection and until ``hold`` of event time has
-        passed since; else INCONCLUSIVE without a baseline or without a loss in this pane; else OK.
+        The memory is JSON. BREACHED in the pane of a detection and until ``hold`` of event time has
+        passed since; else INCONCLUSIVE without a baseline or without a value in this pane; else OK.
         The value is the statistic: the one that was detected while BREACHED, else the present one.
+        By segment: BREACHED when one is, OK when none is and one can be judged; value and threshold
+        are those of the segment that is nearest to its threshold.
 
     Examples
     --------
-    >>> monitor = ChangeMonitor(type="change", hold="1d", threshold=20)
-    >>> baseline = Baseline(0.2, 0.1, 0.1, 20.0, 1000, "set by the policy")
-    >>> noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> _, verdict = fold_losses(
-    ...     MonitorName("error"),
-    ...     monitor,
-    ...     baseline,
-    ...     None,
-    ...     [0.2, 0.9, 0.9, 0.9],
-    ...     [noon] * 4,
-    ...     noon,
-    ...     Version("3"),
+    >>> monitor = ChangeMonitor(type="change", hold="1d", run_length=1000, min_rows=100)
+    >>> noon = datetime.fromisoformat("2026-05-01T12:00Z")
+    >>> memory = first_memory(monitor, Values(np.tile([0.1, 0.3], 50), []), Stream())
+    >>> _, verdict = fold_values(
+    ...     MonitorName("error"), monitor, memory, Values([0.3] * 40, [noon] * 40), noon, Version("3")
     ... )
-    >>> verdict.status.value, verdict.reason[:42]
-    ('BREACHED', 'losses rose: statistic 20.7 > 20.0 at 2026')
+    >>> verdict.status.value, verdict.reason[:25]
+    ('BREACHED', 'loss rose from 0.2 to 0.3')
 
     References
     ----------
-    ``ctrain.stats.page_hinkley``.
+    ``ctrain.stats.detectors``.
     """
-    values = np.asarray(losses, dtype=np.float64)
-    memory, taken = _with_baseline(monitor, _Memory.of(state, baseline), values)
-    if memory.baseline is None:
-        reason = _not_yet(monitor, memory)
-        return memory.to_json(), Verdict(
-            name, as_of, Status.INCONCLUSIVE, None, None, 0, reason, model_version=model_version
-        )
-    memory, now = _detect(monitor, memory, memory.baseline, values[taken:], event_at[taken:], as_of)
-    status, value, reason = _judge(monitor, memory, now, as_of)
-    return memory.to_json(), Verdict(
-        name, as_of, status, value, now.threshold, now.rows, reason, model_version=model_version
+    stream = stream or Stream()
+    known = _known(monitor, memory)
+    if known is None or "pool" in known:
+        known = _with_names(monitor, known, rows, names)
+        if "pool" in known:
+            have = len(known["pool"]["values"])
+            reason = (
+                f"collecting a baseline: {have} of {monitor.min_rows} {stream.unit}s with a {stream.what}"
+            )
+            unknown = Verdict(
+                name, as_of, Status.INCONCLUSIVE, None, None, 0, reason, model_version=model_version
+            )
+            return known, unknown
+    names, kept = known["names"], dict(known["segments"])
+    spread = replace(stream, segments=1 if names is None else len(names) + 1)
+    found: dict[str, Found] = {}
+    for segment, values, event_at in _parts(rows, names):
+        before = Memory.from_json(kept.get(segment, {}))
+        after, found[segment] = fold_stream(monitor, spread, before, values, event_at, as_of)
+        kept[segment] = after.to_json()
+    status, worst, reason = _summary(monitor, found)
+    n = sum(one.n for one in found.values())
+    verdict = Verdict(
+        name, as_of, status, worst.value, worst.threshold, n, reason, model_version=model_version
     )
+    return _memory(monitor, names, kept), verdict
 
 
-@dataclass(frozen=True, slots=True)
-class _Present:
-    """Where the detector stands after a pane, for words and numbers of the verdict."""
+def _memory(monitor: ChangeMonitor, names: Sequence[str] | None, kept: dict[str, Any]) -> dict[str, Any]:
+    watched = monitor.model_dump(mode="json", include={"on", "by"})
+    return {
+        "version": STATE_VERSION,
+        "watched": watched,
+        "names": None if names is None else list(names),
+        "segments": kept,
+    }
 
-    statistic: float
-    threshold: float
-    rows: int
-    mean: float
-    baseline_mean: float
+
+def _known(monitor: ChangeMonitor, memory: Json | None) -> dict[str, Any] | None:
+    """The memory when it is of what the monitor watches now."""
+    if memory is None or memory.get("version") != STATE_VERSION:
+        return None
+    fits = memory["watched"] == monitor.model_dump(mode="json", include={"on", "by"})
+    return dict(memory) if fits else None
 
 
-def _with_baseline(monitor: ChangeMonitor, memory: _Memory, values: Floats) -> tuple[_Memory, int]:
-    """Make the baseline of first losses when there are enough; return how many were taken for it.
+def _with_names(
+    monitor: ChangeMonitor, known: dict[str, Any] | None, rows: Values, names: Sequence[str] | None
+) -> dict[str, Any]:
+    """A memory that knows its segments, or with ``pool``: the first rows, until they tell which.
 
-    Losses that are all equal give no baseline; of them the latest ``min_rows`` are kept.
+    The pooled values are of a baseline, so they wait with their segments; ``rows`` are not among
+    them once the segments are known.
     """
-    if memory.baseline is not None:
-        return memory, 0
-    positions = np.flatnonzero(np.isfinite(values))
-    have = len(memory.collected)
-    pool = np.concatenate([memory.collected, values[positions]])
-    end = max(rows_for_baseline(pool, monitor.min_rows), have)
-    baseline = make_baseline(monitor, pool[:end])
-    if baseline is None:
-        return _Memory(None, None, tuple(pool[-monitor.min_rows :].tolist()), None), values.size
-    return _Memory(None, baseline, (), None), int(positions[end - have - 1]) + 1 if end > have else 0
+    if monitor.by is None or names is not None:
+        return _memory(monitor, names if monitor.by is not None else None, {})
+    pool = known["pool"] if known else {"values": [], "segments": []}
+    values = np.asarray(rows.values, dtype=np.float64)
+    labels = np.asarray(rows.segments if rows.segments is not None else [], dtype=object)
+    usable = np.isfinite(values)
+    seen = [*pool["segments"], *labels[usable].tolist()]
+    if len(seen) < monitor.min_rows:
+        return _memory(monitor, None, {}) | {
+            "pool": {"values": [*pool["values"], *values[usable].tolist()], "segments": seen}
+        }
+    names = most_frequent(seen, monitor.max_segments)
+    pooled = Values(pool["values"], [], pool["segments"])
+    kept = {
+        segment: Memory(collected=tuple(earlier.tolist())).to_json()
+        for segment, earlier, _ in _parts(pooled, names)
+    }
+    return _memory(monitor, names, kept)
 
 
-def _not_yet(monitor: ChangeMonitor, memory: _Memory) -> str:
-    have = len(memory.collected)
-    if have < monitor.min_rows:
-        return f"collecting a baseline: {have} of {monitor.min_rows} matured losses"
-    return f"the latest {have} losses are all equal: there is no baseline to compare with"
+def most_frequent(segments: Sequence[str], most: int) -> list[str]:
+    """Return the ``most`` most frequent segments; equally frequent ones in alphabetical order.
+
+    >>> most_frequent(["b", "a", "c", "c"], 2)
+    ['c', 'a']
+    """
+    counts = Counter(segments)
+    return sorted(counts, key=lambda one: (-counts[one], one))[:most]
 
 
-def _detect(
-    monitor: ChangeMonitor,
-    memory: _Memory,
-    baseline: Baseline,
-    values: Floats,
-    event_at: Instants,
-    as_of: datetime,
-) -> tuple[_Memory, _Present]:
-    """Feed the losses; the latest detection is remembered with the pane that found it."""
-    threshold = monitor.threshold if monitor.threshold is not None else baseline.threshold
-    detector = LossDetector(
-        Scale(baseline.mean, baseline.sd),
-        threshold=threshold,
-        delta=baseline.delta,
-        direction=monitor.direction,
-        state=memory.detector,
-    )
-    found, held = detector.feed(values), memory.held
-    if found:
-        last = found[-1]
-        at = _instant(event_at[last.index])
-        reason = (
-            f"losses {'rose' if last.rose else 'fell'}: statistic {last.statistic:.1f} > {threshold:.1f}"
-            f" at {at:%Y-%m-%d %H:%M}, mean loss {last.mean:.3f} over {last.rows} rows"
-            f" against a baseline of {baseline.mean:.3f}"
-        )
-        held = {"since": as_of.isoformat(), "statistic": last.statistic, "reason": reason}
-    finite = values[np.isfinite(values)]
-    mean = float(finite.mean()) if finite.size else float("nan")
-    present = _Present(detector.statistic, threshold, int(finite.size), mean, baseline.mean)
-    return _Memory(detector.to_json(), baseline, (), held), present
+def _parts(rows: Values, names: Sequence[str] | None) -> Iterator[tuple[str, Floats, Instants]]:
+    """Values and instants of each segment."""
+    values = np.asarray(rows.values, dtype=np.float64)
+    if names is None:
+        yield REST, values, rows.event_at
+        return
+    labels = np.asarray(rows.segments if rows.segments is not None else [], dtype=object)
+    rest = np.ones(values.size, dtype=np.bool_)
+    for name in names:
+        inside = np.flatnonzero(labels == name)
+        rest[inside] = False
+        yield name, values[inside], _taken(rows.event_at, inside)
+    left = np.flatnonzero(rest)
+    yield REST, values[left], _taken(rows.event_at, left)
 
 
-def _judge(
-    monitor: ChangeMonitor, memory: _Memory, now: _Present, as_of: datetime
-) -> tuple[Status, float, str]:
-    held = memory.held
-    if held is not None:
-        since = datetime.fromisoformat(held["since"])
-        if as_of == since or as_of - since < monitor.hold:
-            return Status.BREACHED, float(held["statistic"]), str(held["reason"])
-    if now.rows == 0:
-        return Status.INCONCLUSIVE, now.statistic, "no matured loss in this pane"
-    reason = (
-        f"no change: statistic {now.statistic:.1f} of {now.threshold:.1f}, mean loss {now.mean:.3f}"
-        f" on {now.rows} rows against a baseline of {now.baseline_mean:.3f}"
-    )
-    return Status.OK, now.statistic, reason
+def _taken(event_at: Instants, positions: npt.NDArray[np.intp]) -> Instants:
+    if isinstance(event_at, np.ndarray):
+        return event_at[positions]
+    return [event_at[position] for position in positions] if event_at else []
 
 
-def _instant(value: Any) -> datetime:
-    """The instant as timezone-aware UTC; ``datetime64`` has no zone and means UTC."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC)
-    moment: datetime = np.datetime64(value, "us").astype(datetime)
-    return moment.replace(tzinfo=UTC)
+def _summary(monitor: ChangeMonitor, found: dict[str, Found]) -> tuple[Status, Found, str]:
+    """Status, the segment nearest to its threshold, and the reason."""
+    seen = {one.status for one in found.values()}
+    status = next(one for one in (Status.BREACHED, Status.OK, Status.INCONCLUSIVE) if one in seen)
+    those = {segment: one for segment, one in found.items() if one.status is status}
+    ranked = sorted(those.items(), key=lambda item: -item[1].closeness)
+    worst = ranked[0][1]
+    if monitor.by is None:
+        return status, worst, worst.reason
+    told = [f"[{monitor.by}={segment or 'other'}] {one.reason}" for segment, one in ranked[:NAMED]]
+    if len(ranked) > NAMED:
+        told.append(f"and {len(ranked) - NAMED} more segments")
+    unknown = sum(one.status is Status.INCONCLUSIVE for one in found.values())
+    if status is not Status.INCONCLUSIVE and unknown:
+        told.append(f"{unknown} of {len(found)} segments cannot be judged")
+    return status, worst, "; ".join(told)

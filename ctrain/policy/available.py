@@ -46,7 +46,7 @@ def _monitor_parts(monitor: Monitor, prediction: str | None) -> Iterator[tuple[s
     if isinstance(monitor, DriftMonitor):
         yield from _drift_parts(monitor, prediction)
     if isinstance(monitor, ChangeMonitor):
-        if monitor.detector != "page_hinkley":
+        if monitor.detector not in ("e_detector", "page_hinkley"):
             yield "detector", f"the detector {monitor.detector}"
         if monitor.on != "loss":
             yield "on", "a change detector on anything but the loss"

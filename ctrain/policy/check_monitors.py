@@ -17,7 +17,7 @@ from ctrain.policy.monitors import (
 )
 from ctrain.policy.words import did_you_mean
 
-_UP_ONLY = ("e_detector", "ddm")
+_UP_ONLY = ("ddm",)
 
 
 def check_monitors(policy: Policy) -> Iterator[Problem]:

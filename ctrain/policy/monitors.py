@@ -100,7 +100,7 @@ class ChangeMonitor(BySegment):
 
     type: Literal["change"]
     """Kind of monitor."""
-    detector: Literal["e_detector", "page_hinkley", "cusum", "adwin", "ddm", "kswin"] = "page_hinkley"
+    detector: Literal["e_detector", "page_hinkley", "cusum", "adwin", "ddm", "kswin"] = "e_detector"
     """The change detector."""
     on: Watched = "loss"
     """What the detector watches: loss, prediction, {feature: NAME} or {metric: NAME}."""

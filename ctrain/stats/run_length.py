@@ -24,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.stats.blocks import LENGTHS_PER_BLOCK, correlation_length
-from ctrain.stats.page_hinkley import CLIP, DELTA, Direction
+from ctrain.stats.detectors.detection import CLIP, Direction
+from ctrain.stats.detectors.page_hinkley import DELTA
 
 Floats = npt.NDArray[np.float64]
 

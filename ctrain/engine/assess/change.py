@@ -10,7 +10,8 @@ import numpy as np
 from ctrain.domain import Json, MonitorName
 from ctrain.engine.assess.outcome import Assessed, blind
 from ctrain.engine.sight import Sight, between
-from ctrain.monitors.change import Baseline, fold_losses
+from ctrain.monitors.baselines import Baseline
+from ctrain.monitors.change import Values, fold_values, memory_of
 from ctrain.policy.monitors import ChangeMonitor
 from ctrain.stats.losses import row_losses
 
@@ -43,16 +44,8 @@ def change_assessed(
     model = watch.policy.model
     losses = row_losses(model.task, model.metric, scored.labels[pane], scored.scores[champion.version][pane])
     usable = np.isfinite(losses)
-    baseline = Baseline.from_json(known["baseline"]) if "baseline" in known else None
-    state, verdict = fold_losses(
-        name,
-        monitor,
-        baseline,
-        known.get("state"),
-        losses[usable],
-        instants[pane][usable],
-        as_of,
-        champion.version,
-    )
-    following = {"state": state, "until": max(end, start).isoformat()}
-    return Assessed(verdict, following if baseline is None else {"baseline": baseline.to_json(), **following})
+    seed = known.get("baseline")
+    before = known.get("state") or (memory_of(monitor, Baseline.from_json(seed)) if seed else None)
+    rows = Values(losses[usable], instants[pane][usable])
+    state, verdict = fold_values(name, monitor, before, rows, as_of, champion.version)
+    return Assessed(verdict, {"state": state, "until": max(end, start).isoformat()})

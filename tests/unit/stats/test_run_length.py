@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ctrain.stats.page_hinkley import DELTA, LossDetector, Scale
+from ctrain.stats.detectors.detection import Scale
+from ctrain.stats.detectors.page_hinkley import DELTA, PageHinkley
 from ctrain.stats.run_length import calibrate, mean_slack
 
 Floats = npt.NDArray[np.float64]
@@ -115,7 +116,7 @@ def test_false_alarms_on_stationary_losses_are_as_rare_as_claimed(
 
 def test_the_side_by_side_test_is_the_detector() -> None:
     losses = np.random.default_rng(8).exponential(size=20_000)
-    detector = LossDetector(Scale(1.0, 1.0), threshold=10.0, delta=0.1, direction="up")
+    detector = PageHinkley(Scale(1.0, 1.0), threshold=10.0, delta=0.1, direction="up")
     found = len(detector.feed(losses))
     assert found > 10
     assert abs(alarms((losses - 1)[np.newaxis, :], np.array([10.0]), np.array([0.1])) - found) <= 1

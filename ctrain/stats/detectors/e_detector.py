@@ -1,0 +1,307 @@
+"""E-detector: a Shiryaev-Roberts sum of bets that a bounded mean has left its baseline.
+
+Values are brought to [0, 1] and, where rows are correlated, averaged over blocks long enough to be
+nearly independent. With an upper bound m of the mean before the change, each bet ``lambda`` has::
+
+    e_t = 1 + lambda (y_t - m),    M_t = e_t (M_(t-1) + 1),    0 <= lambda < 1 / m
+
+While the mean of ``y_t`` given the past is at most m, the expectation of ``M_t`` is at most t, and
+so is that of an average over bets. Stopping when it reaches c therefore takes at least c steps on
+average, whatever the distribution: the threshold *is* the run length, without simulation.
+Falls are found by the same bets on ``1 - y_t`` with a lower bound of the mean.
+
+The statistic is ``log(1 + M)``. ``M`` starts anew when it reaches the threshold, so it cannot
+overflow; whole pieces of a stream are computed by cumulative products, which begin anew after every
+``PIECE`` steps before they could underflow.
+
+References
+----------
+Shin, J., Ramdas, A. and Rinaldo, A. (2024). E-detectors: a nonparametric framework for sequential
+change detection. New England Journal of Statistics in Data Science 2(2), 229-260.
+Waudby-Smith, I. and Ramdas, A. (2024). Estimating means of bounded random variables by betting.
+JRSS B 86(1), 1-27.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ctrain.domain import Json
+from ctrain.stats.detectors.detection import (
+    Detection,
+    Direction,
+    Floats,
+    Indices,
+    Range,
+    checked_state,
+    finite_pieces,
+)
+
+STATE_VERSION = 1
+SHIFTS = (0.125, 0.25, 0.5, 1.0)
+"""Changes of the mean, in standard deviations of a row, for each of which one bet is the best."""
+BOLDEST = 0.9
+"""Share of what it has that a bet puts at stake at most: no product of ``PIECE`` factors underflows."""
+SMALLEST = 1e-6
+"""Least bound and spread that count, so that no sum overflows in the step that reaches the threshold."""
+HIGHEST = 600.0
+"""A higher threshold could not be told from infinity."""
+PIECE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class MeanBounds:
+    """Where the mean of values in [0, 1] lies before a change, and how they spread."""
+
+    lower: float
+    upper: float
+    sd: float
+    """Standard deviation of a row."""
+    block: int
+    """Rows that are averaged into one step."""
+    block_sd: float
+
+    def bets(self, bound: float) -> Floats:
+        """Return the stake of each bet that a mean, at most ``bound`` so far, has risen.
+
+        For a rise by d the stake of fastest growth is about ``d / (variance + d^2)``.
+
+        >>> MeanBounds(0.2, 0.2, 0.4, 1, 0.4).bets(0.2).round(2).tolist()
+        [0.31, 0.59, 1.0, 1.25]
+        """
+        rises = np.array(SHIFTS) * self.sd
+        fastest = rises / (self.block_sd**2 + rises**2)
+        return np.minimum(fastest, min(BOLDEST / max(bound, SMALLEST), 1 / SMALLEST))
+
+
+class EDetector:
+    """E-detector with a mixture of bets against a baseline.
+
+    Threshold and direction may differ from those of the state: the new threshold holds from now
+    on, and another direction starts anew.
+
+    Parameters
+    ----------
+    scale
+        brings values to [0, 1].
+    bounds
+        of the mean on that scale, conservative.
+    threshold
+        of ``log(1 + M)``; ``math.log1p(steps)`` for a run length of at least ``steps`` blocks.
+    direction
+        which changes count; for both, bets on rises and on falls share the mixture.
+    state
+        what ``to_json`` returned; None at the beginning.
+
+    Examples
+    --------
+    >>> bounds = MeanBounds(lower=0.18, upper=0.22, sd=0.4, block=1, block_sd=0.4)
+    >>> detector = EDetector(Range(0, 1), bounds, threshold=math.log1p(1000), direction="up")
+    >>> [found.index for found in detector.feed(np.array([0, 0, 0, 0, 1] * 40 + [1, 0] * 40))]
+    [222, 254]
+    """
+
+    kind = "e_detector"
+
+    def __init__(
+        self,
+        scale: Range,
+        bounds: MeanBounds,
+        *,
+        threshold: float,
+        direction: Direction,
+        state: Json | None = None,
+    ) -> None:
+        self._scale, self._bounds = scale, bounds
+        self.threshold = threshold
+        self._direction = direction
+        self._signs, self._offsets, self._stakes = _sides(bounds, direction)
+        known = checked_state(state, self.kind, STATE_VERSION)
+        self.skipped = int(known["skipped"]) if known else 0
+        self._sums = _Sums.begin(self._stakes.size)
+        self._partial, self._partial_rows = 0.0, 0
+        if known is not None and known["direction"] == direction:
+            self._sums = _Sums.from_json(known["sums"])
+            self._partial, self._partial_rows = float(known["partial"]), int(known["partial_rows"])
+
+    def feed(self, values: Floats) -> list[Detection]:
+        """Return the detections in ``values``, fed in order; the detector starts anew after each."""
+        found: list[Detection] = []
+        fed = 0
+        for positions, piece in finite_pieces(values):
+            found += self._detections(positions, self._scale.to_unit(piece))
+            fed += piece.size
+        self.skipped += len(values) - fed
+        return found
+
+    def _detections(self, positions: Indices, values: Floats) -> Iterator[Detection]:
+        ends, means = self._block_means(values)
+        goal = math.expm1(min(self.threshold, HIGHEST))
+        start = 0
+        while start < means.size:
+            piece = means[start : start + PIECE - self._sums.steps]
+            end = self._sums.advance(piece, self._factors(piece), goal)
+            start += end or piece.size
+            if end:
+                yield self._detection(int(positions[ends[start - 1]]))
+                self._sums = _Sums.begin(self._stakes.size)
+
+    def _block_means(self, values: Floats) -> tuple[Indices, Floats]:
+        """Last row and mean of every block that is complete now; the rest is kept for the next call."""
+        length = self._bounds.block
+        if length == 1:
+            return np.arange(values.size), values
+        head = min((length - self._partial_rows) % length, values.size)
+        whole = (values.size - head) // length * length
+        ends = np.arange(length - self._partial_rows - 1, values.size, length)
+        sums = np.cumsum(values[head : head + whole].reshape(-1, length), axis=1)[:, -1]
+        self._keep(values[:head])
+        if self._partial_rows == length:
+            sums = np.concatenate([[self._partial], sums])
+            self._partial, self._partial_rows = 0.0, 0
+        self._keep(values[head + whole :])
+        return ends, sums / length
+
+    def _keep(self, values: Floats) -> None:
+        """Add values, one after the other, to the block that is not complete yet."""
+        self._partial = float(np.cumsum(np.concatenate([[self._partial], values]))[-1])
+        self._partial_rows += values.size
+
+    def _factors(self, means: Floats) -> Floats:
+        """What every bet is multiplied by at every step."""
+        return 1.0 + self._stakes[:, np.newaxis] * (
+            self._signs[:, np.newaxis] * means - self._offsets[:, np.newaxis]
+        )
+
+    def _detection(self, index: int) -> Detection:
+        best, rows, mean = self._sums.change()
+        value = self._scale.from_unit(mean)
+        rose = bool(self._signs[best] > 0)
+        return Detection(index, self._sums.statistic, rose, rows * self._bounds.block, value)
+
+    @property
+    def statistic(self) -> float:
+        """``log(1 + M)``, which is compared with the threshold; 0 before the first value."""
+        return self._sums.statistic
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "detector": self.kind,
+            "version": STATE_VERSION,
+            "skipped": self.skipped,
+            "direction": self._direction,
+            "partial": self._partial,
+            "partial_rows": self._partial_rows,
+            "sums": self._sums.to_json(),
+        }
+
+
+def _sides(bounds: MeanBounds, direction: Direction) -> tuple[Floats, Floats, Floats]:
+    """Sign of the values, offset and stake of every bet: e = 1 + stake (sign y - offset)."""
+    up, down = bounds.bets(bounds.upper), bounds.bets(1.0 - bounds.lower)
+    stakes = {"up": [up], "down": [down], "both": [up, down]}[direction]
+    signs = {"up": (1.0,), "down": (-1.0,), "both": (1.0, -1.0)}[direction]
+    offsets = [bounds.upper if sign > 0 else -bounds.lower for sign in signs]
+    bets = len(SHIFTS)
+    return np.repeat(signs, bets), np.repeat(offsets, bets), np.concatenate(stakes)
+
+
+_ARRAYS = ("before", "product", "added", "lowest", "since", "seen_then")
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Shiryaev-Roberts sums of all bets: ``M = product * (before + added)`` since the piece began."""
+
+    before: Floats
+    """M of every bet where the piece began."""
+    product: Floats
+    """Product of the factors since then."""
+    added: Floats
+    """Sum, over the steps since then, of 1 / (product before the step)."""
+    lowest: Floats
+    """Least product since the detector began, in units of ``product``: where the change began."""
+    since: Floats
+    """Steps since that least product."""
+    seen_then: Floats
+    """``seen`` at that least product."""
+    seen: float
+    """Sum of all values since the detector began."""
+    steps: int
+    """Steps since the piece began."""
+
+    @classmethod
+    def begin(cls, bets: int) -> _Sums:
+        zeros, ones = np.zeros(bets), np.ones(bets)
+        return cls(zeros, ones, zeros, ones, zeros, zeros, 0.0, 0)
+
+    @classmethod
+    def from_json(cls, state: Json) -> _Sums:
+        before, product, added, lowest, since, seen_then = (
+            np.array(state[name], dtype=np.float64) for name in _ARRAYS
+        )
+        seen, steps = float(state["seen"]), int(state["steps"])
+        return cls(before, product, added, lowest, since, seen_then, seen, steps)
+
+    def to_json(self) -> dict[str, Any]:
+        arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
+        return arrays | {"seen": self.seen, "steps": self.steps}
+
+    @property
+    def statistic(self) -> float:
+        return math.log1p(float(_mean_over_bets(self.product * (self.before + self.added))))
+
+    def advance(self, values: Floats, factors: Floats, goal: float) -> int:
+        """Take the steps of one piece; return how many it took to reach ``goal``, 0 when none did."""
+        with np.errstate(over="ignore"):  # behind the step that reaches the goal
+            products = np.multiply.accumulate(np.column_stack([self.product, factors]), axis=1)
+            inverses = np.column_stack([self.added, 1.0 / products[:, :-1]])
+            added = np.add.accumulate(inverses, axis=1)[:, 1:]
+            sums = products[:, 1:] * (self.before[:, np.newaxis] + added)
+        reached = _mean_over_bets(sums) >= goal
+        first = int(reached.argmax())
+        end = first + 1 if reached[first] else values.size
+        self._find_lowest(products[:, 1 : end + 1], values[:end])
+        self.product, self.added = products[:, end].copy(), added[:, end - 1].copy()
+        self.steps += end
+        if self.steps == PIECE:
+            self._begin_piece()
+        return end if reached[first] else 0
+
+    def _begin_piece(self) -> None:
+        self.before = self.product * (self.before + self.added)
+        self.lowest = self.lowest / self.product
+        self.product, self.added = np.ones_like(self.product), np.zeros_like(self.added)
+        self.steps = 0
+
+    def _find_lowest(self, products: Floats, values: Floats) -> None:
+        """Move the beginning of the change, of every bet, to the last least product."""
+        count = values.size
+        last = count - 1 - products[:, ::-1].argmin(axis=1)
+        least = products[np.arange(last.size), last]
+        seen = np.cumsum(np.concatenate([[self.seen], values]))
+        moved = least <= self.lowest
+        self.since = np.where(moved, count - 1.0 - last, self.since + count)
+        self.seen_then = np.where(moved, seen[last + 1], self.seen_then)
+        self.lowest = np.where(moved, least, self.lowest)
+        self.seen = float(seen[-1])
+
+    def change(self) -> tuple[int, int, float]:
+        """The bet that has won most, its steps since the change began, and their mean value."""
+        best = int((self.product / self.lowest).argmax())
+        steps = int(self.since[best])
+        return best, steps, (self.seen - float(self.seen_then[best])) / max(steps, 1)
+
+
+def _mean_over_bets(sums: Floats) -> Floats:
+    """Mean over the first axis, added in the same order whatever the number of columns."""
+    total = sums[0].copy()
+    for row in sums[1:]:
+        total += row
+    mean: Floats = total / len(sums)
+    return mean

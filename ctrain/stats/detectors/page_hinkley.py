@@ -1,0 +1,273 @@
+"""Page-Hinkley against a fixed baseline, as cumulative sums of whole arrays.
+
+For values x with baseline mean m and standard deviation s, the test for a rise follows::
+
+    z_t = clip((x_t - m) / s, -10, 10)
+    S_t = S_(t-1) + z_t - delta
+    statistic_t = S_t - min(S_1 ... S_t),   detected when above the threshold
+
+and starts anew after a detection. The classic form (``page_hinkley``) subtracts the running mean of
+what it has seen since its last reset instead; a slow rise becomes part of it, and after a detection
+the risen level is the new normal. Here the mean is held at the baseline.
+
+``np.cumsum`` adds one value after the other, so the sums have the same bits as those of a loop.
+
+References
+----------
+Page, E. S. (1954). Continuous inspection schemes. Biometrika 41(1/2), 100-115.
+Hinkley, D. V. (1971). Inference about the change-point from cumulative sum tests. Biometrika 58(3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctrain.domain import Json
+from ctrain.stats.detectors.detection import (
+    Detection,
+    Direction,
+    Floats,
+    Indices,
+    Scale,
+    checked_state,
+    finite_pieces,
+)
+
+STATE_VERSION = 1
+DELTA = 0.1
+"""Change of the mean, in standard deviations of a row, that is always tolerated."""
+LOWEST_OF_FALLS = 1.0
+"""What river's sum for falls (here with its sign turned) is compared with before the first value."""
+SHORTEST, LONGEST = 256, 8192
+"""Rows that are summed at once: few after a detection, because what follows the next one is thrown away."""
+
+
+@dataclass(slots=True)
+class _Side:
+    """Cumulative sum of one direction; of falls it is kept with its sign turned."""
+
+    total: float
+    lowest: float
+    rows: int = 0
+    """Rows since the statistic was last zero."""
+
+    @property
+    def statistic(self) -> float:
+        return max(0.0, self.total - self.lowest) if math.isfinite(self.lowest) else 0.0
+
+    def sums(self, values: Floats, delta: float) -> tuple[Floats, Floats]:
+        """The sum after every value, and the lowest so far."""
+        steps = np.empty(2 * values.size + 1)
+        steps[0], steps[1::2], steps[2::2] = self.total, values, -delta
+        totals = np.cumsum(steps)[2::2]
+        lowest = np.minimum.accumulate(totals)
+        return totals, np.minimum(lowest, self.lowest, out=lowest)
+
+    def move_to(self, totals: Floats, lowest: Floats, end: int) -> None:
+        """Stand where the sums have come after ``end`` values."""
+        at_zero = np.flatnonzero(totals[:end] <= lowest[:end])
+        self.rows = end - 1 - int(at_zero[-1]) if at_zero.size else self.rows + end
+        self.total, self.lowest = float(totals[end - 1]), float(lowest[end - 1])
+
+
+class PageHinkley:
+    """Page-Hinkley with its mean held at a baseline.
+
+    Threshold and direction may differ from those of the state: the new threshold holds from now
+    on, and another direction starts anew.
+
+    >>> detector = PageHinkley(Scale(0.2, 0.1), threshold=20, delta=0.1, direction="up")
+    >>> [found.index for found in detector.feed(np.array([0.2] * 50 + [np.nan] + [0.5] * 10))]
+    [57]
+    >>> detector.skipped
+    1
+    """
+
+    kind = "page_hinkley"
+
+    def __init__(
+        self,
+        scale: Scale,
+        *,
+        threshold: float,
+        delta: float,
+        direction: Direction,
+        state: Json | None = None,
+    ) -> None:
+        self._scale = scale
+        self.threshold = threshold
+        self._delta = delta
+        self._direction = direction
+        known = checked_state(state, self.kind, STATE_VERSION)
+        self.skipped = int(known["skipped"]) if known else 0
+        self._begin()
+        if known is not None and known["direction"] == direction:
+            self._sides = [_side_of(one) for one in known["sides"]]
+
+    def _begin(self) -> None:
+        up, down = _Side(0.0, math.inf), _Side(0.0, LOWEST_OF_FALLS)
+        self._sides = {"up": [up], "down": [down], "both": [up, down]}[self._direction]
+
+    def feed(self, values: Floats) -> list[Detection]:
+        """Return the detections in ``values``, fed in order; the detector starts anew after each."""
+        found: list[Detection] = []
+        fed = 0
+        for positions, piece in finite_pieces(values):
+            found += self._detections(positions, self._scale.standardise(piece))
+            fed += piece.size
+        self.skipped += len(values) - fed
+        return found
+
+    def _detections(self, positions: Indices, values: Floats) -> Iterator[Detection]:
+        start, size = 0, SHORTEST
+        while start < values.size:
+            piece = values[start : start + size]
+            summed = [
+                side.sums(piece if rose else -piece, self._delta)
+                for side, rose in zip(self._sides, self._rising, strict=True)
+            ]
+            end = _first_above(summed, self.threshold)
+            for side, (totals, lowest) in zip(self._sides, summed, strict=True):
+                side.move_to(totals, lowest, end or piece.size)
+            if end:
+                yield self._detection(int(positions[start + end - 1]))
+                self._begin()
+            start, size = start + (end or piece.size), SHORTEST if end else min(2 * size, LONGEST)
+
+    @property
+    def _rising(self) -> tuple[bool, ...]:
+        return {"up": (True,), "down": (False,), "both": (True, False)}[self._direction]
+
+    def _detection(self, index: int) -> Detection:
+        side, rose = next(
+            (side, rose)
+            for side, rose in zip(self._sides, self._rising, strict=True)
+            if side.total - side.lowest > self.threshold
+        )
+        change = side.statistic / max(side.rows, 1) + self._delta
+        mean = self._scale.mean + self._scale.sd * (change if rose else -change)
+        return Detection(index, side.statistic, rose, side.rows, mean)
+
+    @property
+    def statistic(self) -> float:
+        """What is compared with the threshold; 0 before the first value."""
+        return max(side.statistic for side in self._sides)
+
+    def to_json(self) -> dict[str, Any]:
+        """State as JSON; a sum that has no lowest value yet has null there."""
+        return {
+            "detector": self.kind,
+            "version": STATE_VERSION,
+            "skipped": self.skipped,
+            "direction": self._direction,
+            "sides": [
+                {
+                    "total": side.total,
+                    "lowest": side.lowest if math.isfinite(side.lowest) else None,
+                    "rows": side.rows,
+                }
+                for side in self._sides
+            ],
+        }
+
+
+def _side_of(state: Json) -> _Side:
+    lowest = math.inf if state["lowest"] is None else float(state["lowest"])
+    return _Side(float(state["total"]), lowest, int(state["rows"]))
+
+
+def _first_above(summed: list[tuple[Floats, Floats]], threshold: float) -> int:
+    """How many values there are up to the first that brings a statistic above the threshold; 0: none."""
+    over = np.logical_or.reduce([totals - lowest > threshold for totals, lowest in summed])
+    first = int(over.argmax())
+    return first + 1 if over[first] else 0
+
+
+def page_hinkley(
+    values: npt.ArrayLike,
+    *,
+    min_instances: int = 30,
+    delta: float = 0.005,
+    threshold: float = 50.0,
+    alpha: float = 0.9999,
+    mode: Direction = "both",
+) -> list[int]:
+    """Return the indices at which the classic test with a running mean detects a change.
+
+    The variant of river (0.26), with its defaults: the mean of the values since the last detection
+    is subtracted, and older deviations fade by ``alpha`` a row. Sums and means are those of whole
+    arrays, so they differ from river's in the last bits.
+
+    Parameters
+    ----------
+    values
+        finite values in order.
+    min_instances
+        values after a detection before the next one.
+    delta, threshold
+        tolerated change and level of the statistic, on the scale of the values.
+    alpha
+        factor of what was summed before, once a row.
+    mode
+        which changes count.
+
+    Examples
+    --------
+    >>> page_hinkley([0, 0, 0, 1, 1], min_instances=1, delta=0, threshold=1, alpha=1, mode="up")
+    [4]
+
+    References
+    ----------
+    See the module. Libraries differ by a row after a detection: river's index is given here.
+    """
+    stream = np.asarray(values, dtype=np.float64)
+    found: list[int] = []
+    while (end := _classic_end(stream, min_instances, delta, threshold, alpha, mode)) > 0:
+        found.append(end - 1 + (found[-1] + 1 if found else 0))
+        stream = stream[end:]
+    return found
+
+
+def _classic_end(
+    stream: Floats, min_instances: int, delta: float, threshold: float, alpha: float, mode: Direction
+) -> int:
+    """How many values there are up to the first detection; 0: there is none."""
+    seen, mean_total, size = 0, 0.0, SHORTEST
+    up, down = _Side(0.0, math.inf), _Side(0.0, LOWEST_OF_FALLS)
+    while seen < stream.size:
+        piece = stream[seen : seen + size]
+        counts = np.arange(seen + 1, seen + piece.size + 1)
+        totals = np.cumsum(np.concatenate([[mean_total], piece]))[1:]
+        mean_total = float(totals[-1])
+        deviations = piece - totals / counts
+        sides = [(up, deviations)] if mode != "down" else []
+        sides += [(down, -deviations)] if mode != "up" else []
+        summed = [_faded(side, steps - delta, alpha) for side, steps in sides]
+        tested = [(sums[counts >= min_instances], low[counts >= min_instances]) for sums, low in summed]
+        end = _first_above(tested, threshold) if tested[0][0].size else 0
+        if end:
+            return seen + end + int((counts < min_instances).sum())
+        for (side, _), (sums, low) in zip(sides, summed, strict=True):
+            side.total, side.lowest = float(sums[-1]), float(low[-1])
+        seen, size = seen + piece.size, min(2 * size, LONGEST)
+    return 0
+
+
+def _faded(side: _Side, steps: Floats, alpha: float) -> tuple[Floats, Floats]:
+    """Sums S_t = alpha S_(t-1) + step_t, and the lowest so far."""
+    totals, carried = np.empty(steps.size), side.total
+    length = steps.size if alpha == 1 else max(1, min(steps.size, int(-1 / math.log(alpha))))
+    powers = alpha ** np.arange(length + 1)
+    for start in range(0, steps.size, length):
+        piece = steps[start : start + length]
+        weights = powers[1 : piece.size + 1]
+        totals[start : start + length] = weights * (carried + np.cumsum(piece / weights))
+        carried = float(totals[start + piece.size - 1])
+    lowest = np.minimum.accumulate(totals)
+    return totals, np.minimum(lowest, side.lowest, out=lowest)
