@@ -3,12 +3,13 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 UV ?= uv
+PEERS := .venv/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format docs bench lock services clean
+.PHONY: help venv demo test lint format docs bench bench-detect bench-alarms peers lock services clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMP) ## Create .venv with everything that is needed, from requirements.lock
 
@@ -39,11 +40,26 @@ docs: venv ## Write the tables of commands, metrics and policy keys into the REA
 	$(BIN)/python -m tests.support.reference
 
 bench: venv ## Ratios against peers, in one run each; nothing is asserted
-	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in $(filter-out %bench_detect.py %bench_alarms.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+bench-detect: peers ## Speed of the detection engine beside evidently, scipy, whylogs and river; a table and a plot
+	PYTHONPATH=$(PEERS) $(BIN)/python -m tests.benchmarks.bench_detect
+
+bench-alarms: peers ## False alarms and power of every test and detector (DATA=DIR: real streams, too)
+	PYTHONPATH=$(PEERS) $(BIN)/python -m tests.benchmarks.bench_alarms $(DATA)
+
+peers: venv $(PEERS)/.installed
+
+$(PEERS)/.installed: tests/benchmarks/peers.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(PEERS) -r $<
+	touch $@
 
 lock: ## Resolve pyproject.toml into requirements.lock again (needs uv)
 	$(UV) pip compile --upgrade --extra dev --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --python-version 3.11 --quiet --output-file requirements.lock pyproject.toml
+	$(UV) pip compile --extra bench --constraint requirements.lock --generate-hashes --no-emit-index-url --no-annotate \
+	    --no-header --python-version 3.11 --quiet pyproject.toml | $(PYTHON) tests/benchmarks/peers_lock.py \
+	    > tests/benchmarks/peers.lock
 
 services: ## Install the system programs that tests use (Debian packages)
 	bash .ci/services

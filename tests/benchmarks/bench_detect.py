@@ -1,0 +1,157 @@
+"""Speed and memory of the detection engine beside its peers, in one run: ``make bench-detect``.
+
+Writes a table (Markdown) and a plot to ``build/bench``. CPU is that of all threads and children, each
+contender in a process of its own, the least of its repetitions; of ours the start of the interpreter
+(``ctrain compare --help``) is taken off, of the peers only the work itself is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks import streams
+from tests.benchmarks.measuring import RESULTS, least, markdown, python, run
+
+REFERENCE_ROWS, CURRENT_ROWS, COLUMNS = 100_000, 1_000_000, 50
+SMALL_ROWS = {"evidently": 100_000, "whylogs": 200_000}
+"""Peers that take minutes for the whole table see its first rows; their time is scaled by rows."""
+PROFILED_ROWS = 2_000_000
+BREACHED = 3
+PEERS_SCRIPT = str(Path(__file__).with_name("detect_peers.py"))
+
+
+@dataclass(frozen=True)
+class Line:
+    name: str
+    cpu_seconds: float
+    peak_megabytes: float
+    note: str = ""
+
+
+def ctrain(*arguments: str) -> list[str]:
+    return python("-m", "ctrain", *arguments)
+
+
+def peer(name: str, reference: Path, current: Path, rows: int) -> Line:
+    """A peer's CPU for the whole table, scaled where it saw a part of it."""
+    cost = least(python(PEERS_SCRIPT, name, str(reference), str(current), str(rows)), 2)
+    seconds = json.loads(cost.output.splitlines()[-1])["cpu_seconds"]
+    note = "" if rows == CURRENT_ROWS else f"measured on {rows:,} rows: {seconds:.1f} s"
+    return Line(name, seconds * CURRENT_ROWS / rows, cost.peak_megabytes, note)
+
+
+def drift(folder: Path) -> list[Line]:
+    """1M rows x 50 columns against the profile of 100k."""
+    reference = streams.write(folder, REFERENCE_ROWS, COLUMNS, 1)
+    current = streams.write(folder, CURRENT_ROWS, COLUMNS, 2)
+    profile = folder / "reference.profile"
+    run(ctrain("profile", str(reference), "-o", str(profile)))
+    start = least(ctrain("compare", "--help"), 5)
+    lines = []
+    for cores, title in ((None, "ctrain compare"), ([0], "ctrain compare, one core")):
+        costs = [
+            run(ctrain("compare", str(profile), str(current)), allowed=(0, BREACHED), cores=cores)
+            for _ in range(5)
+        ]
+        cost = min(costs, key=lambda one: one.cpu_seconds)
+        wall = min(one.wall_seconds for one in costs) - start.wall_seconds
+        seconds = cost.cpu_seconds - start.cpu_seconds
+        lines.append(Line(title, seconds, cost.peak_megabytes, f"{wall:.2f} s of real time"))
+    lines.append(peer("decode", reference, current, CURRENT_ROWS))
+    lines += [
+        peer(name, reference, current, SMALL_ROWS.get(name, CURRENT_ROWS))
+        for name in ("scipy", "evidently", "whylogs")
+    ]
+    return lines
+
+
+def profiling(folder: Path) -> Line:
+    """100M values from one Parquet file."""
+    path = streams.write(folder, PROFILED_ROWS, COLUMNS, 3)
+    cost = run(ctrain("profile", str(path), "-o", str(folder / "large.profile")))
+    values = PROFILED_ROWS * COLUMNS
+    return Line("ctrain profile, 100M values", cost.cpu_seconds, cost.peak_megabytes, f"{values:,} values")
+
+
+def report(folder: Path) -> str:
+    lines = drift(folder)
+    ours = lines[0].cpu_seconds
+    rows = [
+        (
+            one.name,
+            f"{one.cpu_seconds:.2f}",
+            f"{one.cpu_seconds / (CURRENT_ROWS * COLUMNS) * 1e9:.1f}",
+            f"{one.cpu_seconds / ours:.2f}",
+            f"{one.peak_megabytes:.0f}",
+            one.note,
+        )
+        for one in lines
+    ]
+    decode = next(one.cpu_seconds for one in lines if one.name == "decode")
+    large = profiling(folder)
+    parts = [
+        f"## Drift of {CURRENT_ROWS:,} rows x {COLUMNS} columns against the profile of {REFERENCE_ROWS:,}",
+        f"Parquet, snappy, float64 without dictionary; {', '.join(streams.SHAPES)} in turn.",
+        markdown(("", "CPU s", "ns a value", "of ours", "peak MB", ""), rows),
+        f"Ours is {ours / decode:.2f} times the CPU of decoding the same columns.",
+        "## Profiling as a stream",
+        markdown(
+            ("", "CPU s", "peak MB", ""),
+            [(large.name, f"{large.cpu_seconds:.1f}", f"{large.peak_megabytes:.0f}", large.note)],
+        ),
+        *sections(folder),
+    ]
+    plot(lines, RESULTS / "detect.png")
+    return "\n\n".join(parts) + "\n"
+
+
+def sections(folder: Path) -> list[str]:
+    """What other modules measure of the same engine: windows, detectors, the idle daemon."""
+    from tests.benchmarks import bench_detectors, bench_idle, bench_windows
+
+    measured: list[tuple[str, Callable[[], str]]] = [
+        ("A check on a window of 720 panes beside one of 24", bench_windows.table),
+        ("Page-Hinkley over 1M losses beside river", bench_detectors.table),
+        ("The idle daemon", lambda: bench_idle.table(folder / "idle")),
+    ]
+    return [f"## {title}\n\n{table()}" for title, table in measured]
+
+
+def plot(lines: list[Line], path: Path) -> None:
+    """Bars of CPU time on a logarithmic scale."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 3.6), layout="constrained")
+    names = [one.name for one in lines][::-1]
+    seconds = [one.cpu_seconds for one in lines][::-1]
+    colours = ["#0072B2" if name.startswith("ctrain") else "#999999" for name in names]
+    bars = axes.barh(names, seconds, color=colours)
+    axes.bar_label(bars, [f" {value:.2g} s" for value in seconds])
+    axes.set_xscale("log")
+    axes.set_xlim(right=max(seconds) * 4)
+    axes.set_xlabel("CPU seconds (logarithmic)")
+    axes.set_title(f"Drift of {CURRENT_ROWS:,} rows x {COLUMNS} numeric columns")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=RESULTS / "tables", help="where the tables are made")
+    folder = parser.parse_args().folder
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    text = report(folder)
+    (RESULTS / "detect.md").write_text(text)
+    print(text)
+    print(f"written: {RESULTS / 'detect.md'}, {RESULTS / 'detect.png'}")
+
+
+if __name__ == "__main__":
+    main()
