@@ -58,7 +58,8 @@ def with_absent_labels(policy: Policy, table: pa.Table) -> pa.Table:
     if policy.data.labels.absent_means == "missing":
         return table
     position = table.schema.get_field_index("label")
-    filled: Any = pc.coalesce(table["label"], pa.scalar(0.0))
+    zero = pa.scalar("0") if pa.types.is_string(table["label"].type) else pa.scalar(0.0)
+    filled: Any = pc.coalesce(table["label"], zero)
     return table.set_column(position, "label", filled)
 
 

@@ -8,41 +8,27 @@ a later tick. A row that the model cannot score gets NaN in the sidecar: scored,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from ctrain.domain import ModelVersion, ScoreJob, Version
+from ctrain.domain import ModelVersion, ScoreJob, Task, Version
 from ctrain.engine.matured import with_absent_labels
+from ctrain.engine.scored import Scored, as_floats, judged_rows
 from ctrain.engine.watch import score_column
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pyarrow as pa
 
     from ctrain.engine.watch import Watch
+
+__all__ = ["Scored", "as_floats", "load_scored", "score_rows"]
 
 ATTEMPTS = 3
 RETRY_SECONDS = 5.0
 PAUSE_SECONDS = 60.0
 """Between attempts once it has been said that rows cannot be scored."""
 ROWS_PER_JOB = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Rows with the scores of every version asked for, or why there are none yet.
-
-    ``table`` holds the rows in (event_at, row_id) order; ``labels`` and ``scores`` are float64
-    arrays of the same length, NaN where absent or unusable.
-    """
-
-    state: Literal["ready", "pending", "failed"]
-    message: str = ""
-    table: Any = None
-    labels: npt.NDArray[np.float64] | None = None
-    scores: dict[Version, npt.NDArray[np.float64]] | None = None
 
 
 def load_scored(
@@ -52,17 +38,19 @@ def load_scored(
     end: datetime,
     *,
     logged_since: datetime | None = None,
+    unlabelled: bool = False,
 ) -> Scored:
-    """Labelled, punctual rows of ``[start, end)`` with the scores of ``versions``.
+    """Punctual rows of ``[start, end)`` with the scores of ``versions``.
 
     ``logged_since`` says from when logged predictions without a version belong to the first of
-    ``versions``. Rows without a label keep a NaN score unless production logged one.
+    ``versions``. Rows without a label keep a NaN score unless production logged one, or scores are
+    wanted for them, too (``unlabelled``).
     """
     for _ in range(2):
         rows = watch.row_log.read(start, end, scores_of=versions, include_late=False)
         table = with_absent_labels(watch.policy, rows)
         missing = {
-            version: _missing(watch, table, version, logged_since if position == 0 else None)
+            version: _missing(watch, table, version, logged_since if position == 0 else None, unlabelled)
             for position, version in enumerate(versions)
         }
         outcome = [_request(watch, version, rows) for version, rows in missing.items() if rows.num_rows]
@@ -79,26 +67,24 @@ def load_scored(
 def _ready(
     watch: Watch, table: pa.Table, versions: Sequence[Version], logged_since: datetime | None
 ) -> Scored:
-    scores = {
-        version: as_floats(_known(watch, table, version, logged_since if position == 0 else None))
+    columns = {
+        version: _known(watch, table, version, logged_since if position == 0 else None)
         for position, version in enumerate(versions)
     }
-    return Scored("ready", table=table, labels=as_floats(table["label"]), scores=scores)
-
-
-def as_floats(column: Any) -> npt.NDArray[np.float64]:
-    """A numeric Arrow column as float64, nulls as NaN."""
-    import numpy as np
-    import pyarrow as pa
-
-    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    return judged_rows(watch.policy.model.task, table, columns)
 
 
 def _known(watch: Watch, table: pa.Table, version: Version, logged_since: datetime | None) -> Any:
-    """The score column of one version: its sidecar where there is one, else what was logged."""
+    """The score column of one version: its sidecar where there is one, else what was logged.
+
+    Of several classes production logs the one that was predicted, and no probabilities: only what
+    was scored again counts.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if watch.policy.model.task is Task.MULTICLASS:
+        return table[score_column(version)]
     sidecar = table[score_column(version)].cast(pa.float64())
     data = watch.policy.data
     if data.prediction is None:
@@ -113,12 +99,15 @@ def _known(watch: Watch, table: pa.Table, version: Version, logged_since: dateti
     return pc.coalesce(sidecar, logged)
 
 
-def _missing(watch: Watch, table: pa.Table, version: Version, logged_since: datetime | None) -> pa.Table:
-    """Labelled rows that have no score of this version."""
+def _missing(
+    watch: Watch, table: pa.Table, version: Version, logged_since: datetime | None, unlabelled: bool
+) -> pa.Table:
+    """Labelled rows (or all) that have no score of this version."""
     import pyarrow.compute as pc
 
-    known = _known(watch, table, version, logged_since)
-    absent = pc.and_(pc.is_valid(table["label"]), pc.is_null(known))
+    absent = pc.is_null(_known(watch, table, version, logged_since))
+    if not unlabelled:
+        absent = pc.and_(pc.is_valid(table["label"]), absent)
     return table.filter(absent).slice(0, ROWS_PER_JOB)
 
 
@@ -135,27 +124,41 @@ def _request(watch: Watch, version: Version, rows: pa.Table) -> Scored:
         return score_rows(watch, key, model, rows)
     asked = watch.workspace.read(watch.workspace.path(key, "rows.parquet"))
     if asked is not None:
-        _keep(watch, version, _answered(asked, answer))
+        _keep(watch, version, _answered(watch.policy.model.task, asked, answer))
     watch.workspace.remove(key)
     watch.scorer.forget(key)
     _succeeded(watch, key)
     return Scored("ready")
 
 
-def _answered(asked: pa.Table, answer: pa.Table) -> pa.Table:
-    """row_id, event_at and score of the rows that the answer speaks of; NaN: it cannot be scored."""
+def _answered(task: Task, asked: pa.Table, answer: pa.Table) -> pa.Table:
+    """row_id, event_at and score of the rows that the answer speaks of.
+
+    NaN, or for several classes a struct whose fields are all null: it cannot be scored.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     spoken_of = pc.is_in(asked["row_id"], value_set=answer["row_id"].combine_chunks())
     rows = asked.filter(spoken_of)
-    scores = pa.array(_aligned(rows, answer), from_pandas=False)
+    found = _aligned(rows, answer)
+    scores = _by_class(found) if task is Task.MULTICLASS else pa.array(as_floats(found), from_pandas=False)
     return rows.select(["row_id", "event_at"]).append_column("score", scores)
+
+
+def _by_class(found: Any) -> Any:
+    """Structs without a null among them; where no row could be scored the classes have no names."""
+    import pyarrow as pa
+
+    if not pa.types.is_struct(found.type):
+        return pa.StructArray.from_arrays([pa.nulls(len(found), pa.float64())], names=[""])
+    return pa.StructArray.from_arrays(found.flatten(), names=[field.name for field in found.type])
 
 
 def score_rows(watch: Watch, key: str, model: ModelVersion, rows: pa.Table) -> Scored:
     """Score ``rows`` (row_id, event_at and features) in a child; the same key gives the same answer.
 
+    Once ready, ``table`` is ``rows`` with the scores as the column that ``score_column`` names.
     Survives restarts: the answer is a file that appears whole. Failures are tried again,
     ``RETRY_SECONDS`` of real time apart; from the third on the answer is "failed" until one succeeds.
     """
@@ -163,7 +166,8 @@ def score_rows(watch: Watch, key: str, model: ModelVersion, rows: pa.Table) -> S
     answer = watch.workspace.read(output)
     if answer is not None:
         _succeeded(watch, key)
-        return Scored("ready", scores={model.version: _aligned(rows, answer)})
+        table = rows.append_column(score_column(model.version), _aligned(rows, answer))
+        return Scored("ready", table=table)
     status = watch.scorer.poll(key)
     if status.state == "failed":
         return _after_failure(watch, key, model, status.message)
@@ -212,12 +216,14 @@ def _job(watch: Watch, key: str, model: ModelVersion, rows: pa.Table, output: st
     )
 
 
-def _aligned(rows: pa.Table, answer: pa.Table) -> npt.NDArray[np.float64]:
-    """Scores in the order of ``rows``; NaN where the child gave none."""
+def _aligned(rows: pa.Table, answer: pa.Table) -> Any:
+    """The score column of ``answer`` in the order of ``rows``; null where the child gave none."""
     import pyarrow.compute as pc
 
-    positions = pc.index_in(rows["row_id"], value_set=answer["row_id"].combine_chunks())
-    return as_floats(answer["score"].combine_chunks().take(positions))
+    ids: Any = rows["row_id"].combine_chunks()
+    return (
+        answer["score"].combine_chunks().take(pc.index_in(ids, value_set=answer["row_id"].combine_chunks()))
+    )
 
 
 def _keep(watch: Watch, version: Version, scored: pa.Table) -> None:

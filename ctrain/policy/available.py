@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ctrain.domain import Task
 from ctrain.policy.models import (
     FromChampion,
     GroupGate,
@@ -21,8 +20,6 @@ def unavailable_parts(policy: Policy) -> list[str]:
 
 
 def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
-    if policy.model.task is Task.MULTICLASS:
-        yield "model.task", "the task multiclass"
     if not isinstance(policy.reference, FromChampion):
         yield "reference", "a reference other than {from: champion}"
     for name, monitor in policy.monitors.items():
@@ -39,7 +36,7 @@ def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
 
 
 def _monitor_parts(monitor: Monitor, prediction: str | None) -> Iterator[tuple[str, str]]:
-    if monitor.type in ("quality", "domain_classifier", "estimated_performance"):
+    if monitor.type in ("quality", "estimated_performance"):
         yield "type", f"the monitor type {monitor.type}"
     if isinstance(monitor, BySegment) and monitor.by is not None:
         yield "by", "a monitor by segment"

@@ -19,7 +19,7 @@ MEANS_BY_TASK = {Task.BINARY: _CLASSES, Task.MULTICLASS: _CLASSES, Task.REGRESSI
 
 METRICS_BY_TASK = {
     Task.BINARY: _CLASSES | {"roc_auc", "f1", "accuracy"},
-    Task.MULTICLASS: _CLASSES | {"f1", "accuracy"},
+    Task.MULTICLASS: _CLASSES | {"roc_auc", "f1", "accuracy"},
     Task.REGRESSION: _VALUES | {"rmse", "r2"},
 }
 """What a gate and a performance monitor can judge."""

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Task
-from ctrain.stats.losses import Floats, row_losses
+from ctrain.stats.losses import UNKNOWN_CLASS, Floats, row_losses
 
 HIGHER_IS_BETTER = frozenset({"roc_auc", "f1", "accuracy", "r2"})
 """The metrics of which more is better; of every other one, less is."""
@@ -27,7 +27,9 @@ def evaluate(task: Task, labels: npt.ArrayLike, scores: npt.ArrayLike) -> dict[s
 
     Binary: ``brier``, ``log_loss``, ``zero_one``, ``accuracy``, ``f1`` (class 1 is predicted above
     one half), ``roc_auc``. Multiclass: ``brier``, ``log_loss``, ``zero_one``, ``accuracy``, ``f1``
-    (unweighted mean over the classes that occurred or were predicted).
+    (unweighted mean over the classes that occurred or were predicted), ``roc_auc`` (unweighted mean
+    over the classes that occurred, each against the rest; labels that the model does not know are a
+    class to which every row is equally near).
     Regression: ``absolute_error``, ``squared_error``, ``rmse``, ``r2``.
 
     Examples
@@ -51,7 +53,7 @@ def evaluate(task: Task, labels: npt.ArrayLike, scores: npt.ArrayLike) -> dict[s
     metrics["accuracy"] = 1.0 - metrics["zero_one"]
     if task is Task.BINARY:
         return metrics | _of_binary(truth[judged] == 1, predicted[judged])
-    return metrics | {"f1": _macro_f1(truth[judged], predicted[judged].argmax(axis=1))}
+    return metrics | _of_classes(truth[judged], predicted[judged])
 
 
 def _of_regression(truth: Floats, squared_error: float) -> dict[str, float]:
@@ -71,6 +73,18 @@ def _of_binary(positive: npt.NDArray[np.bool_], scores: Floats) -> dict[str, flo
     if positive.any() and not positive.all():
         metrics["roc_auc"] = _roc_auc(positive, scores)
     return metrics
+
+
+def _of_classes(truth: Floats, scores: Floats) -> dict[str, float]:
+    metrics = {"f1": _macro_f1(truth, scores.argmax(axis=1))}
+    occurred = np.unique(truth)
+    if occurred.size > 1:
+        metrics["roc_auc"] = float(np.mean([_one_against_rest(truth, scores, code) for code in occurred]))
+    return metrics
+
+
+def _one_against_rest(truth: Floats, scores: Floats, code: float) -> float:
+    return 0.5 if code == UNKNOWN_CLASS else _roc_auc(truth == code, scores[:, int(code)])
 
 
 def _macro_f1(truth: Floats, predicted: npt.NDArray[np.intp]) -> float:

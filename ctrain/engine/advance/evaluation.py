@@ -19,7 +19,9 @@ from ctrain.engine.alias_moves import ensure_digest
 from ctrain.engine.champions import cut_off
 from ctrain.engine.moves import MOVED, WAITING, Step, found_in, move, with_details
 from ctrain.engine.references import save_reference_of_run
-from ctrain.engine.scores import as_floats, score_rows
+from ctrain.engine.scored import judged_rows
+from ctrain.engine.scores import score_rows
+from ctrain.engine.watch import score_column
 from ctrain.lifecycle.gates import GateReport, judge_gates
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.monitors.change import make_baseline
@@ -105,7 +107,7 @@ def _score_holdout(watch: Watch, run: Run) -> Holdout | Step:
     if rows is None:
         move(watch, run, RunEvent.FAIL, "the held-out rows of this run are gone from its folder")
         return MOVED
-    scores: dict[Version, Floats] = {}
+    columns: dict[Version, Any] = {}
     versions = [version for version in (run.challenger_version, run.champion_version) if version is not None]
     models = {version: watch.registry.version(watch.policy.model.name, version) for version in versions}
     for version in versions:
@@ -115,18 +117,19 @@ def _score_holdout(watch: Watch, run: Run) -> Holdout | Step:
         if outcome.state == "failed":
             move(watch, run, RunEvent.FAIL, outcome.message)
             return MOVED
-        assert outcome.scores is not None
-        scores[version] = outcome.scores[version]
+        columns[version] = outcome.table[score_column(version)]
     if run.champion_version is not None:
         ensure_digest(watch, models[run.champion_version])
+    judged = judged_rows(watch.policy.model.task, rows, columns)
     assert run.challenger_version is not None
-    champion = scores.get(run.champion_version) if run.champion_version else None
+    assert judged.labels is not None
+    assert judged.scores is not None
     seen_until = cut_off(models[run.champion_version]) if run.champion_version else None
     return Holdout(
         rows=rows,
-        labels=as_floats(rows["label"]),
-        challenger=scores[run.challenger_version],
-        champion=champion,
+        labels=judged.labels,
+        challenger=judged.scores[run.challenger_version],
+        champion=judged.scores[run.champion_version] if run.champion_version else None,
         fair=_not_before(rows, seen_until),
     )
 

@@ -41,8 +41,26 @@ def test_multiclass_agrees_with_sklearn() -> None:
         "zero_one": sk.zero_one_loss(labels, predicted),
         "brier": sk.brier_score_loss(labels, scores, labels=range(4), scale_by_half=True),
         "log_loss": sk.log_loss(labels, scores, labels=range(4)),
+        "roc_auc": np.mean([sk.roc_auc_score(labels == code, scores[:, code]) for code in range(3)]),
     }
     assert evaluate(Task.MULTICLASS, labels, scores) == pytest.approx(expected, abs=1e-9)
+
+
+def test_macro_roc_auc_is_that_of_one_against_the_rest() -> None:
+    labels, scores = np.repeat([0, 1, 2], 50), RNG.dirichlet([2, 1, 1], 150).round(1)
+    expected = sk.roc_auc_score(labels, np.full((150, 3), 1 / 3), multi_class="ovr", average="macro")
+    assert evaluate(Task.MULTICLASS, labels, np.full((150, 3), 1 / 3))["roc_auc"] == expected == 0.5
+    scores = np.column_stack([scores[:, :2], 1 - scores[:, :2].sum(axis=1)]).clip(0, 1)
+    expected = sk.roc_auc_score(labels, scores, multi_class="ovr", average="macro")
+    assert evaluate(Task.MULTICLASS, labels, scores)["roc_auc"] == pytest.approx(expected)
+
+
+def test_a_class_that_the_model_does_not_know_is_told_from_none() -> None:
+    labels, scores = [0, 0, 1, -1], [[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.5, 0.5]]
+    metrics = evaluate(Task.MULTICLASS, labels, scores)
+    assert metrics["roc_auc"] == pytest.approx((1 + 1 + 0.5) / 3)
+    assert metrics["accuracy"] == 0.75
+    assert metrics["f1"] == pytest.approx((0.8 + 1 + 0) / 3)
 
 
 def test_regression_agrees_with_sklearn() -> None:
@@ -62,11 +80,14 @@ UNDEFINED = [
     (Task.BINARY, [1, 1], [0.9, 0.2], {"roc_auc"}),
     (Task.BINARY, [0, 0], [0.9, 0.2], {"roc_auc"}),
     (Task.BINARY, [0, 0], [0.1, 0.2], {"roc_auc", "f1"}),
+    (Task.MULTICLASS, [1, 1], [[0.9, 0.1], [0.2, 0.8]], {"roc_auc"}),
+    (Task.MULTICLASS, [-1], [[0.9, 0.1]], {"roc_auc"}),
     (Task.REGRESSION, [2.0, 2.0], [1.0, 2.0], {"r2"}),
     (Task.REGRESSION, [2.0], [1.0], {"r2"}),
 ]
 ALL = {
     Task.BINARY: {"brier", "log_loss", "zero_one", "accuracy", "f1", "roc_auc"},
+    Task.MULTICLASS: {"brier", "log_loss", "zero_one", "accuracy", "f1", "roc_auc"},
     Task.REGRESSION: {"absolute_error", "squared_error", "rmse", "r2"},
 }
 
