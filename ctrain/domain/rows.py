@@ -55,6 +55,21 @@ class RejectedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectedLine:
+    """A line of a file that is no row: it was set aside alone, the others were read."""
+
+    path: str
+    line: int
+    """Where it begins; the first line is 1."""
+    reason: str
+    """Short and bounded, for a metric label: ``ragged_line``, ``bad_json``..."""
+    message: str
+    """For a person: file, line and what is wrong with it."""
+    text: str
+    """The line itself, or its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceBatch:
     """Rows of one file as the source found them, before any renaming or casting."""
 
@@ -63,6 +78,8 @@ class SourceBatch:
     first_row: int
     new_columns: tuple[str, ...] = ()
     """Columns that the policy does not use and no earlier file had; with the first rows of a file."""
+    lines: npt.NDArray[np.int64] | None = field(default=None, compare=False)
+    """For text: the line on which each row begins; the first is 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +92,7 @@ class SourceRead:
     notes: tuple[str, ...] = ()
     more: bool = False
     """True when a limit ended the read: call again with the new cursor."""
+    lines: tuple[RejectedLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
