@@ -58,7 +58,11 @@ class NumericGrid:
         return 2 * len(self.values) + 3
 
     @cached_property
-    def _points(self) -> Floats:
+    def points(self) -> Floats:
+        return np.array(self.values, dtype=np.float64)
+
+    @cached_property
+    def _bounds(self) -> Floats:
         return np.array([-np.inf, *self.values, np.inf])
 
     def locate(self, values: Floats) -> Counts:
@@ -67,8 +71,8 @@ class NumericGrid:
         >>> NumericGrid((0.0, 1.0)).locate(np.array([-np.inf, -5, 0, 0.5, 1, np.inf])).tolist()
         [0, 1, 2, 3, 4, 6]
         """
-        right = np.searchsorted(self._points, values, side="left")
-        cells: Counts = (2 * right - (self._points[right] != values)).astype(np.int64)
+        right = np.searchsorted(self._bounds, values, side="left")
+        cells: Counts = (2 * right - (self._bounds[right] != values)).astype(np.int64)
         return cells
 
     def count(self, values: Floats) -> Counts:
@@ -80,12 +84,12 @@ class NumericGrid:
         >>> NumericGrid((0.0, 1.0)).count(np.array([0.0, 0.0, 0.5, 7.0])).tolist()
         [0, 0, 2, 1, 0, 1, 0]
         """
-        below = np.zeros(len(self._points), dtype=np.int64)
-        up_to = np.zeros(len(self._points), dtype=np.int64)
+        below = np.zeros(len(self._bounds), dtype=np.int64)
+        up_to = np.zeros(len(self._bounds), dtype=np.int64)
         for start in range(0, len(values), _SORT_BLOCK):
             block = np.sort(values[start : start + _SORT_BLOCK])
-            below += np.searchsorted(block, self._points, side="left")
-            up_to += np.searchsorted(block, self._points, side="right")
+            below += np.searchsorted(block, self._bounds, side="left")
+            up_to += np.searchsorted(block, self._bounds, side="right")
         counts = np.empty(self.cells, dtype=np.int64)
         counts[0::2] = up_to - below
         counts[1::2] = below[1:] - up_to[:-1]
@@ -108,6 +112,26 @@ class CategoricalGrid:
     def read(self, table: pa.Table, column: str) -> pa.ChunkedArray[Any]:
         """Return the values of a column as strings."""
         return boolean_values(table, column) if self.boolean else text_values(table, column)
+
+    def find(self, table: pa.Table, column: str) -> Counts:
+        """Return the cell of each row, -1 for null; of a dictionary only the entries are looked up.
+
+        >>> rows = pa.table({"c": pa.array(["b", None, "z", "b"]).dictionary_encode()})
+        >>> CategoricalGrid(("a", "b")).find(rows, "c").tolist()
+        [1, -1, 2, 1]
+        """
+        if self.boolean or column not in table.column_names:
+            return self.locate(self.read(table, column))
+        values = table.column(column)
+        if not (pa.types.is_dictionary(values.type) and pa.types.is_string(values.type.value_type)):
+            return self.locate(self.read(table, column))
+        parts = [np.zeros(0, dtype=np.int64)]
+        chunks: list[Any] = values.chunks
+        for chunk in chunks:
+            entries = np.append(self.locate(pa.chunked_array([chunk.dictionary])), -1)
+            places: Any = pc.fill_null(pc.cast(chunk.indices, pa.int64()), len(entries) - 1)
+            parts.append(entries[places.to_numpy(zero_copy_only=False)])
+        return np.concatenate(parts)
 
     @property
     def cells(self) -> int:

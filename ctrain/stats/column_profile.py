@@ -1,12 +1,6 @@
 """What is known of one column: counts on its grid and moments, both mergeable.
 
-Moments merge by the formulas of Chan, Golub and LeVeque; sums run over sorted terms, so that a
-merge gives the same bits whatever the order of its arguments.
-
-References
-----------
-Chan, Golub, LeVeque (1983). Algorithms for computing the sample variance. The American
-Statistician 37(3).
+Sums run over sorted terms, so that a merge gives the same bits whatever the order of its arguments.
 """
 
 from __future__ import annotations
@@ -16,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctrain.stats.grid import ColumnGrid, Counts
+from ctrain.stats.column_grid import ColumnGrid, Counts
+from ctrain.stats.moments import Moments, merge_moments, sorted_sum
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +74,7 @@ def merge_columns(parts: Sequence[ColumnProfile]) -> ColumnProfile:
     cells, where = np.unique(np.concatenate([part.cells for part in parts]), return_inverse=True)
     counts = np.zeros(len(cells), dtype=np.int64)
     np.add.at(counts, where, np.concatenate([part.counts for part in parts]))
-    mean, squares = _merge_moments(parts)
+    moments = merge_moments([Moments(part.finite, part.mean, part.squares) for part in parts])
     return ColumnProfile(
         rows=sum(part.rows for part in parts),
         nulls=sum(part.nulls for part in parts),
@@ -88,27 +83,10 @@ def merge_columns(parts: Sequence[ColumnProfile]) -> ColumnProfile:
         unseen=sum(part.unseen for part in parts),
         cells=cells,
         counts=counts,
-        mean=mean,
-        squares=squares,
+        mean=moments.mean,
+        squares=moments.squares,
         minimum=min((part.minimum for part in parts if part.minimum is not None), default=None),
         maximum=max((part.maximum for part in parts if part.maximum is not None), default=None),
-        below=_sum([part.below for part in parts]),
-        above=_sum([part.above for part in parts]),
+        below=sorted_sum([part.below for part in parts]),
+        above=sorted_sum([part.above for part in parts]),
     )
-
-
-def _sum(terms: Sequence[float]) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.sort(np.array(terms)).sum())
-
-
-def _merge_moments(parts: Sequence[ColumnProfile]) -> tuple[float, float]:
-    weights = np.array([part.finite for part in parts], dtype=np.float64)
-    if not weights.any():
-        return 0.0, 0.0
-    means = np.array([part.mean for part in parts])
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = np.sort(weights * means).sum() / weights.sum()
-        between = weights * (means - mean) ** 2
-        squares = np.sort(np.array([part.squares for part in parts]) + between).sum()
-    return float(mean), float(squares)

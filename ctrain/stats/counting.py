@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from ctrain.stats.column_grid import ColumnGrid, Counts, NumericGrid
 from ctrain.stats.column_profile import ColumnProfile
 from ctrain.stats.columns import Floats
-from ctrain.stats.grid import CategoricalGrid, Counts, NumericGrid
+from ctrain.stats.lattice import BLOCK, Scratch, smooth_lattice
+from ctrain.stats.tally import LATTICE_FROM, NumericTally, tally_of
 
 MICROSECOND = timedelta(microseconds=1)
+_KEYS = 1 << 18
+"""Cells of groups that are counted at once."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +29,6 @@ class Groups:
     order: Counts | None
     of_row: Counts
     starts: Counts
-
-    @classmethod
-    def single(cls, rows: int) -> Groups:
-        return cls(None, np.zeros(rows, dtype=np.int64), np.zeros(1, dtype=np.int64))
 
     @classmethod
     def by_pane(cls, moments: Counts, pane: timedelta) -> tuple[Counts, Groups]:
@@ -51,83 +53,156 @@ class Groups:
         """Return how many flags are set in each group."""
         return [int(amount) for amount in np.bincount(self.of_row[flags], minlength=self.number)]
 
+    def bounds(self) -> Iterator[tuple[int, int]]:
+        """Yield where each group begins and ends."""
+        return itertools.pairwise([*self.starts.tolist(), len(self.of_row)])
 
-def profile_numeric(values: Floats, grid: NumericGrid, groups: Groups) -> list[ColumnProfile]:
+
+def profile_column(table: pa.Table, name: str, grid: ColumnGrid, scratch: Scratch) -> ColumnProfile:
+    """Return the profile of one column over all rows; a column that the table lacks counts as null."""
+    tally = tally_of(name, grid, scratch)
+    tally.add(table)
+    return tally.profile()
+
+
+def profile_groups(
+    table: pa.Table, name: str, grid: ColumnGrid, groups: Groups, scratch: Scratch
+) -> list[ColumnProfile]:
+    """Return the profile of one column for each group of rows."""
+    if not isinstance(grid, NumericGrid):
+        cells = grid.find(table, name)
+        return _by_cell(cells if groups.order is None else cells[groups.order], grid, groups)
+    values = grid.read(table, name)
+    if groups.order is not None:
+        values = values[groups.order]
+    if len(values) >= LATTICE_FROM * groups.number:
+        return [_tallied(values[start:end], name, grid, scratch) for start, end in groups.bounds()]
+    return _numeric(values, grid, groups, scratch)
+
+
+def _tallied(values: Floats, name: str, grid: NumericGrid, scratch: Scratch) -> ColumnProfile:
+    tally = NumericTally(name, grid, scratch)
+    for start in range(0, len(values), BLOCK):
+        tally.add_block(values[start : start + BLOCK])
+    return tally.profile()
+
+
+def _numeric(values: Floats, grid: NumericGrid, groups: Groups, scratch: Scratch) -> list[ColumnProfile]:
     null = np.isnan(values)
-    sparse = _count_cells(grid.locate(values[~null]), groups.of_row[~null], grid.cells, groups.number)
-    moments = _moments(values, grid, groups)
+    known, of_row = (values[~null], groups.of_row[~null]) if null.any() else (values, groups.of_row)
+    cells = _locate(known, grid, scratch)
     tallies = zip(
         groups.sizes().tolist(),
         groups.tally(null),
-        groups.tally(values == -np.inf),
-        groups.tally(values == np.inf),
+        _count_cells(cells, of_row, grid.cells, groups.number),
+        _moments(known, of_row, groups.number),
+        zip(*_beyond(known, of_row, grid, groups.number), strict=True),
         strict=True,
     )
     return [
-        ColumnProfile(rows, nulls, negative, positive, 0, cells, counts, *part)
-        for (rows, nulls, negative, positive), (cells, counts), part in zip(
-            tallies, sparse, moments, strict=True
+        ColumnProfile(
+            rows=rows,
+            nulls=missing,
+            negative_infinities=_count_of(0, occupied, counts),
+            positive_infinities=_count_of(grid.cells - 1, occupied, counts),
+            unseen=0,
+            cells=occupied,
+            counts=counts,
+            mean=mean,
+            squares=squares,
+            minimum=low,
+            maximum=high,
+            below=below,
+            above=above,
         )
+        for rows, missing, (occupied, counts), (mean, squares, low, high), (below, above) in tallies
     ]
 
 
-def profile_categorical(cells: Counts, grid: CategoricalGrid, groups: Groups) -> list[ColumnProfile]:
+def _locate(values: Floats, grid: NumericGrid, scratch: Scratch) -> Counts:
+    """Return the cell of each value; values must not be NaN."""
+    lattice = smooth_lattice(grid) if len(values) >= LATTICE_FROM else None
+    if lattice is None:
+        return grid.locate(values)
+    cells = np.empty(len(values), dtype=np.int64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for start in range(0, len(values), BLOCK):
+            block = values[start : start + BLOCK]
+            shifted = np.subtract(block, lattice.origin, out=scratch.shifted[: len(block)])
+            cells[start : start + BLOCK], _ = lattice.locate(block, shifted, scratch)
+    return cells
+
+
+def _count_of(cell: int, cells: Counts, counts: Counts) -> int:
+    place = int(np.searchsorted(cells, cell))
+    return int(counts[place]) if place < len(cells) and cells[place] == cell else 0
+
+
+def _by_cell(cells: Counts, grid: ColumnGrid, groups: Groups) -> list[ColumnProfile]:
     null = cells < 0
     sparse = _count_cells(cells[~null], groups.of_row[~null], grid.cells, groups.number)
-    unseen = cells == len(grid.categories) if grid.complete else np.zeros(len(cells), dtype=bool)
-    tallies = zip(groups.sizes().tolist(), groups.tally(null), groups.tally(unseen), strict=True)
+    rest = grid.cells - 1
+    complete = not isinstance(grid, NumericGrid) and grid.complete
     return [
-        ColumnProfile(rows, nulls, 0, 0, outside, *counts)
-        for (rows, nulls, outside), counts in zip(tallies, sparse, strict=True)
+        ColumnProfile(rows, nulls, 0, 0, _count_of(rest, *counted) if complete else 0, *counted)
+        for rows, nulls, counted in zip(groups.sizes().tolist(), groups.tally(null), sparse, strict=True)
     ]
 
 
 def _count_cells(cells: Counts, of_row: Counts, width: int, number: int) -> list[tuple[Counts, Counts]]:
-    """Return occupied cells and their counts for each group."""
-    keys, counts = np.unique(of_row * width + cells, return_counts=True)
-    bounds = np.searchsorted(keys, np.arange(number + 1) * width)
-    occupied = keys % width
-    return [
-        (occupied[start:end].copy(), counts[start:end].astype(np.int64))
-        for start, end in itertools.pairwise(bounds)
-    ]
+    """Return occupied cells and their counts for each group; ``of_row`` is ascending."""
+    found = []
+    together = max(1, _KEYS // width)
+    for first in range(0, number, together):
+        here = min(together, number - first)
+        start, end = np.searchsorted(of_row, [first, first + here])
+        keys = (of_row[start:end] - first) * width + cells[start:end]
+        counts = np.bincount(keys, minlength=here * width)
+        occupied = np.flatnonzero(counts)
+        bounds = np.searchsorted(occupied, np.arange(here + 1) * width)
+        for low, high in itertools.pairwise(bounds.tolist()):
+            keys_here = occupied[low:high]
+            found.append((keys_here % width, counts[keys_here]))
+    return found
 
 
-_Moments = tuple[float, float, float | None, float | None, float, float]
+_Moments = tuple[float, float, float | None, float | None]
 
 
-def _moments(values: Floats, grid: NumericGrid, groups: Groups) -> list[_Moments]:
-    """Return mean, squared deviations, extremes and end-cell sums of the finite values."""
+def _moments(values: Floats, of_row: Counts, number: int) -> list[_Moments]:
+    """Return mean, squared deviations, minimum and maximum of the finite values of each group."""
     finite = np.isfinite(values)
-    x, of_row, number = values[finite], groups.of_row[finite], groups.number
+    x, of_row = (values, of_row) if finite.all() else (values[finite], of_row[finite])
     amounts = np.bincount(of_row, minlength=number)
     safe = np.maximum(amounts, 1)
-    lowest, highest = np.full(number, np.inf), np.full(number, -np.inf)
+    occupied = np.flatnonzero(amounts)
+    starts = (np.cumsum(amounts) - amounts)[occupied]
+    lowest, highest = np.zeros(number), np.zeros(number)
+    if len(occupied):
+        lowest[occupied] = np.minimum.reduceat(x, starts)
+        highest[occupied] = np.maximum.reduceat(x, starts)
     with np.errstate(over="ignore", invalid="ignore"):
-        means = np.bincount(of_row, x, number) / safe
-        means += np.bincount(of_row, x - means[of_row], number) / safe
-        squares = np.bincount(of_row, (x - means[of_row]) ** 2, number)
-        below, above = _end_sums(x, of_row, grid, number)
-    np.minimum.at(lowest, of_row, x)
-    np.maximum.at(highest, of_row, x)
-    extremes = [
-        (low, high) if amount else (None, None)
-        for amount, low, high in zip(amounts, lowest.tolist(), highest.tolist(), strict=True)
-    ]
+        means = _sum_by(of_row, x / safe[of_row], number)
+        deviations = x - means[of_row]
+        means += _sum_by(of_row, deviations, number) / safe
+        squares = _sum_by(of_row, (x - means[of_row]) ** 2, number)
+    rows = zip(amounts, means.tolist(), squares.tolist(), lowest.tolist(), highest.tolist(), strict=True)
     return [
-        (mean, square, *ends, *sums)
-        for mean, square, ends, *sums in zip(
-            means.tolist(), squares.tolist(), extremes, below, above, strict=True
-        )
+        (mean, square, low if amount else None, high if amount else None)
+        for amount, mean, square, low, high in rows
     ]
 
 
-def _end_sums(x: Floats, of_row: Counts, grid: NumericGrid, number: int) -> tuple[list[float], list[float]]:
+def _sum_by(of_row: Counts, terms: Floats, number: int) -> Floats:
+    return np.bincount(of_row, terms, number).astype(np.float64, copy=False)
+
+
+def _beyond(x: Floats, of_row: Counts, grid: NumericGrid, number: int) -> tuple[list[float], list[float]]:
     """Return for each group the sums of the values before the first and after the last grid value."""
     if not grid.values:
         return [0.0] * number, [0.0] * number
-    low, high = x < grid.values[0], x > grid.values[-1]
+    low, high = (x < grid.values[0]) & (x > -np.inf), (x > grid.values[-1]) & (x < np.inf)
     return (
-        np.bincount(of_row[low], x[low], number).tolist(),
-        np.bincount(of_row[high], x[high], number).tolist(),
+        _sum_by(of_row[low], x[low], number).tolist(),
+        _sum_by(of_row[high], x[high], number).tolist(),
     )

@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ctrain.stats.column_profile import ColumnProfile, merge_columns
-from ctrain.stats.counting import MICROSECOND, Groups, profile_categorical, profile_numeric
-from ctrain.stats.grid import Counts, Grid, NumericGrid
+from ctrain.stats.counting import MICROSECOND, Groups, profile_column, profile_groups
+from ctrain.stats.grid import Counts, Grid
+from ctrain.stats.lattice import Scratch
 from ctrain.stats.packing import pack, unpack
 
 __all__ = ["EPOCH", "ColumnProfile", "Profile", "merge", "profile_panes", "profile_table"]
@@ -81,7 +82,9 @@ def profile_table(table: pa.Table, grid: Grid) -> Profile:
     >>> found.nulls, found.counts.tolist()
     (1, [1, 2])
     """
-    return _profile_groups(table, grid, Groups.single(table.num_rows))[0]
+    scratch = Scratch()
+    columns = {name: profile_column(table, name, column, scratch) for name, column in grid.columns.items()}
+    return Profile(grid.name, table.num_rows, columns)
 
 
 def profile_panes(table: pa.Table, grid: Grid, pane: timedelta) -> dict[datetime, Profile]:
@@ -99,8 +102,14 @@ def profile_panes(table: pa.Table, grid: Grid, pane: timedelta) -> dict[datetime
     if table.num_rows == 0:
         return {}
     starts, groups = Groups.by_pane(event_microseconds(table), pane)
-    profiles = _profile_groups(table, grid, groups)
-    return {EPOCH + int(start) * MICROSECOND: found for start, found in zip(starts, profiles, strict=True)}
+    scratch = Scratch()
+    found = {
+        name: profile_groups(table, name, column, groups, scratch) for name, column in grid.columns.items()
+    }
+    return {
+        EPOCH + start * MICROSECOND: Profile(grid.name, rows, {name: found[name][place] for name in found})
+        for place, (start, rows) in enumerate(zip(starts.tolist(), groups.sizes().tolist(), strict=True))
+    }
 
 
 def event_microseconds(table: pa.Table) -> Counts:
@@ -121,23 +130,3 @@ def merge(profiles: Iterable[Profile]) -> Profile:
         return parts[0]
     columns = {name: merge_columns([part.columns[name] for part in parts]) for name in parts[0].columns}
     return Profile(parts[0].grid, sum(part.rows for part in parts), columns)
-
-
-def _profile_groups(table: pa.Table, grid: Grid, groups: Groups) -> list[Profile]:
-    found: dict[str, list[ColumnProfile]] = {}
-    for name, column in grid.columns.items():
-        if isinstance(column, NumericGrid):
-            numbers = column.read(table, name)
-            found[name] = profile_numeric(
-                numbers if groups.order is None else numbers[groups.order], column, groups
-            )
-        else:
-            cells = column.locate(column.read(table, name))
-            found[name] = profile_categorical(
-                cells if groups.order is None else cells[groups.order], column, groups
-            )
-    sizes = groups.sizes().tolist()
-    return [
-        Profile(grid.name, sizes[i], {name: parts[i] for name, parts in found.items()})
-        for i in range(groups.number)
-    ]

@@ -1,0 +1,194 @@
+"""Lattices: the cell of each value of a numeric grid, found without a search for nearly all of them.
+
+A lattice cuts the range of a grid into 65,536 steps. Where a step holds no grid value, the step
+itself tells the cell. A value in a step with one grid value is compared with that value; only what
+is left (steps with several grid values, and what lies beyond the range) is searched for. Counts are
+exact: a step near a grid value is never trusted, however the arithmetic rounds.
+
+Steps are equal in ``x``, or in ``t / (1 + |t|)`` with ``t`` the distance from the median in
+halves of the interquartile range, which keeps the steps of a heavy tail few; whichever leaves fewer
+comparisons by the grid's own quantiles. A grid of whole numbers has a lattice of its own, where
+every step is one number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctrain.stats.column_grid import Counts, NumericGrid
+from ctrain.stats.columns import Floats
+
+BLOCK = 1 << 16
+"""Values at a time: what is computed for a block stays in the processor's cache."""
+STEPS = 1 << 16
+_MARGIN = 1e-6
+"""Steps to either side of a grid value that rounding could move a value by; it is below 1e-10."""
+_COMPARED, _SEARCHED = 12.0, 60.0
+"""Nanoseconds of a value that must be compared or searched for."""
+_SQUEEZED = 2.0
+"""Nanoseconds that unequal steps cost a value more."""
+_WORTHWHILE = 30.0
+_LARGEST_WHOLE = 2.0**52
+_LARGEST_GRID = (2**16 - 4) // 3
+"""Grid values up to which every code fits 16 bits."""
+_KEPT = 128
+"""Lattices that are kept; each is 128 KiB."""
+
+
+class Scratch:
+    """Buffers of one block, so that no memory is taken for each block anew."""
+
+    def __init__(self) -> None:
+        self.values = np.empty(BLOCK)
+        self.shifted = np.empty(BLOCK)
+        self.sizes = np.empty(BLOCK)
+        self.steps = np.empty(BLOCK, dtype=np.int64)
+        self.codes = np.empty(BLOCK, dtype=np.uint16)
+        self.flags = np.empty(BLOCK, dtype=np.bool_)
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """Steps over a grid and what each of them tells."""
+
+    grid: NumericGrid
+    codes: NDArray[np.uint16]
+    """Of a step: its cell; from the grid's ``cells`` on, the one value it holds; the last: search."""
+    origin: float
+    spread: float | None
+    start: float
+    scale: float
+    whole: bool
+    """Every step is one whole number."""
+
+    def locate(self, values: Floats, shifted: Floats, scratch: Scratch) -> tuple[Counts, Floats]:
+        """Return the cell of each value, and all values beyond the grid's ends (and perhaps some others).
+
+        ``shifted`` is ``values - origin``, at most a block, and is overwritten; the cells are in
+        ``scratch``. Values must not be NaN, and whole if the steps are whole numbers.
+        """
+        size = len(values)
+        steps, codes, flags = scratch.steps[:size], scratch.codes[:size], scratch.flags[:size]
+        positions = _positions(shifted, scratch.sizes[:size], self.spread, self.start, self.scale)
+        np.copyto(steps, positions, casting="unsafe")
+        self.codes.take(steps, out=codes, mode="clip")
+        flagged = np.flatnonzero(np.greater_equal(codes, self.grid.cells, out=flags))
+        np.copyto(steps, codes)
+        cells, outer = self._compare(values[flagged], steps[flagged] - self.grid.cells)
+        steps[flagged] = cells
+        return steps, outer
+
+    def _compare(self, values: Floats, near: Counts) -> tuple[Counts, Floats]:
+        """Return cells of values by the place of the one near grid value, and what had to be searched."""
+        nearest = self.grid.points.take(near, mode="clip")
+        cells = 2 * near + 1
+        cells += values >= nearest
+        cells += values > nearest
+        anywhere = np.flatnonzero(near == len(self.grid.values))
+        outer = values[anywhere]
+        cells[anywhere] = self._search(outer)
+        return cells, outer
+
+    def _search(self, values: Floats) -> Counts:
+        """Return cells by looking only at the ends where that is enough, as it is after a shift."""
+        first, last = self.grid.values[0], self.grid.values[-1]
+        cells = np.where(values > last, self.grid.cells - 2, 1)
+        cells[values == np.inf] = self.grid.cells - 1
+        cells[values == -np.inf] = 0
+        within = np.flatnonzero((values >= first) & (values <= last))
+        cells[within] = self.grid.locate(values[within])
+        return cells
+
+
+@lru_cache(maxsize=_KEPT)
+def whole_lattice(grid: NumericGrid) -> Lattice | None:
+    """Return the lattice of a grid of whole numbers with a step for each, None of any other grid.
+
+    >>> lattice = whole_lattice(NumericGrid((0.0, 1.0, 5.0)))
+    >>> values = np.array([5.0, 2.0, 9.0])
+    >>> lattice.locate(values, values - lattice.origin, Scratch())
+    (array([6, 5, 7]), array([9.]))
+    """
+    points = grid.points
+    if not len(points) or len(points) > _LARGEST_GRID or np.any(points != np.rint(points)):
+        return None
+    if max(abs(points[0]), abs(points[-1])) >= _LARGEST_WHOLE:
+        return None
+    width = points[-1] - points[0] + 3
+    if width > STEPS:
+        return None
+    origin = float(points[0] - 1)
+    codes = grid.locate(origin + np.arange(int(width), dtype=np.float64))
+    codes[[0, -1]] = grid.cells + len(points)
+    return Lattice(grid, codes.astype(np.uint16), origin, None, 0.0, 1.0, whole=True)
+
+
+@lru_cache(maxsize=_KEPT)
+def smooth_lattice(grid: NumericGrid) -> Lattice | None:
+    """Return the cheaper of equal and of squeezed steps, None where neither saves searching.
+
+    >>> smooth_lattice(NumericGrid((0.0, 0.5, 2.0))).spread is None
+    True
+    >>> smooth_lattice(NumericGrid(tuple(1.5**power for power in range(60)))).spread is None
+    False
+    """
+    points = grid.points
+    if not 1 < len(points) <= _LARGEST_GRID:
+        return None
+    lower, median, upper = points[[len(points) // 4, len(points) // 2, 3 * len(points) // 4]].tolist()
+    with np.errstate(all="ignore"):
+        found = [_shaped(grid, float(points[0]), None), _shaped(grid, median, upper / 2 - lower / 2)]
+    cost, lattice = min(found, key=lambda one: one[0])
+    return lattice if cost < _WORTHWHILE else None
+
+
+def _shaped(grid: NumericGrid, origin: float, spread: float | None) -> tuple[float, Lattice | None]:
+    """Return a lattice and the nanoseconds a value costs beyond its steps, by the grid's quantiles."""
+    points, size = grid.points, len(grid.values)
+    if spread == 0:
+        return np.inf, None
+    start, end = _positions(points[[0, -1]] - origin, np.empty(2), spread, 0.0, 1.0).tolist()
+    scale = STEPS / (end - start) if end > start else np.inf
+    if not 0 < scale < np.inf:
+        return np.inf, None
+    positions = _positions(points - origin, np.empty(size), spread, start, scale)
+    codes = _codes(positions, size)
+    mass = np.diff(np.interp(np.arange(STEPS + 2), positions, np.linspace(0, 1, size)))
+    searched = codes == grid.cells + size
+    compared = (codes >= grid.cells) & ~searched
+    cost = float(_COMPARED * mass[compared].sum() + _SEARCHED * mass[searched].sum())
+    if spread is not None:
+        cost += _SQUEEZED
+    return cost, Lattice(grid, codes.astype(np.uint16), origin, spread, start, scale, whole=False)
+
+
+def _codes(positions: Floats, size: int) -> Counts:
+    """Return what each step tells, from where the grid values lie among the steps."""
+    first = np.clip(np.floor(positions - _MARGIN), 0, STEPS).astype(np.int64)
+    last = np.clip(np.floor(positions + _MARGIN), 0, STEPS).astype(np.int64)
+    split = last != first
+    held = np.bincount(first, minlength=STEPS + 1) + np.bincount(last[split], minlength=STEPS + 1)
+    codes = 2 * np.cumsum(np.bincount(first, minlength=STEPS + 1)) + 1
+    places = np.arange(size)
+    for steps in (first, last):
+        codes[steps] = 2 * size + 3 + places
+    codes[held > 1] = 3 * size + 3
+    codes[0] = codes[first[-1] :] = 3 * size + 3
+    return np.asarray(codes, dtype=np.int64)
+
+
+def _positions(shifted: Floats, sizes: Floats, spread: float | None, start: float, scale: float) -> Floats:
+    """Return ``shifted``, overwritten by the position of each value among the steps."""
+    if spread is not None:
+        np.abs(shifted, out=sizes)
+        np.add(sizes, spread, out=sizes)
+        np.divide(shifted, sizes, out=shifted)
+    if start:
+        np.subtract(shifted, start, out=shifted)
+    if scale != 1.0:
+        np.multiply(shifted, scale, out=shifted)
+    return shifted
