@@ -10,8 +10,8 @@ Missing values are a test of their own for each column, in the same correction.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -19,15 +19,14 @@ import numpy as np
 from ctrain.domain import FeatureVerdict, MonitorName, Status, Verdict, Version
 from ctrain.errors import PermanentError
 from ctrain.policy.monitors import DriftMonitor
+from ctrain.stats.catalogue import two_sample
 from ctrain.stats.column_profile import ColumnProfile
-from ctrain.stats.grid import ColumnGrid, NumericGrid
+from ctrain.stats.grid import ColumnGrid, Grid, NumericGrid
 from ctrain.stats.multiplicity import benjamini_hochberg
-from ctrain.stats.profile import Profile, merge
-from ctrain.stats.reference import Reference, Variability
-from ctrain.stats.two_sample import chi_squared, ks_from_counts, pool_rare, total_variation
+from ctrain.stats.profile import Profile
+from ctrain.stats.reference import PREDICTION, Variability
+from ctrain.stats.two_sample import chi_squared, total_variation
 
-PREDICTION = "prediction"
-"""Column of the row log that holds the champion's scores; tested only where a monitor names it."""
 VARIABILITY_FACTOR = 1.25
 GRID_ERROR = 0.01
 """A larger error bound of a distance is worth a note: the grid no longer fits the rows."""
@@ -35,33 +34,77 @@ TOO_VARIED = "windows this short differ too much inside the reference, use a lon
 NOT_TESTED = "none"
 """Test of a column that is not tested; the note says why."""
 
-Pane = tuple[datetime, Profile]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DriftWindow:
+    """Rows of a window beside those of the reference, counted on one grid: of all rows, or of a segment."""
+
+    segment: str
+    """Such as ``carrier=AA``; empty: all rows."""
+    grid: Grid
+    reference: Profile
+    current: Profile
+    left_out: Mapping[str, str]
+    """Columns that are not tested, and why."""
+    variability: Variability
+
+
+def window_start(
+    pane_rows: Mapping[datetime, int],
+    window: timedelta,
+    min_rows: int,
+    as_of: datetime,
+    pane: timedelta,
+    furthest: datetime,
+) -> datetime:
+    """Return where a window that ends at ``as_of`` starts: so far back that it has ``min_rows`` rows.
+
+    It is at least ``window`` long, and starts at ``furthest`` at the earliest, with fewer rows if need be.
+
+    Parameters
+    ----------
+    pane_rows
+        Rows of panes by their start; panes without rows may be missing.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> day, hour = datetime(2024, 1, 1, tzinfo=UTC), timedelta(hours=1)
+    >>> rows = {day + place * hour: 10 for place in range(24)}
+    >>> window_start(rows, 2 * hour, 35, day + 24 * hour, hour, day).hour
+    20
+    """
+    start = max(as_of - window, furthest)
+    rows = sum(amount for one, amount in pane_rows.items() if start <= one < as_of)
+    while rows < min_rows and start > furthest:
+        start = max(start - pane, furthest)
+        rows += pane_rows.get(start, 0)
+    return start
 
 
 def assess_drift(
     name: MonitorName,
     monitor: DriftMonitor,
-    reference: Reference,
-    panes: Sequence[Pane],
+    windows: Sequence[DriftWindow],
     as_of: datetime,
-    pane: timedelta,
     model_version: Version | None,
+    *,
+    importance: Mapping[str, float] | None = None,
 ) -> Verdict:
     """Return whether the window that ends at ``as_of`` differs from the reference.
 
     Parameters
     ----------
-    panes
-        Start and profile of closed panes, on the reference's grid: those of the window and as many
-        before it as the window may grow by. Panes without rows may be missing.
-    as_of
-        End of the last closed pane; later panes are ignored.
+    windows
+        The window of all rows, or one for each segment; tests are corrected over all of them.
+    importance
+        Share of each feature in the importance of all; empty or None: not known.
 
     Returns
     -------
     Verdict
-        INCONCLUSIVE when all panes together have fewer than ``min_rows`` rows, when no column can
-        be tested, or when windows of the reference differ so much that none could breach.
+        INCONCLUSIVE when no window has ``min_rows`` rows, when no column can be tested, or when
+        windows of the reference differ so much that none could breach.
         ``value`` and ``threshold`` are those of the column whose effect is the largest multiple of
         its threshold, among the breached columns if there are any.
 
@@ -69,17 +112,17 @@ def assess_drift(
     --------
     >>> import pyarrow as pa
     >>> from datetime import UTC
-    >>> from ctrain.stats.profile import profile_panes
+    >>> from ctrain.stats.profile import profile_table
     >>> from ctrain.stats.reference import build_reference
     >>> day, hour = datetime(2024, 1, 1, tzinfo=UTC), timedelta(hours=1)
     >>> at = [day + place * hour / 10 for place in range(240)]
     >>> rows = pa.table({"event_at": at, "x": [place % 10 for place in range(240)]})
     >>> reference = build_reference(rows, ["x"], [], hour)
-    >>> at = [day + place * hour / 10 for place in range(240, 340)]
-    >>> current = pa.table({"event_at": at, "x": [20.0] * 100})
+    >>> current = profile_table(pa.table({"x": [20.0] * 100}), reference.grid)
     >>> monitor = DriftMonitor(type="drift", window="10h", min_rows=50)
-    >>> panes = list(profile_panes(current, reference.grid, hour).items())
-    >>> verdict = assess_drift("inputs", monitor, reference, panes, day + 34 * hour, hour, None)
+    >>> usual = reference.variability(monitor.window, monitor.min_rows, monitor.test)
+    >>> window = DriftWindow("", reference.grid, reference.profile, current, reference.left_out, usual)
+    >>> verdict = assess_drift("inputs", monitor, [window], day + 34 * hour, None)
     >>> verdict.status.name, verdict.value
     ('BREACHED', 1.0)
 
@@ -89,61 +132,42 @@ def assess_drift(
     """
     if monitor.test != "ks":
         raise PermanentError(f"monitor {name}: test {monitor.test} is not available, use test: ks")
-    inside = _window(monitor, panes, as_of, pane)
-    rows = sum(profile.rows for profile in inside)
-    if rows < monitor.min_rows:
+    rows = sum(one.current.rows for one in windows)
+    large = [one for one in windows if one.current.rows >= monitor.min_rows]
+    if not large:
         reason = f"needs {monitor.min_rows:,} rows, has {rows:,}"
         return Verdict(name, as_of, Status.INCONCLUSIVE, None, None, rows, reason, (), model_version)
-    variability = reference.variability(monitor.window, monitor.min_rows)
-    features = tuple(_assess_columns(monitor, reference, merge(inside), variability))
+    tests = [one for window in large for one in _assess_columns(monitor, window)]
+    features = tuple(_corrected(tests, monitor.fdr))
     verdict = Verdict(name, as_of, Status.OK, None, None, rows, "", features, model_version)
-    return _concluded(verdict, variability)
+    return _concluded(verdict, large)
 
 
-def _window(monitor: DriftMonitor, panes: Sequence[Pane], as_of: datetime, pane: timedelta) -> list[Profile]:
-    """Return the profiles of the window, which grows back in time until it has ``min_rows``."""
-    inside: list[Profile] = []
-    rows = 0
-    for start, profile in sorted(panes, key=lambda item: item[0], reverse=True):
-        if start + pane > as_of:
-            continue
-        if start < as_of - monitor.window and rows >= monitor.min_rows:
-            break
-        inside.append(profile)
-        rows += profile.rows
-    return inside
-
-
-def _assess_columns(
-    monitor: DriftMonitor, reference: Reference, current: Profile, variability: Variability
-) -> list[FeatureVerdict]:
+def _assess_columns(monitor: DriftMonitor, window: DriftWindow) -> Iterator[FeatureVerdict]:
     wanted = monitor.columns
     if wanted is None:
-        wanted = tuple(name for name in reference.grid.columns if name != PREDICTION)
-    features: list[FeatureVerdict] = []
+        wanted = tuple(name for name in window.grid.columns if name != PREDICTION)
     for column in wanted:
-        if column not in reference.grid.columns:
-            features.append(_not_tested(column, "not in the reference", 0))
-        elif column in reference.left_out:
-            features.append(_not_tested(column, reference.left_out[column], current.columns[column].values))
+        if column not in window.grid.columns:
+            yield _not_tested(column, "not in the reference", 0)
+        elif column in window.left_out:
+            yield _not_tested(column, window.left_out[column], window.current.columns[column].values)
         else:
-            features += _tests(monitor, reference, current, variability, column)
-    return _corrected(features, monitor.fdr)
+            yield from _tests(monitor, window, column)
 
 
-def _tests(
-    monitor: DriftMonitor, reference: Reference, current: Profile, variability: Variability, column: str
-) -> Iterator[FeatureVerdict]:
+def _tests(monitor: DriftMonitor, window: DriftWindow, column: str) -> Iterator[FeatureVerdict]:
     """Yield the test of the values, and of missingness where anything is missing."""
-    grid = reference.grid.columns[column]
-    before, now = reference.profile.columns[column], current.columns[column]
+    grid = window.grid.columns[column]
+    before, now = window.reference.columns[column], window.current.columns[column]
     if before.values and now.values:
-        yield _value_test(column, grid, before, now, _threshold(monitor, variability.effects[column]))
+        threshold = _threshold(monitor, window.variability.effects[column])
+        yield _value_test(monitor, column, grid, before, now, threshold)
     else:
         side = "the window" if before.values else "the reference"
         yield _not_tested(column, f"no values in {side}", now.values)
     if before.nulls or now.nulls:
-        yield _null_test(column, before, now, _threshold(monitor, variability.nulls[column]))
+        yield _null_test(column, before, now, _threshold(monitor, window.variability.nulls[column]))
 
 
 def _threshold(monitor: DriftMonitor, variability: float | None) -> float:
@@ -151,19 +175,19 @@ def _threshold(monitor: DriftMonitor, variability: float | None) -> float:
 
 
 def _value_test(
-    column: str, grid: ColumnGrid, before: ColumnProfile, now: ColumnProfile, threshold: float
+    monitor: DriftMonitor,
+    column: str,
+    grid: ColumnGrid,
+    before: ColumnProfile,
+    now: ColumnProfile,
+    threshold: float,
 ) -> FeatureVerdict:
-    reference, current = before.distribution(grid), now.distribution(grid)
-    if isinstance(grid, NumericGrid):
-        # a monitor runs for every pane, and a finer p-value costs a hundred times as much; with an
-        # effect to be reached as well, a few per cent of a p-value decide nothing
-        statistic, p_value, bound = ks_from_counts(reference, current, method="limit")
-        note = _value_note(before, now, bound)
-        return _tested(column, "ks", statistic, p_value, statistic, threshold, now.values, note)
-    reference, current = pool_rare(reference, current)
-    statistic, p_value = chi_squared(reference, current)
-    effect = total_variation(reference, current)
-    return _tested(column, "chi2", statistic, p_value, effect, threshold, now.values, _unseen_note(now))
+    found = two_sample(monitor.test, grid, before, now)
+    numeric = isinstance(grid, NumericGrid)
+    note = _value_note(before, now, found.error_bound) if numeric else _unseen_note(now)
+    return _tested(
+        column, found.test, found.statistic, found.p_value, found.effect, threshold, now.values, note
+    )
 
 
 def _value_note(before: ColumnProfile, now: ColumnProfile, bound: float) -> str:
@@ -222,7 +246,7 @@ def _corrected(features: list[FeatureVerdict], fdr: float) -> list[FeatureVerdic
     return corrected
 
 
-def _concluded(verdict: Verdict, variability: Variability) -> Verdict:
+def _concluded(verdict: Verdict, windows: Sequence[DriftWindow]) -> Verdict:
     """Return the verdict with status, value, threshold and reason from its features."""
     tested = [one for one in verdict.features if one.test != NOT_TESTED]
     if not tested:
@@ -237,7 +261,7 @@ def _concluded(verdict: Verdict, variability: Variability) -> Verdict:
         reason = f"{drifted} of {columns} columns drifted: {'; '.join(map(_described, breached[:3]))}"
     else:
         reason = f"none of {columns} columns drifted; nearest is {_described(ranked[0])}"
-    if not variability.windows:
+    if not all(one.variability.windows for one in windows):
         reason += "; how much windows of the reference vary is unknown, it is too short"
     return replace(
         verdict,

@@ -10,7 +10,7 @@ from ctrain.engine.assess.outcome import inconclusive
 from ctrain.engine.matured import ceil_to
 from ctrain.engine.panes import pane_tree
 from ctrain.engine.sight import LOOKBACK_WINDOWS, Sight
-from ctrain.monitors.drift import assess_drift
+from ctrain.monitors.drift import DriftWindow, assess_drift
 from ctrain.policy.monitors import DriftMonitor
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ def drift_verdict(
             start -= pane
             rows += counts[start]
         current = tree.merged(grid, start, as_of)
+    usual = sight.reference.variability(monitor.window, monitor.min_rows, monitor.test)
+    reference = sight.reference
+    window = DriftWindow(
+        reference.segment, reference.grid, reference.profile, current, reference.left_out, usual
+    )
     return assess_drift(
-        name, monitor, sight.reference, [(as_of - pane, current)], as_of, pane, sight.champion.version
+        name, monitor, [window], as_of, sight.champion.version, importance=reference.importance
     )

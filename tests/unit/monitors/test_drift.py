@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,9 +12,9 @@ import pytest
 
 from ctrain.domain import FeatureVerdict, MonitorName, Status, Verdict, Version
 from ctrain.errors import PermanentError
-from ctrain.monitors.drift import assess_drift
+from ctrain.monitors.drift import DriftWindow, assess_drift, window_start
 from ctrain.policy.monitors import DriftMonitor
-from ctrain.stats.profile import profile_panes
+from ctrain.stats.profile import Profile, merge, profile_panes
 from ctrain.stats.reference import Reference, build_reference
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -53,10 +54,22 @@ def monitor_of(**changes: Any) -> DriftMonitor:
 def assess(
     reference: Reference, rows: pa.Table, monitor: DriftMonitor | None = None, hours: int = 24
 ) -> Verdict:
-    panes = list(profile_panes(rows, reference.grid, HOUR).items())
-    return assess_drift(
-        NAME, monitor or monitor_of(), reference, panes, LIVE + hours * HOUR, HOUR, Version("3")
+    """Of the rows before the hour, in a window that grows as far back as there are rows."""
+    monitor, as_of = monitor or monitor_of(), LIVE + hours * HOUR
+    panes = profile_panes(rows, reference.grid, HOUR)
+    counts = {start: one.rows for start, one in panes.items()}
+    start = window_start(counts, monitor.window, monitor.min_rows, as_of, HOUR, LIVE)
+    return assess_panes(reference, [one for at, one in panes.items() if start <= at < as_of], monitor, as_of)
+
+
+def assess_panes(
+    reference: Reference, panes: Sequence[Profile], monitor: DriftMonitor, as_of: datetime
+) -> Verdict:
+    usual = reference.variability(monitor.window, monitor.min_rows, monitor.test)
+    window = DriftWindow(
+        reference.segment, reference.grid, reference.profile, merge(panes), reference.left_out, usual
     )
+    return assess_drift(NAME, monitor, [window], as_of, Version("3"))
 
 
 def feature(verdict: Verdict, column: str, test: str) -> FeatureVerdict:
@@ -170,9 +183,7 @@ def test_a_difference_that_is_usual_inside_the_reference_is_no_drift() -> None:
         return rows_of(start, hours, 40, x=rng.normal(size=hours * 40) + (weekday == 5) + shift)
 
     reference = build_reference(seasonal(START, 28 * 24), ["x"], [], HOUR)
-    panes = list(profile_panes(seasonal(LIVE, 6 * 24), reference.grid, HOUR).items())
-    saturday = LIVE + 144 * HOUR
-    verdict = assess_drift(NAME, monitor_of(), reference, panes, saturday, HOUR, None)
+    verdict = assess(reference, seasonal(LIVE, 6 * 24), hours=144)
     found = verdict.features[0]
     assert found.p_adjusted < 1e-6
     assert found.effect > 0.3
@@ -262,10 +273,9 @@ def test_rate_of_false_alarms_over_stationary_features() -> None:
         numeric, categorical = [f"x{place}" for place in range(20)], [f"c{place}" for place in range(10)]
         reference = build_reference(rows, numeric, categorical, HOUR)
         live = rows_of(LIVE, 120, 40, **stationary(rng, 120, 40))
-        panes = list(profile_panes(live, reference.grid, HOUR).items())
+        panes = list(profile_panes(live, reference.grid, HOUR).values())
         for hour in range(24, 121, 2):
-            window, as_of = panes[hour - 24 : hour], LIVE + hour * HOUR
-            verdict = assess_drift(NAME, monitor_of(), reference, window, as_of, HOUR, None)
+            verdict = assess_panes(reference, panes[hour - 24 : hour], monitor_of(), LIVE + hour * HOUR)
             checks += 1
             breached += verdict.status is Status.BREACHED
             corrected += any(one.p_adjusted < 0.01 for one in verdict.features)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from ctrain.stats.profile import profile_table
-from ctrain.stats.reference import Reference, build_reference, variability
+from ctrain.stats.reference import Reference, build_reference
 from ctrain.stats.two_sample import ks_distance, total_variation
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -70,7 +70,7 @@ def test_variability_is_the_largest_effect_of_a_window_against_the_rest(referenc
             counts = inside.distribution(grid)
             rest = reference.profile.columns[name].distribution(grid) - counts
             expected[name] = max(expected[name], distance(rest, counts))
-    found = variability(reference, window * HOUR)
+    found = reference.variability(window * HOUR)
     assert found.windows == 28 * 24 - window + 1
     assert found.effects["night"] == pytest.approx(expected["night"], abs=1e-12)
     assert found.effects["c"] == pytest.approx(expected["c"], abs=0.01)  # rare categories are pooled
