@@ -27,6 +27,7 @@ from ctrain.engine.champions import sync_champion
 from ctrain.engine.clocked import sample_now
 from ctrain.engine.ingest import ingest
 from ctrain.engine.observe import observe
+from ctrain.engine.seen_values import newest_rows
 from ctrain.engine.sight import look
 from ctrain.errors import InputError, TransientError
 from ctrain.monitors.freshness import assess_freshness
@@ -116,7 +117,8 @@ def _judged(watch: Watch, found: list[Verdict]) -> bool:
     for key, monitor in watch.policy.monitors.items():
         name = MonitorName(key)
         if isinstance(monitor, FreshnessMonitor):
-            found.append(assess_freshness(name, monitor, state.newest_event_at, now))
+            segments = newest_rows(watch, monitor)
+            found.append(assess_freshness(name, monitor, state.newest_event_at, now, segments))
         elif isinstance(monitor, PrometheusMonitor):
             sampled = sample_now(watch, name, monitor)
             if sampled is None:

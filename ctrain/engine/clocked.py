@@ -17,6 +17,7 @@ from ctrain.engine.conditions import (
     met_conditions,
     save_states,
 )
+from ctrain.engine.seen_values import newest_rows
 from ctrain.engine.show import show
 from ctrain.monitors.freshness import assess_freshness
 from ctrain.monitors.prometheus import assess_sample
@@ -85,7 +86,7 @@ def _freshness(
     if watch.behind:
         return []
     return [
-        assess_freshness(name, one, newest, now)
+        assess_freshness(name, one, newest, now, newest_rows(watch, one))
         for name, one in monitors.items()
         if isinstance(one, FreshnessMonitor)
     ]

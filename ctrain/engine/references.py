@@ -17,7 +17,8 @@ from ctrain.domain import Champion, Run, Version, Window
 from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to, longest
 from ctrain.engine.moves import found_in
 from ctrain.engine.panes import first_row_at
-from ctrain.policy.monitors import DriftMonitor
+from ctrain.engine.quality_sight import quality_reach
+from ctrain.policy.monitors import DriftMonitor, QualityMonitor
 from ctrain.stats.grid import NumericGrid
 from ctrain.stats.profile import event_microseconds
 from ctrain.stats.reference import Reference, build_reference
@@ -103,8 +104,9 @@ def _training_window(watch: Watch, champion: Champion) -> Window | None:
 
 
 def _rows_needed(watch: Watch) -> int:
-    """As many as a drift monitor wants to see before it says anything."""
-    return max(one.min_rows for one in watch.policy.monitors.values() if isinstance(one, DriftMonitor))
+    """As many as the monitors that compare with it want to see before they say anything."""
+    asking = [one for one in watch.policy.monitors.values() if isinstance(one, DriftMonitor | QualityMonitor)]
+    return max(one.min_rows for one in asking)
 
 
 def _first_rows(watch: Watch, watermark: datetime) -> pa.Table | None:
@@ -112,7 +114,8 @@ def _first_rows(watch: Watch, watermark: datetime) -> pa.Table | None:
 
     Which rows these are depends on the rows alone, not on when the question is asked.
     """
-    pane, length = watch.policy.data.pane, longest(watch.policy, DriftMonitor) * FIRST_WINDOWS
+    window = max(longest(watch.policy, DriftMonitor), quality_reach(watch.policy))
+    pane, length = watch.policy.data.pane, window * FIRST_WINDOWS
     with watch.store.read() as tx:
         state = tx.ingest_state(watch.name)
     first = first_row_at(watch, state)

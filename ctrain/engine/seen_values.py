@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ctrain.domain import PolicyName
+    from ctrain.engine.watch import Watch
     from ctrain.policy.models import Policy
     from ctrain.ports import Transaction
 
@@ -133,3 +134,12 @@ def add_seen(tx: Transaction, policy: Policy, name: PolicyName, rows: pa.Table) 
         known = load_seen(tx, name)
         seen = {one: known.get(one, SeenValues()).with_rows(rows, one) for one in columns}
         tx.save_detector(name, MEMORY, NO_VERSION, {key: one.to_json() for key, one in seen.items()})
+
+
+def newest_rows(watch: Watch, monitor: FreshnessMonitor) -> dict[str, datetime] | None:
+    """Return when the newest row of each segment of the monitor happened; None without segments."""
+    if monitor.by is None:
+        return None
+    with watch.store.read() as tx:
+        seen = load_seen(tx, watch.name)
+    return seen.get(monitor.by, SeenValues()).newest_rows(monitor.max_segments)

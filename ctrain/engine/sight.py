@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctrain.domain import Champion
+from ctrain.domain import Champion, Json
 from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to, longest
 from ctrain.engine.panes import Counted, count_panes, first_row_at
+from ctrain.engine.quality_sight import quality_reach, with_quality
 from ctrain.engine.references import load_reference
 from ctrain.engine.scores import Scored, load_scored
 from ctrain.policy.monitors import ChangeMonitor, DriftMonitor, PerformanceMonitor, VolumeMonitor
@@ -40,13 +42,15 @@ class Sight:
     waiting: bool = False
     counting: bool = False
     """Not all panes have been counted on the grids in force; the next look goes on."""
+    arrived: Mapping[datetime, Json] = field(default_factory=dict)
+    """How the rows of panes arrived, by their start; for quality."""
 
 
 def look(watch: Watch, champion: Champion | None, first_end: datetime, last_end: datetime) -> Sight:
     """Load what the monitors need for panes that end in ``[first_end, last_end]``."""
     sight = _with_arrivals(watch, Sight(champion), first_end, last_end)
     if champion is None:
-        return sight
+        return with_quality(watch, sight, first_end, last_end)
     losses = _losses(watch, champion, first_end, last_end)
     if losses is not None and losses.state == "pending":
         return replace(sight, waiting=True)
@@ -57,15 +61,18 @@ def _with_panes(
     watch: Watch, sight: Sight, champion: Champion, first_end: datetime, last_end: datetime
 ) -> Sight:
     """With the panes that drift windows may reach: none that holds rows the champion was trained on."""
-    length = longest(watch.policy, DriftMonitor)
-    reference = load_reference(watch, champion) if length else None
+    length, quality = longest(watch.policy, DriftMonitor), quality_reach(watch.policy)
+    reference = load_reference(watch, champion) if length or quality else None
     if reference is None:
-        return sight
+        return with_quality(watch, sight, first_end, last_end)
     unseen_from = max(champion.cut_off_at or EPOCH_START, reference.end or EPOCH_START)
     start = max(first_end - length * LOOKBACK_WINDOWS, ceil_to(unseen_from, watch.policy.data.pane))
+    if quality:
+        start = min(start, first_end - quality)
     if not count_panes(watch, [Counted(reference.grid, start)], last_end):
         return replace(sight, waiting=True, counting=True)
-    return replace(sight, reference=reference, unseen_from=unseen_from)
+    sight = replace(sight, reference=reference, unseen_from=unseen_from)
+    return with_quality(watch, sight, first_end, last_end)
 
 
 def _losses(watch: Watch, champion: Champion, first_end: datetime, last_end: datetime) -> Scored | None:

@@ -12,6 +12,7 @@ from ctrain.engine.reading import TickReads
 
 if TYPE_CHECKING:
     from ctrain.engine.pane_tree import PaneTree
+    from ctrain.engine.segment_counts import PaneSegments
     from ctrain.policy.files import LoadedPolicy
     from ctrain.policy.models import Policy
     from ctrain.ports import (
@@ -85,6 +86,8 @@ class Watch:
     """The decoded reference in force."""
     panes: PaneTree | None = None
     """Profiles of closed panes, and of stretches of them."""
+    segment_counts: dict[MonitorName, PaneSegments] = field(default_factory=dict)
+    """Rows of closed panes by segment, for monitors that count them."""
     told: set[tuple[RunId, Phase]] = field(default_factory=set)
     """Runs and the phases of theirs that the registry has been told."""
     retired_on: datetime | None = None

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from ctrain.domain import MonitorName, Status, Verdict
+from ctrain.domain import FeatureVerdict, MonitorName, Status, Verdict
 from ctrain.policy.fields import format_duration
 from ctrain.policy.monitors import FreshnessMonitor
 
+MOST_NAMED = 5
+
 
 def assess_freshness(
-    name: MonitorName, monitor: FreshnessMonitor, newest_event_at: datetime | None, now: datetime
+    name: MonitorName,
+    monitor: FreshnessMonitor,
+    newest_event_at: datetime | None,
+    now: datetime,
+    segments: Mapping[str, datetime] | None = None,
 ) -> Verdict:
     """Return BREACHED when the newest row is older than ``max_age``; exactly that old is OK.
 
@@ -23,6 +31,9 @@ def assess_freshness(
         when one should have come is not known.
     now
         the present; value and threshold of the verdict are seconds.
+    segments
+        event time of the newest row of each segment: every one of them has to be fresh, and the
+        verdict is that of the oldest.
 
     Examples
     --------
@@ -38,6 +49,8 @@ def assess_freshness(
     """
     allowed = monitor.max_age
     threshold = allowed.total_seconds()
+    if newest_event_at is not None and segments:
+        return _by_segment(name, monitor, segments, now)
     if newest_event_at is None:
         reason = "no row has been seen yet"
         return Verdict(name, now, Status.INCONCLUSIVE, None, threshold, 0, reason)
@@ -45,3 +58,34 @@ def assess_freshness(
     reason = f"the newest row is {format_duration(age)} old, {format_duration(allowed)} are allowed"
     status = Status.BREACHED if age > allowed else Status.OK
     return Verdict(name, now, status, age.total_seconds(), threshold, 1, reason)
+
+
+def _by_segment(
+    name: MonitorName, monitor: FreshnessMonitor, segments: Mapping[str, datetime], now: datetime
+) -> Verdict:
+    each = {value: assess_freshness(name, monitor, newest, now) for value, newest in segments.items()}
+    oldest = sorted(segments, key=lambda value: (segments[value], value))
+    stale = [value for value in oldest if each[value].status is Status.BREACHED]
+    threshold = monitor.max_age.total_seconds()
+    features = tuple(
+        FeatureVerdict(
+            column=f"rows [{monitor.by}={value}]",
+            test="freshness",
+            statistic=each[value].value or 0.0,
+            p_value=math.nan,
+            p_adjusted=math.nan,
+            effect=each[value].value or 0.0,
+            threshold=threshold,
+            breached=value in stale,
+            n=1,
+            note=each[value].reason,
+        )
+        for value in oldest
+    )
+    told = "; ".join(
+        f"{monitor.by}={value}: {each[value].reason}" for value in (stale or oldest)[:MOST_NAMED]
+    )
+    more = len(stale) - MOST_NAMED
+    reason = told + (f"; and {more} more" if more > 0 else "")
+    worst = each[oldest[0]]
+    return Verdict(name, now, worst.status, worst.value, threshold, len(segments), reason, features)

@@ -11,7 +11,15 @@ from ctrain.policy.models import (
     ServingGate,
     SinceChange,
 )
-from ctrain.policy.monitors import BySegment, ChangeMonitor, DriftMonitor, Monitor
+from ctrain.policy.monitors import (
+    BySegment,
+    ChangeMonitor,
+    DriftMonitor,
+    FreshnessMonitor,
+    Monitor,
+    QualityMonitor,
+    VolumeMonitor,
+)
 
 
 def unavailable_parts(policy: Policy) -> list[str]:
@@ -36,9 +44,10 @@ def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
 
 
 def _monitor_parts(monitor: Monitor, prediction: str | None) -> Iterator[tuple[str, str]]:
-    if monitor.type in ("quality", "estimated_performance"):
+    if monitor.type == "estimated_performance":
         yield "type", f"the monitor type {monitor.type}"
-    if isinstance(monitor, BySegment) and monitor.by is not None:
+    by_segment = isinstance(monitor, FreshnessMonitor | QualityMonitor | VolumeMonitor)
+    if isinstance(monitor, BySegment) and monitor.by is not None and not by_segment:
         yield "by", "a monitor by segment"
     if isinstance(monitor, DriftMonitor):
         yield from _drift_parts(monitor, prediction)

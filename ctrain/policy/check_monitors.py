@@ -12,7 +12,6 @@ from ctrain.policy.monitors import (
     DriftMonitor,
     PerformanceMonitor,
     PrometheusMonitor,
-    QualityMonitor,
     VolumeMonitor,
 )
 from ctrain.policy.words import did_you_mean
@@ -35,7 +34,7 @@ def check_monitors(policy: Policy) -> Iterator[Problem]:
                 yield from _check_metric(policy, monitor, path)
             case PrometheusMonitor():
                 yield from _check_address(monitor, path)
-            case QualityMonitor() | VolumeMonitor():
+            case VolumeMonitor():
                 yield from _check_limits(monitor, path)
 
 
@@ -81,11 +80,8 @@ def _check_metric(policy: Policy, monitor: PerformanceMonitor, path: KeyPath) ->
         yield Problem((*path, "metric"), f"expected {expected}, got {monitor.metric}{nearest}")
 
 
-def _check_limits(monitor: QualityMonitor | VolumeMonitor, path: KeyPath) -> Iterator[Problem]:
-    if isinstance(monitor, QualityMonitor):
-        if monitor.max_null_rate is None and monitor.unseen_categories is None:
-            yield Problem(path, "expected max_null_rate or unseen_categories")
-    elif monitor.min_rows is None and monitor.max_rows is None:
+def _check_limits(monitor: VolumeMonitor, path: KeyPath) -> Iterator[Problem]:
+    if monitor.min_rows is None and monitor.max_rows is None:
         yield Problem(path, "expected min_rows or max_rows")
     elif (
         monitor.min_rows is not None and monitor.max_rows is not None and monitor.min_rows > monitor.max_rows

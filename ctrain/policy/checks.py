@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from ctrain.domain import Task
 from ctrain.policy.check_monitors import check_monitors
+from ctrain.policy.check_quality import check_quality
 from ctrain.policy.check_times import check_times
 from ctrain.policy.check_triggers import check_triggers
+from ctrain.policy.data import is_own_column
 from ctrain.policy.document import KeyPath, Problem
 from ctrain.policy.loaded import LoadedPolicy
 from ctrain.policy.metrics import MEANS_BY_TASK, METRICS_BY_TASK
@@ -29,7 +31,9 @@ def check_policy(policy: Policy) -> list[Problem]:
     return [
         *_check_model(policy),
         *_check_columns(policy.data),
+        *_check_own_names(policy.data),
         *check_monitors(policy),
+        *check_quality(policy),
         *check_triggers(policy),
         *_check_limits(policy),
         *_check_train(policy),
@@ -126,6 +130,15 @@ def _check_columns(data: DataSpec) -> Iterator[Problem]:
             yield Problem(
                 ("data", "columns", name), f"no column of the policy has this name{did_you_mean(name, known)}"
             )
+
+
+def _check_own_names(data: DataSpec) -> Iterator[Problem]:
+    for name in filter(is_own_column, data.features.names):
+        yield Problem(
+            ("data", "features"),
+            f"{name} is a name that ctrain uses itself; give the feature another one, "
+            "and say in data.columns which column it is",
+        )
 
 
 def _check_limits(policy: Policy) -> Iterator[Problem]:

@@ -10,6 +10,14 @@ from ctrain.domain import Task
 from ctrain.policy.fields import Duration, Frozen, Name, PositiveDuration, Text, Zone, variant_by_key
 from ctrain.policy.metrics import Metric
 
+OWN_COLUMNS = frozenset({"row_id", "event_at", "late", "prediction", "model_version", "label"})
+"""Columns of the row log; those that begin with ``score:`` are, too."""
+
+
+def is_own_column(name: str) -> bool:
+    """True for a name that the row log uses for a column of its own."""
+    return name in OWN_COLUMNS or name.startswith("score:")
+
 
 class Aliases(Frozen):
     """Names of the aliases in the registry, where other names than the usual ones are in use."""

@@ -27,6 +27,7 @@ from ctrain.domain import (
 )
 from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import InputError
+from ctrain.policy.data import is_own_column
 from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, new_labels, new_rows
 from ctrain.rows.casting import ArrowArray, days_of, microseconds_of
 from ctrain.rows.days import Days, score_type
@@ -41,8 +42,6 @@ from ctrain.rows.staging import SegmentWriter, Staged, newest
 if TYPE_CHECKING:
     from ctrain.policy.models import DataSpec
     from ctrain.ports import RowLog, Store
-
-OWN_NAMES = frozenset({"row_id", "event_at", "late", "prediction", "model_version", "label"})
 
 
 class ParquetRowLogs:
@@ -60,7 +59,7 @@ class ParquetRowLogs:
         InputError
             when a feature has a name that the row log uses for a column of its own.
         """
-        taken = [name for name in data.features.names if name in OWN_NAMES or name.startswith("score:")]
+        taken = [name for name in data.features.names if is_own_column(name)]
         if taken:
             raise InputError(
                 f"{policy}: the feature {taken[0]!r} has a name that ctrain uses itself; "

@@ -8,11 +8,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, assert_never
 
-from ctrain.domain import Json, MonitorName
+from ctrain.domain import Json, MonitorName, Verdict
 from ctrain.engine.assess.change import change_assessed
 from ctrain.engine.assess.drift import drift_verdict
 from ctrain.engine.assess.outcome import Assessed, inconclusive
 from ctrain.engine.assess.performance import performance_verdict
+from ctrain.engine.assess.quality import quality_verdict
 from ctrain.engine.assess.volume import volume_verdict
 from ctrain.engine.sight import Sight
 from ctrain.policy.monitors import (
@@ -44,15 +45,24 @@ def assess(
     match monitor:
         case FreshnessMonitor() | PrometheusMonitor():
             return None
-        case VolumeMonitor():
-            return Assessed(volume_verdict(sight, name, monitor, as_of))
+        case VolumeMonitor() | QualityMonitor():
+            return Assessed(_of_rows(watch, sight, name, monitor, as_of))
         case DriftMonitor():
             return Assessed(drift_verdict(watch, sight, name, monitor, as_of))
         case PerformanceMonitor():
             return Assessed(performance_verdict(watch, sight, name, monitor, as_of))
         case ChangeMonitor():
             return change_assessed(watch, sight, name, monitor, as_of, memory)
-        case QualityMonitor() | DomainClassifierMonitor() | EstimatedPerformanceMonitor():
+        case DomainClassifierMonitor() | EstimatedPerformanceMonitor():
             raise TypeError(f"monitor {name} of type {monitor.type} is refused when a policy is run")
         case _:
             assert_never(monitor)
+
+
+def _of_rows(
+    watch: Watch, sight: Sight, name: MonitorName, monitor: VolumeMonitor | QualityMonitor, as_of: datetime
+) -> Verdict:
+    """Of how many rows there are, and of what is wrong with them whatever their distribution."""
+    if isinstance(monitor, VolumeMonitor):
+        return volume_verdict(watch, sight, name, monitor, as_of)
+    return quality_verdict(watch, sight, name, monitor, as_of)

@@ -1,0 +1,181 @@
+"""Quality: how the rows of the window arrived, and what the champion's reference says of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ctrain.domain import MonitorName, Verdict
+from ctrain.engine.arrivals import merged_counts, range_name
+from ctrain.engine.panes import pane_tree
+from ctrain.engine.quality_sight import (
+    allowed_ranges,
+    known_categories,
+    needs_reference,
+    ranges_of_reference,
+)
+from ctrain.engine.segment_counts import ROWS, Segments
+from ctrain.engine.sight import Sight
+from ctrain.monitors.quality import ColumnCounts, QualityWindow, assess_quality
+from ctrain.policy.monitors import Between, QualityMonitor
+from ctrain.stats.grid import CategoricalGrid, NumericGrid
+
+if TYPE_CHECKING:
+    from ctrain.engine.watch import Watch
+    from ctrain.policy.models import DataSpec
+    from ctrain.stats.column_profile import ColumnProfile
+    from ctrain.stats.grid import ColumnGrid
+    from ctrain.stats.profile import Profile
+    from ctrain.stats.reference import Reference
+
+
+def quality_verdict(
+    watch: Watch, sight: Sight, name: MonitorName, monitor: QualityMonitor, as_of: datetime
+) -> Verdict:
+    data, start = watch.policy.data, as_of - monitor.window
+    counts = merged_counts(one for pane, one in sight.arrived.items() if start <= pane < as_of)
+    profile = None
+    if sight.reference is not None and needs_reference(monitor, data):
+        profile = pane_tree(watch).merged(sight.reference.grid.name, start, as_of)
+    whole = QualityWindow(
+        rows=counts.get("rows", 0),
+        columns=_columns(data, monitor, counts, sight.reference, profile),
+        duplicates=counts.get("duplicates", 0),
+        new_columns=counts.get("new_columns", ()),
+    )
+    return assess_quality(
+        name,
+        monitor,
+        whole,
+        list(_by_segment(watch, name, monitor, start, as_of)),
+        as_of,
+        unknown=_unknown(sight, data, monitor),
+        model_version=sight.champion.version if sight.champion else None,
+    )
+
+
+def _unknown(sight: Sight, data: DataSpec, monitor: QualityMonitor) -> dict[str, str]:
+    """Checks that go by a reference when there is none, and why there is none."""
+    if sight.reference is not None:
+        return {}
+    asked = {
+        "unseen_categories": monitor.unseen_categories is not None,
+        "max_out_of_range": ranges_of_reference(monitor, data),
+        "constant": monitor.constant == "breach",
+    }
+    why = "there is no champion yet" if sight.champion is None else "there is no reference yet"
+    return {check: why for check, wanted in asked.items() if wanted}
+
+
+def _columns(
+    data: DataSpec,
+    monitor: QualityMonitor,
+    counts: Mapping[str, Any],
+    reference: Reference | None,
+    profile: Profile | None,
+) -> dict[str, ColumnCounts]:
+    ranges = allowed_ranges(data, monitor, reference)
+    categories = known_categories(data, monitor, reference)
+    wanted = monitor.columns or data.features.names
+    kinds = {name: kind for kind, names in data.features.by_kind.items() for name in names if name in wanted}
+    return {
+        name: ColumnCounts(
+            kind=kind,
+            nulls=counts.get("nulls", {}).get(name, 0),
+            wrong=counts.get("wrong", {}).get(name, 0),
+            absent=counts.get("absent", {}).get(name, 0),
+            outside=_outside(monitor, name, counts, ranges, reference, profile),
+            allowed=in_words(ranges[name], name in monitor.ranges) if name in ranges else "",
+            unseen=profile.columns[name].unseen if profile is not None and name in categories else None,
+            single=_is_single(name, reference, profile) if monitor.constant == "breach" else None,
+        )
+        for name, kind in kinds.items()
+    }
+
+
+def _outside(
+    monitor: QualityMonitor,
+    name: str,
+    counts: Mapping[str, Any],
+    ranges: Mapping[str, Between],
+    reference: Reference | None,
+    profile: Profile | None,
+) -> int | None:
+    """Values outside of a range: counted on arrival for the policy's, by cells for the reference's."""
+    if name not in ranges:
+        return None
+    if name in monitor.ranges:
+        return int(counts.get("outside", {}).get(name, {}).get(range_name(ranges[name]), 0))
+    grid = reference.grid.columns[name] if reference is not None else None
+    if profile is None or not isinstance(grid, NumericGrid):
+        return None
+    inside = grid.locate(np.array([grid.values[0], grid.values[-1]]))
+    cells = profile.columns[name].distribution(grid)
+    return int(cells.sum() - cells[inside[0] : inside[1] + 1].sum())
+
+
+def _is_single(name: str, reference: Reference | None, profile: Profile | None) -> bool | None:
+    """Whether one value is all there is where the reference had several; None when that is not known."""
+    if reference is None or profile is None or name in reference.left_out:
+        return None
+    grid = reference.grid.columns.get(name)
+    if grid is None or _one_value(reference.profile.columns[name], grid) is not False:
+        return None
+    return _one_value(profile.columns[name], grid)
+
+
+def _one_value(column: ColumnProfile, grid: ColumnGrid) -> bool | None:
+    if column.values == 0:
+        return None
+    if isinstance(grid, CategoricalGrid):
+        rest = bool(len(column.cells)) and int(column.cells[-1]) == len(grid.categories)
+        return len(column.cells) == 1 and not rest
+    return column.infinities == 0 and column.minimum == column.maximum
+
+
+def _by_segment(
+    watch: Watch, name: MonitorName, monitor: QualityMonitor, start: datetime, end: datetime
+) -> Iterator[QualityWindow]:
+    if monitor.by is None:
+        return
+    panes = watch.segment_counts[name]
+    segments, counted = panes.segments, panes.window(start, end)
+    for place, value in enumerate(segments.names):
+        amounts = {key: int(one[place]) for key, one in counted.items()}
+        yield QualityWindow(
+            rows=amounts[ROWS],
+            columns=_segment_columns(watch.policy.data, monitor, segments, amounts),
+            segment=f"{monitor.by}={value}",
+        )
+
+
+def _segment_columns(
+    data: DataSpec, monitor: QualityMonitor, segments: Segments, amounts: Mapping[tuple[str, str], int]
+) -> dict[str, ColumnCounts]:
+    kinds = {name: kind for kind, names in data.features.by_kind.items() for name in names}
+    allowed = {name: in_words(one, name in monitor.ranges) for name, one in segments.ranges.items()}
+    return {
+        name: ColumnCounts(
+            kind=kinds[name],
+            nulls=amounts.get(("nulls", name), 0),
+            outside=amounts.get(("outside", name), 0) if name in allowed else None,
+            allowed=allowed.get(name, ""),
+            unseen=amounts.get(("unseen", name), 0) if name in segments.categories else None,
+        )
+        for name in segments.features
+        if name != monitor.by
+    }
+
+
+def in_words(between: Between, declared: bool) -> str:
+    """Where values lie that are outside of a range."""
+    if between.min is None:
+        text = f"above {between.max:g}"
+    elif between.max is None:
+        text = f"below {between.min:g}"
+    else:
+        text = f"outside {between.min:g} to {between.max:g}"
+    return text if declared else f"{text}, the reference's range"

@@ -1,0 +1,121 @@
+"""What the monitors of quality and volume look at besides profiles: how rows arrived, and their segments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ctrain.domain import MonitorName
+from ctrain.engine.seen_values import SeenValues, load_seen
+from ctrain.engine.segment_counts import PaneSegments, Segments, frequent_values
+from ctrain.policy.monitors import Between, QualityMonitor, VolumeMonitor
+from ctrain.stats.grid import CategoricalGrid, NumericGrid
+
+if TYPE_CHECKING:
+    from ctrain.engine.sight import Sight
+    from ctrain.engine.watch import Watch
+    from ctrain.policy.models import DataSpec, Policy
+    from ctrain.stats.reference import Reference
+
+
+def quality_reach(policy: Policy) -> timedelta:
+    """The longest window of quality that asks for a reference; zero when none does."""
+    return max(
+        (one.window for one in _quality(policy) if needs_reference(one, policy.data)), default=timedelta()
+    )
+
+
+def needs_reference(monitor: QualityMonitor, data: DataSpec) -> bool:
+    """True when a check goes by what the champion was trained on."""
+    return (
+        monitor.unseen_categories is not None
+        or monitor.constant == "breach"
+        or ranges_of_reference(monitor, data)
+    )
+
+
+def ranges_of_reference(monitor: QualityMonitor, data: DataSpec) -> bool:
+    """True when the range of a numeric feature is the reference's."""
+    numeric = [one for one in monitor.columns or data.features.numeric if one in data.features.numeric]
+    return monitor.max_out_of_range is not None and any(one not in monitor.ranges for one in numeric)
+
+
+def with_quality(watch: Watch, sight: Sight, first_end: datetime, last_end: datetime) -> Sight:
+    """With the counts that reach every window of quality and volume; rows are read once a pane."""
+    if sight.waiting:
+        return sight
+    policy = watch.policy
+    reach = max((one.window for one in _quality(policy)), default=timedelta(0))
+    by = {
+        MonitorName(key): one
+        for key, one in policy.monitors.items()
+        if isinstance(one, QualityMonitor | VolumeMonitor) and one.by is not None
+    }
+    with watch.store.read() as tx:
+        arrived = tx.arrivals(watch.name, first_end - reach, last_end) if reach else {}
+        seen = load_seen(tx, watch.name) if by else {}
+    for name, monitor in by.items():
+        segments = _segments(policy, monitor, sight.reference, seen)
+        known = watch.segment_counts.get(name)
+        if known is None or known.segments != segments or known.pane != policy.data.pane:
+            known = watch.segment_counts[name] = PaneSegments(segments, policy.data.pane)
+        known.load(watch, first_end - monitor.window, last_end)
+    return replace(sight, arrived=arrived)
+
+
+def _quality(policy: Policy) -> Iterator[QualityMonitor]:
+    return (one for one in policy.monitors.values() if isinstance(one, QualityMonitor))
+
+
+def _segments(
+    policy: Policy,
+    monitor: QualityMonitor | VolumeMonitor,
+    reference: Reference | None,
+    seen: dict[str, SeenValues],
+) -> Segments:
+    by = monitor.by
+    assert by is not None
+    first = seen.get(by, SeenValues()).most_frequent(monitor.max_segments)
+    if isinstance(monitor, VolumeMonitor):
+        return Segments(by, first)
+    features = tuple(monitor.columns or policy.data.features.names)
+    return Segments(
+        by=by,
+        values=frequent_values(reference, by, monitor.max_segments, first),
+        features=features,
+        ranges=allowed_ranges(policy.data, monitor, reference),
+        categories=known_categories(policy.data, monitor, reference),
+    )
+
+
+def allowed_ranges(
+    data: DataSpec, monitor: QualityMonitor, reference: Reference | None
+) -> dict[str, Between]:
+    """The range of each numeric feature that has one: the policy's, else the reference's."""
+    if monitor.max_out_of_range is None:
+        return {}
+    found = {}
+    for name in monitor.columns or data.features.numeric:
+        grid = None if reference is None or name in reference.left_out else reference.grid.columns.get(name)
+        if name in monitor.ranges:
+            found[name] = monitor.ranges[name]
+        elif name in data.features.numeric and isinstance(grid, NumericGrid) and grid.values:
+            found[name] = Between(min=grid.values[0], max=grid.values[-1])
+    return found
+
+
+def known_categories(
+    data: DataSpec, monitor: QualityMonitor, reference: Reference | None
+) -> dict[str, CategoricalGrid]:
+    """The categories of each feature whose reference knows all it had."""
+    if monitor.unseen_categories is None or reference is None:
+        return {}
+    found = {}
+    for name in monitor.columns or data.features.categorical:
+        grid = reference.grid.columns.get(name)
+        known = isinstance(grid, CategoricalGrid) and grid.complete and name not in reference.left_out
+        if known and isinstance(grid, CategoricalGrid) and name in data.features.categorical:
+            found[name] = grid
+    return found

@@ -1,0 +1,135 @@
+"""Rows of closed panes by the value of a column, with what is wrong with them.
+
+Each pane is read from the row log once and remembered; a window is the sum of its panes. What cannot
+be remembered across a restart is read again: a closed pane never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ctrain.engine.arrivals import outside
+from ctrain.engine.matured import EPOCH_START
+from ctrain.engine.seen_values import OTHER, Value, shown
+from ctrain.stats.profile import event_microseconds
+
+if TYPE_CHECKING:
+    from ctrain.engine.watch import Watch
+    from ctrain.policy.monitors import Between
+    from ctrain.stats.grid import CategoricalGrid
+
+READ_AT_ONCE = timedelta(days=1)
+MICROSECOND = timedelta(microseconds=1)
+
+Amounts = npt.NDArray[np.int64]
+"""By segment; the others together come last."""
+
+
+@dataclass(frozen=True)
+class Segments:
+    """What is counted: rows by the values of a column, and what is wrong with values of features."""
+
+    by: str
+    values: tuple[Value, ...]
+    features: tuple[str, ...] = ()
+    ranges: Mapping[str, Between] = field(default_factory=dict)
+    categories: Mapping[str, CategoricalGrid] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """How the segments are shown, those of ``values`` and the rest."""
+        return (*(shown(one) for one in self.values), OTHER)
+
+    def codes(self, rows: pa.Table) -> Amounts:
+        """The segment of each row."""
+        found: Any = pc.index_in(rows[self.by], value_set=pa.array(self.values, pa.string()))
+        return np.asarray(found.fill_null(len(self.values)).to_numpy(), dtype=np.int64)
+
+    def marks(self, rows: pa.Table) -> dict[tuple[str, str], npt.NDArray[np.bool_]]:
+        """Which rows have something wrong, by kind of count and feature."""
+        found = {}
+        for name in self.features:
+            null = np.asarray(rows[name].is_null().to_numpy(), dtype=np.bool_)
+            found["nulls", name] = null
+            if name in self.ranges:
+                found["outside", name] = outside(rows[name], self.ranges[name])
+            if name in self.categories:
+                grid = self.categories[name]
+                known: Any = pc.is_in(rows[name], value_set=pa.array(grid.categories, pa.string()))
+                found["unseen", name] = ~np.asarray(known.to_numpy(), dtype=np.bool_) & ~null
+        return found
+
+
+Counted = dict[tuple[str, str], Amounts]
+"""By kind of count and feature; ``rows`` has no feature."""
+ROWS = ("rows", "")
+
+
+@dataclass
+class PaneSegments:
+    """The counts of one monitor's panes, by number of the pane."""
+
+    segments: Segments
+    pane: timedelta
+    panes: dict[int, Counted] = field(default_factory=dict)
+
+    def load(self, watch: Watch, start: datetime, end: datetime) -> None:
+        """Have the panes of ``[start, end)``, and forget those before."""
+        first, last = self._number(start), self._number(end)
+        for number in [one for one in self.panes if one < first]:
+            del self.panes[number]
+        missing = [one for one in range(first, last) if one not in self.panes]
+        step = max(READ_AT_ONCE // self.pane, 1)
+        while missing:
+            slice_end = min(missing[0] + step, last)
+            self._count(watch, missing[0], slice_end)
+            missing = [one for one in missing if one >= slice_end]
+
+    def window(self, start: datetime, end: datetime) -> Counted:
+        """The counts of ``[start, end)``, which has been loaded."""
+        parts = [self.panes[one] for one in range(self._number(start), self._number(end))]
+        whole: Counted = {ROWS: np.zeros(len(self.segments.names), dtype=np.int64)}
+        for part in parts:
+            for key, amounts in part.items():
+                whole[key] = whole[key] + amounts if key in whole else amounts
+        return whole
+
+    def _count(self, watch: Watch, first: int, last: int) -> None:
+        rows = watch.row_log.read(self._start(first), self._start(last), include_late=False)
+        pane = event_microseconds(rows) // (self.pane // MICROSECOND)
+        codes, marks = self.segments.codes(rows), self.segments.marks(rows)
+        width = len(self.segments.names)
+        borders = np.searchsorted(pane, np.arange(first, last + 1))
+        for number, begin, stop in zip(range(first, last), borders, borders[1:], strict=False):
+            here = codes[begin:stop]
+            counted = {
+                key: np.bincount(here[mask[begin:stop]], minlength=width) for key, mask in marks.items()
+            }
+            kept = {key: amounts for key, amounts in counted.items() if amounts.any()}
+            self.panes[number] = {ROWS: np.bincount(here, minlength=width), **kept}
+
+    def _number(self, instant: datetime) -> int:
+        return (instant - EPOCH_START) // self.pane
+
+    def _start(self, number: int) -> datetime:
+        return EPOCH_START + self.pane * number
+
+
+def frequent_values(reference: Any, by: str, most: int, fallback: Sequence[Value]) -> tuple[Value, ...]:
+    """The most frequent values of a column in a reference, else those of ``fallback``."""
+    grid = None if reference is None else reference.grid.columns.get(by)
+    if grid is None or not hasattr(grid, "categories"):
+        return tuple(fallback)
+    column = reference.profile.columns[by]
+    counts: dict[Value, int] = dict(zip(grid.categories, column.distribution(grid).tolist(), strict=False))
+    counts[None] = column.nulls
+    ranked = sorted(counts, key=lambda one: (-counts[one], one is None, one or ""))
+    return tuple(one for one in ranked[:most] if counts[one])
