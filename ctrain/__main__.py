@@ -8,9 +8,9 @@ import sys
 def main() -> None:
     """Run the command line; never returns normally."""
     if sys.argv[1:2] == ["run"]:
-        from ctrain.app.memory import spare_pandas
+        from ctrain.app.memory import stay_small
 
-        spare_pandas()
+        stay_small()
     from ctrain.cli import app
 
     app()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from contextlib import suppress
 
 RELEASE_SECONDS = 60.0
 
 
-def spare_pandas() -> None:
-    """Let every later ``import pandas`` fail in this interpreter.
+def stay_small() -> None:
+    """Let every later ``import pandas`` fail in this interpreter, and Arrow use the C library's memory.
 
     pyarrow imports pandas, and 30 MB with it, only to ask whether a value is a Series. The daemon has
     none: whatever needs pandas runs in its children, which are interpreters of their own.
     """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # what release_memory can give back
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None is how an import is ruled out
 
 
