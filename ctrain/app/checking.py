@@ -31,7 +31,7 @@ from ctrain.engine.seen_values import newest_rows
 from ctrain.engine.sight import look
 from ctrain.errors import InputError, TransientError
 from ctrain.monitors.freshness import assess_freshness
-from ctrain.policy.monitors import ChangeMonitor, FreshnessMonitor, PrometheusMonitor
+from ctrain.policy.monitors import ChangeMonitor, DomainClassifierMonitor, FreshnessMonitor, PrometheusMonitor
 
 if TYPE_CHECKING:
     from ctrain.domain import Verdict
@@ -45,7 +45,8 @@ def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> 
     """The verdict of every monitor as of the newest closed pane, by the policy as its file is now.
 
     All data that is there is read, also what a daemon has not seen yet; nothing is changed. A change
-    monitor has a memory of every pane: its verdict is the one that stands.
+    monitor has a memory of every pane, and a domain classifier does not look at all of them: their
+    verdicts are those that stand.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def _judged(watch: Watch, found: list[Verdict]) -> bool:
             if sampled is None:
                 return False
             found.append(sampled)
-        elif isinstance(monitor, ChangeMonitor) and name in standing:
+        elif isinstance(monitor, ChangeMonitor | DomainClassifierMonitor) and name in standing:
             found.append(standing[name])
         elif sight is None or end is None:
             found.append(inconclusive(name, now, "no pane has closed yet"))

@@ -20,6 +20,7 @@ from ctrain.promql import PromqlServer
 
 if TYPE_CHECKING:
     from ctrain.ports import (
+        Analyst,
         Clock,
         Launcher,
         MetricServer,
@@ -45,6 +46,7 @@ class Shell:
     registry: Registry
     launcher: Launcher
     scorer: Scorer
+    analyst: Analyst
     workspace: Workspace
     row_logs: RowLogs
     sources: Sources
@@ -96,6 +98,7 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
         registry=shell.registry,
         launcher=shell.launcher,
         scorer=shell.scorer,
+        analyst=shell.analyst,
         workspace=shell.workspace,
         telemetry=shell.telemetry,
         clock=shell.clock,
@@ -148,6 +151,7 @@ def open_tracking(settings: Settings) -> str:
 
 def open_shell(settings: Settings, telemetry: Telemetry) -> Shell:
     """All adapters on the real world; children start when they are first needed."""
+    from ctrain.analysis import AnalystChildren
     from ctrain.launchers.process import ProcessLauncher
     from ctrain.registry.measured import MeasuredRegistry
     from ctrain.rows import ParquetRowLogs
@@ -164,6 +168,7 @@ def open_shell(settings: Settings, telemetry: Telemetry) -> Shell:
         registry=MeasuredRegistry(tracking_uri, timer, telemetry),
         launcher=ProcessLauncher(tracking_uri, timer),
         scorer=ScorerPool(tracking_uri, timer),
+        analyst=AnalystChildren(settings.runs_folder, timer),
         workspace=FolderWorkspace(settings.runs_folder),
         row_logs=ParquetRowLogs(settings.rows_folder, store),
         sources=FileSources(),
@@ -191,7 +196,7 @@ def open_quiet_telemetry(environ: Mapping[str, str]) -> PrometheusTelemetry:
 
 def close_shell(shell: Shell) -> None:
     """Stop the children that serve the daemon; trainings go on and are found again."""
-    for port in (shell.scorer, shell.registry, shell.metric_server):
+    for port in (shell.scorer, shell.analyst, shell.registry, shell.metric_server):
         close = getattr(port, "close", None)
         if close is not None:
             close()

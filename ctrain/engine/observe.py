@@ -23,6 +23,7 @@ from ctrain.engine.conditions import (
 from ctrain.engine.decide import decide_in
 from ctrain.engine.matured import ceil_to, floor_to
 from ctrain.engine.panes import first_row_at, pane_tree
+from ctrain.engine.separations import classifiers
 from ctrain.engine.show import show
 from ctrain.engine.sight import Sight, look
 from ctrain.triggers.conditions import fold_condition
@@ -103,7 +104,7 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
     verdicts: list[Verdict] = []
     with watch.store.write() as tx:
         watch.fence(tx)
-        statuses = _clock_statuses(watch, tx)
+        statuses = _clock_statuses(watch, tx) | _standing_statuses(watch, tx, sight)
         memories = _load_memories(watch, tx, sight)
         conditions = pane_conditions(watch.policy)
         states = load_states(watch, tx, conditions)
@@ -131,6 +132,17 @@ def _clock_statuses(watch: Watch, tx: Transaction) -> dict[MonitorName, Status]:
     """Of the monitors that follow the clock; every other gives a verdict in each pane."""
     names = clock_monitors(watch.policy)
     return {name: one.status for name in names for one in tx.verdicts(watch.name, name, limit=1)}
+
+
+def _standing_statuses(watch: Watch, tx: Transaction, sight: Sight) -> dict[MonitorName, Status]:
+    """Of the monitors that do not look at every pane: what they said of this champion last stands."""
+    version = sight.champion.version if sight.champion else None
+    return {
+        name: one.status
+        for name in classifiers(watch)
+        for one in tx.verdicts(watch.name, name, limit=1)
+        if one.model_version == version
+    }
 
 
 def _load_memories(watch: Watch, tx: Transaction, sight: Sight) -> Memories:

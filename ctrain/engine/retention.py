@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.engine.matured import floor_to, longest
+from ctrain.engine.quality_sight import longest_of_rows, quality_reach
 from ctrain.engine.references import FIRST_WINDOWS
 from ctrain.engine.sight import LOOKBACK_WINDOWS
 from ctrain.policy.models import LastWindow
-from ctrain.policy.monitors import DriftMonitor, PerformanceMonitor, VolumeMonitor
+from ctrain.policy.monitors import DomainClassifierMonitor, DriftMonitor, PerformanceMonitor, VolumeMonitor
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -38,9 +39,17 @@ def kept_for(policy: Policy) -> timedelta | None:
         longest(policy, DriftMonitor) * max(LOOKBACK_WINDOWS, FIRST_WINDOWS),
         longest(policy, PerformanceMonitor),
         longest(policy, VolumeMonitor),
+        longest_of_rows(policy),
+        _longest_of_classifiers(policy),
     )
     judged = policy.shadow.max_duration + 2 * policy.probation.duration
     return reach + judged + policy.data.labels.matures_after + policy.data.allowed_lateness + DAY
+
+
+def _longest_of_classifiers(policy: Policy) -> timedelta:
+    """Without a training window their reference are the first rows, and it is made once."""
+    windows = [one.window for one in policy.monitors.values() if isinstance(one, DomainClassifierMonitor)]
+    return max(windows, default=timedelta(0)) * (FIRST_WINDOWS + 1)
 
 
 def retire(watch: Watch) -> None:
@@ -58,6 +67,7 @@ def retire(watch: Watch) -> None:
         watch.fence(tx)
         tx.remove_segments(watch.name, [segment.id for segment in segments])
         tx.drop_panes(watch.name, _panes_before(watch, watermark))
+        tx.drop_arrivals(watch.name, watermark - longest_of_rows(watch.policy) - watch.policy.data.pane - DAY)
         tx.prune(watch.name, watermark - VERDICTS_KEPT)
         older = tx.runs(watch.name, limit=RUNS_LOOKED_AT)[FOLDERS_KEPT:]
     watch.row_log.delete(segments)

@@ -15,6 +15,7 @@ from ctrain.engine.panes import Counted, count_panes, first_row_at
 from ctrain.engine.quality_sight import quality_reach, with_quality
 from ctrain.engine.references import load_reference
 from ctrain.engine.scores import Scored, load_scored
+from ctrain.engine.separations import Separations, load_separations
 from ctrain.policy.monitors import ChangeMonitor, DriftMonitor, PerformanceMonitor, VolumeMonitor
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Sight:
     """Start of the pane of the earliest row; for volume."""
     unseen_from: datetime = EPOCH_START
     """No row of the reference, and none that the champion was trained on, is as late as this."""
+    separations: Separations = field(default_factory=dict)
+    """What domain classifiers found, by monitor and end of a pane."""
     waiting: bool = False
     counting: bool = False
     """Not all panes have been counted on the grids in force; the next look goes on."""
@@ -54,7 +57,17 @@ def look(watch: Watch, champion: Champion | None, first_end: datetime, last_end:
     losses = _losses(watch, champion, first_end, last_end)
     if losses is not None and losses.state == "pending":
         return replace(sight, waiting=True)
-    return _with_panes(watch, replace(sight, losses=losses), champion, first_end, last_end)
+    separations = load_separations(watch, champion, pane_ends(watch, first_end, last_end))
+    if separations is None:
+        return replace(sight, waiting=True)
+    sight = replace(sight, losses=losses, separations=separations)
+    return _with_panes(watch, sight, champion, first_end, last_end)
+
+
+def pane_ends(watch: Watch, first_end: datetime, last_end: datetime) -> list[datetime]:
+    """The ends of the panes of a stretch."""
+    pane = watch.policy.data.pane
+    return [first_end + pane * index for index in range((last_end - first_end) // pane + 1)]
 
 
 def _with_panes(

@@ -11,11 +11,13 @@ from ctrain.domain import Event, Json, MetricQuery, MonitorName, Phase, PolicyNa
 from ctrain.engine.reading import TickReads
 
 if TYPE_CHECKING:
+    from ctrain.engine.champion_rows import ChampionRows
     from ctrain.engine.pane_tree import PaneTree
     from ctrain.engine.segment_counts import PaneSegments
     from ctrain.policy.files import LoadedPolicy
     from ctrain.policy.models import Policy
     from ctrain.ports import (
+        Analyst,
         Clock,
         Launcher,
         MetricServer,
@@ -65,6 +67,7 @@ class Watch:
     rows_source: Source
     labels_source: Source | None
     metric_server: MetricServer
+    analyst: Analyst
     parse_snapshot: Callable[[str, str], LoadedPolicy]
     """Policy of a run from its stored text and path."""
     lease: tuple[str, int] | None = None
@@ -88,6 +91,10 @@ class Watch:
     """Profiles of closed panes, and of stretches of them."""
     segment_counts: dict[MonitorName, PaneSegments] = field(default_factory=dict)
     """Rows of closed panes by segment, for monitors that count them."""
+    champion_rows: dict[tuple[int, tuple[str, ...]], ChampionRows] = field(default_factory=dict)
+    """Samples of what the champion was trained on, by their size and features."""
+    analyses: set[str] = field(default_factory=set)
+    """Keys of what the analyst was asked for panes."""
     told: set[tuple[RunId, Phase]] = field(default_factory=set)
     """Runs and the phases of theirs that the registry has been told."""
     retired_on: datetime | None = None

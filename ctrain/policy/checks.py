@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ctrain.domain import Task
+from ctrain.policy.check_classifiers import check_classifiers
 from ctrain.policy.check_monitors import check_monitors
 from ctrain.policy.check_quality import check_quality
 from ctrain.policy.check_times import check_times
@@ -34,6 +35,7 @@ def check_policy(policy: Policy) -> list[Problem]:
         *_check_own_names(policy.data),
         *check_monitors(policy),
         *check_quality(policy),
+        *check_classifiers(policy),
         *check_triggers(policy),
         *_check_limits(policy),
         *_check_train(policy),

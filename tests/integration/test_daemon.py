@@ -79,6 +79,7 @@ class House:
             registry=world.registry,
             launcher=world.launcher,
             scorer=world.scorer,
+            analyst=world.analyst,
             workspace=FolderWorkspace(self.settings.runs_folder),
             row_logs=ParquetRowLogs(self.settings.rows_folder, world.store),
             sources=FileSources(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ctrain.domain import (
+    AnalysisJob,
+    AnalysisStatus,
     JobState,
     JobStatus,
+    Json,
     MetricQuery,
     ModelVersion,
     RunId,
@@ -239,6 +243,50 @@ class FakeScorer:
 
     def poll(self, key: str) -> ScoreStatus:
         return self.states.get(key, ScoreStatus("absent"))
+
+    def forget(self, key: str) -> None:
+        self.states.pop(key, None)
+
+
+def unremarkable(job: AnalysisJob) -> Json:
+    """Nothing is told apart, and pictures of nothing are made."""
+    if job.role == "separation":
+        return {"auc": 0.5, "p_value": 0.5, "reference_rows": 1000, "current_rows": 1000, "importance": {}}
+    return {"aucs": [0.5, 0.5, 0.5]} if job.role == "inside" else {"files": {}}
+
+
+@dataclass
+class FakeAnalyst:
+    """Answers inline with ``answer(job)``; what raises OSError has failed. Answers are kept as files."""
+
+    root: Path
+    answer: Callable[[AnalysisJob], Json] = unremarkable
+    busy: bool = False
+    """True takes jobs in and answers none."""
+    asked: list[AnalysisJob] = field(default_factory=list)
+    states: dict[str, AnalysisStatus] = field(default_factory=dict)
+
+    def submit(self, job: AnalysisJob) -> None:
+        if self.poll(job.key).state != "absent":
+            return
+        self.asked.append(job)
+        if self.busy:
+            self.states[job.key] = AnalysisStatus("running")
+            return
+        try:
+            found = self.answer(job)
+        except OSError as error:
+            self.states[job.key] = AnalysisStatus("failed", str(error))
+            return
+        folder = self.root / job.key
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "answer.json").write_text(json.dumps(found))
+
+    def poll(self, key: str) -> AnalysisStatus:
+        path = self.root / key / "answer.json"
+        if path.exists():
+            return AnalysisStatus("done", answer=json.loads(path.read_text()))
+        return self.states.get(key, AnalysisStatus("absent"))
 
     def forget(self, key: str) -> None:
         self.states.pop(key, None)

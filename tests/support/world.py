@@ -20,7 +20,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ctrain.domain import Decision, Phase, PolicyName, Request, RequestKind, Run, Verdict, Version
+from ctrain.domain import (
+    AnalysisJob,
+    Decision,
+    Json,
+    Phase,
+    PolicyName,
+    Request,
+    RequestKind,
+    Run,
+    Verdict,
+    Version,
+)
 from ctrain.engine.tick import Ticked, tick
 from ctrain.engine.watch import Watch
 from ctrain.policy.files import LoadedPolicy, parse_policy
@@ -29,6 +40,7 @@ from ctrain.rows.workspace import FolderWorkspace
 from ctrain.sources import FileSources
 from ctrain.store import open_store
 from tests.support.fakes import (
+    FakeAnalyst,
     FakeClock,
     FakeLauncher,
     FakeMetricServer,
@@ -37,6 +49,7 @@ from tests.support.fakes import (
     FakeTimer,
     Model,
     QuietTelemetry,
+    unremarkable,
 )
 from tests.support.slopes import fit_slope, sigmoid, slope_model
 from tests.support.wires import Listener, Wired, WiredStore
@@ -101,6 +114,8 @@ class World:
     seed: int = 7
     slope: float = 2.0
     shift: float = 0.0
+    correlation: float = 0.0
+    """Of ``z`` with ``x``; whatever it is, each by itself looks the same."""
     rows_per_hour: int = 40
     logs_scores: bool = True
     more: tuple[str, ...] = ()
@@ -109,6 +124,8 @@ class World:
     clock: FakeClock = field(default_factory=lambda: FakeClock(START))
     registry: FakeRegistry = field(default_factory=FakeRegistry)
     telemetry: QuietTelemetry = field(default_factory=QuietTelemetry)
+    answers: Callable[[AnalysisJob], Json] = unremarkable
+    """What an analyst finds."""
     listener: Listener | None = None
     """Hears of every call of the engine to the world outside it, and of every commit."""
 
@@ -155,6 +172,7 @@ class World:
         """Start the engine's side anew, as after a crash: only files and the database remain."""
         home = self.folder / "home"
         self.scorer = FakeScorer(self.registry)
+        self.analyst = FakeAnalyst(home / "runs", self.answers)
         path = self.folder / "clicks.yaml"
         loaded = replace(_parsed(path.read_text()), path=path)
         self.name = PolicyName(loaded.policy.policy)
@@ -168,6 +186,7 @@ class World:
             registry=self._wired(self.registry, "registry"),
             launcher=self._wired(self.launcher, "launcher"),
             scorer=self._wired(self.scorer, "scorer"),
+            analyst=self._wired(self.analyst, "analyst"),
             workspace=self._wired(FolderWorkspace(home / "runs"), "workspace"),
             telemetry=self.telemetry,
             clock=self.clock,
@@ -225,6 +244,9 @@ class World:
     def _answers(self, x: np.ndarray) -> np.ndarray:
         return (self.random.random(len(x)) < sigmoid(self.slope * x)).astype(float)
 
+    def _correlated(self, x: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        return np.asarray(self.correlation * x + np.sqrt(1 - self.correlation**2) * noise)
+
     def _hour(self) -> tuple[pa.Table, pa.Table]:
         n = self.rows_per_hour
         minutes = np.sort(self.random.uniform(0, 3600, n))
@@ -237,7 +259,7 @@ class World:
                 "id": ids,
                 "at": pa.array(at, pa.timestamp("us", "UTC")),
                 "x": pa.array(x),
-                "z": pa.array(self.random.normal(0, 1, n)),
+                "z": pa.array(self._correlated(x - self.shift, self.random.normal(0, 1, n))),
                 "kind": pa.array(self.random.choice(["a", "b", "c"], n)),
             }
         )

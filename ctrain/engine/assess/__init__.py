@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ctrain.domain import Json, MonitorName, Verdict
 from ctrain.engine.assess.change import change_assessed
+from ctrain.engine.assess.domain_classifier import domain_classifier_verdict
 from ctrain.engine.assess.drift import drift_verdict
 from ctrain.engine.assess.outcome import Assessed, inconclusive
 from ctrain.engine.assess.performance import performance_verdict
@@ -49,11 +50,14 @@ def assess(
             return Assessed(_of_rows(watch, sight, name, monitor, as_of))
         case DriftMonitor():
             return Assessed(drift_verdict(watch, sight, name, monitor, as_of))
+        case DomainClassifierMonitor():
+            looked = domain_classifier_verdict(sight, name, monitor, as_of)
+            return None if looked is None else Assessed(looked)
         case PerformanceMonitor():
             return Assessed(performance_verdict(watch, sight, name, monitor, as_of))
         case ChangeMonitor():
             return change_assessed(watch, sight, name, monitor, as_of, memory)
-        case DomainClassifierMonitor() | EstimatedPerformanceMonitor():
+        case EstimatedPerformanceMonitor():
             raise TypeError(f"monitor {name} of type {monitor.type} is refused when a policy is run")
         case _:
             assert_never(monitor)

@@ -1,0 +1,140 @@
+"""A sample of the rows that a champion was trained on, kept as long as it serves.
+
+The rows themselves may be gone from the row log long before the champion is. A champion whose training
+window is not on record is compared with the first rows that were seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ctrain.domain import Champion, Version, Window
+from ctrain.engine.matured import floor_to
+from ctrain.engine.panes import first_row_at
+from ctrain.engine.sampling import sample_rows, seed_of
+from ctrain.policy.monitors import DomainClassifierMonitor, DriftMonitor
+from ctrain.stats.screening import leave_out
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ctrain.engine.watch import Watch
+
+FIRST_WINDOWS = 4
+"""Without a training window the sample spans this many windows of the longest monitor."""
+FEWEST_ROWS = 100
+FILE = "rows.parquet"
+NOTE = b"ctrain"
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionRows:
+    """Where the sample lies, what it spans, and the columns that differ between any two windows."""
+
+    version: Version
+    path: str
+    window: Window
+    rows: int
+    left_out: Mapping[str, str]
+
+
+def load_champion_rows(watch: Watch, champion: Champion, most: int) -> ChampionRows | None:
+    """At most ``most`` rows of the champion's training window; None until there can be a sample.
+
+    Made once for a champion, and found again after a restart.
+    """
+    shape = (most, watch.policy.data.features.names)
+    known = watch.champion_rows.get(shape)
+    if known is not None and known.version == champion.version:
+        return known
+    owner = f"analysis-{watch.name}/champion-{most}"
+    path = watch.workspace.path(owner, FILE)
+    table = watch.workspace.read(path)
+    found = _described(path, table) if table is not None else None
+    if found is None or found.version != champion.version or not _has_features(watch, table):
+        found = _made(watch, champion, owner, most)
+    if found is not None:
+        watch.champion_rows[shape] = found
+    return found
+
+
+def read_champion_rows(watch: Watch, rows: ChampionRows) -> pa.Table:
+    """The sample itself: event_at and every feature."""
+    table = watch.workspace.read(rows.path)
+    assert table is not None
+    return table
+
+
+def _has_features(watch: Watch, table: pa.Table | None) -> bool:
+    """False when the policy's features have changed since the sample was taken."""
+    wanted = {"event_at", *watch.policy.data.features.names}
+    return table is not None and wanted <= set(table.column_names)
+
+
+def _made(watch: Watch, champion: Champion, owner: str, most: int) -> ChampionRows | None:
+    """From the training window where its rows are kept, else from the first rows that were seen."""
+    with watch.store.read() as tx:
+        watermark = tx.ingest_state(watch.name).watermark
+    for window in (_training_window(watch, champion), _first_rows(watch)):
+        if window is None or watermark is None or window.end > watermark:
+            continue
+        table = _sampled(watch, champion, window, most)
+        if table.num_rows >= FEWEST_ROWS:
+            return _described(watch.workspace.write(owner, FILE, table), table)
+    return None
+
+
+def _sampled(watch: Watch, champion: Champion, window: Window, most: int) -> pa.Table:
+    seed = seed_of(f"{watch.name}/champion/{champion.version}")
+    table = sample_rows(watch, window.start, window.end, most, seed, watch.policy.data.features.names)
+    note = {
+        "version": champion.version,
+        "start": window.start.isoformat(),
+        "end": window.end.isoformat(),
+        "left_out": dict(_left_out(watch, table)),
+    }
+    return table.replace_schema_metadata({NOTE: json.dumps(note).encode()})
+
+
+def _left_out(watch: Watch, table: pa.Table) -> Mapping[str, str]:
+    """Free text is looked at by its statistics, which are no ids."""
+    texts = set(watch.policy.data.features.text)
+    return leave_out(table.select([name for name in table.column_names if name not in texts]))
+
+
+def _described(path: str, table: pa.Table) -> ChampionRows | None:
+    note = json.loads((table.schema.metadata or {}).get(NOTE, b"null"))
+    if note is None:
+        return None
+    window = Window(datetime.fromisoformat(note["start"]), datetime.fromisoformat(note["end"]))
+    return ChampionRows(Version(note["version"]), path, window, table.num_rows, note["left_out"])
+
+
+def _training_window(watch: Watch, champion: Champion) -> Window | None:
+    tags = watch.registry.version(watch.policy.model.name, champion.version).tags
+    start, end = tags.get("ctrain.window_start"), tags.get("ctrain.cut_off")
+    if start is None or end is None:
+        return None
+    return Window(datetime.fromisoformat(start), datetime.fromisoformat(end))
+
+
+def _first_rows(watch: Watch) -> Window | None:
+    with watch.store.read() as tx:
+        first = first_row_at(watch, tx.ingest_state(watch.name))
+    if first is None:
+        return None
+    start = floor_to(first, watch.policy.data.pane)
+    return Window(start, start + FIRST_WINDOWS * _longest(watch))
+
+
+def _longest(watch: Watch) -> timedelta:
+    lengths = [
+        one.window
+        for one in watch.policy.monitors.values()
+        if isinstance(one, DomainClassifierMonitor | DriftMonitor)
+    ]
+    return max(lengths, default=watch.policy.data.pane)

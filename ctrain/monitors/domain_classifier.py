@@ -1,0 +1,148 @@
+"""Domain classifier: rows of the window that a classifier tells from the reference have drifted jointly.
+
+It sees what no column shows by itself, such as a correlation that has turned round. BREACHED only when
+the held-out rows are told apart with a p-value below ``alpha``, well enough (``min_auc``), and better
+than windows inside the reference are told from its rest: those differ, too, for no other reason than
+the weekday or the weather.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ctrain.domain import FeatureVerdict, MonitorName, Status, Verdict, Version
+from ctrain.policy.monitors import DomainClassifierMonitor
+
+TEST = "domain_classifier"
+NOT_TESTED = "none"
+MARGIN = 0.25
+"""A window must stand out by a quarter more than windows inside the reference do."""
+FEWEST_INSIDE = 3
+"""Windows inside the reference that tell what is usual."""
+MOST_FEATURES = 10
+NAMED = 3
+WORTH_NAMING = 0.2
+"""Share of the largest fall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the classifier found: how well it tells two samples apart, and by which features."""
+
+    auc: float
+    p_value: float
+    reference_rows: int
+    current_rows: int
+    importance: Mapping[str, float]
+    """By how much the AUC falls when the values of a feature are shuffled."""
+    inside: tuple[float, ...] = ()
+    """AUC of windows inside the reference against its rest."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Why columns were not shown to the classifier."""
+
+
+def usual_auc(inside: tuple[float, ...]) -> float | None:
+    """Return the AUC up to which a window is as usual as windows inside the reference; None: unknown.
+
+    The largest of theirs and a margin: a quarter of its distance from 0.5, or half of what is left
+    to 1.
+
+    >>> usual_auc((0.52, 0.6, 0.55))
+    0.625
+    >>> usual_auc((0.52, 0.6)) is None
+    True
+    """
+    if len(inside) < FEWEST_INSIDE:
+        return None
+    largest = max(*inside, 0.5)
+    return largest + min(MARGIN * (largest - 0.5), (1 - largest) / 2)
+
+
+def assess_domain_classifier(
+    name: MonitorName,
+    monitor: DomainClassifierMonitor,
+    told: Told,
+    as_of: datetime,
+    model_version: Version,
+) -> Verdict:
+    """Return the verdict on what the classifier found, with the features that gave the window away.
+
+    Examples
+    --------
+    >>> from datetime import UTC, timedelta
+    >>> monitor = DomainClassifierMonitor(type="domain_classifier", window=timedelta(days=1))
+    >>> told = Told(0.9, 1e-9, 1000, 1000, {"x": 0.35, "z": 0.34, "k": 0.0}, (0.51, 0.53, 0.52))
+    >>> at = datetime(2024, 1, 2, tzinfo=UTC)
+    >>> verdict = assess_domain_classifier(MonitorName("joint"), monitor, told, at, Version("1"))
+    >>> verdict.status.value, verdict.value, verdict.threshold
+    ('BREACHED', 0.9, 0.6)
+    >>> print(verdict.reason)  # doctest: +NORMALIZE_WHITESPACE
+    held-out rows of the window are told from the reference with AUC 0.900
+    (p 1e-09; 1,000 rows against 1,000);
+    threshold 0.600; by x (-0.350 without it), z (-0.340 without it)
+
+    References
+    ----------
+    Lopez-Paz, D. and Oquab, M. (2017). Revisiting classifier two-sample tests. ICLR. Rabanser, S.,
+    Günnemann, S. and Lipton, Z. (2019). Failing loudly. NeurIPS.
+    """
+    usual = usual_auc(told.inside)
+    threshold = max(monitor.min_auc, usual or 0.0)
+    breached = told.p_value < monitor.alpha and told.auc >= threshold
+    features = _features(told, breached)
+    return Verdict(
+        monitor=name,
+        as_of=as_of,
+        status=Status.BREACHED if breached else Status.OK,
+        value=told.auc,
+        threshold=threshold,
+        n=told.current_rows,
+        reason=_reason(monitor, told, usual, threshold),
+        features=features,
+        model_version=model_version,
+    )
+
+
+def _reason(monitor: DomainClassifierMonitor, told: Told, usual: float | None, threshold: float) -> str:
+    parts = [
+        f"held-out rows of the window are told from the reference with AUC {told.auc:.3f} "
+        f"(p {told.p_value:.2g}; {told.current_rows:,} rows against {told.reference_rows:,})",
+        f"threshold {threshold:.3f}",
+    ]
+    if usual is None:
+        parts.append("how much windows of the reference differ is unknown, it is too short")
+    elif usual > monitor.min_auc:
+        parts[-1] += f", as windows of the reference reach {max(told.inside):.3f}"
+    if told.p_value >= monitor.alpha:
+        parts.append(f"by chance as likely as alpha {monitor.alpha:g} allows")
+    named = ", ".join(f"{column} (-{fall:.3f} without it)" for column, fall in _named(told))
+    if named and told.auc >= threshold:
+        parts.append(f"by {named}")
+    return "; ".join(parts)
+
+
+def _ranked(told: Told) -> list[tuple[str, float]]:
+    return sorted(told.importance.items(), key=lambda one: (-one[1], one[0]))
+
+
+def _named(told: Told) -> list[tuple[str, float]]:
+    """The features that gave the window away: at most three, none that hardly helps beside the first."""
+    ranked = _ranked(told)[:NAMED]
+    return [(column, fall) for column, fall in ranked if fall > 0 and fall >= WORTH_NAMING * ranked[0][1]]
+
+
+def _features(told: Told, breached: bool) -> tuple[FeatureVerdict, ...]:
+    """The features that help most, then those that were left out."""
+    nan = float("nan")
+    n, named = told.current_rows, dict(_named(told))
+    ranked = [
+        FeatureVerdict(column, TEST, fall, nan, nan, fall, nan, breached and column in named, n)
+        for column, fall in _ranked(told)[:MOST_FEATURES]
+    ]
+    left_out = [
+        FeatureVerdict(column, NOT_TESTED, nan, nan, nan, nan, nan, False, n, note)
+        for column, note in told.left_out.items()
+    ]
+    return (*ranked, *left_out)
