@@ -4,7 +4,7 @@ Instants are timezone-aware UTC ``datetime`` and end in ``_at``; durations are `
 Nothing here does I/O or reads a clock.
 """
 
-from ctrain.domain.analysis import AnalysisJob, AnalysisStatus
+from ctrain.domain.analysis import AnalysisJob, AnalysisStatus, ChampionRows
 from ctrain.domain.decisions import Decision, Outcome, Suppression, TriggerState
 from ctrain.domain.jobs import JobState, JobStatus, ScoreJob, ScoreStatus, TrainingContext, TrainingJob
 from ctrain.domain.metrics import MetricQuery, Sample
@@ -31,6 +31,7 @@ __all__ = [
     "AnalysisStatus",
     "Arrived",
     "Champion",
+    "ChampionRows",
     "Decision",
     "Event",
     "FeatureVerdict",

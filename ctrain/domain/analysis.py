@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from ctrain.domain.names import Json
-
-ANALYSIS_ROLES = ("separation", "inside", "report")
-"""What may be asked: tell two samples apart, windows of one sample from its rest, or pictures of both."""
+from ctrain.domain.names import Json, Version
+from ctrain.domain.runs import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +21,7 @@ class AnalysisJob:
 
     key: str
     role: Literal["separation", "inside", "report"]
+    """Tell two samples apart, windows of one sample from its rest, or make pictures of both."""
     request: Json = field(default_factory=dict)
     timeout: timedelta = timedelta(minutes=5)
 
@@ -32,3 +32,15 @@ class AnalysisStatus:
     message: str = ""
     answer: Json = field(default_factory=dict)
     """Of a job that is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionRows:
+    """A sample of what a champion was trained on: where it lies, and what time it spans."""
+
+    version: Version
+    path: str
+    window: Window
+    rows: int
+    left_out: Mapping[str, str]
+    """Why columns of it should not be compared: they differ between any two windows."""

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Champion, Version, Window
+from ctrain.domain import Champion, ChampionRows, Version, Window
 from ctrain.engine.matured import floor_to
 from ctrain.engine.panes import first_row_at
 from ctrain.engine.sampling import sample_rows, seed_of
@@ -29,17 +28,6 @@ FIRST_WINDOWS = 4
 FEWEST_ROWS = 100
 FILE = "rows.parquet"
 NOTE = b"ctrain"
-
-
-@dataclass(frozen=True, slots=True)
-class ChampionRows:
-    """Where the sample lies, what it spans, and the columns that differ between any two windows."""
-
-    version: Version
-    path: str
-    window: Window
-    rows: int
-    left_out: Mapping[str, str]
 
 
 def load_champion_rows(watch: Watch, champion: Champion, most: int) -> ChampionRows | None:

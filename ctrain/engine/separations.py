@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from ctrain.domain import AnalysisJob, AnalysisStatus, Champion, MonitorName, Window
-from ctrain.engine.champion_rows import ChampionRows, load_champion_rows
+from ctrain.domain import AnalysisJob, AnalysisStatus, Champion, ChampionRows, MonitorName, Window
+from ctrain.engine.champion_rows import load_champion_rows
 from ctrain.engine.matured import EPOCH_START, ceil_to
 from ctrain.engine.sampling import sample_rows, seed_of
 from ctrain.monitors.domain_classifier import Told

@@ -7,11 +7,21 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Event, Json, MetricQuery, MonitorName, Phase, PolicyName, Run, RunId, Version
+from ctrain.domain import (
+    ChampionRows,
+    Event,
+    Json,
+    MetricQuery,
+    MonitorName,
+    Phase,
+    PolicyName,
+    Run,
+    RunId,
+    Version,
+)
 from ctrain.engine.reading import TickReads
 
 if TYPE_CHECKING:
-    from ctrain.engine.champion_rows import ChampionRows
     from ctrain.engine.pane_tree import PaneTree
     from ctrain.engine.segment_counts import PaneSegments
     from ctrain.policy.files import LoadedPolicy
