@@ -27,6 +27,11 @@ def quality_reach(policy: Policy) -> timedelta:
     )
 
 
+def longest_of_rows(policy: Policy) -> timedelta:
+    """The longest window of quality: so long it has to be known how rows arrived, and what they hold."""
+    return max((one.window for one in _quality(policy)), default=timedelta(0))
+
+
 def needs_reference(monitor: QualityMonitor, data: DataSpec) -> bool:
     """True when a check goes by what the champion was trained on."""
     return (
@@ -47,7 +52,7 @@ def with_quality(watch: Watch, sight: Sight, first_end: datetime, last_end: date
     if sight.waiting:
         return sight
     policy = watch.policy
-    reach = max((one.window for one in _quality(policy)), default=timedelta(0))
+    reach = longest_of_rows(policy)
     by = {
         MonitorName(key): one
         for key, one in policy.monitors.items()

@@ -40,6 +40,7 @@ def kept_for(policy: Policy) -> timedelta | None:
         longest(policy, PerformanceMonitor),
         longest(policy, VolumeMonitor),
         longest_of_rows(policy),
+        quality_reach(policy) * FIRST_WINDOWS,
         _longest_of_classifiers(policy),
     )
     judged = policy.shadow.max_duration + 2 * policy.probation.duration
@@ -80,5 +81,6 @@ def retire(watch: Watch) -> None:
 
 
 def _panes_before(watch: Watch, watermark: datetime) -> datetime:
-    reach = max(longest(watch.policy, DriftMonitor) * LOOKBACK_WINDOWS, DAY)
+    drift = longest(watch.policy, DriftMonitor) * LOOKBACK_WINDOWS
+    reach = max(drift, quality_reach(watch.policy), DAY)
     return watermark - reach - DAY

@@ -82,9 +82,8 @@ def _by_segment(
         )
         for value in oldest
     )
-    told = "; ".join(
-        f"{monitor.by}={value}: {each[value].reason}" for value in (stale or oldest)[:MOST_NAMED]
-    )
+    named = stale[:MOST_NAMED] or oldest[:1]
+    told = "; ".join(f"{monitor.by}={value}: {each[value].reason}" for value in named)
     more = len(stale) - MOST_NAMED
     reason = told + (f"; and {more} more" if more > 0 else "")
     worst = each[oldest[0]]

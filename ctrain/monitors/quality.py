@@ -142,7 +142,7 @@ def _conclusion(
     findings: Sequence[_Finding],
     unknown: Mapping[str, str],
 ) -> tuple[Status, str]:
-    breaches = [f"{one.column}: {one.words}" for one in findings if one.breached]
+    breaches = list(dict.fromkeys(f"{one.column}: {one.words}" for one in findings if one.breached))
     if breaches:
         more = len(breaches) - MOST_NAMED
         return Status.BREACHED, "; ".join(breaches[:MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")

@@ -174,3 +174,49 @@ def test_volume(
     verdict = assess_volume(NAME, monitor, rows, NOW)
     assert (verdict.status, verdict.threshold, verdict.reason) == (status, threshold, reason)
     assert (verdict.value, verdict.n, verdict.as_of) == (rows, rows, NOW)
+
+
+def test_volume_by_segment_bounds_each_segment_and_not_all_rows() -> None:
+    monitor = VolumeMonitor(type="volume", window=HOUR, min_rows=10, max_rows=100, by="carrier")
+    verdict = assess_volume(NAME, monitor, 260, NOW, {"UA": 100, "AA": 0, "other values": 60, "null": 100})
+    assert (verdict.status, verdict.value, verdict.threshold, verdict.n) == (Status.BREACHED, 0, 10, 260)
+    assert verdict.reason == "carrier=AA: 0 rows in 1h, at least 10 are expected"
+    assert [(one.column, one.breached) for one in verdict.features][:2] == [
+        ("rows [carrier=AA]", True),
+        ("rows [carrier=UA]", False),
+    ]
+    fine = assess_volume(NAME, monitor, 200, NOW, {"UA": 100, "AA": 100})
+    assert (fine.status, fine.reason) == (Status.OK, "200 rows in 1h, 2 segments as expected")
+
+
+def test_volume_names_five_segments_and_counts_the_others() -> None:
+    monitor = VolumeMonitor(type="volume", window=HOUR, min_rows=1, by="carrier")
+    verdict = assess_volume(NAME, monitor, 0, NOW, {f"c{at}": 0 for at in range(8)})
+    assert verdict.reason.count("carrier=") == 5
+    assert verdict.reason.endswith("; and 3 more")
+
+
+def test_without_a_segment_ever_seen_volume_is_not_known() -> None:
+    monitor = VolumeMonitor(type="volume", window=HOUR, min_rows=1, by="carrier")
+    verdict = assess_volume(NAME, monitor, 0, NOW, {})
+    assert (verdict.status, verdict.reason) == (
+        Status.INCONCLUSIVE,
+        "no value of carrier has been seen yet",
+    )
+
+
+def test_freshness_by_segment_is_that_of_the_oldest() -> None:
+    monitor = FreshnessMonitor(type="freshness", max_age=2 * HOUR, by="carrier")
+    newest = {"UA": NOW, "AA": NOW - 3 * HOUR, "null": NOW - 4 * HOUR}
+    verdict = assess_freshness(NAME, monitor, NOW, NOW, newest)
+    assert (verdict.status, verdict.value, verdict.threshold) == (Status.BREACHED, 4 * 3600, 7200)
+    assert verdict.reason == (
+        "carrier=null: the newest row is 4h old, 2h are allowed; "
+        "carrier=AA: the newest row is 3h old, 2h are allowed"
+    )
+    fine = assess_freshness(NAME, monitor, NOW, NOW, {"UA": NOW, "AA": NOW - 2 * HOUR})
+    assert (fine.status, fine.reason) == (
+        Status.OK,
+        "carrier=AA: the newest row is 2h old, 2h are allowed",
+    )
+    assert assess_freshness(NAME, monitor, None, NOW, {}).status is Status.INCONCLUSIVE
