@@ -34,7 +34,14 @@ from ctrain.rows.days import Days, score_type
 from ctrain.rows.identity import hash_ids
 from ctrain.rows.known import KnownRows
 from ctrain.rows.manifest import Manifest
-from ctrain.rows.normalise import Normalised, label_schema, normalise_labels, normalise_rows, row_schema
+from ctrain.rows.normalise import (
+    Normalised,
+    label_schema,
+    normalise_labels,
+    normalise_rows,
+    row_schema,
+    with_lines,
+)
 from ctrain.rows.pending import PendingLabels
 from ctrain.rows.segments import PENDING, SegmentFolder
 from ctrain.rows.staging import SegmentWriter, Staged, newest
@@ -92,7 +99,7 @@ class ParquetRowLog:
         self._pending: PendingLabels | None = None
 
     def write_rows(self, read: SourceRead, state: IngestState, now: datetime) -> Ingested:
-        normalised = normalise_rows(read.batches, self._data, self._task, now)
+        normalised = with_lines(normalise_rows(read.batches, self._data, self._task, now), read.lines)
         staged, writer = self._begin(state.sequence + 1, normalised, "rows", now)
         known = self._known_rows()
         arrived = new_rows(normalised.table, known.locate, known.labels)
@@ -121,7 +128,7 @@ class ParquetRowLog:
         )
 
     def write_labels(self, read: SourceRead, state: IngestState, now: datetime) -> Ingested:
-        normalised = normalise_labels(read.batches, self._data, self._task)
+        normalised = with_lines(normalise_labels(read.batches, self._data, self._task), read.lines)
         staged, writer = self._begin(state.sequence + 1, normalised, "labels", now)
         known, pending = self._known_rows(), self._pending_labels()
         arrived = new_labels(normalised.table, known.locate, known.labels, pending.of)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
@@ -43,7 +43,7 @@ from ctrain.rows.columns import (
 )
 
 if TYPE_CHECKING:
-    from ctrain.domain import SourceBatch
+    from ctrain.domain import RejectedLine, SourceBatch
     from ctrain.policy.models import DataSpec
 
 Marks = dict[str, Mask]
@@ -152,6 +152,22 @@ def normalise_labels(batches: Sequence[SourceBatch], data: DataSpec, task: str) 
     return Normalised(table.filter(pc.is_valid(table["label"])), normalised.set_aside)
 
 
+def with_lines(normalised: Normalised, lines: Sequence[RejectedLine]) -> Normalised:
+    """Return the same, with lines of files that are no rows among what was set aside."""
+    if not lines:
+        return normalised
+    table = pa.table(
+        {
+            "text": pa.array([one.text for one in lines], pa.string()),
+            "message": pa.array([one.message for one in lines], pa.string()),
+            "reason": pa.array([one.reason for one in lines], pa.string()),
+            "source_path": pa.array([one.path for one in lines], pa.string()),
+            "source_line": pa.array([one.line for one in lines], pa.int64()),
+        }
+    )
+    return replace(normalised, set_aside=(*normalised.set_aside, table))
+
+
 def _normalise(
     batches: Sequence[SourceBatch],
     schema: pa.Schema,
@@ -224,7 +240,12 @@ def _with_reasons(source: pa.Table, reasons: npt.NDArray[np.int8], group: Sequen
     texts = pa.array([REASONS[one] for one in reasons[chosen]], pa.string())
     table = source.take(chosen).append_column("reason", texts)
     table = table.append_column("source_path", pa.array(paths[chosen].tolist(), pa.string()))
-    return table.append_column("source_row", pa.array(places[chosen], pa.int64()))
+    table = table.append_column("source_row", pa.array(places[chosen], pa.int64()))
+    if all(batch.lines is None for batch in group):
+        return table
+    numbers = [np.full(one.table.num_rows, -1) if one.lines is None else one.lines for one in group]
+    lines = np.concatenate(numbers)[chosen]
+    return table.append_column("source_line", pa.array(lines, pa.int64(), mask=lines < 0))
 
 
 def _cast_all(

@@ -3,18 +3,20 @@
 A file that is done is one fixed-width entry in a text that only grows at its end: 8 characters each
 for its name, its stat fingerprint and its content, 4 for its number of rows (base64). A file that is
 being read has an entry of its own by path. Fingerprints save work, nothing else: when one differs,
-the content decides.
+the content decides. Files of text have positions beside that, because they may grow.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ctrain.domain import Json
 from ctrain.errors import PermanentError
+from ctrain.sources.column_types import ColumnType
+from ctrain.sources.fingerprints import fingerprint
+from ctrain.sources.positions import Position, Positions
 
 VERSION = 1
 ENTRY = 28
@@ -23,11 +25,6 @@ SET_ASIDE = "////"
 MOST_ROWS = 64**4 - 2
 SPARE_ENTRIES = 1000
 """Entries of files that are gone are kept until there are so many of them, and half are gone."""
-
-
-def fingerprint(content: bytes) -> str:
-    """Return 48 bits of a hash as 8 characters."""
-    return base64.b64encode(hashlib.blake2b(content, digest_size=6).digest()).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +51,17 @@ class Ledger:
     """A cursor that is being worked on; ``cursor()`` gives it back as JSON.
 
     ``settings`` identifies what the policy asks of a file: when it changes, files that were set
-    aside are tried again. ``ignored`` are the unused columns that have been noted.
+    aside are tried again. ``ignored`` are the unused columns that have been noted, ``types`` those that
+    columns of text have for good, ``headers`` the first lines of CSV files.
     """
 
     settings: str
     done: dict[str, str] = field(default_factory=dict)
     open: dict[str, Open] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
+    positions: Positions = field(default_factory=Positions)
+    types: dict[str, ColumnType] = field(default_factory=dict)
+    headers: list[str] = field(default_factory=list)
     _text: str | None = ""
     _given: Json | None = None
 
@@ -80,7 +81,17 @@ class Ledger:
         text: str = cursor["done"]
         done = {text[at : at + 8]: text[at + 8 : at + ENTRY] for at in range(0, len(text), ENTRY)}
         open_files = {path: Open(*entry) for path, entry in cursor["open"].items()}
-        ledger = cls(settings, done, open_files, tuple(cursor["ignored"]), text, cursor)
+        ledger = cls(
+            settings,
+            done,
+            open_files,
+            tuple(cursor["ignored"]),
+            Positions(cursor.get("positions", "")),
+            dict(cursor.get("types", {})),
+            list(cursor.get("headers", [])),
+            text,
+            cursor,
+        )
         if cursor["settings"] != settings:
             ledger._try_again()
         return ledger
@@ -118,14 +129,38 @@ class Ledger:
         self.open[path] = position
         self._given = None
 
+    def move(self, name: str, position: Position) -> None:
+        """Remember how far a file of text has been read; it is not set aside any more."""
+        if self.done.pop(fingerprint(name.encode()), None) is not None:
+            self._text = None
+        self.positions.put(name, position)
+        self._given = None
+
+    def fix_type(self, path: str, column_type: ColumnType) -> None:
+        self.types[path] = column_type
+        self._given = None
+
+    def number_of(self, header: str) -> int:
+        """Return the number, from 1 on, under which the first line of a CSV file is kept."""
+        if header not in self.headers:
+            self.headers.append(header)
+            self._given = None
+        return self.headers.index(header) + 1
+
+    @property
+    def has_read(self) -> bool:
+        """True when rows of some file were usable."""
+        return bool(self.types) or any(not one.endswith(SET_ASIDE) for one in self.done.values())
+
     def ignore(self, columns: tuple[str, ...]) -> None:
         self.ignored = columns
         self._given = None
 
     def forget_absent(self, present: Mapping[str, object]) -> None:
         """Drop files that are gone, once they are many; an empty folder may be one not mounted."""
-        if not present or len(self.done) < 2 * len(present) + SPARE_ENTRIES:
+        if not present or len(self.done) + len(self.positions) < 2 * len(present) + SPARE_ENTRIES:
             return
+        self.positions.keep_only(present)
         kept = {fingerprint(path.encode()) for path in present}
         self.done = {key: entry for key, entry in self.done.items() if key in kept}
         self.open = {path: entry for path, entry in self.open.items() if path in present}
@@ -142,8 +177,18 @@ class Ledger:
                 "done": self._text,
                 "open": {path: [one.content, one.offset, one.rows] for path, one in self.open.items()},
                 "ignored": list(self.ignored),
+                **self._of_texts(),
             }
         return self._given
+
+    def _of_texts(self) -> Json:
+        if not len(self.positions):
+            return {}
+        return {
+            "positions": self.positions.text(),
+            "types": dict(self.types),
+            "headers": list(self.headers),
+        }
 
     def _try_again(self) -> None:
         kept = {key: entry for key, entry in self.done.items() if not entry.endswith(SET_ASIDE)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["parquet", "csv", "jsonl"]
+DeclaredFormat = Literal["auto", "parquet", "csv", "jsonl"]
 Compression = Literal["", "gzip", "zstd"]
 
 _KINDS: dict[str, Kind] = {
@@ -26,6 +27,9 @@ _NAME = re.compile(
 _PACKED = re.compile(r"\.(gz|zst)$", re.IGNORECASE)
 
 
+_TEXT_NAME = rf"{ROTATED}(?:\.(?:gz|zst))?\Z"
+
+
 @dataclass(frozen=True, slots=True)
 class FileFormat:
     """How the bytes of a file are to be read."""
@@ -34,7 +38,7 @@ class FileFormat:
     compression: Compression = ""
 
 
-def format_of(name: str, declared: Kind | Literal["auto"] = "auto") -> FileFormat | None:
+def format_of(name: str, declared: DeclaredFormat = "auto") -> FileFormat | None:
     """Return the format of a file; None when nothing is declared and its name does not tell.
 
     >>> format_of("2024/app.csv.1.gz")
@@ -55,3 +59,29 @@ def format_of(name: str, declared: Kind | Literal["auto"] = "auto") -> FileForma
     kind = _KINDS[(found["parquet"] or found["text"]).lower()]
     packed_by = found["packed"]
     return FileFormat(kind, _COMPRESSIONS[packed_by.lower() if packed_by else None])
+
+
+def names_of(declared: DeclaredFormat = "auto") -> re.Pattern[str]:
+    """Return what the names of such files in a folder look like.
+
+    >>> bool(names_of("csv").match("app.csv-20240131.gz")), bool(names_of("csv").match("app.parquet"))
+    (True, False)
+    """
+    endings = "|".join(ending for ending, kind in _KINDS.items() if kind == declared and kind != "parquet")
+    texts = rf".*\.(?:{endings or 'csv|jsonl|ndjson'}){_TEXT_NAME}"
+    parquet = r".*\.(?:parquet|pq)\Z"
+    if declared == "auto":
+        return re.compile(f"{parquet}|{texts}", re.IGNORECASE)
+    return re.compile(parquet if declared == "parquet" else texts, re.IGNORECASE)
+
+
+def siblings_of(name: str) -> re.Pattern[str]:
+    """Return what a log that grows is called after its rotation, its own name included.
+
+    >>> (
+    ...     bool(siblings_of("app.jsonl").match("app.jsonl.1.gz")),
+    ...     bool(siblings_of("app.jsonl").match("b.jsonl")),
+    ... )
+    (True, False)
+    """
+    return re.compile(re.escape(name) + _TEXT_NAME)

@@ -163,10 +163,10 @@ class Inspector:
 
     def _fit(self, schema: pa.Schema) -> _Fit:
         problem = first_problem(schema, self._columns)
-        if problem is not None:
+        if problem is not None and not problem.bearable:
             return _Fit((), (), problem, None)
         found = {column: found_path(schema, column) for column in self._columns}
         paths = tuple(dict.fromkeys(path for path in found.values() if path is not None))
         used = {path if path in schema.names else path.partition(".")[0] for path in paths}
         extra = [one for one in schema.names if one not in used and not one.startswith("__index_level_")]
-        return _Fit(paths, tuple(extra), None, found[self._instant] if self._instant else None)
+        return _Fit(paths, tuple(extra), problem, found[self._instant] if self._instant else None)

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrain.errors import InputError, TransientError
+from ctrain.sources.formats import DeclaredFormat, format_of, names_of, siblings_of
 
 if TYPE_CHECKING:
     from ctrain.ports import Timer
 
-SUFFIXES = (".parquet", ".pq")
 _GLOB = re.compile(r"[*?\[]")
+_ANY_DATA = "/"
+"""In the place of a name: any file of the format."""
 _SETTLED_SECONDS = 0.05
 """A folder whose last change is older than this shows any further change by its own time stamp."""
 _RELIST_SECONDS = 60.0
@@ -38,10 +40,10 @@ class _Folder:
 class Listing:
     """Finds the files under ``base`` that match ``pattern``.
 
-    A pattern without wildcards is a file (``.parquet``, ``.pq``) or a folder whose ``*.parquet`` files
-    are read, those of sub-folders included. Names that begin with a dot or an underscore are temporary
-    files of writers and are passed over; so are linked folders. With a timer, a folder that has not
-    changed is not listed again.
+    A pattern without wildcards is a file, with what rotation makes of a log, or a folder whose files of
+    the declared format are read, those of sub-folders included. Names that begin with a dot or an
+    underscore are temporary files of writers and are passed over; so are linked folders. With a timer,
+    a folder that has not changed is not listed again.
 
     Raises
     ------
@@ -49,18 +51,32 @@ class Listing:
         when the pattern leaves its own root by ``..`` after a wildcard.
     """
 
-    def __init__(self, pattern: str, base: Path, timer: Timer | None = None) -> None:
+    def __init__(
+        self, pattern: str, base: Path, timer: Timer | None = None, declared: DeclaredFormat = "auto"
+    ) -> None:
         parts = list(Path(base, pattern).parts)
         fixed = next((at for at, part in enumerate(parts) if _GLOB.search(part)), len(parts))
         tail = parts[fixed:]
+        matches: dict[str, re.Pattern[str]] = {}
         if not tail:
-            tail = [parts.pop()] if pattern.endswith(SUFFIXES) and not Path(*parts).is_dir() else ["**"]
+            is_file = format_of(pattern) is not None or (declared != "auto" and Path(pattern).suffix != "")
+            if not is_file or Path(*parts).is_dir():
+                tail = ["**"]
+            else:
+                tail = [parts.pop()]
+                found = format_of(tail[0], declared)
+                if found is not None and found.kind != "parquet":
+                    matches = {tail[0]: siblings_of(tail[0])}
             fixed = len(parts)
         if ".." in tail:
             raise InputError(f"{pattern}: '..' after a wildcard would leave the folder of the files")
         self.root = Path(*parts[:fixed])
-        self._parts = tuple([*tail, "*.parquet"] if tail[-1] == "**" else tail)
-        self._patterns = {part: re.compile(fnmatch.translate(part)) for part in self._parts if part != "**"}
+        if tail[-1] == "**":
+            matches[_ANY_DATA] = names_of(declared)
+            tail = [*tail, _ANY_DATA]
+        self._parts = tuple(tail)
+        globs = {part: re.compile(fnmatch.translate(part)) for part in tail if part != "**"}
+        self._patterns = globs | matches
         self._timer = timer
         self._folders: dict[str, _Folder] = {}
         self._looked_at: dict[str, _Folder | None] = {}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrain.clocks import RealTimer
-from ctrain.rows.columns import label_columns, row_columns
+from ctrain.rows.columns import Column, label_columns, row_columns
+from ctrain.sources.column_types import by_path
 from ctrain.sources.files import FilesSource
 
 if TYPE_CHECKING:
+    from ctrain.policy.data import FilesSource as FilesSpec
     from ctrain.policy.models import Policy
     from ctrain.ports import Source, Timer
 
@@ -22,11 +25,14 @@ class FileSources:
 
     def open_rows(self, policy: Policy, folder: Path) -> Source:
         columns = row_columns(policy.data, policy.model.task)
-        return FilesSource(policy.data.source.path, folder, columns, timer=self._timer)
+        return self._open(policy.data.source, folder, columns)
 
     def open_labels(self, policy: Policy, folder: Path) -> Source | None:
         source = policy.data.labels.source
         if source is None:
             return None
-        columns = label_columns(policy.data, policy.model.task)
-        return FilesSource(source.path, folder, columns, timer=self._timer)
+        return self._open(source, folder, label_columns(policy.data, policy.model.task))
+
+    def _open(self, spec: FilesSpec, folder: Path, columns: Sequence[Column]) -> Source:
+        types = by_path(spec.types, columns)
+        return FilesSource(spec.path, folder, columns, timer=self._timer, declared=spec.format, types=types)

@@ -14,8 +14,6 @@ from typing import Any, BinaryIO, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ctrain.sources.cursor import fingerprint
-
 WHOLE_BYTES = 64 * 2**20
 """Up to this size the whole content is hashed and held while it is read; beyond, both ends are hashed."""
 _MAGIC = b"PAR1"
@@ -24,9 +22,9 @@ _THREADED_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a file cannot be read as Parquet, as it is now."""
+    """Why a file cannot be read, as it is now."""
 
-    reason: Literal["truncated", "not_parquet", "unreadable"]
+    reason: Literal["truncated", "not_parquet", "unreadable", "damaged", "bad_header"]
     message: str
     content: str = "        "
 
@@ -84,12 +82,6 @@ class ParquetContent:
                 return None
             instants.append(instant)
         return min(instants, default=None)
-
-
-def stat_fingerprint(found: os.stat_result) -> str:
-    """Return what changes whenever a file is written or replaced; it may change without that, too."""
-    text = f"{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
-    return fingerprint(text.encode())
 
 
 def open_parquet(path: Path) -> ParquetContent | Fault:

@@ -9,13 +9,15 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ctrain.domain import Json
 from ctrain.ports import Source
-from tests.parquet_rows import START, build_rows, drain, ids_of, open_files, write_parquet
+from tests.parquet_rows import START, build_rows, drain, ids_of, open_files
+from tests.text_rows import append_rows, write_rows
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,35 @@ class Rig:
     open: Callable[[], Source]
 
 
-def files(folder: Path) -> Rig:
+def files(ending: str, folder: Path) -> Rig:
+    """A new file for whatever arrives."""
     arrived: list[Sequence[str]] = []
 
     def add(ids: Sequence[str]) -> None:
         table = build_rows(ids, start=START + timedelta(hours=len(arrived)))
         arrived.append(ids)
-        write_parquet(folder / f"rows/{len(arrived):03}.parquet", table, row_group_size=4)
+        write_rows(folder / f"rows/{len(arrived):03}.{ending}", table)
 
     return Rig(add, lambda: open_files(folder))
 
 
-SOURCES = {"files": files}
+def growing(ending: str, folder: Path) -> Rig:
+    """One file that grows."""
+    arrived: list[Sequence[str]] = []
+
+    def add(ids: Sequence[str]) -> None:
+        table = build_rows(ids, start=START + timedelta(hours=len(arrived)))
+        arrived.append(ids)
+        append_rows(folder / f"rows/app.{ending}", table)
+
+    return Rig(add, lambda: open_files(folder))
+
+
+ENDINGS = ("csv", "csv.gz", "csv.zst", "jsonl", "ndjson.gz", "jsonl.zst")
+SOURCES: dict[str, Callable[[Path], Rig]] = {
+    **{f"files-{ending}": partial(files, ending) for ending in ("parquet", *ENDINGS)},
+    **{f"growing-{ending}": partial(growing, ending) for ending in ENDINGS},
+}
 
 
 @pytest.fixture(params=SOURCES)

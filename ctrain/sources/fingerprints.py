@@ -1,0 +1,18 @@
+"""Short hashes by which a source knows names and contents again."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+
+
+def fingerprint(content: bytes) -> str:
+    """Return 48 bits of a hash as 8 characters."""
+    return base64.b64encode(hashlib.blake2b(content, digest_size=6).digest()).decode()
+
+
+def stat_fingerprint(found: os.stat_result) -> str:
+    """Return what changes whenever a file is written or replaced; it may change without that, too."""
+    text = f"{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
+    return fingerprint(text.encode())

@@ -1,0 +1,191 @@
+"""A look into a file of text: where to read it on, and whether the policy finds its columns there."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ctrain.rows.casting import cast_instant, microseconds_of
+from ctrain.rows.columns import Column, ColumnProblem, Kind, first_problem
+from ctrain.sources.column_types import ColumnType
+from ctrain.sources.cursor import Ledger
+from ctrain.sources.delimited import DelimitedParser, Header
+from ctrain.sources.fingerprints import fingerprint
+from ctrain.sources.formats import FileFormat
+from ctrain.sources.json_lines import JsonLinesParser, leaf_names
+from ctrain.sources.parquet import Fault
+from ctrain.sources.positions import Position, Prefix
+from ctrain.sources.records import Records, cut_delimited, cut_lines
+from ctrain.sources.streams import Extent, open_text
+
+SAMPLE_BYTES = 64 * 2**10
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_BLANK = b" \t\r\n\0\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextLook:
+    """What a file of text holds, and from where on it is new."""
+
+    stat: str
+    extent: Extent
+    start: Position
+    layout: Layout
+    first_event: int | None = None
+    was_replaced: bool = False
+    """Something else was read under this name before."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Where the columns of a policy lie in a file of text."""
+
+    header: Header | None = None
+    """Of CSV."""
+    wanted: Mapping[str, Kind] | None = None
+    extra: tuple[str, ...] = ()
+    problem: ColumnProblem | None = None
+    content: str = ""
+    """Of what the problem was found in."""
+
+    def parser(self, types: Mapping[str, ColumnType]) -> DelimitedParser | JsonLinesParser:
+        assert self.wanted is not None
+        if self.header is None:
+            return JsonLinesParser(self.wanted)
+        return DelimitedParser(self.header, self.wanted, types)
+
+    def cut(self, data: bytes, *, final: bool = False) -> Records:
+        """Return the records of a block of the file."""
+        return (
+            cut_lines(data)
+            if self.header is None
+            else cut_delimited(data, self.header.delimiter, final=final)
+        )
+
+
+def look_into(
+    path: Path,
+    name: str,
+    stat: str,
+    found: FileFormat,
+    extent: Extent,
+    columns: Sequence[Column],
+    ledger: Ledger,
+) -> TextLook | Fault:
+    """Return where to read a file on; a Fault when it does not even begin as it should.
+
+    Raises
+    ------
+    FileChanged, OSError
+        when the file is another one now, has gone or cannot be read.
+    """
+    stream = open_text(path, found.compression, extent)
+    try:
+        prefix = Prefix(stream)
+        before = ledger.positions.of(name)
+        start = _where_left(prefix, before, extent, ledger)
+        if prefix.first.startswith(_UTF16):
+            return Fault("bad_header", "the file is UTF-16, expected UTF-8", fingerprint(prefix.first[:2]))
+        if found.kind == "csv":
+            looked = _look_at_csv(prefix, start, before, columns, ledger)
+        else:
+            looked = start or Position(), _json_layout(prefix.first, columns)
+        if isinstance(looked, Fault):
+            return looked
+        begin, layout = looked
+        first = _first_event(prefix.following(begin.offset, SAMPLE_BYTES), layout, columns)
+        replaced = start is None and before is not None and before.offset > 0
+        return TextLook(stat, extent, begin, layout, first, replaced)
+    finally:
+        stream.close()
+
+
+def _where_left(prefix: Prefix, before: Position | None, extent: Extent, ledger: Ledger) -> Position | None:
+    """Return the position in this content: the file's own, or the furthest of a file that it was."""
+    known = ledger.positions.candidates(prefix.first, extent.size)
+    matching = [one for one in known if prefix.at(one.offset) == (one.head, one.content)]
+    own = next((one for one in matching if before is not None and one.content == before.content), None)
+    return own or (matching[-1] if matching else None)
+
+
+def _look_at_csv(
+    prefix: Prefix, start: Position | None, before: Position | None, columns: Sequence[Column], ledger: Ledger
+) -> tuple[Position, Layout] | Fault:
+    known = (start or before or Position()).header
+    earlier = Header.parse(ledger.headers[known - 1].encode()) if known else None
+    if start is not None and earlier is not None:
+        return start, _csv_layout(earlier, columns)
+    line, size = _header_line(prefix.first)
+    if line is None:
+        return Position(header=known), Layout()
+    try:
+        header = Header.parse(line)
+    except (UnicodeDecodeError, csv.Error) as error:
+        return Fault("bad_header", f"the first line names no columns ({error})", fingerprint(line))
+    layout = _csv_layout(header, columns)
+    if layout.problem is not None and earlier is not None and len(earlier.names) == len(header.names):
+        # A log that was emptied while its writer went on has no header of its own.
+        return Position(header=known), _csv_layout(earlier, columns)
+    number = ledger.number_of(header.line.decode()) if layout.problem is None else 0
+    return Position(offset=size, lines=prefix.first.count(b"\n", 0, size), header=number), layout
+
+
+def _header_line(first: bytes) -> tuple[bytes | None, int]:
+    """Return the first line that is not blank, and where it ends; no line when it is not whole."""
+    begin = len(first) - len(first.lstrip(_BLANK))
+    end = first.find(b"\n", begin) + 1
+    while end and first.count(b'"', begin, end) % 2:
+        end = first.find(b"\n", end) + 1
+    return (first[begin:end], end) if end else (None, 0)
+
+
+def _csv_layout(header: Header, columns: Sequence[Column]) -> Layout:
+    schema = pa.schema([(name, pa.string()) for name in header.names])
+    return replace(_layout(schema, columns), header=header, content=fingerprint(header.line))
+
+
+def _json_layout(first: bytes, columns: Sequence[Column]) -> Layout:
+    """Return what the first lines show; a field that comes later only is not an unused one."""
+    names = leaf_names(first.split(b"\n")[:-1])
+    if not names:
+        return Layout(wanted={column.paths[-1]: column.kind for column in columns})
+    schema = pa.schema([(name, pa.string()) for name in names])
+    layout = _layout(schema, columns, ".")
+    return replace(layout, content=fingerprint("\n".join(sorted(names)).encode()))
+
+
+def _layout(schema: pa.Schema, columns: Sequence[Column], nested: str = "\n") -> Layout:
+    problem = first_problem(schema, columns)
+    wanted = {path: column.kind for column in columns for path in column.paths if path in schema.names}
+    if nested == ".":
+        for column in columns:
+            if not any(path in wanted for path in column.paths):
+                wanted[column.paths[-1]] = column.kind
+    used = set(wanted) | {path.partition(nested)[0] for path in wanted}
+    extra = [one for one in schema.names if one and not _is_used(one, used, nested)]
+    return Layout(None, wanted, tuple(extra), problem)
+
+
+def _is_used(name: str, used: Iterable[str], nested: str) -> bool:
+    """Parts of an object that is used, and parts of one that is noted, are not noted themselves."""
+    return name in used or nested in name
+
+
+def _first_event(sample: bytes, layout: Layout, columns: Sequence[Column]) -> int | None:
+    instant = next((one for one in columns if one.kind == "instant"), None)
+    if instant is None or not layout.wanted or layout.problem is not None:
+        return None
+    records = layout.cut(sample).first(100)
+    if not len(records.ends):
+        return None
+    path = next((path for path in instant.paths if path in layout.wanted), None)
+    if path is None:
+        return None
+    values = replace(layout, wanted={path: "instant"}).parser({}).parse(records).columns[path]
+    events = pc.drop_null(cast_instant(values, instant.zone or "UTC").values)
+    return int(microseconds_of(events)[0]) if len(events) else None
