@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
+from ctrain.domain import RejectedLine
 from ctrain.errors import InputError
 from ctrain.sources.formats import FileFormat, format_of
+from ctrain.sources.streams import FileChanged
+from ctrain.sources.whole_texts import WholeText
 
 BATCH_ROWS = 65_536
 _KINDS_OF_FILES = "*.parquet, *.csv, *.jsonl or *.ndjson (the texts also with .gz or .zst)"
@@ -33,26 +36,31 @@ def table_files(path: Path) -> list[Path]:
 
 
 def read_batches(
-    path: Path, columns: Sequence[str] | None = None, *, batch_rows: int = BATCH_ROWS
+    path: Path,
+    columns: Sequence[str] | None = None,
+    *,
+    batch_rows: int = BATCH_ROWS,
+    on_rejected: Callable[[RejectedLine], None] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of one file in batches of one schema; memory does not grow with the file.
 
-    Types of texts are inferred from the whole file: numbers are int64 or float64.
+    Types of texts are the narrowest that hold all values of a column: integers, numbers, booleans,
+    dates, instants or texts. Lines that are no rows are handed to ``on_rejected`` and left out.
 
     Raises
     ------
     InputError
-        when the file cannot be read; the message names it.
+        when the file cannot be read, or a line of it without ``on_rejected``; the message names it.
     """
     kind = _format(path)
     try:
         if kind.kind == "parquet":
             yield from _parquet(path, columns, batch_rows)
-        elif kind.kind == "csv":
-            yield from _csv(path, columns, kind)
         else:
-            yield from _json_lines(path, columns, kind)
-    except (pa.ArrowException, OSError) as error:
+            yield from WholeText(path, kind, columns, on_rejected).batches()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (pa.ArrowException, OSError, FileChanged) as error:
         raise InputError(f"{path}: cannot be read as {kind.kind}: {error}") from error
 
 
@@ -72,19 +80,3 @@ def _parquet(path: Path, columns: Sequence[str] | None, rows: int) -> Iterator[p
 
     file = pq.ParquetFile(path)
     yield from file.iter_batches(batch_size=rows, columns=list(columns) if columns is not None else None)
-
-
-def _csv(path: Path, columns: Sequence[str] | None, kind: FileFormat) -> Iterator[pa.RecordBatch]:
-    from pyarrow import csv
-
-    options = csv.ConvertOptions(include_columns=list(columns) if columns is not None else None)
-    with pa.input_stream(path, compression=kind.compression or None) as stream:
-        yield from csv.open_csv(stream, convert_options=options)
-
-
-def _json_lines(path: Path, columns: Sequence[str] | None, kind: FileFormat) -> Iterator[pa.RecordBatch]:
-    from pyarrow import json
-
-    with pa.input_stream(path, compression=kind.compression or None) as stream:
-        for batch in json.open_json(stream):
-            yield batch.select(list(columns)) if columns is not None else batch

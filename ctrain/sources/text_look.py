@@ -120,7 +120,7 @@ def _look_at_csv(
     earlier = Header.parse(ledger.headers[known - 1].encode()) if known else None
     if start is not None and earlier is not None:
         return start, _csv_layout(earlier, columns)
-    line, size = _header_line(prefix.first)
+    line, size = header_line(prefix.first)
     if line is None:
         return Position(header=known), Layout()
     try:
@@ -135,7 +135,7 @@ def _look_at_csv(
     return Position(offset=size, lines=prefix.first.count(b"\n", 0, size), header=number), layout
 
 
-def _header_line(first: bytes) -> tuple[bytes | None, int]:
+def header_line(first: bytes) -> tuple[bytes | None, int]:
     """Return the first line that is not blank, and where it ends; no line when it is not whole."""
     begin = len(first) - len(first.lstrip(_BLANK))
     end = first.find(b"\n", begin) + 1
