@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -72,8 +71,8 @@ def _by_segment(
             column=f"rows [{monitor.by}={value}]",
             test="freshness",
             statistic=each[value].value or 0.0,
-            p_value=math.nan,
-            p_adjusted=math.nan,
+            p_value=float(value not in stale),
+            p_adjusted=float(value not in stale),
             effect=each[value].value or 0.0,
             threshold=threshold,
             breached=value in stale,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -75,10 +74,10 @@ def _by_segment(
             column=f"rows [{monitor.by}={value}]",
             test="volume",
             statistic=float(segments[value]),
-            p_value=math.nan,
-            p_adjusted=math.nan,
+            p_value=float(value not in breached),
+            p_adjusted=float(value not in breached),
             effect=float(segments[value]),
-            threshold=one.threshold if one.threshold is not None else math.nan,
+            threshold=one.threshold or 0.0,
             breached=value in breached,
             n=segments[value],
             note=one.reason,

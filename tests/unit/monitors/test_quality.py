@@ -14,7 +14,7 @@ from ctrain.policy.monitors import QualityMonitor
 from ctrain.stats.rates import rate_above
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-ALL_BOUNDS = {
+ALL_BOUNDS: dict[str, Any] = {
     "max_null_rate": 0.05,
     "max_type_errors": 0.05,
     "max_out_of_range": 0.05,
@@ -95,7 +95,7 @@ def test_each_check_breaches_above_its_bound_and_only_when_it_is_made(
     assert verdict.reason.count(reason) == 1
     key = {"null_rate": "max_null_rate", "type_errors": "max_type_errors", "out_of_range": "max_out_of_range"}
     key |= {"duplicates": "max_duplicates"}
-    without = {name: bound for name, bound in ALL_BOUNDS.items() if name != key.get(check, check)}
+    without: dict[str, Any] = {name: bound for name, bound in ALL_BOUNDS.items() if name != key.get(check, check)}
     assert reason not in judged(window, **without).reason or check == "null_rate"
 
 

@@ -1,0 +1,248 @@
+"""Rows that are wrong in every way, read from files, counted once and judged by quality monitors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ctrain.domain import Status, Verdict
+from ctrain.policy.files import parse_policy
+from tests.support.world import HOUR, POLICY, START, World
+
+BEFORE, AFTER = POLICY.split("monitors:\n")[0], POLICY[POLICY.index("limits:") :]
+TRIGGERS = "triggers:\n  nightly: {cron: '0 0 1 1 *', timezone: UTC}\n"
+
+
+def policy(monitors: str) -> str:
+    return f"{BEFORE}monitors:\n{monitors}{TRIGGERS}{AFTER}"
+
+
+ARRIVALS = policy(
+    """\
+  nulls: {type: quality, window: 2h, min_rows: 30, max_null_rate: 0.2}
+  types: {type: quality, window: 1h, min_rows: 30, max_type_errors: 0.1, columns: [z]}
+  ids: {type: quality, window: 1h, min_rows: 30, max_duplicates: 0.1}
+  ranges: {type: quality, window: 1h, min_rows: 30, max_out_of_range: 0.1, columns: [z],
+           ranges: {z: {max: 10}}}
+"""
+)
+KNOWN = policy(
+    """\
+  categories: {type: quality, window: 1h, min_rows: 30, unseen_categories: 0.1}
+  ranges: {type: quality, window: 1h, min_rows: 30, max_out_of_range: 0.3}
+  constant: {type: quality, window: 1h, min_rows: 30, constant: breach}
+"""
+)
+SEGMENTS = policy(
+    """\
+  nulls: {type: quality, window: 2h, min_rows: 10, max_null_rate: 0.1, by: kind, columns: [x, z]}
+  rows: {type: volume, window: 2h, min_rows: 5, by: kind}
+  fresh: {type: freshness, max_age: 3h, by: kind}
+"""
+)
+
+Change = Callable[[pa.Table], pa.Table]
+
+
+def put(table: pa.Table, name: str, values: Any) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), name, pa.array(values))
+
+
+def land(world: World, change: Change | None = None) -> None:
+    """An hour lands, changed, and is judged as far as it can be."""
+    produced = world.produce()
+    world.put_rows(produced if change is None else produced._replace(rows=change(produced.rows)))
+    world.settle()
+
+
+def found(world: World, monitor: str) -> dict[int, Verdict]:
+    """Verdicts by the hour of the pane that they were given on."""
+    return {(one.as_of - START) // HOUR - 1: one for one in world.verdicts() if one.monitor == monitor}
+
+
+def statuses(world: World, monitor: str) -> dict[int, str]:
+    return {hour: one.status.value for hour, one in found(world, monitor).items()}
+
+
+def every_third_is_missing(rows: pa.Table) -> pa.Table:
+    return put(rows, "z", [None if at % 3 == 0 else 1.0 for at in range(rows.num_rows)])
+
+
+def numbers_as_words(rows: pa.Table) -> pa.Table:
+    return put(rows, "z", ["much"] * rows.num_rows)
+
+
+def numbers_as_texts(rows: pa.Table) -> pa.Table:
+    return put(rows, "z", [str(one) for one in rows["z"].to_pylist()])
+
+
+def rows_again(rows: pa.Table) -> pa.Table:
+    return pa.concat_tables([rows, rows.slice(0, rows.num_rows // 2)])
+
+
+def outliers(rows: pa.Table) -> pa.Table:
+    return put(rows, "z", [1e300 if at % 4 == 0 else 1.0 for at in range(rows.num_rows)])
+
+
+FAULTS: dict[int, Change] = {
+    1: every_third_is_missing,
+    3: numbers_as_words,
+    4: numbers_as_texts,
+    5: rows_again,
+    6: outliers,
+}
+
+
+@pytest.fixture(scope="module")
+def arrived(tmp_path_factory: pytest.TempPathFactory) -> World:
+    world = World(tmp_path_factory.mktemp("arrived"), ARRIVALS)
+    for hour in range(9):
+        land(world, FAULTS.get(hour))
+    return world
+
+
+def test_faults_of_arrival_are_judged_without_any_champion(arrived: World) -> None:
+    assert [hour for hour, one in statuses(arrived, "types").items() if one == "BREACHED"] == [3]
+    assert [hour for hour, one in statuses(arrived, "ids").items() if one == "BREACHED"] == [5]
+    assert [hour for hour, one in statuses(arrived, "ranges").items() if one == "BREACHED"] == [6]
+    assert {one.value for one in found(arrived, "ranges").values()} == {0.0, 0.25, None}
+    assert found(arrived, "types")[3].reason == ("z: none of 40 values are numbers: the type has changed")
+    assert found(arrived, "ids")[5].reason == "row id: 33.3% of 60 rows repeat an id, 10% is allowed"
+    assert all(one in ("OK", "BREACHED") for one in statuses(arrived, "types").values())
+
+
+def test_windows_are_the_sum_of_their_panes(arrived: World) -> None:
+    verdicts = found(arrived, "nulls")
+    rates = {hour: one.value for hour, one in verdicts.items()}
+    assert rates == {0: 0.0, 1: 14 / 80, 2: 14 / 80, 3: 0.5, 4: 0.5, 5: 0.0, 6: 0.0}
+    assert [one.n for one in verdicts.values()] == [40, 80, 80, 80, 80, 100, 100]
+
+
+def test_what_could_not_be_read_is_on_record_once(arrived: World) -> None:
+    with arrived.store.read() as tx:
+        events = [one.message for one in tx.events(arrived.name) if one.kind == "values_unread"]
+    assert events == [
+        "z: not one of 40 values is of the kind numeric: the type has changed; they count as missing"
+    ]
+
+
+def test_a_crash_after_the_segments_and_before_the_commit_counts_nothing_twice(tmp_path: Path) -> None:
+    class Crash(BaseException):
+        pass
+
+    def crash(call: str, moment: str, _: tuple[Any, ...]) -> None:
+        if (call, moment) in (("row_log.write_rows", "after"), ("row_log.adopt", "before")):
+            raise Crash
+
+    def counts(world: World) -> dict[datetime, Any]:
+        with world.store.read() as tx:
+            return tx.arrivals(world.name, START, START + timedelta(days=1))
+
+    calm, shaken = World(tmp_path / "calm", ARRIVALS), World(tmp_path / "shaken", ARRIVALS)
+    for hour in range(6):
+        land(calm, FAULTS.get(hour))
+        produced = shaken.produce()
+        change = FAULTS.get(hour)
+        shaken.put_rows(produced if change is None else produced._replace(rows=change(produced.rows)))
+        shaken.listener = crash
+        with pytest.raises(Crash):
+            shaken.settle()
+        shaken.listener = None
+        shaken.open()
+        shaken.settle()
+    assert counts(shaken) == counts(calm)
+    assert shaken.verdicts() == calm.verdicts()
+    assert counts(calm)[START + 5 * HOUR]["duplicates"] == 20
+
+
+def test_rows_that_come_too_late_change_no_verdict_and_are_counted_apart(tmp_path: Path) -> None:
+    world = World(tmp_path, ARRIVALS)
+    held_back = [world.produce()]
+    for _ in range(4):
+        land(world)
+    before = world.verdicts()
+    world.put_rows(held_back[0])
+    world.settle()
+    assert world.verdicts()[: len(before)] == before
+    with world.store.read() as tx:
+        assert tx.arrivals(world.name, START, START + HOUR) == {START: {"late": {"rows": 40}}}
+
+
+def a_category_of_its_own(rows: pa.Table) -> pa.Table:
+    return put(rows, "kind", [f"new-{at}" if at % 2 else "a" for at in range(rows.num_rows)])
+
+
+def one_value(rows: pa.Table) -> pa.Table:
+    return put(rows, "z", np.full(rows.num_rows, 0.125))
+
+
+def far_away(rows: pa.Table) -> pa.Table:
+    return put(rows, "z", [1e9] * rows.num_rows)
+
+
+def test_faults_that_only_a_reference_shows(tmp_path: Path) -> None:
+    world = World(tmp_path, KNOWN)
+    land(world)
+    assert world.verdicts() == []
+    world.install(2.0)
+    faults = {
+        7: a_category_of_its_own,
+        8: one_value,
+        9: outliers,
+        10: lambda rows: put(rows, "z", [1e9] * 40),
+    }
+    for hour in range(1, 14):
+        land(world, faults.get(hour))
+    for name, hours in (("categories", [7]), ("constant", [8, 10]), ("ranges", [10])):
+        assert [at for at, one in statuses(world, name).items() if one == "BREACHED"] == hours, name
+    assert found(world, "categories")[7].reason == (
+        "kind: 50% of 40 values are categories that the reference does not have, 10% is allowed"
+    )
+    assert "the reference's range" in found(world, "ranges")[10].reason
+    assert statuses(world, "categories")[1] == "INCONCLUSIVE"
+    assert statuses(world, "categories")[11] == "OK"
+
+
+def test_segments_are_judged_one_by_one(tmp_path: Path) -> None:
+    world = World(tmp_path, SEGMENTS)
+
+    def without_b(rows: pa.Table) -> pa.Table:
+        kinds = ["a" if one == "b" else one for one in rows["kind"].to_pylist()]
+        return put(rows, "kind", kinds)
+
+    def missing_in_a(rows: pa.Table) -> pa.Table:
+        pairs = zip(rows["kind"].to_pylist(), rows["x"].to_pylist(), strict=True)
+        return put(rows, "x", [None if kind == "a" else x for kind, x in pairs])
+
+    for hour in range(10):
+        land(world, {3: missing_in_a, 5: without_b, 6: without_b, 7: without_b}.get(hour))
+    nulls = found(world, "nulls")
+    assert [hour for hour, one in nulls.items() if one.status is Status.BREACHED] == [3, 4]
+    assert "x [kind=a]" in nulls[3].reason
+    assert not any(one.breached for one in nulls[3].features if "kind=b" in one.column)
+    volume = {hour: one.reason for hour, one in found(world, "rows").items() if one.status is Status.BREACHED}
+    assert list(volume) == [6, 7]
+    assert volume[6] == "kind=b: 0 rows in 2h, at least 5 are expected"
+    [fresh] = [one for one in world.verdicts() if one.monitor == "fresh" and one.status is Status.BREACHED]
+    assert "kind=b: the newest row is 3h" in fresh.reason
+
+
+def test_a_restart_sees_the_same_segments(tmp_path: Path) -> None:
+    steady, restarted = World(tmp_path / "steady", SEGMENTS), World(tmp_path / "restarted", SEGMENTS)
+    for _ in range(6):
+        land(steady)
+        land(restarted)
+        restarted.open()
+    assert restarted.verdicts() == steady.verdicts()
+    assert len(steady.verdicts()) == 9
+
+
+def test_the_policies_are_what_they_seem() -> None:
+    for text in (ARRIVALS, KNOWN, SEGMENTS):
+        assert parse_policy(text, Path("clicks.yaml"), {}).policy.monitors

@@ -1,0 +1,162 @@
+"""What was wrong with rows on arrival, by pane of their event time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache, reduce
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctrain.domain import Arrived
+from ctrain.engine.arrivals import added_to, count_arrived, merged_counts
+from ctrain.engine.seen_values import FIRST_ROWS, MOST_VALUES, SeenValues
+from ctrain.policy.files import parse_policy
+from ctrain.policy.models import Policy
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MINIMAL = (Path(__file__).parent.parent / "policy_files" / "minimal.yaml").read_text()
+QUALITY = """
+  brier: {type: performance, metric: brier, window: 7d, above: 0.2}
+  quality: {type: quality, window: 1d, max_out_of_range: 0.1, ranges: {age: {min: 0, max: 100}}}
+"""
+
+
+@cache
+def parsed() -> Policy:
+    lines = [line for line in MINIMAL.splitlines() if "  brier: {type" not in line]
+    text = "\n".join(lines).replace("monitors:", f"monitors:{QUALITY.rstrip()}")
+    return parse_policy(text + "\n", Path("p.yaml"), {}).policy
+
+
+@pytest.fixture
+def policy() -> Policy:
+    return parsed()
+
+
+def rows(hours: list[float], **columns: list[Any]) -> pa.Table:
+    count = len(hours)
+    table: dict[str, Any] = {
+        "event_at": pa.array([START + HOUR * one for one in hours], pa.timestamp("us", "UTC")),
+        "age": pa.array(columns.get("age", [30.0] * count), pa.float64()),
+        "visits": pa.array(columns.get("visits", [1.0] * count), pa.float64()),
+        "country": pa.array(columns.get("country", ["jp"] * count), pa.string()),
+    }
+    return pa.table(table)
+
+
+def microseconds(hour: float) -> int:
+    return (START + HOUR * hour - EPOCH) // timedelta(microseconds=1)
+
+
+def test_everything_is_counted_in_the_pane_of_its_event(policy: Policy) -> None:
+    arrived = Arrived(
+        rows=rows([0, 0.5, 1, 1.5], age=[None, 300.0, -1.0, 50.0], country=["jp", None, "fr", "fr"]),
+        wrong={"age": np.array([True, False, False, False])},
+        absent={"visits": np.array([False, False, True, True])},
+        repeated_at=[microseconds(0.1), microseconds(2.5), microseconds(2.6)],
+        new_columns={"colour": microseconds(1.2)},
+    )
+    assert count_arrived(policy, arrived, None) == {
+        START: {
+            "rows": 2,
+            "nulls": {"age": 1, "country": 1},
+            "wrong": {"age": 1},
+            "outside": {"age": {"0.0..100.0": 1}},
+            "duplicates": 1,
+        },
+        START + HOUR: {
+            "rows": 2,
+            "absent": {"visits": 2},
+            "outside": {"age": {"0.0..100.0": 1}},
+            "new_columns": ["colour"],
+        },
+        START + 2 * HOUR: {"duplicates": 2},
+    }
+
+
+def test_what_comes_for_a_pane_that_was_judged_is_counted_apart(policy: Policy) -> None:
+    arrived = Arrived(
+        rows=rows([0, 1, 1.5], age=[None, None, 1.0]),
+        repeated_at=[microseconds(0.5)],
+        new_columns={"colour": microseconds(0)},
+    )
+    counts = count_arrived(policy, arrived, START + HOUR * 1.99)
+    assert counts == {
+        START: {"late": {"rows": 1, "duplicates": 1}},
+        START + HOUR: {"rows": 2, "nulls": {"age": 1}},
+    }
+    assert list(count_arrived(policy, arrived, START + 2 * HOUR).values()) == [
+        {"late": {"rows": 1, "duplicates": 1}},
+        {"late": {"rows": 2}},
+    ]
+
+
+def test_no_rows_are_no_counts(policy: Policy) -> None:
+    assert count_arrived(policy, Arrived(rows=rows([])), START) == {}
+
+
+@given(st.lists(st.integers(0, 5 * 60), max_size=60), st.lists(st.integers(0, 60), max_size=4))
+def test_however_rows_are_read_the_counts_are_the_same(minutes: list[int], cuts: list[int]) -> None:
+    policy = parsed()
+    ages = [None if one % 7 == 0 else float(one) for one in minutes]
+    whole = rows([one / 60 for one in minutes], age=ages)
+    edges = [0, *sorted(min(one, len(minutes)) for one in cuts), len(minutes)]
+    parts = [whole.slice(first, last - first) for first, last in pairwise(edges)]
+    known: dict[datetime, Any] = {}
+    for part in parts:
+        known |= added_to(known, count_arrived(policy, Arrived(rows=part), None))
+    assert known == count_arrived(policy, Arrived(rows=whole), None)
+
+
+def test_counts_are_added_and_names_are_kept_once() -> None:
+    parts: list[dict[str, Any]] = [
+        {"rows": 1, "nulls": {"x": 1}, "new_columns": ["a", "b"]},
+        {"rows": 2, "nulls": {"x": 1, "y": 3}, "new_columns": ["b", "c"]},
+        {"late": {"rows": 4}},
+    ]
+    whole = {
+        "rows": 3,
+        "nulls": {"x": 2, "y": 3},
+        "new_columns": ["a", "b", "c"],
+        "late": {"rows": 4},
+    }
+    assert merged_counts(parts) == whole
+    assert reduce(lambda one, other: merged_counts([one, other]), parts) == whole
+
+
+def test_the_first_rows_settle_which_values_are_segments() -> None:
+    first = rows([0] * FIRST_ROWS, country=["jp"] * (FIRST_ROWS - 3) + ["fr", "fr", None])
+    later = rows([5] * FIRST_ROWS, country=["de"] * FIRST_ROWS)
+    seen = SeenValues().with_rows(first, "country").with_rows(later, "country")
+    assert seen.most_frequent(20) == ("jp", "fr", None)
+    assert seen.most_frequent(1) == ("jp",)
+    assert seen.newest_rows(2) == {"jp": START, "fr": START, "other values": START + 5 * HOUR}
+    assert SeenValues.from_json(seen.to_json()) == seen
+
+
+def test_a_row_in_the_middle_of_a_read_ends_the_first_rows() -> None:
+    table = rows([0] * (FIRST_ROWS + 5), country=["jp"] * FIRST_ROWS + ["fr"] * 5)
+    assert SeenValues().with_rows(table, "country").counts == {"jp": FIRST_ROWS}
+
+
+def test_rows_out_of_order_keep_the_newest() -> None:
+    seen = SeenValues().with_rows(rows([3, 1], country=["jp", "jp"]), "country")
+    seen = seen.with_rows(rows([2], country=["jp"]), "country").with_rows(rows([]), "country")
+    assert seen.newest_rows(5) == {"jp": START + 3 * HOUR}
+
+
+def test_more_values_than_can_be_known_are_seen_together() -> None:
+    many = [f"c{at}" for at in range(MOST_VALUES + 50)]
+    seen = SeenValues().with_rows(rows([0.0] * len(many), country=many), "country")
+    seen = seen.with_rows(rows([4], country=["new"]), "country")
+    assert len(seen.newest or {}) == MOST_VALUES
+    assert seen.newest_rows(3)["other values"] == START + 4 * HOUR
