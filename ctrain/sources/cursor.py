@@ -22,6 +22,7 @@ VERSION = 1
 ENTRY = 28
 SET_ASIDE = "////"
 """In the place of the number of rows: the file was set aside, not read."""
+NO_ROWS = "AAAA"
 MOST_ROWS = 64**4 - 2
 SPARE_ENTRIES = 1000
 """Entries of files that are gone are kept until there are so many of them, and half are gone."""
@@ -150,7 +151,7 @@ class Ledger:
     @property
     def has_read(self) -> bool:
         """True when rows of some file were usable."""
-        return bool(self.types) or any(not one.endswith(SET_ASIDE) for one in self.done.values())
+        return bool(self.types) or any(not one.endswith((SET_ASIDE, NO_ROWS)) for one in self.done.values())
 
     def ignore(self, columns: tuple[str, ...]) -> None:
         self.ignored = columns

@@ -63,7 +63,7 @@ class ParquetFiles:
             return True
         done = Done(inspected.stat, inspected.content, inspected.rows)
         problem = inspected.problem
-        if problem is not None and not (problem.bearable and reading.ledger.has_read):
+        if problem is not None and not problem.bearable:
             aside = Done(done.stat, done.content, None)
             self._set_aside(name, aside, problem.reason, problem.message, reading)
             return True
@@ -77,6 +77,11 @@ class ParquetFiles:
         if taken is None:
             return
         inspected, opened = taken
+        problem = inspected.problem
+        if problem is not None and not reading.ledger.has_read:
+            aside = Done(inspected.stat, inspected.content, None)
+            self._set_aside(name, aside, problem.reason, problem.message, reading)
+            return
         position = reading.ledger.open.get(name)
         resumed = position is not None and position.content == inspected.content
         offset = position.offset if position is not None and resumed else 0

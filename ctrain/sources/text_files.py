@@ -64,7 +64,7 @@ class TextFiles:
             self._be_patient(name, look, stat, reading)
             return None
         problem = look.layout.problem
-        if problem is not None and not (problem.bearable and reading.ledger.has_read):
+        if problem is not None and not problem.bearable:
             done = Done(stat, look.layout.content, None)
             if not self._is_known(name, done, reading):
                 self._set_aside(name, done, problem.reason, problem.message, reading)
@@ -79,6 +79,12 @@ class TextFiles:
         look = self._looks[name]
         if look.layout.wanted is None:
             self._tails[name] = look.stat
+            return
+        problem = look.layout.problem
+        if problem is not None and not reading.ledger.has_read:
+            done = Done(look.stat, look.layout.content, None)
+            if not self._is_known(name, done, reading):
+                self._set_aside(name, done, problem.reason, problem.message, reading)
             return
         self._begin(name, look, reading)
         is_last = is_whole if look.layout.header is None else lambda _: self._is_final(name, path, look.stat)

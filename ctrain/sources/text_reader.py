@@ -203,8 +203,8 @@ class TextReader:
             text = records.text(bad.index)
             self._reject(name, int(lines[bad.index]), bad.reason, bad.message, text, reading)
         if len(parsed.rows):
-            table = self._table(name, parsed, lines[parsed.rows], look, reading)
             fresh = reading.note_unused(name, look.layout.extra) if not start.rows else ()
+            table = self._table(name, parsed, lines[parsed.rows], look, reading)
             reading.batches.append(SourceBatch(table, name, start.rows, fresh, lines[parsed.rows]))
         reading.room -= len(records.ends)
         return replace(
