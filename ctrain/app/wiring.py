@@ -106,6 +106,7 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
         row_log=row_log,
         rows_source=shell.sources.open_rows(policy, loaded.folder),
         labels_source=shell.sources.open_labels(policy, loaded.folder),
+        reference_file=shell.sources.open_reference(policy, loaded.folder),
         metric_server=shell.metric_server,
         parse_snapshot=lambda text, path: parse_policy(text, Path(path), os.environ),
         lease=lease,

@@ -26,6 +26,10 @@ PANES_A_LOOK = 512
 DAY = timedelta(days=1)
 
 
+Read = Callable[[datetime, datetime], "pa.Table | None"]
+"""Reads the rows of a stretch of time; None when they are not there yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counted:
     """A grid, the earliest pane that is looked at on it, and what is counted of the rows read."""
@@ -73,18 +77,20 @@ def _rows_a_day(watch: Watch) -> dict[datetime, int]:
     return rows
 
 
-def count_panes(watch: Watch, grids: Sequence[Counted], end: datetime) -> bool:
+def count_panes(watch: Watch, grids: Sequence[Counted], end: datetime, read: Read | None = None) -> bool:
     """Count what has not been counted of the panes before ``end``, all grids in one read of the rows.
 
-    False when that is more than fits into one look: what was counted has been saved, the next look
-    goes on. What a look leaves in ``fresh`` is to be saved with the verdicts.
+    False when that is more than fits into one look, or when rows cannot be read yet: what was counted
+    has been saved, the next look goes on. What a look leaves in ``fresh`` is to be saved with the verdicts.
     """
     tree = pane_tree(watch)
-    tree.keep_only(one.grid.name for one in grids)
     missing = {one.grid.name: tree.missing(one.grid.name, one.start, end) for one in grids}
     wanted = sorted(set().union(*missing.values()))
     for first, last in _slices(watch, wanted[:PANES_A_LOOK]):
-        rows = watch.row_log.read(tree.start_of(first), tree.start_of(last), include_late=False)
+        rows = (read or _punctual(watch))(tree.start_of(first), tree.start_of(last))
+        if rows is None:
+            save_panes(watch)
+            return False
         for one in grids:
             counted = [number for number in missing[one.grid.name] if first <= number < last]
             _count(tree, one, rows, counted, largest_node(end - one.start, tree.pane))
@@ -96,9 +102,15 @@ def count_panes(watch: Watch, grids: Sequence[Counted], end: datetime) -> bool:
     return True
 
 
+def _punctual(watch: Watch) -> Read:
+    return lambda start, end: watch.row_log.read(start, end, include_late=False)
+
+
 def save_panes(watch: Watch) -> None:
     """Put what has been counted into the store in a transaction of its own."""
     tree = pane_tree(watch)
+    if not tree.fresh:
+        return
     with watch.store.write() as tx:
         watch.fence(tx)
         tree.save(tx)

@@ -1,12 +1,16 @@
 """References: what the inputs looked like when the champion was trained, keyed by its version.
 
 The reference of a version that ctrain trained is its training window. A champion from elsewhere has
-no recorded window: its reference is made from the first rows that were seen, and says so.
+no recorded window: its reference is made from the first rows that were seen, and says so. Sliding
+and seasonal references compare panes with panes; of these they take the grid, the segments and the
+columns that are left out. A reference is saved whole in one transaction, and none is ever changed:
+which one is in force follows the champion alias.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,33 +18,59 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctrain.domain import Champion, Run, Version, Window
-from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to, longest
+from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to
 from ctrain.engine.moves import found_in
 from ctrain.engine.panes import first_row_at
-from ctrain.engine.quality_sight import quality_reach
-from ctrain.policy.monitors import DriftMonitor, QualityMonitor
-from ctrain.stats.grid import NumericGrid
+from ctrain.engine.reference_times import longest_window
+from ctrain.policy.monitors import BySegment, DriftMonitor, QualityMonitor
+from ctrain.stats.free_text import TextStatistic
+from ctrain.stats.grid import ColumnGrid, NumericGrid
 from ctrain.stats.profile import event_microseconds
-from ctrain.stats.reference import Reference, build_reference
+from ctrain.stats.reference import PREDICTION, Reference, build_reference
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from ctrain.engine.watch import Watch
+    from ctrain.policy.models import Features, Policy
     from ctrain.ports import Transaction
 
 FIRST_WINDOWS = 4
 """A reference without a training window spans this many drift windows: enough to see its own variability."""
+NO_VERSION = Version("none")
+"""Under which the reference of the rows first seen is kept while there is no champion."""
+IMPORTANCE_TAG = "ctrain.importance"
+FEWEST_ROWS = 500
+"""Of a reference from which segments are taken when no monitor says how many rows it needs."""
 
 
-def save_reference_of_run(watch: Watch, run: Run) -> Callable[[Transaction], None]:
-    """What to do in the transaction that ends the gates: save the reference of the training window."""
+def wants_reference(policy: Policy) -> bool:
+    """True when a monitor compares with a reference, or takes its segments from one."""
+    return longest_window(policy) > timedelta(0) or bool(segments_wanted(policy))
+
+
+def segments_wanted(policy: Policy) -> dict[str, int]:
+    """Columns by whose values monitors look, and the most values that one of them looks at."""
+    wanted: dict[str, int] = {}
+    for one in policy.monitors.values():
+        if isinstance(one, BySegment) and one.by is not None:
+            wanted[one.by] = max(wanted.get(one.by, 0), one.max_segments)
+    return wanted
+
+
+def save_reference_of_run(
+    watch: Watch, run: Run, predictions: pa.Table | None = None
+) -> Callable[[Transaction], None]:
+    """What to do in the transaction that ends the gates: save the reference of the training window.
+
+    ``predictions`` (event_at, prediction) are those of the challenger on rows it was not trained on.
+    """
     version = run.challenger_version
     assert version is not None
     found = found_in(run, "training")
     start = datetime.fromisoformat(found["window_start"])
     rows = watch.row_log.read(start, datetime.fromisoformat(found["cut_off"]))
-    reference = _build(watch, rows)
+    reference = build(watch, rows, predictions, found.get("importance"))
 
     def save(tx: Transaction) -> None:
         tx.save_reference(watch.name, version, reference.grid.name, reference.to_bytes())
@@ -48,55 +78,116 @@ def save_reference_of_run(watch: Watch, run: Run) -> Callable[[Transaction], Non
     return save
 
 
-def _build(watch: Watch, rows: pa.Table) -> Reference:
-    features = watch.policy.data.features
-    return build_reference(rows, features.numeric, features.categorical, watch.policy.data.pane)
+def build(
+    watch: Watch,
+    rows: pa.Table,
+    predictions: pa.Table | None = None,
+    importance: Mapping[str, float] | None = None,
+) -> Reference:
+    """The reference that these rows make, for the features and segments of the policy."""
+    data = watch.policy.data
+    return build_reference(
+        rows,
+        data.features.numeric,
+        data.features.categorical,
+        data.pane,
+        boolean=data.features.boolean,
+        date=data.features.date,
+        text=data.features.text,
+        segments=segments_wanted(watch.policy),
+        prediction=predictions,
+        importance=importance or None,
+    )
 
 
-def load_reference(watch: Watch, champion: Champion) -> Reference | None:
-    """The reference in force with this champion; None until enough rows have been seen."""
-    kept = watch.references.get(champion.version)
-    if kept is not None and _fits(watch, kept):
+def load_reference(watch: Watch, champion: Champion | None) -> Reference | None:
+    """The reference in force with this champion; None until enough rows have been seen.
+
+    Without a champion it is that of the rows first seen.
+    """
+    version = champion.version if champion else NO_VERSION
+    kept = watch.references.get(version)
+    if kept is not None and fits(watch, kept):
         return kept
     with watch.store.read() as tx:
-        stored = tx.reference(watch.name, champion.version)
+        stored = tx.reference(watch.name, version)
         watermark = tx.ingest_state(watch.name).watermark
-    reference = Reference.from_bytes(stored[1]) if stored is not None else None
-    if reference is None or not _fits(watch, reference):
+    reference = decoded(stored[1]) if stored is not None else None
+    if reference is None or not fits(watch, reference):
         reference = _made_now(watch, champion, watermark) if watermark is not None else None
     if reference is not None:
         watch.references.clear()
-        watch.references[champion.version] = reference
+        watch.references[version] = reference
     return reference
 
 
-def _fits(watch: Watch, reference: Reference) -> bool:
-    """False when the policy's features or pane have changed since the reference was made."""
-    features = watch.policy.data.features
-    kinds = {name: isinstance(grid, NumericGrid) for name, grid in reference.grid.columns.items()}
-    wanted = {name: name in features.numeric for name in features.names}
-    return reference.pane == watch.policy.data.pane and kinds == wanted
+def decoded(content: bytes) -> Reference | None:
+    """The reference; None of one that another version of ctrain wrote, which is made again."""
+    try:
+        return Reference.from_bytes(content)
+    except ValueError:
+        return None
 
 
-def _made_now(watch: Watch, champion: Champion, watermark: datetime) -> Reference | None:
+def fits(watch: Watch, reference: Reference) -> bool:
+    """False when features, segments or the pane of the policy have changed since it was made."""
+    wanted = segments_wanted(watch.policy)
+    kinds = {name: _kind(grid) for name, grid in reference.grid.columns.items() if name != PREDICTION}
+    return (
+        reference.pane == watch.policy.data.pane
+        and wanted.keys() <= reference.segments.keys()
+        and kinds == _kinds_wanted(watch.policy.data.features)
+    )
+
+
+def _kind(grid: ColumnGrid) -> str:
+    if isinstance(grid, NumericGrid):
+        return str(grid.reading)
+    return "boolean" if grid.boolean else "category"
+
+
+def _kinds_wanted(features: Features) -> dict[str, str]:
+    """The columns of a reference, and how each is counted."""
+    return {
+        **dict.fromkeys(features.numeric, "number"),
+        **dict.fromkeys(features.categorical, "category"),
+        **dict.fromkeys(features.boolean, "boolean"),
+        **dict.fromkeys(features.date, "date"),
+        **{f"{name}.{one}": str(one) for name in features.text for one in TextStatistic},
+    }
+
+
+def _made_now(watch: Watch, champion: Champion | None, watermark: datetime) -> Reference | None:
     """From the recorded training window if its rows are kept, else from the first rows."""
-    window = _training_window(watch, champion)
+    tags = _tags(watch, champion)
+    window = _training_window(tags)
+    version = champion.version if champion else NO_VERSION
     if window is not None:
         if watermark < window.end:
             return None
         rows = watch.row_log.read(window.start, window.end, include_late=False)
         if rows.num_rows >= _rows_needed(watch):
             origin = "its training window, for the features as they are now"
-            return _kept(watch, champion.version, rows, origin)
-    first = _first_rows(watch, watermark)
+            return _kept(watch, version, rows, origin, json.loads(tags.get(IMPORTANCE_TAG, "{}")))
+    pane = watch.policy.data.pane
+    with watch.store.read() as tx:
+        earliest = first_row_at(watch, tx.ingest_state(watch.name))
+    if earliest is None:
+        return None
+    first = first_rows(watch, floor_to(earliest, pane), floor_to(watermark, pane))
     if first is None:
         return None
     origin = "the first rows seen: those of its training are not known or no longer kept"
-    return _kept(watch, champion.version, first, origin)
+    return _kept(watch, version, first, origin, json.loads(tags.get(IMPORTANCE_TAG, "{}")))
 
 
-def _training_window(watch: Watch, champion: Champion) -> Window | None:
-    tags = watch.registry.version(watch.policy.model.name, champion.version).tags
+def _tags(watch: Watch, champion: Champion | None) -> Mapping[str, str]:
+    if champion is None:
+        return {}
+    return watch.registry.version(watch.policy.model.name, champion.version).tags
+
+
+def _training_window(tags: Mapping[str, str]) -> Window | None:
     start, end = tags.get("ctrain.window_start"), tags.get("ctrain.cut_off")
     if start is None or end is None:
         return None
@@ -104,24 +195,22 @@ def _training_window(watch: Watch, champion: Champion) -> Window | None:
 
 
 def _rows_needed(watch: Watch) -> int:
-    """As many as the monitors that compare with it want to see before they say anything."""
-    asking = [one for one in watch.policy.monitors.values() if isinstance(one, DriftMonitor | QualityMonitor)]
-    return max(one.min_rows for one in asking)
+    """As many as a monitor wants to see before it says anything."""
+    monitors = watch.policy.monitors.values()
+    return max(
+        (one.min_rows for one in monitors if isinstance(one, DriftMonitor | QualityMonitor)),
+        default=FEWEST_ROWS,
+    )
 
 
-def _first_rows(watch: Watch, watermark: datetime) -> pa.Table | None:
-    """Punctual rows from the first on, up to the end of the pane that makes them enough.
+def first_rows(watch: Watch, start: datetime, until: datetime) -> pa.Table | None:
+    """Punctual rows from ``start`` on, up to the end of the pane that makes them enough.
 
-    Which rows these are depends on the rows alone, not on when the question is asked.
+    None when it lies after ``until``. Which rows these are depends on the rows alone, not on when the
+    question is asked.
     """
-    window = max(longest(watch.policy, DriftMonitor), quality_reach(watch.policy))
-    pane, length = watch.policy.data.pane, window * FIRST_WINDOWS
-    with watch.store.read() as tx:
-        state = tx.ingest_state(watch.name)
-    first = first_row_at(watch, state)
-    if first is None:
-        return None
-    start, until = floor_to(first, pane), floor_to(watermark, pane)
+    pane = watch.policy.data.pane
+    length = max(longest_window(watch.policy) * FIRST_WINDOWS, pane)
     end = start
     while end < until:
         end = min(ceil_to(end + 2 * length, pane), until)
@@ -143,28 +232,33 @@ def _enough(rows: pa.Table, not_before: datetime, pane: timedelta, needed: int) 
     return int(found[0]) if found.size else 0
 
 
-def _kept(watch: Watch, version: Version, rows: pa.Table, origin: str) -> Reference:
+def _kept(
+    watch: Watch, version: Version, rows: pa.Table, origin: str, importance: Mapping[str, float]
+) -> Reference:
     """The reference of ``rows``, on record. Features that had no value then are left out of tests."""
-    reference = _build(watch, rows)
-    empty = {
-        name: "no values in the reference"
-        for name in watch.policy.data.features.names
-        if rows[name].null_count == rows.num_rows
-    }
-    reference = replace(reference, left_out={**reference.left_out, **empty})
-    _save(watch, version, reference, rows, origin)
+    reference = without_empty(build(watch, rows, importance=importance))
+    first, last = rows["event_at"][0].as_py(), rows["event_at"][rows.num_rows - 1].as_py()
+    whose = "the reference" if version == NO_VERSION else f"the reference of version {version}"
+    span = f"({rows.num_rows} rows, {first:%Y-%m-%d} to {last:%Y-%m-%d})"
+    keep_reference(watch, version, reference, f"{whose} is made from {origin} {span}")
     return reference
 
 
-def _save(watch: Watch, version: Version, reference: Reference, rows: pa.Table, origin: str) -> None:
-    first, last = rows["event_at"][0].as_py(), rows["event_at"][rows.num_rows - 1].as_py()
+def keep_reference(watch: Watch, version: Version, reference: Reference, message: str) -> None:
+    """Put a reference on record; from now on it is that of this version."""
     with watch.store.write() as tx:
         watch.fence(tx)
         tx.save_reference(watch.name, version, reference.grid.name, reference.to_bytes())
-        tx.append_event(
-            watch.event(
-                "reference_made",
-                f"the reference of version {version} is made from {origin} "
-                f"({rows.num_rows} rows, {first:%Y-%m-%d} to {last:%Y-%m-%d})",
-            )
-        )
+        tx.append_event(watch.event("reference_made", message))
+    watch.references.clear()
+    watch.references[version] = reference
+
+
+def without_empty(reference: Reference) -> Reference:
+    """The reference, with columns that have no value in it left out of tests."""
+    empty = {
+        name: "no values in the reference"
+        for name, column in reference.profile.columns.items()
+        if column.values == 0
+    }
+    return replace(reference, left_out={**reference.left_out, **empty})

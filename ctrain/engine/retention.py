@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.engine.matured import floor_to, longest
-from ctrain.engine.quality_sight import longest_of_rows, quality_reach
+from ctrain.engine.quality_sight import longest_of_rows
+from ctrain.engine.reference_times import longest_window, reach
 from ctrain.engine.references import FIRST_WINDOWS
-from ctrain.engine.sight import LOOKBACK_WINDOWS
 from ctrain.policy.models import LastWindow
-from ctrain.policy.monitors import DomainClassifierMonitor, DriftMonitor, PerformanceMonitor, VolumeMonitor
+from ctrain.policy.monitors import DomainClassifierMonitor, PerformanceMonitor, VolumeMonitor
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -34,17 +34,17 @@ def kept_for(policy: Policy) -> timedelta | None:
     window = policy.train.window
     if not isinstance(window, LastWindow):
         return None
-    reach = max(
+    longest_reach = max(
         window.last,
-        longest(policy, DriftMonitor) * max(LOOKBACK_WINDOWS, FIRST_WINDOWS),
+        reach(policy),
+        longest_window(policy) * FIRST_WINDOWS,
         longest(policy, PerformanceMonitor),
         longest(policy, VolumeMonitor),
         longest_of_rows(policy),
-        quality_reach(policy) * FIRST_WINDOWS,
         _longest_of_classifiers(policy),
     )
     judged = policy.shadow.max_duration + 2 * policy.probation.duration
-    return reach + judged + policy.data.labels.matures_after + policy.data.allowed_lateness + DAY
+    return longest_reach + judged + policy.data.labels.matures_after + policy.data.allowed_lateness + DAY
 
 
 def _longest_of_classifiers(policy: Policy) -> timedelta:
@@ -54,22 +54,27 @@ def _longest_of_classifiers(policy: Policy) -> timedelta:
 
 
 def retire(watch: Watch) -> None:
-    """Remove what has grown too old; does something only when a new day of events has begun."""
+    """Remove what has grown too old; does something only when a new day of events has begun.
+
+    What is too old goes by the last pane that has been judged: a backlog is read faster than it is judged.
+    """
     with watch.store.read() as tx:
-        watermark = tx.ingest_state(watch.name).watermark
-    if watermark is None:
+        state = tx.ingest_state(watch.name)
+    if state.watermark is None or state.next_pane_at is None:
         return
-    day = floor_to(watermark, DAY)
+    judged_until = min(state.watermark, state.next_pane_at)
+    day = floor_to(judged_until, DAY)
     if watch.retired_on == day:
         return
     length = kept_for(watch.policy)
-    segments = [] if length is None else list(watch.row_log.retire(floor_to(watermark - length, DAY)))
+    segments = [] if length is None else list(watch.row_log.retire(floor_to(judged_until - length, DAY)))
     with watch.store.write() as tx:
         watch.fence(tx)
         tx.remove_segments(watch.name, [segment.id for segment in segments])
-        tx.drop_panes(watch.name, _panes_before(watch, watermark))
-        tx.drop_arrivals(watch.name, watermark - longest_of_rows(watch.policy) - watch.policy.data.pane - DAY)
-        tx.prune(watch.name, watermark - VERDICTS_KEPT)
+        tx.drop_panes(watch.name, judged_until - reach(watch.policy) - DAY)
+        kept = longest_of_rows(watch.policy) + watch.policy.data.pane + DAY
+        tx.drop_arrivals(watch.name, judged_until - kept)
+        tx.prune(watch.name, judged_until - VERDICTS_KEPT)
         older = tx.runs(watch.name, limit=RUNS_LOOKED_AT)[FOLDERS_KEPT:]
     watch.row_log.delete(segments)
     for run in older:
@@ -78,9 +83,3 @@ def retire(watch: Watch) -> None:
     watch.retired_on = day
     if segments:
         watch.telemetry.log("rows_retired", policy=watch.name, segments=len(segments))
-
-
-def _panes_before(watch: Watch, watermark: datetime) -> datetime:
-    drift = longest(watch.policy, DriftMonitor) * LOOKBACK_WINDOWS
-    reach = max(drift, quality_reach(watch.policy), DAY)
-    return watermark - reach - DAY

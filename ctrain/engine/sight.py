@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctrain.domain import Champion, Json
+from ctrain.engine.in_force import InForce, input_grids, reference_in_force, scores_in_force
 from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to, longest
-from ctrain.engine.panes import Counted, count_panes, first_row_at
+from ctrain.engine.panes import Counted, count_panes, first_row_at, pane_tree
+from ctrain.engine.predictions import count_scores, served_from, wants_scores
 from ctrain.engine.quality_sight import quality_reach, with_quality
-from ctrain.engine.references import load_reference
+from ctrain.engine.reference_times import longest_window, needed_from
 from ctrain.engine.scores import Scored, load_scored
 from ctrain.engine.separations import Separations, load_separations
-from ctrain.policy.monitors import ChangeMonitor, DriftMonitor, PerformanceMonitor, VolumeMonitor
+from ctrain.errors import InputError
+from ctrain.policy.models import FromChampion
+from ctrain.policy.monitors import ChangeMonitor, PerformanceMonitor, VolumeMonitor
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
     from ctrain.stats.reference import Reference
-
-LOOKBACK_WINDOWS = 4
-"""A drift window grows back to at most this many times its length to find ``min_rows``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,22 @@ class Sight:
 
     champion: Champion | None
     reference: Reference | None = None
-    """Of the champion's inputs."""
+    """What windows are compared with; of a sliding or seasonal one its grid."""
     losses: Scored | None = None
     arrivals: np.ndarray[tuple[int], np.dtype[np.datetime64]] | None = None
     """Event times of punctual rows, ascending; for volume."""
     first_pane_at: datetime | None = None
-    """Start of the pane of the earliest row; for volume."""
+    """Start of the pane of the earliest row."""
     unseen_from: datetime = EPOCH_START
-    """No row of the reference, and none that the champion was trained on, is as late as this."""
+    """Start of the first pane without rows of the reference, or rows that the champion was trained on."""
+    scores: Reference | None = None
+    """What scores are compared with, where a monitor names the prediction."""
+    scores_from: datetime = EPOCH_START
+    """Start of the first pane whose scores can be compared with them."""
+    no_scores: str = ""
+    """Why scores cannot be compared."""
+    unreadable: str = ""
+    """Why there is no reference: its file cannot be used."""
     separations: Separations = field(default_factory=dict)
     """What domain classifiers found, by monitor and end of a pane."""
     waiting: bool = False
@@ -52,16 +61,17 @@ class Sight:
 def look(watch: Watch, champion: Champion | None, first_end: datetime, last_end: datetime) -> Sight:
     """Load what the monitors need for panes that end in ``[first_end, last_end]``."""
     sight = _with_arrivals(watch, Sight(champion), first_end, last_end)
-    if champion is None:
-        return with_quality(watch, sight, first_end, last_end)
-    losses = _losses(watch, champion, first_end, last_end)
-    if losses is not None and losses.state == "pending":
-        return replace(sight, waiting=True)
-    separations = load_separations(watch, champion, pane_ends(watch, first_end, last_end))
-    if separations is None:
-        return replace(sight, waiting=True)
-    sight = replace(sight, losses=losses, separations=separations)
-    return _with_panes(watch, sight, champion, first_end, last_end)
+    if champion is not None:
+        losses = _losses(watch, champion, first_end, last_end)
+        if losses is not None and losses.state == "pending":
+            return replace(sight, waiting=True)
+        separations = load_separations(watch, champion, pane_ends(watch, first_end, last_end))
+        if separations is None:
+            return replace(sight, waiting=True)
+        sight = replace(sight, losses=losses, separations=separations)
+    if longest_window(watch.policy):
+        sight = _with_panes(watch, sight, first_end, last_end)
+    return with_quality(watch, sight, first_end, last_end)
 
 
 def pane_ends(watch: Watch, first_end: datetime, last_end: datetime) -> list[datetime]:
@@ -70,22 +80,61 @@ def pane_ends(watch: Watch, first_end: datetime, last_end: datetime) -> list[dat
     return [first_end + pane * index for index in range((last_end - first_end) // pane + 1)]
 
 
-def _with_panes(
-    watch: Watch, sight: Sight, champion: Champion, first_end: datetime, last_end: datetime
-) -> Sight:
-    """With the panes that drift windows may reach: none that holds rows the champion was trained on."""
-    length, quality = longest(watch.policy, DriftMonitor), quality_reach(watch.policy)
-    reference = load_reference(watch, champion) if length or quality else None
-    if reference is None:
-        return with_quality(watch, sight, first_end, last_end)
-    unseen_from = max(champion.cut_off_at or EPOCH_START, reference.end or EPOCH_START)
-    start = max(first_end - length * LOOKBACK_WINDOWS, ceil_to(unseen_from, watch.policy.data.pane))
-    if quality:
-        start = min(start, first_end - quality)
-    if not count_panes(watch, [Counted(reference.grid, start)], last_end):
+def _with_panes(watch: Watch, sight: Sight, first_end: datetime, last_end: datetime) -> Sight:
+    """With the panes that windows may reach: none that holds rows of the reference."""
+    try:
+        in_force = reference_in_force(watch, sight.champion)
+    except InputError as error:
+        return replace(sight, unreadable=str(error))
+    first = _first_pane(watch)
+    if in_force is None or first is None:
+        return sight
+    policy, champion, reference = watch.policy, sight.champion, in_force.inputs
+    unseen_from = reference.end or EPOCH_START
+    if champion is not None and isinstance(policy.reference, FromChampion):
+        unseen_from = max(champion.cut_off_at or EPOCH_START, unseen_from)
+    unseen_from = ceil_to(unseen_from, policy.data.pane)
+    start = max(needed_from(policy, first_end, unseen_from), first)
+    quality = quality_reach(policy)
+    grids = list(input_grids(policy, reference, min(start, first_end - quality) if quality else start))
+    _forget_other_grids(watch, grids, in_force.whole.scores)
+    if not count_panes(watch, grids, last_end):
         return replace(sight, waiting=True, counting=True)
-    sight = replace(sight, reference=reference, unseen_from=unseen_from)
-    return with_quality(watch, sight, first_end, last_end)
+    sight = replace(sight, reference=reference, unseen_from=unseen_from, first_pane_at=first)
+    return _with_scores(watch, sight, in_force, first_end, last_end)
+
+
+def _forget_other_grids(watch: Watch, grids: list[Counted], scores: Reference | None) -> None:
+    names = {one.grid.name for one in grids}
+    pane_tree(watch).keep_only(names | {scores.grid.name} if scores else names)
+
+
+def _with_scores(
+    watch: Watch, sight: Sight, in_force: InForce, first_end: datetime, last_end: datetime
+) -> Sight:
+    """With the panes of scores that windows may reach, where a monitor names the prediction."""
+    if not wants_scores(watch.policy):
+        return sight
+    state, scores = scores_in_force(watch, sight.champion, in_force)
+    if state == "pending":
+        return replace(sight, waiting=True)
+    if scores is None:
+        return replace(sight, no_scores="there are no scores to compare with yet")
+    scores_from = served_from(watch, sight.champion, scores)
+    start = max(needed_from(watch.policy, first_end, scores_from), scores_from)
+    state, message = count_scores(watch, sight.champion, scores, start, last_end)
+    if state in ("pending", "counting"):
+        return replace(sight, waiting=True, counting=state == "counting")
+    if state == "failed":
+        return replace(sight, no_scores=message)
+    return replace(sight, scores=scores, scores_from=scores_from)
+
+
+def _first_pane(watch: Watch) -> datetime | None:
+    with watch.store.read() as tx:
+        state = tx.ingest_state(watch.name)
+    first = first_row_at(watch, state)
+    return first and floor_to(first, watch.policy.data.pane)
 
 
 def _losses(watch: Watch, champion: Champion, first_end: datetime, last_end: datetime) -> Scored | None:
@@ -104,14 +153,11 @@ def _with_arrivals(watch: Watch, sight: Sight, first_end: datetime, last_end: da
     reach = longest(watch.policy, VolumeMonitor)
     if not reach:
         return sight
-    with watch.store.read() as tx:
-        state = tx.ingest_state(watch.name)
-    first = first_row_at(watch, state)
     rows = watch.row_log.read(first_end - reach, last_end, include_late=False)
     return replace(
         sight,
         arrivals=rows["event_at"].to_numpy().astype("datetime64[us]"),
-        first_pane_at=first and floor_to(first, watch.policy.data.pane),
+        first_pane_at=_first_pane(watch),
     )
 
 

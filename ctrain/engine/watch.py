@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import (
@@ -22,6 +22,7 @@ from ctrain.domain import (
 from ctrain.engine.reading import TickReads
 
 if TYPE_CHECKING:
+    from ctrain.engine.in_force import InForce
     from ctrain.engine.pane_tree import PaneTree
     from ctrain.engine.segment_counts import PaneSegments
     from ctrain.policy.files import LoadedPolicy
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         Clock,
         Launcher,
         MetricServer,
+        ReferenceFile,
         Registry,
         RowLog,
         Scorer,
@@ -41,9 +43,11 @@ if TYPE_CHECKING:
         Transaction,
         Workspace,
     )
-    from ctrain.stats.reference import Reference
+    from ctrain.stats.reference import Reference, Variability
 
 ACTOR = "ctrain"
+VariabilityKey = tuple[str, tuple[datetime, datetime], timedelta, int, str]
+"""Grid, stretch of the reference, length of the window, its ``min_rows``, test."""
 
 
 @dataclass(slots=True)
@@ -97,6 +101,10 @@ class Watch:
     """Real seconds before which a failed attempt is not repeated."""
     references: dict[Version, Reference] = field(default_factory=dict)
     """The decoded reference in force."""
+    reference_file: ReferenceFile | None = None
+    """The file that the policy's reference is made from, where it names one."""
+    in_force: InForce | None = None
+    """The reference in force, as panes are counted for it."""
     panes: PaneTree | None = None
     """Profiles of closed panes, and of stretches of them."""
     segment_counts: dict[MonitorName, PaneSegments] = field(default_factory=dict)
@@ -105,6 +113,8 @@ class Watch:
     """Samples of what the champion was trained on, by their size and features."""
     analyses: set[str] = field(default_factory=set)
     """Keys of what the analyst was asked for panes."""
+    variabilities: dict[VariabilityKey, Variability] = field(default_factory=dict)
+    """How much windows inside the sliding reference in force differ."""
     told: set[tuple[RunId, Phase]] = field(default_factory=set)
     """Runs and the phases of theirs that the registry has been told."""
     retired_on: datetime | None = None

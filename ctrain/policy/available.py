@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ctrain.policy.models import (
-    FromChampion,
     GroupGate,
     Policy,
     ServingGate,
@@ -28,8 +27,6 @@ def unavailable_parts(policy: Policy) -> list[str]:
 
 
 def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
-    if not isinstance(policy.reference, FromChampion):
-        yield "reference", "a reference other than {from: champion}"
     for name, monitor in policy.monitors.items():
         for key, part in _monitor_parts(monitor, policy.data.prediction):
             yield f"monitors.{name}.{key}", part

@@ -9,6 +9,7 @@ from ctrain.domain import Task
 from ctrain.policy.check_classifiers import check_classifiers
 from ctrain.policy.check_monitors import check_monitors
 from ctrain.policy.check_quality import check_quality
+from ctrain.policy.check_reference import check_reference
 from ctrain.policy.check_times import check_times
 from ctrain.policy.check_triggers import check_triggers
 from ctrain.policy.data import is_own_column
@@ -36,6 +37,7 @@ def check_policy(policy: Policy) -> list[Problem]:
         *check_monitors(policy),
         *check_quality(policy),
         *check_classifiers(policy),
+        *check_reference(policy),
         *check_triggers(policy),
         *_check_limits(policy),
         *_check_train(policy),

@@ -150,21 +150,21 @@ class LastWindow(Frozen):
     last: PositiveDuration
     """Length of the window."""
     lag: Duration | None = None
-    """How long before now the window ends."""
+    """How long before now the window ends; a reference ends before the current windows in any case."""
 
 
 class ReferencePath(Frozen):
-    """Rows of a Parquet file."""
+    """Rows of a file."""
 
     path: Text
-    """File, relative to the folder of the policy file."""
+    """Parquet, CSV or JSON lines, or a profile; relative to the folder of the policy file."""
 
 
 class SameHours(Frozen):
     """The same hours of the day in recent weeks."""
 
     same_hours_last: PositiveDuration
-    """How far back the same hours are taken from."""
+    """Weeks that the same hours are taken from, local ones where data.event_time.timezone is given."""
 
 
 class FromChampion(Frozen):

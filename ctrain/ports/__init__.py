@@ -7,7 +7,7 @@ stream in the demo and the backtest; ``Timer`` tells real time (timeouts, retry 
 from ctrain.ports.analysis import Analyst
 from ctrain.ports.metrics import MetricServer
 from ctrain.ports.records import LeaseTables, PolicyTables, RunTables
-from ctrain.ports.rows import RowLog, RowLogs, Source, Sources
+from ctrain.ports.rows import ReferenceFile, ReferenceRows, RowLog, RowLogs, Source, Sources
 from ctrain.ports.store import Store, Transaction
 from ctrain.ports.tables import DecisionTables, IngestTables, ObservationTables
 from ctrain.ports.telemetry import Telemetry
@@ -24,6 +24,8 @@ __all__ = [
     "MetricServer",
     "ObservationTables",
     "PolicyTables",
+    "ReferenceFile",
+    "ReferenceRows",
     "Registry",
     "RowLog",
     "RowLogs",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,11 +17,36 @@ if TYPE_CHECKING:
     from ctrain.policy.models import DataSpec, Policy
 
 
+@dataclass(frozen=True, slots=True)
+class ReferenceRows:
+    """Rows from outside that make a reference."""
+
+    table: pa.Table
+    """``event_at`` and every feature, as ``RowLog.read`` returns them."""
+    timed: bool
+    """False when the file has no event times; those of the table mean nothing then."""
+    origin: str
+    """Where they are from, for a person."""
+
+
 class Source(Protocol):
     """Rows from outside, read once from a durable cursor."""
 
     def read(self, cursor: Json, limit_rows: int) -> SourceRead:
         """Return up to about ``limit_rows`` rows after ``cursor``; ``{}`` is the beginning."""
+
+
+class ReferenceFile(Protocol):
+    """The file that a policy's reference is made from."""
+
+    def digest(self) -> str:
+        """Of the content, in hexadecimal; read again only when the file has been touched.
+
+        Raises InputError when the file cannot be read.
+        """
+
+    def read(self) -> ReferenceRows:
+        """Return its rows with the columns of the row log; raises InputError when it has none."""
 
 
 class RowLog(Protocol):
@@ -85,3 +111,6 @@ class Sources(Protocol):
 
     def open_labels(self, policy: Policy, folder: Path) -> Source | None:
         """None when labels come in the same table as the rows, or never."""
+
+    def open_reference(self, policy: Policy, folder: Path) -> ReferenceFile | None:
+        """None when the policy's reference is made from rows of its own."""

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrain.clocks import RealTimer
+from ctrain.policy.models import ReferencePath
 from ctrain.rows.columns import Column, label_columns, row_columns
 from ctrain.sources.column_types import by_path
 from ctrain.sources.files import FilesSource
+from ctrain.sources.reference_file import ReferenceTable
 
 if TYPE_CHECKING:
     from ctrain.policy.data import FilesSource as FilesSpec
     from ctrain.policy.models import Policy
-    from ctrain.ports import Source, Timer
+    from ctrain.ports import ReferenceFile, Source, Timer
 
 
 class FileSources:
@@ -36,3 +38,8 @@ class FileSources:
     def _open(self, spec: FilesSpec, folder: Path, columns: Sequence[Column]) -> Source:
         types = by_path(spec.types, columns)
         return FilesSource(spec.path, folder, columns, timer=self._timer, declared=spec.format, types=types)
+
+    def open_reference(self, policy: Policy, folder: Path) -> ReferenceFile | None:
+        if not isinstance(policy.reference, ReferencePath):
+            return None
+        return ReferenceTable(folder / policy.reference.path, policy)

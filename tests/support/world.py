@@ -194,6 +194,7 @@ class World:
             row_log=self._wired(row_log, "row_log"),
             rows_source=self._wired(sources.open_rows(loaded.policy, self.folder), "rows_source"),
             labels_source=self._wired(sources.open_labels(loaded.policy, self.folder), "labels_source"),
+            reference_file=sources.open_reference(loaded.policy, self.folder),
             metric_server=self.metrics,
             parse_snapshot=lambda text, path: replace(_parsed(text), path=Path(path)),
             registry_poll_seconds=0.0,

@@ -81,11 +81,6 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
             "hold: 1d, on: prediction",
             "monitors.error.on: a change detector on anything but the loss",
         ),
-        (
-            "monitors:\n",
-            "reference: {last: 30d}\nmonitors:\n",
-            "reference: a reference other than {from: champion}",
-        ),
         ("{last: 30d}", "{since: change}", "train.window: a training window since the change"),
         ('entrypoint: "train:train"', "command: [make]", "train.command: training by a command"),
         (
