@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Json
-from ctrain.monitors.tuning import CALIBRATED, Bounds, detector_of, tune
+from ctrain.monitors.detectors import detector_of
+from ctrain.monitors.tuning import CALIBRATED, Bounds, tune
 from ctrain.policy.monitors import ChangeMonitor
 from ctrain.stats.detectors.detection import Detector, Scale
 

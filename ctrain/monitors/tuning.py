@@ -1,14 +1,15 @@
-"""Change detectors set up for a wanted run length, from values the model was not trained on.
+"""What change detectors have to know of a baseline: values the model was not trained on.
 
 ===============  ===================================================================================
-e_detector       the run length is its threshold, by construction; the mean is taken to be as high
-                 as its 97.5 % bound says
+e_detector       the mean is taken to be as high (for falls: as low) as its 97.5 % bound says
 page_hinkley,    threshold by block bootstrap of the baseline; the error of the baseline's mean is
 cusum            tolerated on top of ``delta``
+adwin, kswin     the window begins with the baseline
+ddm              begins, and begins anew, as if it had seen the baseline
 ===============  ===================================================================================
 
-An explicit ``threshold`` of the policy is the detector's own: ``log(1 + M)`` of an e-detector, the
-sum in standard deviations of page_hinkley and cusum.
+Where rows are correlated, e_detector, adwin and kswin are given means of blocks that are nearly
+independent; the other three have it in their thresholds.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from ctrain.domain import Json
+from ctrain.monitors.detectors import windowed
 from ctrain.policy.monitors import ChangeMonitor
 from ctrain.stats.blocks import LENGTHS_PER_BLOCK, correlation_length
-from ctrain.stats.detectors.detection import CLIP, Detector, Floats, Range, Scale
-from ctrain.stats.detectors.e_detector import EDetector, MeanBounds
-from ctrain.stats.detectors.page_hinkley import DELTA, PageHinkley
-from ctrain.stats.run_length import BLOCKS, calibrate, mean_slack
+from ctrain.stats.detectors.cusum import ALLOWANCE
+from ctrain.stats.detectors.detection import CLIP, Floats, Range
+from ctrain.stats.detectors.e_detector import MeanBounds
+from ctrain.stats.detectors.page_hinkley import DELTA
+from ctrain.stats.run_length import BLOCKS, CONFIDENCE_FACTOR, calibrate, mean_slack
 
 Bounds = tuple[float, float]
 
@@ -36,6 +38,8 @@ OUTER = 0.005
 LARGEST = 1e100
 """No value counts for more: its square would be infinite."""
 CLIPPINGS = 400
+WINDOW_BLOCKS = 10_000
+"""Latest values of a baseline (or means of blocks) that a window begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +70,25 @@ def tune(monitor: ChangeMonitor, values: Floats, run_length: int, bounds: Bounds
     seed
         of the bootstrap.
     """
-    if monitor.detector == "e_detector":
-        return _tuned_bets(values, run_length, bounds)
-    return _tuned_sums(monitor, values, run_length, seed)
+    match monitor.detector:
+        case "e_detector":
+            return _tuned_bets(values, run_length, bounds)
+        case "page_hinkley" | "cusum":
+            return _tuned_sums(monitor, values, run_length, seed)
+        case "adwin" | "kswin":
+            return _tuned_window(monitor, values, run_length, bounds)
+        case "ddm":
+            return _tuned_running_mean(values, run_length, bounds)
 
 
 def _tuned_sums(monitor: ChangeMonitor, values: Floats, run_length: int, seed: int) -> Tuned:
     values = clipped(values)
     mean, sd = float(values.mean()), float(values.std())
-    settings = {"delta": DELTA + mean_slack(values)}
+    tolerated = ALLOWANCE if monitor.detector == "cusum" else DELTA
+    settings = {"delta": tolerated + mean_slack(values)}
     if monitor.threshold is not None:
         return Tuned(mean, sd, settings, None, "set by the policy")
-    threshold = calibrate(values, run_length, seed, DELTA, monitor.direction)
+    threshold = calibrate(values, run_length, seed, tolerated, monitor.direction)
     origin = f"block bootstrap of {values.size} values for a run length of {run_length}"
     return Tuned(mean, sd, settings, threshold, origin)
 
@@ -107,9 +118,36 @@ def _tuned_bets(values: Floats, run_length: int, bounds: Bounds | None) -> Tuned
     block_sd = float(shares[-whole:].reshape(-1, block).mean(axis=1).std())
     means = MeanBounds(max(mean - slack, 0.0), min(mean + slack, 1.0), sd, block, block_sd)
     origin = f"a run length of {run_length} by construction"
-    width = scale.high - scale.low
     settings = {"range": asdict(scale), "means": asdict(means)}
-    return Tuned(scale.from_unit(mean), sd * width, settings, None, origin)
+    return Tuned(*_moments(scale, shares), settings, None, origin)
+
+
+def _tuned_window(monitor: ChangeMonitor, values: Floats, run_length: int, bounds: Bounds | None) -> Tuned:
+    scale = range_of(values, bounds)
+    shares = scale.to_unit(values)
+    settings: dict[str, Any] = {"range": asdict(scale), "block": _independent_rows(shares)}
+    detector = windowed(monitor, settings, monitor.threshold, run_length, None)
+    detector.feed(values[-WINDOW_BLOCKS * settings["block"] :])
+    settings["start"] = detector.to_json()
+    origin = f"a run length of {run_length} by the probability of a false alarm at one look"
+    return Tuned(*_moments(scale, shares), settings, None, origin)
+
+
+def _tuned_running_mean(values: Floats, run_length: int, bounds: Bounds | None) -> Tuned:
+    scale = range_of(values, bounds)
+    shares = scale.to_unit(values)
+    independent = CONFIDENCE_FACTOR / math.sqrt(values.size)
+    settings = {
+        "range": asdict(scale),
+        "seen": {"rows": values.size, "mean": float(shares.mean())},
+        "widening": max(1.0, mean_slack(shares) / independent),
+    }
+    return Tuned(*_moments(scale, shares), settings, None, f"a run length of {run_length} as measured")
+
+
+def _moments(scale: Range, shares: Floats) -> tuple[float, float]:
+    """Mean and standard deviation of the clipped values on their own scale."""
+    return scale.from_unit(float(shares.mean())), float(shares.std()) * (scale.high - scale.low)
 
 
 def _independent_rows(values: Floats) -> int:
@@ -130,40 +168,3 @@ def range_of(values: Floats, bounds: Bounds | None) -> Range:
     if high <= low:
         low, high = values.min(), values.max()
     return Range(float(low), float(high))
-
-
-def detector_of(
-    monitor: ChangeMonitor,
-    settings: Json,
-    scale: Scale,
-    threshold: float | None,
-    run_length: int,
-    state: Json | None,
-) -> Detector:
-    """Return the monitor's detector as its state says, or at its beginning.
-
-    Parameters
-    ----------
-    monitor
-        detector, direction, and the threshold that overrules every other.
-    settings, threshold
-        what ``tune`` found.
-    scale
-        mean and standard deviation of the baseline.
-    run_length
-        for detectors whose threshold follows from it.
-    state
-        what the detector's ``to_json`` returned.
-    """
-    level = monitor.threshold if monitor.threshold is not None else threshold
-    if monitor.detector == "e_detector":
-        means = MeanBounds(**settings["means"])
-        goal = math.log1p(run_length / means.block) if level is None else level
-        return EDetector(
-            Range(**settings["range"]), means, threshold=goal, direction=monitor.direction, state=state
-        )
-    if level is None:
-        raise ValueError(f"{monitor.detector} has no threshold: make a baseline for it first")
-    return PageHinkley(
-        scale, threshold=level, delta=settings["delta"], direction=monitor.direction, state=state
-    )

@@ -48,11 +48,8 @@ def _monitor_parts(monitor: Monitor, prediction: str | None) -> Iterator[tuple[s
         yield "by", "a monitor by segment"
     if isinstance(monitor, DriftMonitor):
         yield from _drift_parts(monitor, prediction)
-    if isinstance(monitor, ChangeMonitor):
-        if monitor.detector not in ("e_detector", "page_hinkley"):
-            yield "detector", f"the detector {monitor.detector}"
-        if monitor.on != "loss":
-            yield "on", "a change detector on anything but the loss"
+    if isinstance(monitor, ChangeMonitor) and monitor.on != "loss":
+        yield "on", "a change detector on anything but the loss"
 
 
 def _drift_parts(monitor: DriftMonitor, prediction: str | None) -> Iterator[tuple[str, str]]:

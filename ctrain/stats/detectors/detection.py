@@ -102,6 +102,46 @@ class Range:
         return self.low + share * (self.high - self.low)
 
 
+class Blocks:
+    """Means of consecutive blocks of ``length`` values, whatever calls they come in.
+
+    >>> blocks = Blocks(2)
+    >>> blocks.means(np.array([1.0, 3.0, 5.0]))
+    (array([1]), array([2.]))
+    >>> blocks.means(np.array([7.0, 9.0]))
+    (array([0]), array([6.]))
+    """
+
+    def __init__(self, length: int, state: Json | None = None) -> None:
+        self.length = length
+        self._total = float(state["total"]) if state else 0.0
+        self._rows = int(state["rows"]) if state else 0
+
+    def means(self, values: Floats) -> tuple[Indices, Floats]:
+        """Return the last position and the mean of every block that is complete now."""
+        length = self.length
+        if length == 1:
+            return np.arange(values.size), values
+        ends = np.arange(length - self._rows - 1, values.size, length)
+        head = min((length - self._rows) % length, values.size)
+        whole = (values.size - head) // length * length
+        sums = np.cumsum(values[head : head + whole].reshape(-1, length), axis=1)[:, -1]
+        self._keep(values[:head])
+        if self._rows == length:
+            sums = np.concatenate([[self._total], sums])
+            self._total, self._rows = 0.0, 0
+        self._keep(values[head + whole :])
+        return ends, sums / length
+
+    def _keep(self, values: Floats) -> None:
+        """Add values, one after the other, to the block that is not complete yet."""
+        self._total = float(np.cumsum(np.concatenate([[self._total], values]))[-1])
+        self._rows += values.size
+
+    def to_json(self) -> dict[str, Any]:
+        return {"total": self._total, "rows": self._rows}
+
+
 def checked_state(state: Json | None, kind: str, version: int) -> Json | None:
     """Return ``state`` when it is one of this kind and version; None when there is none.
 

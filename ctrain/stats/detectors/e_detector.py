@@ -33,6 +33,7 @@ import numpy as np
 
 from ctrain.domain import Json
 from ctrain.stats.detectors.detection import (
+    Blocks,
     Detection,
     Direction,
     Floats,
@@ -124,10 +125,10 @@ class EDetector:
         known = checked_state(state, self.kind, STATE_VERSION)
         self.skipped = int(known["skipped"]) if known else 0
         self._sums = _Sums.begin(self._stakes.size)
-        self._partial, self._partial_rows = 0.0, 0
+        self._blocks = Blocks(bounds.block)
         if known is not None and known["direction"] == direction:
             self._sums = _Sums.from_json(known["sums"])
-            self._partial, self._partial_rows = float(known["partial"]), int(known["partial_rows"])
+            self._blocks = Blocks(bounds.block, known["block"])
 
     def feed(self, values: Floats) -> list[Detection]:
         """Return the detections in ``values``, fed in order; the detector starts anew after each."""
@@ -140,7 +141,7 @@ class EDetector:
         return found
 
     def _detections(self, positions: Indices, values: Floats) -> Iterator[Detection]:
-        ends, means = self._block_means(values)
+        ends, means = self._blocks.means(values)
         goal = math.expm1(min(self.threshold, HIGHEST))
         start = 0
         while start < means.size:
@@ -150,27 +151,6 @@ class EDetector:
             if end:
                 yield self._detection(int(positions[ends[start - 1]]))
                 self._sums = _Sums.begin(self._stakes.size)
-
-    def _block_means(self, values: Floats) -> tuple[Indices, Floats]:
-        """Last row and mean of every block that is complete now; the rest is kept for the next call."""
-        length = self._bounds.block
-        if length == 1:
-            return np.arange(values.size), values
-        head = min((length - self._partial_rows) % length, values.size)
-        whole = (values.size - head) // length * length
-        ends = np.arange(length - self._partial_rows - 1, values.size, length)
-        sums = np.cumsum(values[head : head + whole].reshape(-1, length), axis=1)[:, -1]
-        self._keep(values[:head])
-        if self._partial_rows == length:
-            sums = np.concatenate([[self._partial], sums])
-            self._partial, self._partial_rows = 0.0, 0
-        self._keep(values[head + whole :])
-        return ends, sums / length
-
-    def _keep(self, values: Floats) -> None:
-        """Add values, one after the other, to the block that is not complete yet."""
-        self._partial = float(np.cumsum(np.concatenate([[self._partial], values]))[-1])
-        self._partial_rows += values.size
 
     def _factors(self, means: Floats) -> Floats:
         """What every bet is multiplied by at every step."""
@@ -195,8 +175,7 @@ class EDetector:
             "version": STATE_VERSION,
             "skipped": self.skipped,
             "direction": self._direction,
-            "partial": self._partial,
-            "partial_rows": self._partial_rows,
+            "block": self._blocks.to_json(),
             "sums": self._sums.to_json(),
         }
 

@@ -90,6 +90,8 @@ class PageHinkley:
     """
 
     kind = "page_hinkley"
+    _lowest_at_first = (math.inf, LOWEST_OF_FALLS)
+    """What the sums for rises and for falls are compared with before the first value."""
 
     def __init__(
         self,
@@ -111,7 +113,7 @@ class PageHinkley:
             self._sides = [_side_of(one) for one in known["sides"]]
 
     def _begin(self) -> None:
-        up, down = _Side(0.0, math.inf), _Side(0.0, LOWEST_OF_FALLS)
+        up, down = (_Side(0.0, lowest) for lowest in self._lowest_at_first)
         self._sides = {"up": [up], "down": [down], "both": [up, down]}[self._direction]
 
     def feed(self, values: Floats) -> list[Detection]:

@@ -75,7 +75,6 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "part"),
     [
-        ("hold: 1d", "hold: 1d, detector: adwin", "monitors.error.detector: the detector adwin"),
         (
             "hold: 1d",
             "hold: 1d, on: prediction",

@@ -137,7 +137,7 @@ def test_the_mean_is_held_at_the_baseline(direction: Direction) -> None:
     direction=st.sampled_from(["up", "down", "both"]),
     seed=st.integers(0, 5),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_restart_anywhere_changes_no_bit(cuts: list[int], direction: Direction, seed: int) -> None:
     losses = rising_and_falling(seed)
     losses[[5, 700]] = math.nan, math.inf
