@@ -88,6 +88,21 @@ class TextReader:
             when a line has more than ``MOST_LINE_BYTES``.
         """
         opened = self._resume(name, look) or self._open(name, path, look, compression)
+        try:
+            return self._read_on(opened, look, reading, is_last)
+        except BaseException:
+            opened.stream.close()
+            raise
+
+    def release(self) -> None:
+        """Let go of the file that a limit ended."""
+        if self._kept is not None:
+            self._kept.stream.close()
+            self._kept = None
+
+    def _read_on(
+        self, opened: _Opened, look: TextLook, reading: Reading, is_last: Callable[[bytes], bool]
+    ) -> Taken:
         if not self._finish_line(opened, reading):
             return self._close(opened, waits=True)
         block = min(BLOCK_BYTES, max(LEAST_BLOCK_BYTES, reading.room * _ROW_BYTES))
@@ -105,12 +120,6 @@ class TextReader:
         if reading.room <= 0 and (opened.data or not at_end):
             return self._close(opened, is_limited=True)
         return self._close(opened, waits=not self._take_last(opened, look, reading, is_last))
-
-    def release(self) -> None:
-        """Let go of the file that a limit ended."""
-        if self._kept is not None:
-            self._kept.stream.close()
-            self._kept = None
 
     def _types(self, ledger: Ledger) -> dict[str, ColumnType]:
         return ledger.types | self._declared

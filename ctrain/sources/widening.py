@@ -68,11 +68,10 @@ def _fits(values: ArrowArray, name: str) -> bool:
         return True
     if name in ("integer", "number") and pc.any(pc.match_substring_regex(values, _LEADING_ZERO)).as_py():
         return False
-    if (
-        name in ("instant", "zoned")
-        and pc.any(pc.equal(pc.match_substring_regex(values, _ZONE), name == "instant")).as_py()
-    ):
-        return False
+    if name in ("instant", "zoned"):
+        has_zone = pc.match_substring_regex(values, _ZONE)
+        if not pc.all(has_zone if name == "zoned" else pc.invert(has_zone)).as_py():
+            return False
     try:
         _cast(values, name)
     except pa.ArrowInvalid:
@@ -85,7 +84,7 @@ def _cast(values: ArrowArray, name: str) -> ArrowArray:
         values = pc.utf8_lower(values)
         if not pc.all(pc.is_in(values, value_set=pa.array(["true", "false", None]))).as_py():
             raise pa.ArrowInvalid("neither true nor false")
-        return pc.equal(values, "true")
+        return pc.equal(values, pa.scalar("true"))
     return pc.utf8_trim_whitespace(values).cast(_ARROW[name])
 
 
