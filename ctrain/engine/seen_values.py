@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.domain import Json, MonitorName, Version
 from ctrain.engine.matured import EPOCH_START
 from ctrain.policy.monitors import FreshnessMonitor, QualityMonitor, VolumeMonitor
+from ctrain.stats.segments import NULL, OTHER
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ctrain.domain import PolicyName
     from ctrain.engine.watch import Watch
     from ctrain.policy.models import Policy
@@ -33,9 +33,6 @@ MEMORY = MonitorName("seen values")
 NO_VERSION = Version("")
 MICROSECOND = timedelta(microseconds=1)
 
-Value = str | None
-"""None: the rows without a value."""
-
 
 @dataclass(frozen=True, slots=True)
 class SeenValues:
@@ -43,8 +40,8 @@ class SeenValues:
 
     rows: int = 0
     """First rows that have been counted."""
-    counts: Mapping[Value, int] | None = None
-    newest: Mapping[Value, int] | None = None
+    counts: Mapping[str, int] | None = None
+    newest: Mapping[str, int] | None = None
     newest_of_others: int | None = None
 
     def with_rows(self, table: pa.Table, column: str) -> SeenValues:
@@ -53,13 +50,13 @@ class SeenValues:
             return self
         first = table.slice(0, max(FIRST_ROWS - self.rows, 0))
         counts = dict(self.counts or {})
-        found: Any = pc.value_counts(first[column])
+        found: Any = pc.value_counts(_named(first[column]))
         for one in found.to_pylist():
             counts[one["values"]] = counts.get(one["values"], 0) + one["counts"]
         newest, others = dict(self.newest or {}), self.newest_of_others
-        last = table.select([column, "event_at"]).group_by(column).aggregate([("event_at", "max")])
-        for value, instant in zip(last[column].to_pylist(), last["event_at_max"].to_pylist(), strict=True):
-            assert instant is not None
+        named: Any = pa.table([_named(table[column]), table["event_at"]], names=["value", "event_at"])
+        last: Any = named.group_by("value").aggregate([("event_at", "max")])
+        for value, instant in zip(last["value"].to_pylist(), last["event_at_max"].to_pylist(), strict=True):
             at = (instant - EPOCH_START) // MICROSECOND
             if value in newest or len(newest) < MOST_VALUES:
                 newest[value] = max(newest.get(value, at), at)
@@ -73,15 +70,15 @@ class SeenValues:
             newest_of_others=others,
         )
 
-    def most_frequent(self, most: int) -> tuple[Value, ...]:
+    def most_frequent(self, most: int) -> tuple[str, ...]:
         """Return the values that count as segments, the most frequent first."""
         counts = self.counts or {}
-        return tuple(sorted(counts, key=lambda one: (-counts[one], one is None, one or ""))[:most])
+        return tuple(sorted(counts, key=lambda one: (-counts[one], one))[:most])
 
     def newest_rows(self, most: int) -> dict[str, datetime]:
         """Return when the newest row of each segment happened, and that of all others together."""
         newest, segments = self.newest or {}, self.most_frequent(most)
-        instants = {shown(one): newest[one] for one in segments if one in newest}
+        instants = {one: newest[one] for one in segments if one in newest}
         rest = [at for value, at in newest.items() if value not in segments]
         rest += [] if self.newest_of_others is None else [self.newest_of_others]
         if rest:
@@ -106,12 +103,9 @@ class SeenValues:
         )
 
 
-OTHER = "other values"
-
-
-def shown(value: Value) -> str:
-    """How a segment is named: its value, or ``null``."""
-    return "null" if value is None else value
+def _named(column: Any) -> Any:
+    """The values as they are shown: that of rows without one is ``null``."""
+    return pc.fill_null(column, NULL)
 
 
 def watched_columns(policy: Policy) -> tuple[str, ...]:

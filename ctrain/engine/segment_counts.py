@@ -18,13 +18,14 @@ import pyarrow.compute as pc
 
 from ctrain.engine.arrivals import outside
 from ctrain.engine.matured import EPOCH_START
-from ctrain.engine.seen_values import OTHER, Value, shown
+from ctrain.stats.grid import CategoricalGrid
 from ctrain.stats.profile import event_microseconds
+from ctrain.stats.segments import NULL, OTHER
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
     from ctrain.policy.monitors import Between
-    from ctrain.stats.grid import CategoricalGrid
+    from ctrain.stats.reference import Reference
 
 READ_AT_ONCE = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
@@ -38,7 +39,7 @@ class Segments:
     """What is counted: rows by the values of a column, and what is wrong with values of features."""
 
     by: str
-    values: tuple[Value, ...]
+    values: tuple[str, ...]
     features: tuple[str, ...] = ()
     ranges: Mapping[str, Between] = field(default_factory=dict)
     categories: Mapping[str, CategoricalGrid] = field(default_factory=dict)
@@ -46,11 +47,12 @@ class Segments:
     @property
     def names(self) -> tuple[str, ...]:
         """How the segments are shown, those of ``values`` and the rest."""
-        return (*(shown(one) for one in self.values), OTHER)
+        return (*self.values, OTHER)
 
     def codes(self, rows: pa.Table) -> Amounts:
         """The segment of each row."""
-        found: Any = pc.index_in(rows[self.by], value_set=pa.array(self.values, pa.string()))
+        by: Any = rows[self.by]
+        found: Any = pc.index_in(by.fill_null(NULL), value_set=pa.array(self.values, pa.string()))
         return np.asarray(found.fill_null(len(self.values)).to_numpy(), dtype=np.int64)
 
     def marks(self, rows: pa.Table) -> dict[tuple[str, str], npt.NDArray[np.bool_]]:
@@ -123,13 +125,15 @@ class PaneSegments:
         return EPOCH_START + self.pane * number
 
 
-def frequent_values(reference: Any, by: str, most: int, fallback: Sequence[Value]) -> tuple[Value, ...]:
-    """The most frequent values of a column in a reference, else those of ``fallback``."""
+def reference_values(
+    reference: Reference | None, by: str, most: int, fallback: Sequence[str]
+) -> tuple[str, ...]:
+    """The most frequent values of a column in a reference; without one, or its column, ``fallback``."""
     grid = None if reference is None else reference.grid.columns.get(by)
-    if grid is None or not hasattr(grid, "categories"):
+    if reference is None or not isinstance(grid, CategoricalGrid):
         return tuple(fallback)
     column = reference.profile.columns[by]
-    counts: dict[Value, int] = dict(zip(grid.categories, column.distribution(grid).tolist(), strict=False))
-    counts[None] = column.nulls
-    ranked = sorted(counts, key=lambda one: (-counts[one], one is None, one or ""))
+    counts = dict(zip(grid.categories, column.distribution(grid).tolist(), strict=False))
+    counts[NULL] = counts.get(NULL, 0) + column.nulls
+    ranked = sorted(counts, key=lambda one: (-counts[one], one))
     return tuple(one for one in ranked[:most] if counts[one])

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import MonitorName, Verdict
 from ctrain.engine.assess.outcome import inconclusive
-from ctrain.engine.seen_values import OTHER
 from ctrain.engine.segment_counts import ROWS
 from ctrain.engine.sight import Sight, between
 from ctrain.monitors.volume import assess_volume
 from ctrain.policy.monitors import VolumeMonitor
+from ctrain.stats.segments import OTHER
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch

@@ -137,9 +137,9 @@ def test_the_first_rows_settle_which_values_are_segments() -> None:
     first = rows([0] * FIRST_ROWS, country=["jp"] * (FIRST_ROWS - 3) + ["fr", "fr", None])
     later = rows([5] * FIRST_ROWS, country=["de"] * FIRST_ROWS)
     seen = SeenValues().with_rows(first, "country").with_rows(later, "country")
-    assert seen.most_frequent(20) == ("jp", "fr", None)
+    assert seen.most_frequent(20) == ("jp", "fr", "null")
     assert seen.most_frequent(1) == ("jp",)
-    assert seen.newest_rows(2) == {"jp": START, "fr": START, "other values": START + 5 * HOUR}
+    assert seen.newest_rows(2) == {"jp": START, "fr": START, "other": START + 5 * HOUR}
     assert SeenValues.from_json(seen.to_json()) == seen
 
 
@@ -159,4 +159,4 @@ def test_more_values_than_can_be_known_are_seen_together() -> None:
     seen = SeenValues().with_rows(rows([0.0] * len(many), country=many), "country")
     seen = seen.with_rows(rows([4], country=["new"]), "country")
     assert len(seen.newest or {}) == MOST_VALUES
-    assert seen.newest_rows(3)["other values"] == START + 4 * HOUR
+    assert seen.newest_rows(3)["other"] == START + 4 * HOUR

@@ -178,7 +178,7 @@ def test_volume(
 
 def test_volume_by_segment_bounds_each_segment_and_not_all_rows() -> None:
     monitor = VolumeMonitor(type="volume", window=HOUR, min_rows=10, max_rows=100, by="carrier")
-    verdict = assess_volume(NAME, monitor, 260, NOW, {"UA": 100, "AA": 0, "other values": 60, "null": 100})
+    verdict = assess_volume(NAME, monitor, 260, NOW, {"UA": 100, "AA": 0, "other": 60, "null": 100})
     assert (verdict.status, verdict.value, verdict.threshold, verdict.n) == (Status.BREACHED, 0, 10, 260)
     assert verdict.reason == "carrier=AA: 0 rows in 1h, at least 10 are expected"
     assert [(one.column, one.breached) for one in verdict.features][:2] == [
