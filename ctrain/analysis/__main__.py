@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import math
 import os
 import resource
 import select
@@ -53,7 +52,7 @@ def _limit_memory() -> None:
 
 def answer(job: Mapping[str, Any]) -> dict[str, Any]:
     """Do one job; never raises."""
-    signal.alarm(math.ceil(job["timeout_seconds"]))
+    signal.setitimer(signal.ITIMER_REAL, job["timeout_seconds"])  # ends this process
     try:
         folder = Path(job["folder"])
         folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +63,7 @@ def answer(job: Mapping[str, Any]) -> dict[str, Any]:
         traceback.print_exc()
         return {"key": job["key"], "ok": False, "message": f"{type(error).__name__}: {error}"[:500]}
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
     return {"key": job["key"], "ok": True}
 
 

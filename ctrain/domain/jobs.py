@@ -71,7 +71,8 @@ class JobStatus:
     state: JobState
     message: str = ""
     result: Json = field(default_factory=dict)
-    """Of a job that succeeded: ``mlflow_run_id``, ``version``, ``digest``, ``train_seconds``, ``importance``."""
+    """Of a job that succeeded: ``mlflow_run_id``, ``version``, ``digest``, ``train_seconds``, and
+    ``importance``, the share of each feature (empty: not known)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ KNOWN = {"ctrain.window_start": START.isoformat(), "ctrain.cut_off": (START + 24
 def fitted(job: AnalysisJob) -> Json:
     """What a child would find."""
     find = {"separation": answer_separation, "inside": answer_inside}[job.role]
+    import sklearn.ensemble  # noqa: F401 - only libraries that are loaded can be limited
+
     with threadpool_limits(1):
         return find(Path(), job.request)
 
