@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import MonitorName
 from ctrain.engine.seen_values import SeenValues, load_seen
-from ctrain.engine.segment_counts import PaneSegments, Segments, reference_values
+from ctrain.engine.segment_counts import PaneSegments, Segments, frequent_values
 from ctrain.policy.monitors import Between, QualityMonitor, VolumeMonitor
 from ctrain.stats.grid import CategoricalGrid, NumericGrid
 
@@ -88,7 +88,7 @@ def _segments(
     features = tuple(monitor.columns or policy.data.features.names)
     return Segments(
         by=by,
-        values=reference_values(reference, by, monitor.max_segments, first),
+        values=frequent_values(reference, by, monitor.max_segments, first),
         features=features,
         ranges=allowed_ranges(policy.data, monitor, reference),
         categories=known_categories(policy.data, monitor, reference),

@@ -125,7 +125,7 @@ class PaneSegments:
         return EPOCH_START + self.pane * number
 
 
-def reference_values(
+def frequent_values(
     reference: Reference | None, by: str, most: int, fallback: Sequence[str]
 ) -> tuple[str, ...]:
     """The most frequent values of a column in a reference; without one, or its column, ``fallback``."""
