@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ctrain.cli import act, compare, daemon, demo, inspect, policies
+from ctrain.cli import act, compare, daemon, demo, inspect, policies, profile
 
 app = typer.Typer(
     name="ctrain",
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for module in (daemon, demo, policies, compare, inspect, act):
+for module in (daemon, demo, policies, compare, profile, inspect, act):
     module.register(app)
 
 

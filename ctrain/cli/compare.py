@@ -1,4 +1,4 @@
-"""``ctrain compare``: drift between two Parquet files, a line per column."""
+"""``ctrain compare``: drift between two files of rows or profiles, a line per column."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ import typer
 
 from ctrain.cli.options import AsJson
 from ctrain.cli.output import BREACHED, guarded, print_json, print_table
-from ctrain.errors import InputError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ctrain.monitors.compare import ColumnComparison, Comparison
 
-_FILE_HELP = "Parquet file, or a folder of them."
+_FILE_HELP = "Parquet, CSV or JSON lines file, a folder of them, or a profile."
 _HEADINGS = ("column", "test", "statistic", "p-value", "corrected", "effect", "verdict")
 
 
@@ -43,33 +40,15 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Show which columns of CURRENT differ from REFERENCE; ends with 3 when one does."""
-    from ctrain.monitors.compare import compare_tables
+    from ctrain.app.comparing import compare_files
 
-    tables = _read(reference), _read(current)
-    found = compare_tables(*tables, fdr=fdr, min_effect=min_effect, exact=True if exact else None)
+    found = compare_files(reference, current, fdr=fdr, min_effect=min_effect, exact=exact)
     if as_json:
         print_json({"columns": [asdict(one) for one in found.columns], "breached": found.breached})
     else:
         _print(found)
     if found.breached:
         raise typer.Exit(BREACHED)
-
-
-def _read(path: Path) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        if not path.is_dir():
-            return pq.ParquetFile(path).read()
-        files = sorted(path.glob("*.parquet"))
-        if not files:
-            raise InputError(f"{path}: no *.parquet in this folder")
-        return pa.concat_tables([pq.ParquetFile(file).read() for file in files], promote_options="default")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: cannot be read as Parquet: {error}") from error
 
 
 def _print(found: Comparison) -> None:

@@ -14,6 +14,7 @@ than the grid, nothing of it falls into a gap.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -42,6 +43,14 @@ class NumericGrid:
     values: tuple[float, ...]
     reading: Reading = "number"
 
+    def source(self, column: str) -> str:
+        """Return the column of a table that is counted under the name ``column``.
+
+        >>> NumericGrid((), TextStatistic.WORDS).source("note.words")
+        'note'
+        """
+        return column if self.reading in {"number", "date"} else column.removesuffix(f".{self.reading}")
+
     def read(self, table: pa.Table, column: str) -> Floats:
         """Return the values that are counted under the name ``column``, NaN for missing.
 
@@ -51,7 +60,7 @@ class NumericGrid:
             return numeric_values(table, column)
         if self.reading == "date":
             return date_values(table, column)
-        return measure_text(text_values(table, column.removesuffix(f".{self.reading}")), self.reading)
+        return measure_text(text_values(table, self.source(column)), self.reading)
 
     @property
     def cells(self) -> int:
@@ -109,6 +118,10 @@ class CategoricalGrid:
     boolean: bool = False
     """The categories are ``false`` and ``true``, which may be stored as 0 and 1."""
 
+    def source(self, column: str) -> str:
+        """Return the column of a table that is counted under the name ``column``: itself."""
+        return column
+
     def read(self, table: pa.Table, column: str) -> pa.ChunkedArray[Any]:
         """Return the values of a column as strings."""
         return boolean_values(table, column) if self.boolean else text_values(table, column)
@@ -116,14 +129,20 @@ class CategoricalGrid:
     def find(self, table: pa.Table, column: str) -> Counts:
         """Return the cell of each row, -1 for null; of a dictionary only the entries are looked up.
 
+        Without categories only presence matters, so that values of any type have a cell.
+
         >>> rows = pa.table({"c": pa.array(["b", None, "z", "b"]).dictionary_encode()})
         >>> CategoricalGrid(("a", "b")).find(rows, "c").tolist()
         [1, -1, 2, 1]
+        >>> CategoricalGrid(()).find(pa.table({"c": [[1, 2], None]}), "c").tolist()
+        [0, -1]
         """
-        if self.boolean or column not in table.column_names:
+        if column not in table.column_names or self.boolean:
             return self.locate(self.read(table, column))
         values = table.column(column)
-        if not (pa.types.is_dictionary(values.type) and pa.types.is_string(values.type.value_type)):
+        if not self.categories:
+            return -pc.is_null(values, nan_is_null=True).to_numpy().astype(np.int64)
+        if not _worth_looking_up(values):
             return self.locate(self.read(table, column))
         parts = [np.zeros(0, dtype=np.int64)]
         chunks: list[Any] = values.chunks
@@ -153,6 +172,14 @@ class CategoricalGrid:
         return np.asarray(known.to_numpy(), dtype=np.int64)
 
 
+def _worth_looking_up(values: pa.ChunkedArray[Any]) -> bool:
+    """Whether values are strings in dictionaries that are shorter than they."""
+    if not (pa.types.is_dictionary(values.type) and pa.types.is_string(values.type.value_type)):
+        return False
+    chunks: list[Any] = values.chunks
+    return sum(len(chunk.dictionary) for chunk in chunks) < len(values)
+
+
 ColumnGrid = NumericGrid | CategoricalGrid
 
 
@@ -179,10 +206,20 @@ def categorical_grid(values: pa.ChunkedArray[Any], size: int = MAX_CATEGORIES) -
     """
     found = pc.value_counts(pc.drop_null(values))
     names = [str(name) for name in found.field("values").to_pylist()]
-    counts = found.field("counts").to_numpy(zero_copy_only=False)
-    ranked = sorted(range(len(names)), key=lambda place: (-counts[place], names[place]))
-    kept = sorted(names[place] for place in ranked[:size])
-    return CategoricalGrid(tuple(kept), complete=len(names) <= size)
+    counts = found.field("counts").to_numpy(zero_copy_only=False).tolist()
+    return frequent_categories(dict(zip(names, counts, strict=True)), size)
+
+
+def frequent_categories(
+    counts: Mapping[str, int], size: int = MAX_CATEGORIES, *, complete: bool = True
+) -> CategoricalGrid:
+    """Return the grid of the ``size`` most frequent categories; ``complete`` counts have all there are.
+
+    >>> frequent_categories({"a": 1, "b": 3, "c": 1}, size=2)
+    CategoricalGrid(categories=('a', 'b'), complete=False, boolean=False)
+    """
+    ranked = sorted(counts, key=lambda name: (-counts[name], name))
+    return CategoricalGrid(tuple(sorted(ranked[:size])), complete=complete and len(counts) <= size)
 
 
 BOOLEAN_GRID = CategoricalGrid(("false", "true"), complete=True, boolean=True)

@@ -129,7 +129,7 @@ def _locate(values: Floats, grid: NumericGrid, scratch: Scratch) -> Counts:
         for start in range(0, len(values), BLOCK):
             block = values[start : start + BLOCK]
             shifted = np.subtract(block, lattice.origin, out=scratch.shifted[: len(block)])
-            cells[start : start + BLOCK], _ = lattice.locate(block, shifted, scratch)
+            cells[start : start + BLOCK] = lattice.locate(block, shifted, scratch)
     return cells
 
 

@@ -60,8 +60,17 @@ class Grid:
     @cached_property
     def name(self) -> str:
         """Hash of the content: equal grids have equal names, in any process."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        return "grid-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+        digest = hashlib.sha256()
+        for column in sorted(self.columns):
+            grid = self.columns[column]
+            if isinstance(grid, NumericGrid):
+                digest.update(json.dumps([column, grid.reading, len(grid.values)]).encode())
+                digest.update(grid.points.astype("<f8").tobytes())
+            else:
+                digest.update(json.dumps([column, _described(grid)], sort_keys=True).encode())
+        seconds = self.pane.total_seconds() if self.pane else None
+        digest.update(json.dumps([_VERSION, seconds, self.where]).encode())
+        return "grid-" + digest.hexdigest()[:16]
 
     def to_json(self) -> Json:
         """Return what ``from_json`` reads, exact to the last bit."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ctrain.stats.column_grid import Counts, NumericGrid
 from ctrain.stats.columns import Floats
 
-BLOCK = 1 << 16
+BLOCK = 1 << 15
 """Values at a time: what is computed for a block stays in the processor's cache."""
 STEPS = 1 << 16
 _MARGIN = 1e-6
@@ -65,10 +65,10 @@ class Lattice:
     whole: bool
     """Every step is one whole number."""
 
-    def locate(self, values: Floats, shifted: Floats, scratch: Scratch) -> tuple[Counts, Floats]:
-        """Return the cell of each value, and all values beyond the grid's ends (and perhaps some others).
+    def code(self, values: Floats, shifted: Floats, scratch: Scratch) -> tuple[Counts, Counts]:
+        """Return for each value its cell, or from ``cells`` on what ``resolve`` needs; and where that is.
 
-        ``shifted`` is ``values - origin``, at most a block, and is overwritten; the cells are in
+        ``shifted`` is ``values - origin``, at most a block, and is overwritten; the codes are in
         ``scratch``. Values must not be NaN, and whole if the steps are whole numbers.
         """
         size = len(values)
@@ -76,32 +76,42 @@ class Lattice:
         positions = _positions(shifted, scratch.sizes[:size], self.spread, self.start, self.scale)
         np.copyto(steps, positions, casting="unsafe")
         self.codes.take(steps, out=codes, mode="clip")
-        flagged = np.flatnonzero(np.greater_equal(codes, self.grid.cells, out=flags))
+        flagged = np.greater_equal(codes, self.grid.cells, out=flags).nonzero()[0]
         np.copyto(steps, codes)
-        cells, outer = self._compare(values[flagged], steps[flagged] - self.grid.cells)
-        steps[flagged] = cells
-        return steps, outer
+        return steps, flagged
 
-    def _compare(self, values: Floats, near: Counts) -> tuple[Counts, Floats]:
-        """Return cells of values by the place of the one near grid value, and what had to be searched."""
-        nearest = self.grid.points.take(near, mode="clip")
-        cells = 2 * near + 1
-        cells += values >= nearest
-        cells += values > nearest
-        anywhere = np.flatnonzero(near == len(self.grid.values))
-        outer = values[anywhere]
-        cells[anywhere] = self._search(outer)
-        return cells, outer
+    def locate(self, values: Floats, shifted: Floats, scratch: Scratch) -> Counts:
+        """Return the cell of each value; arguments as for ``code``."""
+        codes, flagged = self.code(values, shifted, scratch)
+        codes[flagged] = resolve(self.grid, values[flagged], codes[flagged])
+        return codes
 
-    def _search(self, values: Floats) -> Counts:
-        """Return cells by looking only at the ends where that is enough, as it is after a shift."""
-        first, last = self.grid.values[0], self.grid.values[-1]
-        cells = np.where(values > last, self.grid.cells - 2, 1)
-        cells[values == np.inf] = self.grid.cells - 1
-        cells[values == -np.inf] = 0
-        within = np.flatnonzero((values >= first) & (values <= last))
-        cells[within] = self.grid.locate(values[within])
-        return cells
+
+def resolve(grid: NumericGrid, values: Floats, codes: Counts) -> Counts:
+    """Return the cells of values whose codes say which grid value is near, or nothing at all.
+
+    >>> resolve(NumericGrid((0.0, 1.0)), np.array([0.9, 1.0, 5.0]), np.array([8, 8, 9])).tolist()
+    [3, 4, 5]
+    """
+    near = codes - grid.cells
+    nearest = grid.points.take(near, mode="clip")
+    cells = 2 * near + 1
+    cells += values >= nearest
+    cells += values > nearest
+    anywhere = (near == len(grid.values)).nonzero()[0]
+    cells[anywhere] = _search(grid, values[anywhere])
+    return cells
+
+
+def _search(grid: NumericGrid, values: Floats) -> Counts:
+    """Return cells by looking only at the ends where that is enough, as it is after a shift."""
+    first, last = grid.values[0], grid.values[-1]
+    cells = np.where(values > last, grid.cells - 2, 1)
+    cells[values == np.inf] = grid.cells - 1
+    cells[values == -np.inf] = 0
+    within = ((values >= first) & (values <= last)).nonzero()[0]
+    cells[within] = grid.locate(values[within])
+    return cells
 
 
 @lru_cache(maxsize=_KEPT)
@@ -110,8 +120,8 @@ def whole_lattice(grid: NumericGrid) -> Lattice | None:
 
     >>> lattice = whole_lattice(NumericGrid((0.0, 1.0, 5.0)))
     >>> values = np.array([5.0, 2.0, 9.0])
-    >>> lattice.locate(values, values - lattice.origin, Scratch())
-    (array([6, 5, 7]), array([9.]))
+    >>> lattice.locate(values, values - lattice.origin, Scratch()).tolist()
+    [6, 5, 7]
     """
     points = grid.points
     if not len(points) or len(points) > _LARGEST_GRID or np.any(points != np.rint(points)):

@@ -93,5 +93,7 @@ def _sums(values: Floats) -> tuple[float, float]:
     whole = len(values) // _ROW * _ROW
     rows, rest = values[:whole].reshape(-1, _ROW), values[whole:]
     with np.errstate(over="ignore", invalid="ignore"):
-        total = np.vecdot(rows, _ONES).sum() + rest.sum()
-        return float(total), float(np.vecdot(rows, rows).sum() + np.vecdot(rest, rest))
+        total, raw = np.vecdot(rows, _ONES).sum(), np.vecdot(rows, rows).sum()
+        if len(rest):
+            total, raw = total + rest.sum(), raw + np.vecdot(rest, rest)
+        return float(total), float(raw)

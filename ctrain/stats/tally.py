@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from functools import cached_property
+
 import numpy as np
 import pyarrow as pa
 
 from ctrain.stats.column_grid import CategoricalGrid, ColumnGrid, Counts, NumericGrid
 from ctrain.stats.column_profile import ColumnProfile
 from ctrain.stats.columns import Floats, float_blocks, is_number, plain
-from ctrain.stats.lattice import BLOCK, Lattice, Scratch, smooth_lattice, whole_lattice
+from ctrain.stats.lattice import BLOCK, Lattice, Scratch, resolve, smooth_lattice, whole_lattice
 from ctrain.stats.moments import Moments, merge_moments, shifted_moments, sorted_sum, two_pass_moments
 
 LATTICE_FROM = 8192
 """Values from which on making a lattice costs less than searching without one."""
+_BLOCKS_TOGETHER = 32
+"""Blocks whose unresolved values are resolved at once."""
 _MOST_FILLED = 0.25
 """Share of missing values up to which they get a stand-in; otherwise the others are moved together."""
 
@@ -24,7 +29,9 @@ class NumericTally:
         self._name = name
         self._grid = grid
         self._scratch = scratch or Scratch()
-        self._counts = np.zeros(grid.cells, dtype=np.int64)
+        self._codes = grid.cells + len(grid.values) + 1
+        self._counts = np.zeros(self._codes, dtype=np.int64)
+        self._unresolved: list[tuple[Floats, Counts]] = []
         self._rows = 0
         self._present = 0
         self._moments: list[Moments] = []
@@ -45,6 +52,10 @@ class NumericTally:
         for start in range(0, len(values), BLOCK):
             self.add_block(values[start : start + BLOCK])
 
+    def skip(self, rows: int) -> None:
+        """Count rows of a table that lacks the column: they are null."""
+        self._rows += rows
+
     def add_block(self, values: Floats, missing: Counts | None = None, integral: bool = False) -> None:
         """Count at most ``BLOCK`` values; NaN and the places in ``missing`` are null."""
         self._rows += len(values)
@@ -59,27 +70,43 @@ class NumericTally:
             shifted = np.subtract(values, origin, out=self._scratch.shifted[: len(values)])
             self._add_moments(values, shifted, origin, filled, low)
             if lattice is None:
-                self._counts += self._grid.count(values)
-                outer = values
+                self._counts[: self._grid.cells] += self._grid.count(values)
+                self._add_beyond(values)
             else:
-                cells, outer = lattice.locate(values, shifted, self._scratch)
-                self._counts += np.bincount(cells, minlength=self._grid.cells)
-            self._add_beyond(outer)
+                codes, flagged = lattice.code(values, shifted, self._scratch)
+                self._counts += np.bincount(codes, minlength=self._codes)
+                self._unresolved.append((values[flagged], codes[flagged]))
         if filled is not None:
             self._counts[self._grid.locate(values[filled[:1]])] -= stand_ins
+        if len(self._unresolved) >= _BLOCKS_TOGETHER:
+            self._resolve()
+
+    def _resolve(self) -> None:
+        """Count the values whose steps did not tell their cells, of many blocks at once."""
+        if not self._unresolved:
+            return
+        values = np.concatenate([values for values, _ in self._unresolved])
+        codes = np.concatenate([codes for _, codes in self._unresolved])
+        self._unresolved = []
+        cells = self._grid.cells
+        self._counts[:cells] += np.bincount(resolve(self._grid, values, codes), minlength=cells)
+        self._counts[cells:] = 0
+        self._add_beyond(values[codes == self._codes - 1])
 
     def profile(self) -> ColumnProfile:
         """Return the profile of what was counted."""
-        cells = np.flatnonzero(self._counts)
+        self._resolve()
+        counts = self._counts[: self._grid.cells]
+        cells = np.flatnonzero(counts)
         moments = merge_moments(self._moments)
         return ColumnProfile(
             rows=self._rows,
             nulls=self._rows - self._present,
-            negative_infinities=int(self._counts[0]),
-            positive_infinities=int(self._counts[-1]),
+            negative_infinities=int(counts[0]),
+            positive_infinities=int(counts[-1]),
             unseen=0,
             cells=cells,
-            counts=self._counts[cells],
+            counts=counts[cells],
             mean=moments.mean,
             squares=moments.squares,
             minimum=self._low if moments.n else None,
@@ -96,11 +123,19 @@ class NumericTally:
     def _lattice(self, values: Floats, integral: bool) -> Lattice | None:
         if self._rows < LATTICE_FROM:
             return None
-        whole = whole_lattice(self._grid)
+        whole = self._whole_lattice
         if whole is not None:
             nearest, equal = self._scratch.sizes[: len(values)], self._scratch.flags[: len(values)]
             if integral or np.equal(np.rint(values, out=nearest), values, out=equal).all():
                 return whole
+        return self._smooth_lattice
+
+    @cached_property
+    def _whole_lattice(self) -> Lattice | None:
+        return whole_lattice(self._grid)
+
+    @cached_property
+    def _smooth_lattice(self) -> Lattice | None:
         return smooth_lattice(self._grid)
 
     def _without_missing(self, values: Floats, missing: Counts | None) -> tuple[Floats, Counts | None, float]:
@@ -115,14 +150,14 @@ class NumericTally:
                 values, filled = copy, missing
             else:
                 values = np.delete(values, missing)
-        low = values.min(initial=np.inf)
-        if np.isnan(low):
+        low = float(np.minimum.reduce(values, initial=np.inf))
+        if math.isnan(low):
             known = ~np.isnan(values)
             if filled is not None:
                 known[filled] = False
             values, filled = values[known], None
-            low = values.min(initial=np.inf)
-        return values, filled, float(low)
+            low = float(np.minimum.reduce(values, initial=np.inf))
+        return values, filled, low
 
     def _fits(self, value: float) -> bool:
         values = self._grid.values
@@ -132,8 +167,8 @@ class NumericTally:
         self, values: Floats, shifted: Floats, origin: float, filled: Counts | None, low: float
     ) -> None:
         """Add moments and extremes; ``shifted`` is as before when it returns."""
-        high = float(values.max())
-        if np.isfinite(low) and np.isfinite(high):
+        high = float(np.maximum.reduce(values))
+        if math.isfinite(low) and math.isfinite(high):
             if filled is None:
                 found = shifted_moments(shifted, origin, len(values))
             else:
@@ -154,8 +189,9 @@ class NumericTally:
         if not self._grid.values:
             return
         first, last = self._grid.values[0], self._grid.values[-1]
-        self._below.append(float(values[(values < first) & (values > -np.inf)].sum()))
-        self._above.append(float(values[(values > last) & (values < np.inf)].sum()))
+        with np.errstate(over="ignore"):
+            self._below.append(float(values[(values < first) & (values > -np.inf)].sum()))
+            self._above.append(float(values[(values > last) & (values < np.inf)].sum()))
 
 
 class CategoricalTally:
@@ -172,6 +208,10 @@ class CategoricalTally:
         cells = self._grid.find(table, self._name)
         self._rows += len(cells)
         self._counts += np.bincount(cells + 1, minlength=self._grid.cells + 1)[1:]
+
+    def skip(self, rows: int) -> None:
+        """Count rows of a table that lacks the column: they are null."""
+        self._rows += rows
 
     def profile(self) -> ColumnProfile:
         """Return the profile of what was counted."""

@@ -52,9 +52,11 @@ def adversaries(values: Floats) -> Floats:
 
 
 def located(lattice: Lattice, values: Floats) -> tuple[list[int], Floats]:
+    """Return the cells, and the values of which the lattice knows nothing."""
     with np.errstate(invalid="ignore", over="ignore"):
-        cells, outer = lattice.locate(values, values - lattice.origin, SCRATCH)
-    return cells.tolist(), outer
+        cells = lattice.locate(values, values - lattice.origin, SCRATCH).tolist()
+        codes, _ = lattice.code(values, values - lattice.origin, SCRATCH)
+    return cells, values[codes == lattice.grid.cells + len(lattice.grid.values)]
 
 
 @pytest.mark.parametrize("name", REFERENCES)

@@ -1,0 +1,155 @@
+"""Profiles of files: a grid from a bounded sample, then exact counts of every row on it.
+
+What is exact: every count, on the grid, of every row; nulls, extremes and moments. What is not: the
+grid's values are quantiles of at most 200,000 to 400,000 evenly spaced rows, so that of a larger
+file a gap between them may hold a little more or less than its share. Categories are counted over
+all rows; where there are more than 50,000 of them, rare ones are dropped on the way.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ctrain import __version__
+from ctrain.app.sampling import sample_grid
+from ctrain.app.scanning import TableFiles
+from ctrain.errors import InputError
+from ctrain.stats.column_profile import ColumnProfile
+from ctrain.stats.grid import CategoricalGrid, ColumnGrid, Grid
+from ctrain.stats.lattice import Scratch
+from ctrain.stats.profile import Profile
+from ctrain.stats.raw import kind_of
+from ctrain.stats.stored_profile import MAGIC, ColumnType, EventTimes, StoredProfile
+from ctrain.stats.tally import Tally, tally_of
+
+EVENT_TIME_NOTE = "left out: the event time"
+
+
+def profile_files(
+    files: TableFiles, *, against: StoredProfile | None = None, event_time: str | None = None
+) -> StoredProfile:
+    """Return the profile of all rows of some files, on the grid of another profile or on one of their own.
+
+    Raises
+    ------
+    InputError
+        when a file cannot be read, or has no column ``event_time``.
+    """
+    if event_time is not None and event_time not in files.schema.names:
+        raise InputError(f"{files.paths[0]}: no column {event_time!r} for the event time")
+    columns = [name for name in files.schema.names if name != event_time]
+    if against is None:
+        grid, left_out = sample_grid(files, columns, event_time)
+    else:
+        grid, left_out = against.grid, dict(against.left_out)
+    rows, counted = _count(files, grid)
+    return StoredProfile(
+        grid=grid,
+        profile=Profile(grid.name, rows, counted),
+        types={one.name: ColumnType(kind_of(one.type), str(one.type)) for one in files.schema},
+        left_out=left_out if event_time is None else {**left_out, event_time: EVENT_TIME_NOTE},
+        sources=tuple(path.name for path in files.paths),
+        created_by=f"ctrain {__version__}",
+        event_times=_event_times(files, event_time) if event_time is not None else None,
+    )
+
+
+def read_profile(path: Path) -> StoredProfile:
+    """Return the profile in a file; raises InputError for another version or a damaged file."""
+    try:
+        return StoredProfile.from_bytes(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:
+        raise InputError(
+            f"{path}: not a profile that ctrain {__version__} can read; make it again with ctrain profile"
+        ) from error
+
+
+def write_profile(stored: StoredProfile, path: Path) -> None:
+    """Write a profile, whole or not at all; raises InputError where that is impossible."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(stored.to_bytes())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def is_profile(path: Path) -> bool:
+    """Whether a file is a profile of any version, by how it begins."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(MAGIC)) == MAGIC
+
+
+class _Tallies:
+    """The tallies of all grid columns that are read from one column."""
+
+    def __init__(self, columns: dict[str, ColumnGrid], scratch: Scratch) -> None:
+        self._tallies: dict[str, Tally] = {
+            name: tally_of(name, grid, scratch) for name, grid in columns.items()
+        }
+
+    def add(self, table: pa.Table) -> None:
+        for tally in self._tallies.values():
+            tally.add(table)
+
+    def skip(self, rows: int) -> None:
+        for tally in self._tallies.values():
+            tally.skip(rows)
+
+    def profiles(self) -> dict[str, ColumnProfile]:
+        return {name: tally.profile() for name, tally in self._tallies.items()}
+
+
+def _count(files: TableFiles, grid: Grid) -> tuple[int, dict[str, ColumnProfile]]:
+    by_source: dict[str, dict[str, ColumnGrid]] = {}
+    for name, column in grid.columns.items():
+        by_source.setdefault(column.source(name), {})[name] = column
+    found = files.consume(
+        list(by_source),
+        lambda source, scratch: _Tallies(by_source[source], scratch),
+        lambda _, tallies: tallies.profiles(),
+        dictionaries=[name for name, column in grid.columns.items() if isinstance(column, CategoricalGrid)],
+    )
+    profiles = {name: profile for part in found.values() for name, profile in part.items()}
+    counted = {name: profiles[name] for name in grid.columns}
+    rows = next(iter(counted.values())).rows if counted else files.rows
+    return rows, counted
+
+
+class _Extremes:
+    """The least and the greatest value of a column."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._ends: list[Any] = []
+
+    def add(self, table: pa.Table) -> None:
+        found: Any = pc.min_max(table.column(self._name))
+        self._ends = [end for end in (*self._ends, *found.as_py().values()) if end is not None]
+        self._ends = [min(self._ends), max(self._ends)] if self._ends else []
+
+    def skip(self, rows: int) -> None:
+        """Rows without the column have no event time."""
+
+    def times(self, column: str) -> EventTimes:
+        if not self._ends:
+            return EventTimes(column, None, None)
+        first, last = (one.isoformat() if hasattr(one, "isoformat") else str(one) for one in self._ends)
+        return EventTimes(column, first, last)
+
+
+def _event_times(files: TableFiles, column: str) -> EventTimes:
+    return files.consume([column], lambda name, _: _Extremes(name), _times)[column]
+
+
+def _times(column: str, seen: _Extremes) -> EventTimes:
+    return seen.times(column)
