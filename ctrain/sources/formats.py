@@ -21,13 +21,11 @@ _COMPRESSIONS: dict[str | None, Compression] = {None: "", "gz": "gzip", "zst": "
 ROTATED = r"(?:[.-]\d[\d.T_-]*)?"
 """What rotation of logs puts behind a name: ``.1``, ``-20240131``, ``.2024-01-31``."""
 _NAME = re.compile(
-    rf"\.(?:(?P<parquet>parquet|pq)|(?P<text>csv|jsonl|ndjson){ROTATED}(?:\.(?P<packed>gz|zst))?)$",
+    rf"\.(?:(?P<parquet>parquet|pq)|(?P<text>csv|jsonl|ndjson){ROTATED}(?:\.(?P<packed>gz|zst){ROTATED})?)$",
     re.IGNORECASE,
 )
-_PACKED = re.compile(r"\.(gz|zst)$", re.IGNORECASE)
-
-
-_TEXT_NAME = rf"{ROTATED}(?:\.(?:gz|zst))?\Z"
+_PACKED = re.compile(rf"\.(gz|zst){ROTATED}$", re.IGNORECASE)
+_TEXT_NAME = rf"{ROTATED}(?:\.(?:gz|zst){ROTATED})?\Z"
 
 
 @dataclass(frozen=True, slots=True)
