@@ -103,8 +103,12 @@ class SeenValues:
         )
 
 
+def shown(value: str | None) -> str:
+    """The name of a value; that of rows without one is ``null``."""
+    return NULL if value is None else value
+
+
 def _named(column: Any) -> Any:
-    """The values as they are shown: that of rows without one is ``null``."""
     return pc.fill_null(column, NULL)
 
 
