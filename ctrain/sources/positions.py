@@ -34,8 +34,8 @@ class Position:
     """How far a file has been read; counts are of text, decompressed."""
 
     stat: str = UNSETTLED
-    head: str = ""
-    content: str = ""
+    head: str = " " * KEY
+    content: str = " " * KEY
     offset: int = 0
     rows: int = 0
     """Rows that were handed on."""
