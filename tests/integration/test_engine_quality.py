@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +247,75 @@ def test_a_restart_sees_the_same_segments(tmp_path: Path) -> None:
 def test_the_policies_are_what_they_seem() -> None:
     for text in (ARRIVALS, KNOWN, SEGMENTS):
         assert parse_policy(text, Path("clicks.yaml"), {}).policy.monitors
+
+
+SCHEMA = policy(
+    """\
+  columns: {type: quality, window: 1h, min_rows: 30, schema: breach, max_null_rate: 0.5, columns: [z, kind]}
+"""
+)
+
+
+def test_columns_that_vanish_come_anew_or_change_their_type_cost_no_row(tmp_path: Path) -> None:
+    world = World(tmp_path, SCHEMA)
+    faults: dict[int, Change] = {
+        2: lambda rows: rows.drop_columns(["z"]),
+        4: lambda rows: rows.append_column("colour", pa.array(["red"] * rows.num_rows)),
+        5: lambda rows: rows.append_column("colour", pa.array(["red"] * rows.num_rows)),
+        6: lambda rows: put(rows, "z", [[1.0]] * rows.num_rows),
+        8: lambda rows: rows.drop_columns(["x"]),
+    }
+    for hour in range(11):
+        land(world, faults.get(hour))
+    reasons = {
+        hour: one.reason for hour, one in found(world, "columns").items() if one.status is Status.BREACHED
+    }
+    assert reasons == {
+        2: "z: the column is missing in files with 40 of 40 rows; "
+        "z: 100% of 40 values are missing, 50% is allowed",
+        4: "colour: is a new column",
+        6: "z: none of 40 values are numbers: the type has changed",
+    }
+    with world.store.read() as tx:
+        state, events = tx.ingest_state(world.name), tx.events(world.name)
+    assert (state.rows_total, dict(state.rejected_total)) == (440, {})
+    assert [one.message for one in events if one.kind == "values_unread"][::-1] == [
+        "z: files with 40 rows have no such column; they count as missing",
+        "z: not one of 40 values is of the kind numeric: the type has changed; they count as missing",
+        "x: files with 40 rows have no such column; they count as missing",
+    ]
+
+
+KINDS = policy(
+    """\
+  inputs: {type: drift, window: 2h, min_rows: 60, min_effect: 0.3}
+  constant: {type: quality, window: 1h, min_rows: 30, constant: breach}
+"""
+).replace("categorical: [kind]}", "categorical: [kind], boolean: [night], date: [sold], text: [remark]}")
+
+
+def test_features_of_every_kind_drift_and_have_a_quality(tmp_path: Path) -> None:
+    world = World(tmp_path, KINDS)
+    world.install(2.0)
+    random = np.random.default_rng(1)
+
+    def every_kind(rows: pa.Table, hour: int) -> pa.Table:
+        count, odd = rows.num_rows, 12 <= hour < 14
+        nights = ["yes"] * count if odd else random.choice(["yes", "no"], count)
+        days = random.integers(0, 30, count) + (90 if odd else 0)
+        words = ["a longer remark than before"] * count if odd else random.choice(["fine", "bad"], count)
+        rows = rows.append_column("night", pa.array(nights)).append_column("remark", pa.array(words))
+        sold = [(START + timedelta(days=int(day))).date() for day in days]
+        return rows.append_column("sold", pa.array(sold))
+
+    for hour in range(17):
+        land(world, partial(every_kind, hour=hour))
+    inputs, constant = found(world, "inputs"), found(world, "constant")
+    named = {one.column for one in inputs[13].features}
+    assert {"x", "kind", "night", "sold", "remark.length", "remark.words"} <= named
+    breached = {one.column for one in inputs[13].features if one.breached}
+    assert {"night", "sold", "remark.length"} <= breached
+    assert not {"x", "z", "kind"} & breached
+    assert inputs[11].status is Status.OK
+    assert [hour for hour, one in constant.items() if one.status is Status.BREACHED] == [12, 13]
+    assert constant[12].reason == "night: 40 values are one and the same; they varied in the reference"
