@@ -10,6 +10,7 @@ from ctrain.policy.check_classifiers import check_classifiers
 from ctrain.policy.check_monitors import check_monitors
 from ctrain.policy.check_quality import check_quality
 from ctrain.policy.check_reference import check_reference
+from ctrain.policy.check_sources import check_sources
 from ctrain.policy.check_times import check_times
 from ctrain.policy.check_triggers import check_triggers
 from ctrain.policy.data import is_own_column
@@ -34,6 +35,7 @@ def check_policy(policy: Policy) -> list[Problem]:
         *_check_model(policy),
         *_check_columns(policy.data),
         *_check_own_names(policy.data),
+        *check_sources(policy),
         *check_monitors(policy),
         *check_quality(policy),
         *check_classifiers(policy),
