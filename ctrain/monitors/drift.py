@@ -4,49 +4,28 @@ A column is breached when all of this holds: its p-value, corrected over every t
 is below ``fdr``; the effect is at least ``min_effect``; the effect is at least 1.25 times the
 largest that a window of the same length has inside the reference. The first alone takes rows for
 independent, which rows of a real stream are not; the second alone alarms on small samples.
-Missing values are a test of their own for each column, in the same correction.
+Missing values are a test of their own for each column, and each segment tests all of its columns,
+in the same correction.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-import numpy as np
-
-from ctrain.domain import FeatureVerdict, MonitorName, Status, Verdict, Version
-from ctrain.errors import PermanentError
+from ctrain.domain import MonitorName, Status, Verdict, Version
+from ctrain.monitors.drift_columns import TOO_VARIED, ColumnTest, DriftWindow, column_tests, corrected
 from ctrain.policy.monitors import DriftMonitor
-from ctrain.stats.catalogue import two_sample
-from ctrain.stats.column_profile import ColumnProfile
-from ctrain.stats.grid import ColumnGrid, Grid, NumericGrid
-from ctrain.stats.multiplicity import benjamini_hochberg
-from ctrain.stats.profile import Profile
-from ctrain.stats.reference import PREDICTION, Variability
-from ctrain.stats.two_sample import chi_squared, total_variation
 
-VARIABILITY_FACTOR = 1.25
-GRID_ERROR = 0.01
-"""A larger error bound of a distance is worth a note: the grid no longer fits the rows."""
-TOO_VARIED = "windows this short differ too much inside the reference, use a longer window"
-NOT_TESTED = "none"
-"""Test of a column that is not tested; the note says why."""
+__all__ = ["DriftWindow", "assess_drift", "window_start"]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DriftWindow:
-    """Rows of a window beside those of the reference, counted on one grid: of all rows, or of a segment."""
-
-    segment: str
-    """Such as ``carrier=AA``; empty: all rows."""
-    grid: Grid
-    reference: Profile
-    current: Profile
-    left_out: Mapping[str, str]
-    """Columns that are not tested, and why."""
-    variability: Variability
+NAMED = 3
+"""Columns and segments that a reason names."""
+EXPLAINED = 20
+"""Tests that are explained also without drift, the nearest to their thresholds."""
+KEPT = 500
+"""Tests that a verdict keeps: those that found drift, and the nearest to their thresholds."""
 
 
 def window_start(
@@ -96,9 +75,10 @@ def assess_drift(
     Parameters
     ----------
     windows
-        The window of all rows, or one for each segment; tests are corrected over all of them.
+        The window of all rows, or one for each segment; tests are corrected over all of them. Segments
+        with fewer than ``min_rows`` rows, there or in their reference, are left out.
     importance
-        Share of each feature in the importance of all; empty or None: not known.
+        Share of each feature in the importance of all, for ``weight_by``; empty or None: not known.
 
     Returns
     -------
@@ -125,160 +105,116 @@ def assess_drift(
     >>> verdict = assess_drift("inputs", monitor, [window], day + 34 * hour, None)
     >>> verdict.status.name, verdict.value
     ('BREACHED', 1.0)
+    >>> print(verdict.reason)  # doctest: +ELLIPSIS
+    1 of 1 columns drifted: x always 20 in the window, mean 4.5 in the reference (ks ...
 
     References
     ----------
     Benjamini, Hochberg (1995). Controlling the false discovery rate. JRSS B 57(1).
     """
-    if monitor.test != "ks":
-        raise PermanentError(f"monitor {name}: test {monitor.test} is not available, use test: ks")
     rows = sum(one.current.rows for one in windows)
-    large = [one for one in windows if one.current.rows >= monitor.min_rows]
-    if not large:
-        reason = f"needs {monitor.min_rows:,} rows, has {rows:,}"
-        return Verdict(name, as_of, Status.INCONCLUSIVE, None, None, rows, reason, (), model_version)
-    tests = [one for window in large for one in _assess_columns(monitor, window)]
-    features = tuple(_corrected(tests, monitor.fdr))
-    verdict = Verdict(name, as_of, Status.OK, None, None, rows, "", features, model_version)
-    return _concluded(verdict, large)
+    enough = [one for one in windows if _enough(one, monitor.min_rows)]
+    verdict = Verdict(name, as_of, Status.INCONCLUSIVE, None, None, rows, "", (), model_version)
+    if not enough:
+        return replace(verdict, reason=_too_few(windows, monitor.min_rows))
+    known = importance or {}
+    tests = [one for window in enough for one in column_tests(monitor, window, known)]
+    tests = _explained(corrected(tests, monitor.fdr))
+    kept = sorted(sorted(range(len(tests)), key=lambda place: _rank(tests[place]))[:KEPT])
+    verdict = replace(verdict, features=tuple(tests[place].verdict for place in kept))
+    return _with_caveats(_concluded(verdict, tests), monitor, windows, enough, known)
 
 
-def _assess_columns(monitor: DriftMonitor, window: DriftWindow) -> Iterator[FeatureVerdict]:
-    wanted = monitor.columns
-    if wanted is None:
-        wanted = tuple(name for name in window.grid.columns if name != PREDICTION)
-    for column in wanted:
-        if column not in window.grid.columns:
-            yield _not_tested(column, "not in the reference", 0)
-        elif column in window.left_out:
-            yield _not_tested(column, window.left_out[column], window.current.columns[column].values)
-        else:
-            yield from _tests(monitor, window, column)
+def _enough(window: DriftWindow, min_rows: int) -> bool:
+    if window.segment and window.reference.rows < min_rows:
+        return False
+    return window.current.rows >= min_rows
 
 
-def _tests(monitor: DriftMonitor, window: DriftWindow, column: str) -> Iterator[FeatureVerdict]:
-    """Yield the test of the values, and of missingness where anything is missing."""
-    grid = window.grid.columns[column]
-    before, now = window.reference.columns[column], window.current.columns[column]
-    if before.values and now.values:
-        threshold = _threshold(monitor, window.variability.effects[column])
-        yield _value_test(monitor, column, grid, before, now, threshold)
-    else:
-        side = "the window" if before.values else "the reference"
-        yield _not_tested(column, f"no values in {side}", now.values)
-    if before.nulls or now.nulls:
-        yield _null_test(column, before, now, _threshold(monitor, window.variability.nulls[column]))
-
-
-def _threshold(monitor: DriftMonitor, variability: float | None) -> float:
-    return max(monitor.min_effect, VARIABILITY_FACTOR * (variability or 0.0))
-
-
-def _value_test(
-    monitor: DriftMonitor,
-    column: str,
-    grid: ColumnGrid,
-    before: ColumnProfile,
-    now: ColumnProfile,
-    threshold: float,
-) -> FeatureVerdict:
-    found = two_sample(monitor.test, grid, before, now)
-    numeric = isinstance(grid, NumericGrid)
-    note = _value_note(before, now, found.error_bound) if numeric else _unseen_note(now)
-    return _tested(
-        column, found.test, found.statistic, found.p_value, found.effect, threshold, now.values, note
+def _too_few(windows: Sequence[DriftWindow], min_rows: int) -> str:
+    most = max(windows, key=lambda one: one.current.rows, default=None)
+    if most is None or not most.segment:
+        return f"needs {min_rows:,} rows, has {most.current.rows if most else 0:,}"
+    return (
+        f"no segment has {min_rows:,} rows in the window and in the reference; "
+        f"most has {most.segment}: {most.current.rows:,}, in the reference {most.reference.rows:,}"
     )
 
 
-def _value_note(before: ColumnProfile, now: ColumnProfile, bound: float) -> str:
-    if bound > GRID_ERROR:
-        return f"the distance may be up to {bound:.3f} larger: the grid is coarse here"
-    if before.infinities or now.infinities:
-        return f"{now.infinities:,} infinities, as the smallest and largest values"
-    if before.minimum == before.maximum:
-        return "constant in the reference"
-    return "constant in the window" if now.minimum == now.maximum else ""
+def _explained(tests: Sequence[ColumnTest]) -> list[ColumnTest]:
+    """Return the tests with a sentence for those that drifted or are the nearest to it."""
+    ranked = sorted(range(len(tests)), key=lambda place: _rank(tests[place]))
+    near = {place for place in ranked[:EXPLAINED] if tests[place].tested}
+    wanted = near | {place for place in ranked[:KEPT] if tests[place].drifted}
+    return [one.explained() if place in wanted else one for place, one in enumerate(tests)]
 
 
-def _unseen_note(now: ColumnProfile) -> str:
-    return f"{now.unseen:,} of {now.values:,} in categories that the reference lacks" if now.unseen else ""
+def _rank(test: ColumnTest) -> tuple[int, float]:
+    """What sorts the tests: breached, drifted, tested and the others; by how near they are."""
+    if not test.tested:
+        return 3, 0.0
+    return 0 if test.verdict.breached else 1 if test.drifted else 2, -test.closeness
 
 
-def _null_test(column: str, before: ColumnProfile, now: ColumnProfile, threshold: float) -> FeatureVerdict:
-    reference, current = np.array([before.values, before.nulls]), np.array([now.values, now.nulls])
-    statistic, p_value = chi_squared(reference, current)
-    effect = total_variation(reference, current)
-    note = f"{before.null_rate:.1%} null in the reference, {now.null_rate:.1%} in the window"
-    return _tested(column, "nulls", statistic, p_value, effect, threshold, now.rows, note)
-
-
-def _tested(
-    column: str,
-    test: str,
-    statistic: float,
-    p_value: float,
-    effect: float,
-    threshold: float,
-    n: int,
-    note: str,
-) -> FeatureVerdict:
-    if threshold > 1:
-        note = "; ".join(filter(None, (note, TOO_VARIED)))
-    return FeatureVerdict(column, test, statistic, p_value, math.nan, effect, threshold, False, n, note)
-
-
-def _not_tested(column: str, note: str, n: int) -> FeatureVerdict:
-    nan = math.nan
-    return FeatureVerdict(column, NOT_TESTED, nan, nan, nan, nan, nan, False, n, note)
-
-
-def _corrected(features: list[FeatureVerdict], fdr: float) -> list[FeatureVerdict]:
-    """Return the features with corrected p-values, and breached where all conditions hold."""
-    adjusted = iter(benjamini_hochberg([one.p_value for one in features if one.test != NOT_TESTED]))
-    corrected = []
-    for one in features:
-        if one.test != NOT_TESTED:
-            p_adjusted = next(adjusted)
-            breached = p_adjusted < fdr and one.effect >= one.threshold
-            corrected.append(replace(one, p_adjusted=p_adjusted, breached=breached))
-        else:
-            corrected.append(one)
-    return corrected
-
-
-def _concluded(verdict: Verdict, windows: Sequence[DriftWindow]) -> Verdict:
-    """Return the verdict with status, value, threshold and reason from its features."""
-    tested = [one for one in verdict.features if one.test != NOT_TESTED]
-    if not tested:
-        return replace(verdict, status=Status.INCONCLUSIVE, reason="no column can be tested")
-    ranked = sorted(tested, key=lambda one: (one.breached, _closeness(one)), reverse=True)
-    breached = [one for one in ranked if one.breached]
-    if all(one.threshold > 1 for one in tested):
-        return replace(verdict, status=Status.INCONCLUSIVE, reason=f"no column can breach: {TOO_VARIED}")
-    columns = len({one.column for one in tested})
+def _concluded(verdict: Verdict, tests: Sequence[ColumnTest]) -> Verdict:
+    """Return the verdict with status, value, threshold and reason from its tests."""
+    counted = sorted((one for one in tests if one.tested and one.counted), key=_rank)
+    if not counted:
+        unused = any(one.tested for one in tests)
+        reason = "no column that the champion uses can be tested" if unused else "no column can be tested"
+        return replace(verdict, reason=reason)
+    if not any(one.can_breach for one in counted):
+        return replace(verdict, reason=f"no column can breach: {TOO_VARIED}")
+    breached = [one for one in counted if one.verdict.breached]
+    columns = len({one.verdict.column for one in counted})
     if breached:
-        drifted = len({one.column for one in breached})
-        reason = f"{drifted} of {columns} columns drifted: {'; '.join(map(_described, breached[:3]))}"
+        drifted = len({one.verdict.column for one in breached})
+        reason = f"{drifted:,} of {columns:,} columns drifted: {'; '.join(map(_described, breached[:NAMED]))}"
     else:
-        reason = f"none of {columns} columns drifted; nearest is {_described(ranked[0])}"
-    if not all(one.variability.windows for one in windows):
-        reason += "; how much windows of the reference vary is unknown, it is too short"
+        reason = f"none of {columns:,} columns drifted; nearest is {_described(counted[0])}"
     return replace(
         verdict,
         status=Status.BREACHED if breached else Status.OK,
-        value=ranked[0].effect,
-        threshold=ranked[0].threshold,
-        reason=reason,
+        value=counted[0].verdict.effect,
+        threshold=counted[0].verdict.threshold,
+        reason=reason + _not_counted(tests),
     )
 
 
-def _closeness(feature: FeatureVerdict) -> float:
-    """How near the effect is to its threshold: columns differ in what is usual for them."""
-    return feature.effect / max(feature.threshold, 1e-9)
-
-
-def _described(feature: FeatureVerdict) -> str:
+def _described(test: ColumnTest) -> str:
+    found = test.verdict
+    sentence = f" {found.note}" if found.note else ""
     return (
-        f"{feature.column} ({feature.test}) effect {feature.effect:.3f}, "
-        f"threshold {feature.threshold:.3f}, n {feature.n:,}"
+        f"{found.column}{sentence} ({found.test} {found.effect:.3f}, "
+        f"threshold {found.threshold:.3f}, n {found.n:,})"
     )
+
+
+def _not_counted(tests: Sequence[ColumnTest]) -> str:
+    names = dict.fromkeys(one.verdict.column for one in tests if one.drifted and not one.counted)
+    return f"; drifted, but hardly used by the champion: {_listed(list(names))}" if names else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _with_caveats(
+    verdict: Verdict,
+    monitor: DriftMonitor,
+    windows: Sequence[DriftWindow],
+    enough: Sequence[DriftWindow],
+    importance: Mapping[str, float],
+) -> Verdict:
+    """Return the verdict with what limits it at the end of its reason."""
+    caveats = []
+    if not all(one.variability.windows for one in enough):
+        whose = "some segments" if len(enough) > 1 else "the reference"
+        caveats.append(f"how much windows of {whose} vary is unknown, it is too short")
+    if monitor.weight_by is not None and not importance:
+        caveats.append("the importance of features is not known, so all count")
+    few = [one.segment for one in windows if one not in enough]
+    if few:
+        caveats.append(f"too few rows to test {_listed(few)}")
+    return replace(verdict, reason="; ".join([verdict.reason, *caveats]))
