@@ -121,11 +121,13 @@ def _numbers(column: pa.ChunkedArray[Any]) -> tuple[npt.NDArray[np.float64], npt
 
 
 def _text(column: pa.ChunkedArray[Any]) -> Any:
+    """As a series of objects: pandas would make its own type of text of an array."""
+    import pandas as pd
     import pyarrow as pa
 
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         column = column.cast(pa.string())
-    return _with_nan(column.to_numpy(zero_copy_only=False))
+    return pd.Series(_with_nan(column.to_numpy(zero_copy_only=False)), dtype=object)
 
 
 def _instants(column: pa.ChunkedArray[Any]) -> tuple[Any, npt.NDArray[np.bool_]]:

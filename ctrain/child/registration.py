@@ -31,6 +31,13 @@ def find_version(client: MlflowClient, model: str, run_id: str) -> ModelVersion 
     return max(found, key=lambda one: int(one.version), default=None)
 
 
+def signature_kinds(features: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """MLflow's type and the name of each input, from the names of the features by kind."""
+    return [
+        ("string" if kind in TEXTS else "double", name) for kind, names in features.items() for name in names
+    ]
+
+
 def log_estimator(
     estimator: Any, rows: pd.DataFrame, context: Mapping[str, Any], requirements: Sequence[str]
 ) -> str:
@@ -42,11 +49,7 @@ def log_estimator(
 
     # The artifact's digest is on record and checked before every load, which is what the warning asks for.
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
-    kinds = [
-        ("string" if kind in TEXTS else "double", name)
-        for kind, names in context["features"].items()
-        for name in names
-    ]
+    kinds = signature_kinds(context["features"])
     example = rows[[name for _, name in kinds]].head(EXAMPLE_ROWS)
     predict = prediction_method(estimator, context["task"])
     answer = getattr(estimator, predict)(example)
