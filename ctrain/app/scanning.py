@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -110,24 +110,57 @@ class TableFiles:
         finish: Callable[[str, _C], _R],
         dictionaries: Collection[str],
     ) -> dict[str, _R]:
-        footers = {path: _footer(path) for path in self.paths}
         strings = {one.name for one in self.schema if pa.types.is_string(one.type)}
-        free: queue.SimpleQueue[Scratch] = queue.SimpleQueue()
+        free: queue.SimpleQueue[_Reader] = queue.SimpleQueue()
         for _ in range(WORKERS):
-            free.put(Scratch())
+            free.put(_Reader({path: _footer(path) for path in self.paths}))
 
         def consume(name: str) -> _R:
-            scratch = free.get()
+            reader = free.get()
             try:
-                consumer = start(name, scratch)
-                for path, footer in footers.items():
-                    _feed_column(path, footer, name, consumer, name in strings and name in dictionaries)
+                consumer = start(name, reader.scratch)
+                for path in self.paths:
+                    reader.feed(path, name, consumer, name in strings and name in dictionaries)
                 return finish(name, consumer)
             finally:
-                free.put(scratch)
+                free.put(reader)
 
         with ThreadPoolExecutor(WORKERS) as pool:
             return dict(zip(columns, pool.map(consume, columns), strict=True))
+
+
+class _Reader:
+    """The open Parquet files of one thread."""
+
+    def __init__(self, footers: Mapping[Path, Any]) -> None:
+        self.scratch = Scratch()
+        self._footers = footers
+        self._open: dict[tuple[Path, str], Any] = {}
+
+    def feed(self, path: Path, name: str, consumer: Consumer, dictionary: bool) -> None:
+        """Give a consumer one column of one file, batch by batch."""
+        try:
+            file = self._file(path, name if dictionary else "")
+            if name not in file.schema_arrow.names:
+                consumer.skip(file.metadata.num_rows)
+                return
+            for batch in file.iter_batches(2 * BLOCK, columns=[name], use_threads=False):
+                consumer.add(pa.Table.from_batches([batch]))
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{path}: cannot be read as parquet: {error}") from error
+
+    def _file(self, path: Path, dictionary: str) -> Any:
+        """Return the file opened for a column of strings as dictionary, or for any other column."""
+        import pyarrow.parquet as pq
+
+        key = (path, dictionary)
+        if key not in self._open:
+            self._open = {opened: file for opened, file in self._open.items() if opened == (path, "")}
+            footer = self._footers[path]
+            self._open[key] = pq.ParquetFile(
+                path, metadata=footer, read_dictionary=[dictionary] if dictionary else None
+            )
+        return self._open[key]
 
 
 def _feed(table: pa.Table, consumers: dict[str, Any]) -> None:
@@ -136,20 +169,6 @@ def _feed(table: pa.Table, consumers: dict[str, Any]) -> None:
             consumer.add(table)
         else:
             consumer.skip(table.num_rows)
-
-
-def _feed_column(path: Path, footer: Any, name: str, consumer: Consumer, dictionary: bool) -> None:
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path, metadata=footer, read_dictionary=[name] if dictionary else None)
-        if name not in file.schema_arrow.names:
-            consumer.skip(file.metadata.num_rows)
-            return
-        for batch in file.iter_batches(BLOCK, columns=[name], use_threads=False):
-            consumer.add(pa.Table.from_batches([batch]))
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: cannot be read as parquet: {error}") from error
 
 
 def _is_parquet(path: Path) -> bool:

@@ -65,7 +65,9 @@ def float_blocks(
     """
     for chunk in plain(values).chunks:
         for start in range(0, len(chunk), size):
-            part = pc.cast(chunk.slice(start, size), pa.float64(), safe=False)
+            part = chunk.slice(start, size)
+            if not pa.types.is_float64(part.type):
+                part = pc.cast(part, pa.float64(), safe=False)
             buffers: list[Any] = part.buffers()
             here = slice(part.offset, part.offset + len(part))
             if part.null_count == len(part):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,12 +153,25 @@ def smooth_lattice(grid: NumericGrid) -> Lattice | None:
     lower, median, upper = points[[len(points) // 4, len(points) // 2, 3 * len(points) // 4]].tolist()
     with np.errstate(all="ignore"):
         found = [_shaped(grid, float(points[0]), None), _shaped(grid, median, upper / 2 - lower / 2)]
-    cost, lattice = min(found, key=lambda one: one[0])
-    return lattice if cost < _WORTHWHILE else None
+    cost, shape = min(found, key=lambda one: one[0])
+    if shape is None or cost >= _WORTHWHILE:
+        return None
+    codes = _codes(grid, shape.positions)
+    return Lattice(grid, codes, shape.origin, shape.spread, shape.start, shape.scale, whole=False)
 
 
-def _shaped(grid: NumericGrid, origin: float, spread: float | None) -> tuple[float, Lattice | None]:
-    """Return a lattice and the nanoseconds a value costs beyond its steps, by the grid's quantiles."""
+class _Shape(NamedTuple):
+    """How values become positions among the steps, and where the grid values lie."""
+
+    positions: Floats
+    origin: float
+    spread: float | None
+    start: float
+    scale: float
+
+
+def _shaped(grid: NumericGrid, origin: float, spread: float | None) -> tuple[float, _Shape | None]:
+    """Return the nanoseconds a value costs beyond its step, by the grid's quantiles, and the shape."""
     points, size = grid.points, len(grid.values)
     if spread == 0:
         return np.inf, None
@@ -166,29 +180,27 @@ def _shaped(grid: NumericGrid, origin: float, spread: float | None) -> tuple[flo
     if not 0 < scale < np.inf:
         return np.inf, None
     positions = _positions(points - origin, np.empty(size), spread, start, scale)
-    codes = _codes(positions, size)
-    mass = np.diff(np.interp(np.arange(STEPS + 2), positions, np.linspace(0, 1, size)))
-    searched = codes == grid.cells + size
-    compared = (codes >= grid.cells) & ~searched
-    cost = float(_COMPARED * mass[compared].sum() + _SEARCHED * mass[searched].sum())
+    steps, shared = np.unique(np.floor(positions).clip(0, STEPS - 1), return_counts=True)
+    edges = np.interp([steps, steps + 1], positions, np.linspace(0, 1, size))
+    mass = edges[1] - edges[0]
+    cost = float(_COMPARED * mass[shared == 1].sum() + _SEARCHED * mass[shared > 1].sum())
     if spread is not None:
         cost += _SQUEEZED
-    return cost, Lattice(grid, codes.astype(np.uint16), origin, spread, start, scale, whole=False)
+    return cost, _Shape(positions, origin, spread, start, scale)
 
 
-def _codes(positions: Floats, size: int) -> Counts:
+def _codes(grid: NumericGrid, positions: Floats) -> NDArray[np.uint16]:
     """Return what each step tells, from where the grid values lie among the steps."""
+    size, unknown = len(positions), grid.cells + len(positions)
     first = np.clip(np.floor(positions - _MARGIN), 0, STEPS).astype(np.int64)
     last = np.clip(np.floor(positions + _MARGIN), 0, STEPS).astype(np.int64)
-    split = last != first
-    held = np.bincount(first, minlength=STEPS + 1) + np.bincount(last[split], minlength=STEPS + 1)
-    codes = 2 * np.cumsum(np.bincount(first, minlength=STEPS + 1)) + 1
-    places = np.arange(size)
-    for steps in (first, last):
-        codes[steps] = 2 * size + 3 + places
-    codes[held > 1] = 3 * size + 3
-    codes[0] = codes[first[-1] :] = 3 * size + 3
-    return np.asarray(codes, dtype=np.int64)
+    passed = np.diff(first, prepend=0, append=STEPS + 1)
+    codes = np.repeat(np.arange(1, 2 * size + 2, 2, dtype=np.uint16), passed)
+    codes[first] = codes[last] = grid.cells + np.arange(size)
+    held = np.sort(np.concatenate([first, last[last != first]]))
+    codes[held[1:][held[1:] == held[:-1]]] = unknown
+    codes[0] = codes[first[-1] :] = unknown
+    return codes
 
 
 def _positions(shifted: Floats, sizes: Floats, spread: float | None, start: float, scale: float) -> Floats:

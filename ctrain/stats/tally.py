@@ -16,8 +16,6 @@ from ctrain.stats.moments import Moments, merge_moments, shifted_moments, sorted
 
 LATTICE_FROM = 8192
 """Values from which on making a lattice costs less than searching without one."""
-_BLOCKS_TOGETHER = 32
-"""Blocks whose unresolved values are resolved at once."""
 _MOST_FILLED = 0.25
 """Share of missing values up to which they get a stand-in; otherwise the others are moved together."""
 
@@ -78,7 +76,7 @@ class NumericTally:
                 self._unresolved.append((values[flagged], codes[flagged]))
         if filled is not None:
             self._counts[self._grid.locate(values[filled[:1]])] -= stand_ins
-        if len(self._unresolved) >= _BLOCKS_TOGETHER:
+        if sum(len(waiting) for waiting, _ in self._unresolved) >= BLOCK:
             self._resolve()
 
     def _resolve(self) -> None:
