@@ -20,15 +20,6 @@ MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "-NaN", "null",
 """What stands for nothing in columns of numbers, booleans and instants."""
 MISSING_TEXTS = ("", "\\N")
 """What stands for nothing in columns of texts: ``NA`` may be Namibia, and ``null`` a name."""
-FITTING: Mapping[Kind, tuple[ColumnType, ...]] = {
-    "id": ("text", "number"),
-    "instant": ("instant",),
-    "number": ("number", "boolean"),
-    "text": ("text", "number", "boolean"),
-    "boolean": ("boolean", "number"),
-    "date": ("instant",),
-}
-"""The types that a column may have by what a policy uses it as; the first is the one assumed."""
 _WHOLE = r"^-?(0|[1-9]\d*)(\.0+)?$"
 _WHOLE_FLOAT = r"^(-?(?:0|[1-9]\d*))\.0+$"
 _INFINITE = r"^([+-]?)(?i:inf|infinity)$"
@@ -60,7 +51,7 @@ def infer_type(values: ArrowArray, kind: Kind) -> ColumnType | None:
         return "boolean"
     if kind in ("id", "text"):
         return "number" if pc.all(pc.match_substring_regex(texts, _WHOLE)).as_py() else "text"
-    return FITTING[kind][0]
+    return "boolean" if kind == "boolean" else "number"
 
 
 def settle(values: ArrowArray, kind: Kind, column_type: ColumnType | None) -> ArrowArray:
