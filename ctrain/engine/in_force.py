@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,30 +25,22 @@ if TYPE_CHECKING:
     from ctrain.stats.reference import Reference
 
 
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """A reference as it is kept, and its inputs alone: panes of scores are counted on a grid of their own."""
+def reference_in_force(watch: Watch, champion: Champion | None) -> tuple[Reference, Reference] | None:
+    """What windows are compared with now, whole and its inputs alone; None while there is nothing.
 
-    whole: Reference
-    inputs: Reference
-
-
-def reference_in_force(watch: Watch, champion: Champion | None) -> InForce | None:
-    """What windows are compared with now; None while there is nothing.
-
-    Only the rows that the champion was trained on are there no sooner than a champion.
-
-    Raises InputError when it is made from a file that cannot be used.
+    Panes of scores are counted on a grid of their own. Raises InputError when it is made from a file
+    that cannot be used.
     """
     reference = _reference(watch, champion)
     if reference is None:
         return None
-    if watch.in_force is None or watch.in_force.whole is not reference:
-        watch.in_force = InForce(reference, _inputs(reference))
+    if watch.in_force is None or watch.in_force[0] is not reference:
+        watch.in_force = reference, _inputs(reference)
     return watch.in_force
 
 
 def _reference(watch: Watch, champion: Champion | None) -> Reference | None:
+    """Only the rows that the champion was trained on are there no sooner than a champion."""
     match watch.policy.reference:
         case ReferencePath():
             return load_reference_file(watch)
@@ -83,13 +75,12 @@ def _segments_compared(policy: Policy) -> set[str]:
 
 
 def scores_in_force(
-    watch: Watch, champion: Champion | None, in_force: InForce
+    watch: Watch, champion: Champion | None, whole: Reference
 ) -> tuple[State, Reference | None]:
     """The scores of the reference in force; made from the first rows served where it has none.
 
     None until there are enough of them, and for a file, which has scores or has not.
     """
-    whole = in_force.whole
     if whole.scores is not None or isinstance(watch.policy.reference, ReferencePath):
         return "ready", whole.scores
     with watch.store.read() as tx:

@@ -16,8 +16,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from ctrain.engine.matured import EPOCH_START
-from ctrain.stats.profile import Profile, merge
+from ctrain.stats.profile import EPOCH, Profile, merge
 
 if TYPE_CHECKING:
     from ctrain.domain import PolicyName
@@ -96,10 +95,10 @@ class PaneTree:
 
     def number(self, instant: datetime) -> int:
         """Number of the pane that holds the instant."""
-        return (instant - EPOCH_START) // self.pane
+        return (instant - EPOCH) // self.pane
 
     def start_of(self, number: int) -> datetime:
-        return EPOCH_START + self.pane * number
+        return EPOCH + self.pane * number
 
     def merged(self, grid: str, start: datetime, end: datetime) -> Profile:
         """The profile of the rows of ``[start, end)``: starts of panes, all counted on this grid.

@@ -9,11 +9,14 @@ import numpy as np
 
 from ctrain.domain import Version
 from ctrain.engine.references import build, decoded, fits, keep_reference, without_empty
+from ctrain.engine.stored_references import from_stored
 from ctrain.stats.reference import PREDICTION, Reference
+from ctrain.stats.stored_profile import StoredProfile
 from ctrain.stats.variability import PaneCounts
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
+    from ctrain.ports import ReferenceRows
 
 
 def load_reference_file(watch: Watch) -> Reference:
@@ -42,15 +45,21 @@ def load_reference_file(watch: Watch) -> Reference:
 def _made(watch: Watch, version: Version) -> Reference:
     file = watch.reference_file
     assert file is not None
-    rows = file.read()
+    found = file.read()
+    if isinstance(found, StoredProfile):
+        reference = without_empty(from_stored(watch.policy, found))
+        rows, origin = found.profile.rows, f"a profile of {', '.join(found.sources)}"
+    else:
+        reference, rows, origin = _of_rows(watch, found), found.table.num_rows, found.origin
+    keep_reference(watch, version, reference, f"the reference is made from {origin} ({rows} rows)")
+    return reference
+
+
+def _of_rows(watch: Watch, rows: ReferenceRows) -> Reference:
     table = rows.table
     scored = table.select(["event_at", PREDICTION]).filter(table[PREDICTION].is_valid())
     reference = without_empty(build(watch, table, scored if scored.num_rows else None))
-    if not rows.timed:
-        reference = _without_times(reference)
-    message = f"the reference is made from {rows.origin} ({table.num_rows} rows)"
-    keep_reference(watch, version, reference, message)
-    return reference
+    return reference if rows.timed else _without_times(reference)
 
 
 def _without_times(reference: Reference) -> Reference:

@@ -22,7 +22,7 @@ from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to
 from ctrain.engine.moves import found_in
 from ctrain.engine.panes import first_row_at
 from ctrain.engine.reference_times import longest_window
-from ctrain.policy.monitors import BySegment, DriftMonitor, QualityMonitor
+from ctrain.policy.monitors import DriftMonitor, QualityMonitor
 from ctrain.stats.free_text import TextStatistic
 from ctrain.stats.grid import ColumnGrid, NumericGrid
 from ctrain.stats.profile import event_microseconds
@@ -44,18 +44,10 @@ FEWEST_ROWS = 500
 """Of a reference from which segments are taken when no monitor says how many rows it needs."""
 
 
-def wants_reference(policy: Policy) -> bool:
-    """True when a monitor compares with a reference, or takes its segments from one."""
-    return longest_window(policy) > timedelta(0) or bool(segments_wanted(policy))
-
-
 def segments_wanted(policy: Policy) -> dict[str, int]:
-    """Columns by whose values monitors look, and the most values that one of them looks at."""
-    wanted: dict[str, int] = {}
-    for one in policy.monitors.values():
-        if isinstance(one, BySegment) and one.by is not None:
-            wanted[one.by] = max(wanted.get(one.by, 0), one.max_segments)
-    return wanted
+    """Columns by whose values drift is looked at, and at most how many values."""
+    monitors = policy.monitors.values()
+    return {one.by: one.max_segments for one in monitors if isinstance(one, DriftMonitor) and one.by}
 
 
 def save_reference_of_run(
@@ -132,21 +124,22 @@ def decoded(content: bytes) -> Reference | None:
 def fits(watch: Watch, reference: Reference) -> bool:
     """False when features, segments or the pane of the policy have changed since it was made."""
     wanted = segments_wanted(watch.policy)
-    kinds = {name: _kind(grid) for name, grid in reference.grid.columns.items() if name != PREDICTION}
+    kinds = {name: kind_of(grid) for name, grid in reference.grid.columns.items() if name != PREDICTION}
     return (
         reference.pane == watch.policy.data.pane
         and wanted.keys() <= reference.segments.keys()
-        and kinds == _kinds_wanted(watch.policy.data.features)
+        and kinds == kinds_wanted(watch.policy.data.features)
     )
 
 
-def _kind(grid: ColumnGrid) -> str:
+def kind_of(grid: ColumnGrid) -> str:
+    """How a column is counted."""
     if isinstance(grid, NumericGrid):
         return str(grid.reading)
     return "boolean" if grid.boolean else "category"
 
 
-def _kinds_wanted(features: Features) -> dict[str, str]:
+def kinds_wanted(features: Features) -> dict[str, str]:
     """The columns of a reference, and how each is counted."""
     return {
         **dict.fromkeys(features.numeric, "number"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctrain.domain import Champion, Json
-from ctrain.engine.in_force import InForce, input_grids, reference_in_force, scores_in_force
+from ctrain.engine.in_force import input_grids, reference_in_force, scores_in_force
 from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to, longest
 from ctrain.engine.panes import Counted, count_panes, first_row_at, pane_tree
 from ctrain.engine.predictions import count_scores, served_from, wants_scores
@@ -46,7 +46,7 @@ class Sight:
     scores_from: datetime = EPOCH_START
     """Start of the first pane whose scores can be compared with them."""
     no_scores: str = ""
-    """Why scores cannot be compared."""
+    """Why scores cannot be read."""
     unreadable: str = ""
     """Why there is no reference: its file cannot be used."""
     separations: Separations = field(default_factory=dict)
@@ -83,13 +83,13 @@ def pane_ends(watch: Watch, first_end: datetime, last_end: datetime) -> list[dat
 def _with_panes(watch: Watch, sight: Sight, first_end: datetime, last_end: datetime) -> Sight:
     """With the panes that windows may reach: none that holds rows of the reference."""
     try:
-        in_force = reference_in_force(watch, sight.champion)
+        found = reference_in_force(watch, sight.champion)
     except InputError as error:
         return replace(sight, unreadable=str(error))
     first = _first_pane(watch)
-    if in_force is None or first is None:
+    if found is None or first is None:
         return sight
-    policy, champion, reference = watch.policy, sight.champion, in_force.inputs
+    policy, champion, (whole, reference) = watch.policy, sight.champion, found
     unseen_from = reference.end or EPOCH_START
     if champion is not None and isinstance(policy.reference, FromChampion):
         unseen_from = max(champion.cut_off_at or EPOCH_START, unseen_from)
@@ -97,11 +97,11 @@ def _with_panes(watch: Watch, sight: Sight, first_end: datetime, last_end: datet
     start = max(needed_from(policy, first_end, unseen_from), first)
     quality = quality_reach(policy)
     grids = list(input_grids(policy, reference, min(start, first_end - quality) if quality else start))
-    _forget_other_grids(watch, grids, in_force.whole.scores)
+    _forget_other_grids(watch, grids, whole.scores)
     if not count_panes(watch, grids, last_end):
         return replace(sight, waiting=True, counting=True)
     sight = replace(sight, reference=reference, unseen_from=unseen_from, first_pane_at=first)
-    return _with_scores(watch, sight, in_force, first_end, last_end)
+    return _with_scores(watch, sight, whole, first_end, last_end)
 
 
 def _forget_other_grids(watch: Watch, grids: list[Counted], scores: Reference | None) -> None:
@@ -110,16 +110,16 @@ def _forget_other_grids(watch: Watch, grids: list[Counted], scores: Reference | 
 
 
 def _with_scores(
-    watch: Watch, sight: Sight, in_force: InForce, first_end: datetime, last_end: datetime
+    watch: Watch, sight: Sight, whole: Reference, first_end: datetime, last_end: datetime
 ) -> Sight:
     """With the panes of scores that windows may reach, where a monitor names the prediction."""
     if not wants_scores(watch.policy):
         return sight
-    state, scores = scores_in_force(watch, sight.champion, in_force)
+    state, scores = scores_in_force(watch, sight.champion, whole)
     if state == "pending":
         return replace(sight, waiting=True)
     if scores is None:
-        return replace(sight, no_scores="there are no scores to compare with yet")
+        return sight
     scores_from = served_from(watch, sight.champion, scores)
     start = max(needed_from(watch.policy, first_end, scores_from), scores_from)
     state, message = count_scores(watch, sight.champion, scores, start, last_end)

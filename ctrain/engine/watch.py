@@ -22,7 +22,6 @@ from ctrain.domain import (
 from ctrain.engine.reading import TickReads
 
 if TYPE_CHECKING:
-    from ctrain.engine.in_force import InForce
     from ctrain.engine.pane_tree import PaneTree
     from ctrain.engine.segment_counts import PaneSegments
     from ctrain.policy.files import LoadedPolicy
@@ -103,8 +102,8 @@ class Watch:
     """The decoded reference in force."""
     reference_file: ReferenceFile | None = None
     """The file that the policy's reference is made from, where it names one."""
-    in_force: InForce | None = None
-    """The reference in force, as panes are counted for it."""
+    in_force: tuple[Reference, Reference] | None = None
+    """The reference in force, and its inputs alone."""
     panes: PaneTree | None = None
     """Profiles of closed panes, and of stretches of them."""
     segment_counts: dict[MonitorName, PaneSegments] = field(default_factory=dict)

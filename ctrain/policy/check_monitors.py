@@ -50,6 +50,9 @@ def _check_drift(policy: Policy, monitor: DriftMonitor, path: KeyPath) -> Iterat
             )
         elif column in (monitor.columns or ())[:position]:
             yield Problem((*path, "columns", position), f"the column {column} is there twice")
+        elif column == policy.data.prediction and monitor.by is not None:
+            message = f"{column} is the prediction, which is not looked at by {monitor.by}; use two monitors"
+            yield Problem((*path, "columns", position), message)
 
 
 def _check_change(monitor: ChangeMonitor, path: KeyPath) -> Iterator[Problem]:

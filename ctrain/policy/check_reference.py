@@ -15,12 +15,27 @@ FEWEST_WEEKS = 3
 
 
 def check_reference(policy: Policy) -> Iterator[Problem]:
-    """Return references that no window can be compared with."""
+    """Return references that no window can be compared with, or whose segments are not settled."""
+    yield from _check_segments(policy)
     match policy.reference:
         case SameHours() as reference:
             yield from _check_same_hours(policy, reference)
         case LastWindow() as reference:
             yield from _check_last(policy, reference)
+
+
+def _check_segments(policy: Policy) -> Iterator[Problem]:
+    """A reference has one set of segments for each column."""
+    first: dict[str, tuple[str, int]] = {}
+    for name, monitor in policy.monitors.items():
+        if isinstance(monitor, DriftMonitor) and monitor.by is not None:
+            other, most = first.setdefault(monitor.by, (name, monitor.max_segments))
+            if most != monitor.max_segments:
+                yield Problem(
+                    ("monitors", name, "max_segments"),
+                    f"expected {most}, as in monitors.{other}, which looks by {monitor.by}, too; "
+                    f"got {monitor.max_segments}",
+                )
 
 
 def _check_same_hours(policy: Policy, reference: SameHours) -> Iterator[Problem]:

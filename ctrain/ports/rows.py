@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ctrain.policy.models import DataSpec, Policy
+    from ctrain.stats.stored_profile import StoredProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,11 @@ class ReferenceFile(Protocol):
         Raises InputError when the file cannot be read.
         """
 
-    def read(self) -> ReferenceRows:
-        """Return its rows with the columns of the row log; raises InputError when it has none."""
+    def read(self) -> ReferenceRows | StoredProfile:
+        """Return its rows with the columns of the row log, or what it holds instead of rows.
+
+        Raises InputError when it has none, or not the features.
+        """
 
 
 class RowLog(Protocol):

@@ -1,4 +1,4 @@
-"""The file that a policy's reference is made from: Parquet, CSV or JSON lines."""
+"""The file that a policy's reference is made from: Parquet, CSV, JSON lines, or a profile of rows."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ctrain.ports import ReferenceRows
 from ctrain.rows.columns import feature_columns, found_path, row_columns
 from ctrain.rows.normalise import normalise_rows
 from ctrain.sources.tables import read_batches
+from ctrain.stats.stored_profile import MAGIC, StoredProfile
 
 if TYPE_CHECKING:
     from ctrain.policy.models import DataSpec, Policy
@@ -26,7 +27,7 @@ _CHUNK = 1 << 20
 
 
 class ReferenceTable:
-    """``ReferenceFile`` of rows; of the policy's columns only the features are needed."""
+    """``ReferenceFile`` on a disk; of the policy's columns only the features are needed."""
 
     def __init__(self, path: Path, policy: Policy) -> None:
         self._path = path
@@ -44,7 +45,10 @@ class ReferenceTable:
             raise InputError(f"{self._path}: the reference cannot be read: {error.strerror}") from error
         return self._seen[1]
 
-    def read(self) -> ReferenceRows:
+    def read(self) -> ReferenceRows | StoredProfile:
+        stored = self._stored()
+        if stored is not None:
+            return stored
         table = pa.Table.from_batches(read_batches(self._path))
         self._check(table.schema)
         time = next(
@@ -60,6 +64,17 @@ class ReferenceTable:
         if not rows.num_rows:
             raise InputError(f"{self._path}: the reference has no rows that can be used")
         return ReferenceRows(rows, timed, self._path.name)
+
+    def _stored(self) -> StoredProfile | None:
+        """What ``ctrain profile`` wrote; None of a file of rows."""
+        try:
+            with self._path.open("rb") as file:
+                if file.read(len(MAGIC)) != MAGIC:
+                    return None
+                file.seek(0)
+                return StoredProfile.from_bytes(file.read())
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self._path}: the reference cannot be read: {error}") from error
 
     def _check(self, schema: pa.Schema) -> None:
         absent = [one.name for one in feature_columns(self._data) if found_path(schema, one) is None]

@@ -11,9 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import event
+from typer.testing import CliRunner
 
+from ctrain.cli import app
 from ctrain.domain import Status, Verdict
 from ctrain.engine import panes
+from ctrain.stats.profile import profile_panes
 from tests.support.world import HOUR, POLICY, START, World
 
 DRIFT = """\
@@ -169,6 +172,35 @@ def test_a_file_without_times_says_that_its_variability_is_unknown(tmp_path: Pat
     assert "is unknown" in judged(world)[-1].reason
 
 
+@pytest.mark.parametrize("times", [[], ["--event-time", "at"]], ids=["without times", "with times"])
+def test_a_profile_is_a_reference(tmp_path: Path, times: list[str]) -> None:
+    world = beside_a_file(tmp_path / "world", timed=True)
+    rows, stored = world.folder / "reference.parquet", world.folder / "reference.profile"
+    found = CliRunner().invoke(app, ["profile", str(rows), "-o", str(stored), *times])
+    assert found.exit_code == 0, found.output
+    rows.unlink()
+    world.edit(policy("{path: reference.profile}"))
+    world.live(12, step=6)
+    assert judged(world)[-1].status is Status.OK
+    assert "is unknown" in judged(world)[-1].reason
+    world.shift = 1.5
+    world.live(6, step=6)
+    assert judged(world)[-1].status is Status.BREACHED
+    world.open()
+    assert world.kinds().count("reference_made") == 1
+
+
+def test_a_profile_of_other_columns_is_refused_by_its_monitors(tmp_path: Path) -> None:
+    world = beside_a_file(tmp_path / "world", timed=True)
+    rows, stored = world.folder / "reference.parquet", world.folder / "reference.profile"
+    pq.write_table(pq.read_table(rows).drop_columns(["z"]), rows)
+    assert CliRunner().invoke(app, ["profile", str(rows), "-o", str(stored)]).exit_code == 0
+    world.edit(policy("{path: reference.profile}"))
+    world.live(3, step=3)
+    assert {one.status for one in judged(world)} == {Status.INCONCLUSIVE}
+    assert judged(world)[-1].reason == "the profile of reference.parquet lacks the feature z"
+
+
 def test_a_file_that_changes_is_a_new_reference_and_an_old_one_is_found_again(tmp_path: Path) -> None:
     world = beside_a_file(tmp_path / "world", timed=True)
     world.live(12, step=6)
@@ -218,11 +250,10 @@ def test_a_new_grid_is_counted_in_slices_and_judges_as_if_it_had_been_there(
     monkeypatch.setattr(panes, "PANES_A_LOOK", 7)
     monkeypatch.setattr(panes, "PANES_AT_ONCE", 3)
     read: list[int] = []
-    original = panes.profile_panes
 
     def noted(rows: pa.Table, *arguments: Any) -> Any:
         read.append(rows.num_rows)
-        return original(rows, *arguments)
+        return profile_panes(rows, *arguments)
 
     monkeypatch.setattr(panes, "profile_panes", noted)
     sliced = story(tmp_path / "sliced")

@@ -98,10 +98,10 @@ def _scores_window(
     watch: Watch, sight: Sight, monitor: DriftMonitor, as_of: datetime, prediction: str
 ) -> DriftWindow | str:
     """The window of scores, under the name that the policy has for them."""
-    if sight.scores is None:
+    if sight.no_scores:
         return sight.no_scores
-    if as_of <= sight.scores_from:
-        return "there are no scores after those of the reference yet"
+    if sight.scores is None or as_of <= sight.scores_from:
+        return "there are no scores after those of a reference yet"
     found = _window(watch, sight.scores, monitor, as_of, sight.scores_from, sight.scores_from)
     if isinstance(found, str):
         return found
