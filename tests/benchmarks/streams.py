@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,9 +34,13 @@ def table(rows: int, columns: int, seed: int) -> pa.Table:
     return pa.table(made)
 
 
+def path_of(folder: Path, rows: int, columns: int, seed: int) -> Path:
+    return folder / f"rows{rows}x{columns}-{seed}.parquet"
+
+
 def write(folder: Path, rows: int, columns: int, seed: int) -> Path:
     """A Parquet file (snappy, row groups of 131,072 rows, no dictionary), made when it is not there."""
-    path = folder / f"rows{rows}x{columns}-{seed}.parquet"
+    path = path_of(folder, rows, columns, seed)
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,3 +54,7 @@ def write(folder: Path, rows: int, columns: int, seed: int) -> Path:
             writer.write_table(part, row_group_size=131_072)
     partial.rename(path)
     return path
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), *map(int, sys.argv[2:5]))
