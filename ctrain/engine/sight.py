@@ -18,6 +18,7 @@ from ctrain.engine.quality_sight import quality_reach, with_quality
 from ctrain.engine.reference_times import longest_window, needed_from
 from ctrain.engine.scores import Scored, load_scored
 from ctrain.engine.separations import Separations, load_separations
+from ctrain.engine.watched import needs_labels
 from ctrain.errors import InputError
 from ctrain.policy.models import FromChampion
 from ctrain.policy.monitors import ChangeMonitor, PerformanceMonitor, VolumeMonitor
@@ -35,6 +36,9 @@ class Sight:
     reference: Reference | None = None
     """What windows are compared with; of a sliding or seasonal one its grid."""
     losses: Scored | None = None
+    """Matured rows."""
+    recent: Scored | None = None
+    """Rows of the stretch itself, labelled or not, for what is watched without labels."""
     arrivals: np.ndarray[tuple[int], np.dtype[np.datetime64]] | None = None
     """Event times of punctual rows, ascending; for volume."""
     first_pane_at: datetime | None = None
@@ -65,10 +69,13 @@ def look(watch: Watch, champion: Champion | None, first_end: datetime, last_end:
         losses = _losses(watch, champion, first_end, last_end)
         if losses is not None and losses.state == "pending":
             return replace(sight, waiting=True)
+        recent = _recent(watch, champion, first_end, last_end)
+        if recent is not None and recent.state == "pending":
+            return replace(sight, waiting=True)
         separations = load_separations(watch, champion, pane_ends(watch, first_end, last_end))
         if separations is None:
             return replace(sight, waiting=True)
-        sight = replace(sight, losses=losses, separations=separations)
+        sight = replace(sight, losses=losses, recent=recent, separations=separations)
     if longest_window(watch.policy):
         sight = _with_panes(watch, sight, first_end, last_end)
     return with_quality(watch, sight, first_end, last_end)
@@ -140,13 +147,33 @@ def _first_pane(watch: Watch) -> datetime | None:
 def _losses(watch: Watch, champion: Champion, first_end: datetime, last_end: datetime) -> Scored | None:
     """Matured rows that the champion served, with its scores; None when no monitor asks for them."""
     policy = watch.policy
-    if not any(isinstance(one, PerformanceMonitor | ChangeMonitor) for one in policy.monitors.values()):
+    if not any(
+        isinstance(one, PerformanceMonitor) or (isinstance(one, ChangeMonitor) and needs_labels(one))
+        for one in policy.monitors.values()
+    ):
         return None
     matures_after = policy.data.labels.matures_after
     reach = max(longest(policy, PerformanceMonitor), policy.data.pane)
     start = max(first_end - matures_after - reach, champion.since_at)
     end = max(last_end - matures_after, start)
     return load_scored(watch, (champion.version,), start, end, logged_since=champion.since_at)
+
+
+def _recent(watch: Watch, champion: Champion, first_end: datetime, last_end: datetime) -> Scored | None:
+    """Rows that the champion served, with its scores where a monitor watches them."""
+    at_once = [
+        one
+        for one in watch.policy.monitors.values()
+        if isinstance(one, ChangeMonitor) and not needs_labels(one)
+    ]
+    if not at_once:
+        return None
+    start = max(first_end - watch.policy.data.pane, champion.since_at)
+    end = max(last_end, start)
+    if all(one.on != "prediction" for one in at_once):
+        return Scored("ready", table=watch.row_log.read(start, end, include_late=False))
+    since = champion.since_at
+    return load_scored(watch, (champion.version,), start, end, logged_since=since, unlabelled=True)
 
 
 def _with_arrivals(watch: Watch, sight: Sight, first_end: datetime, last_end: datetime) -> Sight:

@@ -21,11 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Json, MonitorName, Status, Verdict, Version
-from ctrain.monitors.baselines import Baseline, make_baseline
 from ctrain.monitors.stream import Found, Instants, Memory, Stream, begin, fold_stream
 from ctrain.policy.monitors import ChangeMonitor
-
-__all__ = ["Baseline", "Values", "first_memory", "fold_values", "make_baseline", "memory_of", "most_frequent"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -87,11 +84,6 @@ def first_memory(
     spread = replace(stream, segments=1 if names is None else len(names) + 1)
     kept = {segment: begin(monitor, spread, values).to_json() for segment, values, _ in _parts(rows, names)}
     return _memory(monitor, names, kept)
-
-
-def memory_of(monitor: ChangeMonitor, baseline: Baseline) -> dict[str, Any]:
-    """Return what to remember of a champion that has this baseline, before its first value."""
-    return _memory(monitor, None, {REST: Memory(baseline).to_json()})
 
 
 def fold_values(
@@ -194,7 +186,8 @@ def _known(monitor: ChangeMonitor, memory: Json | None) -> dict[str, Any] | None
     if memory is None or memory.get("version") != STATE_VERSION:
         return None
     fits = memory["watched"] == monitor.model_dump(mode="json", include={"on", "by"})
-    return dict(memory) if fits else None
+    unknown = monitor.by is not None and not memory["names"] and "pool" not in memory
+    return dict(memory) if fits and not unknown else None
 
 
 def _with_names(

@@ -157,14 +157,14 @@ def _independent_rows(values: Floats) -> int:
 
 
 def range_of(values: Floats, bounds: Bounds | None) -> Range:
-    """Return the bounds of values, by themselves the central 99 %; all of it when that is one point.
+    """Return the bounds of values; by themselves the central 99 %, or all where that is one point.
 
     >>> range_of(np.append(np.zeros(999), 5.0), None)
     Range(low=0.0, high=5.0)
     """
     if bounds is not None:
         return Range(*bounds)
-    low, high = np.quantile(values, [OUTER, 1 - OUTER], method="nearest")
+    low, high = (float(one) for one in np.quantile(values, [OUTER, 1 - OUTER], method="nearest"))
     if high <= low:
-        low, high = values.min(), values.max()
-    return Range(float(low), float(high))
+        low, high = max(float(values.min()), -LARGEST), min(float(values.max()), LARGEST)
+    return Range(low, high)

@@ -43,13 +43,11 @@ def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
 def _monitor_parts(monitor: Monitor, prediction: str | None) -> Iterator[tuple[str, str]]:
     if monitor.type == "estimated_performance":
         yield "type", f"the monitor type {monitor.type}"
-    by_segment = isinstance(monitor, FreshnessMonitor | QualityMonitor | VolumeMonitor)
+    by_segment = isinstance(monitor, ChangeMonitor | FreshnessMonitor | QualityMonitor | VolumeMonitor)
     if isinstance(monitor, BySegment) and monitor.by is not None and not by_segment:
         yield "by", "a monitor by segment"
     if isinstance(monitor, DriftMonitor):
         yield from _drift_parts(monitor, prediction)
-    if isinstance(monitor, ChangeMonitor) and monitor.on != "loss":
-        yield "on", "a change detector on anything but the loss"
 
 
 def _drift_parts(monitor: DriftMonitor, prediction: str | None) -> Iterator[tuple[str, str]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ctrain.policy.document import KeyPath, Problem
-from ctrain.policy.metrics import METRICS_BY_TASK
+from ctrain.policy.metrics import HIGHER_IS_BETTER, METRICS_BY_TASK
 from ctrain.policy.models import Policy
 from ctrain.policy.monitors import (
     ChangeMonitor,
     DriftMonitor,
+    OnFeature,
+    OnMetric,
     PerformanceMonitor,
     PrometheusMonitor,
     VolumeMonitor,
@@ -17,6 +19,7 @@ from ctrain.policy.monitors import (
 from ctrain.policy.words import did_you_mean
 
 _UP_ONLY = ("ddm",)
+_PROBABILITY = ("adwin", "kswin")
 
 
 def check_monitors(policy: Policy) -> Iterator[Problem]:
@@ -29,7 +32,7 @@ def check_monitors(policy: Policy) -> Iterator[Problem]:
             case DriftMonitor():
                 yield from _check_drift(policy, monitor, path)
             case ChangeMonitor():
-                yield from _check_change(monitor, path)
+                yield from _check_change(policy, monitor, path)
             case PerformanceMonitor():
                 yield from _check_metric(policy, monitor, path)
             case PrometheusMonitor():
@@ -55,12 +58,35 @@ def _check_drift(policy: Policy, monitor: DriftMonitor, path: KeyPath) -> Iterat
             yield Problem((*path, "columns", position), message)
 
 
-def _check_change(monitor: ChangeMonitor, path: KeyPath) -> Iterator[Problem]:
+def _check_change(policy: Policy, monitor: ChangeMonitor, path: KeyPath) -> Iterator[Problem]:
     if monitor.detector in _UP_ONLY and monitor.direction != "up":
         yield Problem(
             (*path, "direction"),
             f"the detector {monitor.detector} finds changes up only, got {monitor.direction}",
         )
+    if monitor.detector in _PROBABILITY and monitor.threshold is not None and monitor.threshold >= 1:
+        yield Problem(
+            (*path, "threshold"),
+            f"is a probability for the detector {monitor.detector}: expected less than 1,"
+            f" got {monitor.threshold:g}",
+        )
+    if isinstance(monitor.on, OnFeature):
+        yield from _check_feature(policy, monitor.on.feature, (*path, "on", "feature"))
+    elif isinstance(monitor.on, OnMetric):
+        yield from _check_name_of_metric(policy, monitor.on.metric, (*path, "on", "metric"))
+        if monitor.on.metric in HIGHER_IS_BETTER and monitor.direction == "up":
+            yield Problem(
+                (*path, "direction"),
+                f"a higher {monitor.on.metric} is better: expected down or both",
+            )
+
+
+def _check_feature(policy: Policy, feature: str, path: KeyPath) -> Iterator[Problem]:
+    features = policy.data.features
+    known = [*features.numeric, *features.boolean, *features.date]
+    if feature not in known:
+        expected = f"a numeric, boolean or date feature, got {feature}"
+        yield Problem(path, f"expected {expected}{did_you_mean(feature, known)}")
 
 
 def _check_address(monitor: PrometheusMonitor, path: KeyPath) -> Iterator[Problem]:
@@ -76,11 +102,14 @@ def _check_bounds(monitor: PerformanceMonitor | PrometheusMonitor, path: KeyPath
 
 
 def _check_metric(policy: Policy, monitor: PerformanceMonitor, path: KeyPath) -> Iterator[Problem]:
+    yield from _check_name_of_metric(policy, monitor.metric, (*path, "metric"))
+
+
+def _check_name_of_metric(policy: Policy, metric: str, path: KeyPath) -> Iterator[Problem]:
     known = METRICS_BY_TASK[policy.model.task]
-    if monitor.metric not in known:
+    if metric not in known:
         expected = f"a metric of the task {policy.model.task.value}, one of {', '.join(sorted(known))}"
-        nearest = did_you_mean(monitor.metric, known)
-        yield Problem((*path, "metric"), f"expected {expected}, got {monitor.metric}{nearest}")
+        yield Problem(path, f"expected {expected}, got {metric}{did_you_mean(metric, known)}")
 
 
 def _check_limits(monitor: VolumeMonitor, path: KeyPath) -> Iterator[Problem]:

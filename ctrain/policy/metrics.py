@@ -24,6 +24,9 @@ METRICS_BY_TASK = {
 }
 """What a gate and a performance monitor can judge."""
 
+HIGHER_IS_BETTER = frozenset({"roc_auc", "f1", "accuracy", "r2"})
+"""Metrics of which more is better."""
+
 SUBSTITUTES = {
     "roc_auc": "brier or log_loss",
     "average_precision": "brier or log_loss",

@@ -22,10 +22,9 @@ from ctrain.engine.references import save_reference_of_run
 from ctrain.engine.scored import judged_rows
 from ctrain.engine.scores import score_rows
 from ctrain.engine.watch import score_column
+from ctrain.engine.watched import Rows, first_memories
 from ctrain.lifecycle.gates import GateReport, judge_gates
 from ctrain.lifecycle.transitions import RunEvent
-from ctrain.monitors.change import make_baseline
-from ctrain.policy.monitors import ChangeMonitor
 from ctrain.stats.blocks import block_length
 from ctrain.stats.losses import bounded_losses, row_losses
 from ctrain.stats.metrics import evaluate
@@ -78,14 +77,15 @@ def _conclude(watch: Watch, run: Run, holdout: Holdout, report: GateReport) -> S
         return MOVED
     passed = "; ".join(result.reason for result in report.results) or "no gates are declared"
     reference = save_reference_of_run(watch, run)
-    baselines = _baselines(watch, holdout)
+    rows = Rows(holdout.rows, holdout.labels, holdout.challenger)
+    memories = first_memories(watch.policy, rows)
     version = run.challenger_version
     assert version is not None
 
     def keyed_by_version(tx: Transaction) -> None:
         reference(tx)
-        for monitor, state in baselines.items():
-            tx.save_detector(watch.name, monitor, version, state)
+        for monitor, memory in memories.items():
+            tx.save_detector(watch.name, monitor, version, memory)
 
     event = RunEvent.PASS_FIRST if run.champion_version is None else RunEvent.PASS
     if run.champion_version is not None:
@@ -201,20 +201,6 @@ def _block(watch: Watch, holdout: Holdout, scale: float | None) -> timedelta:
     usable = np.isfinite(differences) & holdout.fair
     event_at = holdout.rows["event_at"].to_numpy()[usable]
     return block_length(event_at, differences[usable], watch.policy.data.pane, shadow.max_duration / 20)
-
-
-def _baselines(watch: Watch, holdout: Holdout) -> dict[Any, Any]:
-    """The first state of every change detector, from losses of rows that training did not see."""
-    task, metric = watch.policy.model.task, watch.policy.model.metric
-    losses = row_losses(task, metric, holdout.labels, holdout.challenger)
-    usable = losses[np.isfinite(losses)]
-    states: dict[Any, Any] = {}
-    for name, monitor in watch.policy.monitors.items():
-        if isinstance(monitor, ChangeMonitor):
-            baseline = make_baseline(monitor, usable)
-            if baseline is not None:
-                states[name] = {"baseline": baseline.to_json()}
-    return states
 
 
 def _annotate(

@@ -10,8 +10,8 @@ import pytest
 
 from ctrain.domain import MonitorName, Status, Verdict, Version
 from ctrain.monitors.baselines import Baseline, make_baseline
-from ctrain.monitors.change import Values, first_memory, fold_values, memory_of, most_frequent
-from ctrain.monitors.stream import Stream
+from ctrain.monitors.change import Values, first_memory, fold_values, most_frequent
+from ctrain.monitors.stream import Memory, Stream
 from ctrain.policy.monitors import ChangeMonitor
 
 Floats = npt.NDArray[np.float64]
@@ -34,6 +34,12 @@ BASELINE = Baseline(
 def monitor(**changed: Any) -> ChangeMonitor:
     given = {"type": "change", "detector": "page_hinkley", "hold": 6 * HOUR, "min_rows": 100, **changed}
     return ChangeMonitor(**given)
+
+
+def memory_of(spec: ChangeMonitor, baseline: Baseline) -> dict[str, Any]:
+    """What is remembered of a model with this baseline, before its first value."""
+    empty = first_memory(spec, Values([], []), Stream(), None)
+    return {**empty, "segments": {"": Memory(baseline).to_json()}}
 
 
 def noise(rows: int, seed: int = 0, mean: float = 0.2) -> Floats:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from ctrain.policy import metrics
 from ctrain.policy.available import unavailable_parts
 from ctrain.policy.checks import check_fleet, check_rates
 from ctrain.policy.files import LoadedPolicy, load_policy, parse_policy
+from ctrain.stats.metrics import HIGHER_IS_BETTER
 
 FILES = Path(__file__).parent.parent / "policy_files"
 MINIMAL = (FILES / "minimal.yaml").read_text()
@@ -75,11 +77,6 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "part"),
     [
-        (
-            "hold: 1d",
-            "hold: 1d, on: prediction",
-            "monitors.error.on: a change detector on anything but the loss",
-        ),
         ("{last: 30d}", "{since: change}", "train.window: a training window since the change"),
         ('entrypoint: "train:train"', "command: [make]", "train.command: training by a command"),
         (
@@ -104,3 +101,7 @@ def test_a_part_that_cannot_be_run_yet_is_named(old: str, new: str, part: str) -
 def test_other_interpreters_and_the_smallest_policy_can_be_run() -> None:
     text = MINIMAL.replace("task: binary", "python: /opt/py/bin/python, task: binary")
     assert unavailable_parts(parse_policy(text, Path("p.yaml"), {}).policy) == []
+
+
+def test_policies_and_statistics_agree_on_which_metrics_are_better_when_higher() -> None:
+    assert metrics.HIGHER_IS_BETTER == HIGHER_IS_BETTER
