@@ -10,15 +10,6 @@ from ctrain.policy.models import (
     ServingGate,
     SinceChange,
 )
-from ctrain.policy.monitors import (
-    BySegment,
-    ChangeMonitor,
-    DriftMonitor,
-    FreshnessMonitor,
-    Monitor,
-    QualityMonitor,
-    VolumeMonitor,
-)
 
 
 def unavailable_parts(policy: Policy) -> list[str]:
@@ -27,9 +18,6 @@ def unavailable_parts(policy: Policy) -> list[str]:
 
 
 def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
-    for name, monitor in policy.monitors.items():
-        for key, part in _monitor_parts(monitor, policy.data.prediction):
-            yield f"monitors.{name}.{key}", part
     yield from _limit_parts(policy)
     yield from _training_parts(policy)
     for position, gate in enumerate(policy.gates):
@@ -38,25 +26,6 @@ def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
         elif isinstance(gate, ServingGate):
             yield f"gates[{position}]", "a gate on latency or size"
     yield from _serving_parts(policy)
-
-
-def _monitor_parts(monitor: Monitor, prediction: str | None) -> Iterator[tuple[str, str]]:
-    if monitor.type == "estimated_performance":
-        yield "type", f"the monitor type {monitor.type}"
-    by_segment = isinstance(monitor, ChangeMonitor | FreshnessMonitor | QualityMonitor | VolumeMonitor)
-    if isinstance(monitor, BySegment) and monitor.by is not None and not by_segment:
-        yield "by", "a monitor by segment"
-    if isinstance(monitor, DriftMonitor):
-        yield from _drift_parts(monitor, prediction)
-
-
-def _drift_parts(monitor: DriftMonitor, prediction: str | None) -> Iterator[tuple[str, str]]:
-    if monitor.weight_by is not None:
-        yield "weight_by", "weighting by importance"
-    if monitor.test != "ks":
-        yield "test", f"the test {monitor.test}"
-    if prediction in (monitor.columns or ()):
-        yield "columns", "drift of the prediction"
 
 
 def _limit_parts(policy: Policy) -> Iterator[tuple[str, str]]:

@@ -53,8 +53,8 @@ def cramer_von_mises(reference: Counts, current: Counts) -> tuple[float, float]:
     pooled = shares(reference + current)
     statistic = product / total * float(_mean_square(reference, current)) + float((pooled**2).sum()) / 6
     mean = (1 + 1 / total) / 6
-    variance = (total + 1) * (4 * product * total - 3 * (n**2 + m**2) - 2 * product)
-    variance /= 45 * total**2 * 4 * product
+    untied = (total + 1) * (4 * product * total - 3 * (n**2 + m**2) - 2 * product)
+    variance = untied / (45 * total**2 * 4 * product)
     variance *= 1 - 45 * min(_tied_variance(pooled, total), 1 / 45)
     if variance <= 1e-12 * mean:
         return statistic, 1.0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ctrain.stats.columns import Floats
 from ctrain.stats.grid import Counts
 from ctrain.stats.two_sample import chi_squared
 
@@ -44,9 +45,9 @@ def homogeneity_p_value(statistic: Statistic, reference: Counts, current: Counts
     return min(1.0, 2 * min(together, alone)) if separate else together
 
 
-def _expected(reference: Counts, current: Counts) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _expected(reference: Counts, current: Counts) -> Floats:
     n, m = int(reference.sum()), int(current.sum())
-    found: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = (reference + current) * (min(n, m) / (n + m))
+    found: Floats = (reference + current).astype(np.float64) * (min(n, m) / (n + m))
     return found
 
 
@@ -74,7 +75,9 @@ def _united(reference: Counts, current: Counts, *, keep_last: bool) -> tuple[Cou
         starts.pop()
     if keep_last and end:
         starts.append(end)
-    return np.add.reduceat(reference, starts), np.add.reduceat(current, starts)
+    before: Counts = np.add.reduceat(reference, starts)
+    now: Counts = np.add.reduceat(current, starts)
+    return before, now
 
 
 def _chi_squared(statistic: float, freedom: int) -> float:

@@ -6,6 +6,7 @@ A missing value is a value of its own, called ``null``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +23,8 @@ def frequent_values(table: pa.Table, by: str, most: int) -> tuple[str, ...]:
     >>> frequent_values(pa.table({"c": ["a", "b", "b", None, None, None]}), "c", 2)
     ('null', 'b')
     """
-    found = pc.value_counts(pc.fill_null(text_values(table, by), NULL))
+    values: Any = pc.fill_null(text_values(table, by), pa.scalar(NULL))
+    found: Any = pc.value_counts(values)
     names, counts = found.field("values").to_pylist(), found.field("counts").to_pylist()
     ranked = sorted(zip(names, counts, strict=True), key=lambda one: (-one[1], one[0]))
     return tuple(name for name, _ in ranked[:most])
@@ -34,10 +36,12 @@ def rows_of_segment(table: pa.Table, by: str, value: str | None, named: Sequence
     >>> rows_of_segment(pa.table({"c": ["a", "b", None]}), "c", None, ["a"])["c"].to_pylist()
     ['b', None]
     """
-    values = pc.fill_null(text_values(table, by), NULL)
+    values: Any = pc.fill_null(text_values(table, by), pa.scalar(NULL))
     if value is not None:
-        return table.filter(pc.equal(values, value))
-    return table.filter(pc.invert(pc.is_in(values, value_set=pa.array(named, pa.string()))))
+        same: Any = pc.equal(values, pa.scalar(value))
+        return table.filter(same)
+    known: Any = pc.is_in(values, value_set=pa.array(named, pa.string()))
+    return table.filter(pc.invert(known))
 
 
 def segment_label(where: tuple[str, str | None] | None) -> str:

@@ -28,8 +28,8 @@ from ctrain.stats.profile import Profile, merge
 
 MOST_WINDOWS = 1000
 FEWEST_WINDOWS = 3
-_CELLS_AT_ONCE = 1 << 19
-"""Counts that are laid out at a time: 4 MB."""
+_CELLS_AT_ONCE = 1 << 17
+"""Counts that are laid out at a time: what the caches of a processor hold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,9 +158,10 @@ def _largest_effect(
     largest = None
     for inside, rest in _windows(grid, whole, panes, spans, distance):
         usable = inside.any(axis=1) & rest.any(axis=1)
-        if usable.any():
-            effects = distance.between(rest[usable], inside[usable])
-            largest = max(largest or 0.0, float(effects.max()))
+        if not usable.all():
+            rest, inside = rest[usable], inside[usable]
+        if len(inside):
+            largest = max(largest or 0.0, float(distance.between(rest, inside).max()))
     return largest
 
 

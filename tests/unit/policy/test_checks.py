@@ -62,8 +62,6 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
     assert unavailable_parts(policy) == [
         part + SUFFIX
         for part in (
-            "monitors.scores.test: the test psi",
-            "monitors.scores.columns: drift of the prediction",
             "limits.blackout: a blackout",
             "limits.budget.training_time: a budget of training time",
             "train.refit: a refit after the gates",
