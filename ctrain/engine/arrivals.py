@@ -16,12 +16,14 @@ import numpy.typing as npt
 
 from ctrain.domain import Json
 from ctrain.engine.matured import EPOCH_START
+from ctrain.engine.window_sums import WindowSums
 from ctrain.policy.monitors import Between, QualityMonitor
 from ctrain.stats.profile import event_microseconds
 
 if TYPE_CHECKING:
-    from ctrain.domain import Arrived
+    from ctrain.domain import Arrived, PolicyName
     from ctrain.policy.models import Policy
+    from ctrain.ports import Transaction
 
 MOST_NEW_COLUMNS = 20
 """Names that are kept for one pane."""
@@ -136,6 +138,34 @@ def merged_counts(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
                 case _:
                     whole[key] = whole.get(key, 0) + value
     return whole
+
+
+class PaneArrivals:
+    """The counts of closed panes, as far as windows reach."""
+
+    def __init__(self, pane: timedelta) -> None:
+        self.pane = pane
+        self._sums: WindowSums[Json] = WindowSums(lambda one, other: merged_counts([one, other]))
+
+    def load(self, tx: Transaction, policy: PolicyName, start: datetime, end: datetime) -> None:
+        """Have the panes of ``[start, end)``, and forget those before; what came late changes nothing."""
+        missing = self._sums.missing(self._number(start), self._number(end))
+        if missing:
+            first, last = (EPOCH_START + self.pane * one for one in (missing.start, missing.stop))
+            stored = tx.arrivals(policy, first, last)
+            panes = [(self._number(one), _punctual(counts)) for one, counts in stored.items()]
+            self._sums.put(panes, missing.stop)
+
+    def window(self, start: datetime, end: datetime) -> Json:
+        """The counts of ``[start, end)``, which has been loaded."""
+        return self._sums.total(self._number(start), self._number(end)) or {}
+
+    def _number(self, instant: datetime) -> int:
+        return (instant - EPOCH_START) // self.pane
+
+
+def _punctual(counts: Json) -> Json:
+    return {key: part for key, part in counts.items() if key != "late"}
 
 
 def added_to(known: Mapping[datetime, Json], news: Mapping[datetime, Json]) -> dict[datetime, Json]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import MonitorName
+from ctrain.engine.arrivals import PaneArrivals
 from ctrain.engine.seen_values import SeenValues, load_seen
 from ctrain.engine.segment_counts import PaneSegments, Segments, frequent_values
 from ctrain.policy.monitors import Between, QualityMonitor, VolumeMonitor
@@ -48,7 +48,7 @@ def ranges_of_reference(monitor: QualityMonitor, data: DataSpec) -> bool:
 
 
 def with_quality(watch: Watch, sight: Sight, first_end: datetime, last_end: datetime) -> Sight:
-    """With the counts that reach every window of quality and volume; rows are read once a pane."""
+    """The same, and the counts that reach every window of quality and volume are at hand."""
     if sight.waiting:
         return sight
     policy = watch.policy
@@ -59,7 +59,8 @@ def with_quality(watch: Watch, sight: Sight, first_end: datetime, last_end: date
         if isinstance(one, QualityMonitor | VolumeMonitor) and one.by is not None
     }
     with watch.store.read() as tx:
-        arrived = tx.arrivals(watch.name, first_end - reach, last_end) if reach else {}
+        if reach:
+            _arrivals(watch).load(tx, watch.name, first_end - reach, last_end)
         seen = load_seen(tx, watch.name) if by else {}
     for name, monitor in by.items():
         segments = _segments(policy, monitor, sight.reference, seen)
@@ -67,7 +68,14 @@ def with_quality(watch: Watch, sight: Sight, first_end: datetime, last_end: date
         if known is None or known.segments != segments or known.pane != policy.data.pane:
             known = watch.segment_counts[name] = PaneSegments(segments, policy.data.pane)
         known.load(watch, first_end - monitor.window, last_end)
-    return replace(sight, arrived=arrived)
+    return sight
+
+
+def _arrivals(watch: Watch) -> PaneArrivals:
+    pane = watch.policy.data.pane
+    if watch.arrivals is None or watch.arrivals.pane != pane:
+        watch.arrivals = PaneArrivals(pane)
+    return watch.arrivals
 
 
 def _quality(policy: Policy) -> Iterator[QualityMonitor]:

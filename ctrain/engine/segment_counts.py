@@ -6,7 +6,7 @@ be remembered across a restart is read again: a closed pane never changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from ctrain.engine.arrivals import outside
 from ctrain.engine.matured import EPOCH_START
+from ctrain.engine.window_sums import WindowSums
 from ctrain.stats.grid import CategoricalGrid
 from ctrain.stats.profile import event_microseconds
 from ctrain.stats.segments import NULL, OTHER
@@ -75,54 +76,50 @@ Counted = dict[tuple[str, str], Amounts]
 ROWS = ("rows", "")
 
 
-@dataclass
 class PaneSegments:
-    """The counts of one monitor's panes, by number of the pane."""
+    """The counts of one monitor's panes."""
 
-    segments: Segments
-    pane: timedelta
-    panes: dict[int, Counted] = field(default_factory=dict)
+    def __init__(self, segments: Segments, pane: timedelta) -> None:
+        self.segments = segments
+        self.pane = pane
+        self._sums: WindowSums[Counted] = WindowSums(_added)
 
     def load(self, watch: Watch, start: datetime, end: datetime) -> None:
         """Have the panes of ``[start, end)``, and forget those before."""
-        first, last = self._number(start), self._number(end)
-        for number in [one for one in self.panes if one < first]:
-            del self.panes[number]
-        missing = [one for one in range(first, last) if one not in self.panes]
+        missing = self._sums.missing(self._number(start), self._number(end))
         step = max(READ_AT_ONCE // self.pane, 1)
-        while missing:
-            slice_end = min(missing[0] + step, last)
-            self._count(watch, missing[0], slice_end)
-            missing = [one for one in missing if one >= slice_end]
+        for first in missing[::step]:
+            last = min(first + step, missing.stop)
+            self._sums.put(self._count(watch, first, last), last)
 
     def window(self, start: datetime, end: datetime) -> Counted:
         """The counts of ``[start, end)``, which has been loaded."""
-        parts = [self.panes[one] for one in range(self._number(start), self._number(end))]
-        whole: Counted = {ROWS: np.zeros(len(self.segments.names), dtype=np.int64)}
-        for part in parts:
-            for key, amounts in part.items():
-                whole[key] = whole[key] + amounts if key in whole else amounts
-        return whole
+        nothing: Counted = {ROWS: np.zeros(len(self.segments.names), dtype=np.int64)}
+        return self._sums.total(self._number(start), self._number(end)) or nothing
 
-    def _count(self, watch: Watch, first: int, last: int) -> None:
+    def _count(self, watch: Watch, first: int, last: int) -> Iterator[tuple[int, Counted]]:
         rows = watch.row_log.read(self._start(first), self._start(last), include_late=False)
         pane = event_microseconds(rows) // (self.pane // MICROSECOND)
         codes, marks = self.segments.codes(rows), self.segments.marks(rows)
         width = len(self.segments.names)
-        borders = np.searchsorted(pane, np.arange(first, last + 1))
-        for number, begin, stop in zip(range(first, last), borders, borders[1:], strict=False):
+        numbers, begins = np.unique(pane, return_index=True)
+        for number, begin, stop in zip(numbers, begins, [*begins[1:], len(pane)], strict=True):
             here = codes[begin:stop]
             counted = {
                 key: np.bincount(here[mask[begin:stop]], minlength=width) for key, mask in marks.items()
             }
             kept = {key: amounts for key, amounts in counted.items() if amounts.any()}
-            self.panes[number] = {ROWS: np.bincount(here, minlength=width), **kept}
+            yield int(number), {ROWS: np.bincount(here, minlength=width), **kept}
 
     def _number(self, instant: datetime) -> int:
         return (instant - EPOCH_START) // self.pane
 
     def _start(self, number: int) -> datetime:
         return EPOCH_START + self.pane * number
+
+
+def _added(one: Counted, other: Counted) -> Counted:
+    return {**one, **{key: one[key] + part if key in one else part for key, part in other.items()}}
 
 
 def frequent_values(

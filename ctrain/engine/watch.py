@@ -22,6 +22,7 @@ from ctrain.domain import (
 from ctrain.engine.reading import TickReads
 
 if TYPE_CHECKING:
+    from ctrain.engine.arrivals import PaneArrivals
     from ctrain.engine.pane_tree import PaneTree
     from ctrain.engine.segment_counts import PaneSegments
     from ctrain.policy.files import LoadedPolicy
@@ -108,12 +109,16 @@ class Watch:
     """Profiles of closed panes, and of stretches of them."""
     segment_counts: dict[MonitorName, PaneSegments] = field(default_factory=dict)
     """Rows of closed panes by segment, for monitors that count them."""
+    arrivals: PaneArrivals | None = None
+    """How the rows of closed panes arrived, for monitors of quality."""
     champion_rows: dict[tuple[int, tuple[str, ...]], ChampionRows] = field(default_factory=dict)
     """Samples of what the champion was trained on, by their size and features."""
     analyses: set[str] = field(default_factory=set)
     """Keys of what the analyst was asked for panes."""
     variabilities: dict[VariabilityKey, Variability] = field(default_factory=dict)
     """How much windows inside the sliding reference in force differ."""
+    explained: set[RunId] = field(default_factory=set)
+    """Runs of which nothing is left to be pictured."""
     told: set[tuple[RunId, Phase]] = field(default_factory=set)
     """Runs and the phases of theirs that the registry has been told."""
     retired_on: datetime | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ctrain.domain import MonitorName, Verdict
-from ctrain.engine.arrivals import merged_counts, range_name
+from ctrain.engine.arrivals import range_name
 from ctrain.engine.panes import pane_tree
 from ctrain.engine.quality_sight import (
     allowed_ranges,
@@ -36,7 +36,7 @@ def quality_verdict(
     watch: Watch, sight: Sight, name: MonitorName, monitor: QualityMonitor, as_of: datetime
 ) -> Verdict:
     data, start = watch.policy.data, as_of - monitor.window
-    counts = merged_counts(one for pane, one in sight.arrived.items() if start <= pane < as_of)
+    counts = watch.arrivals.window(start, as_of) if watch.arrivals is not None else {}
     profile = None
     if sight.reference is not None and needs_reference(monitor, data):
         profile = pane_tree(watch).merged(sight.reference.grid.name, start, as_of)
