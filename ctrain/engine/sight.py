@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctrain.domain import Champion, Json
+from ctrain.domain import Champion
 from ctrain.engine.in_force import input_grids, reference_in_force, scores_in_force
 from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to, longest
 from ctrain.engine.panes import Counted, count_panes, first_row_at, pane_tree
@@ -58,8 +57,6 @@ class Sight:
     waiting: bool = False
     counting: bool = False
     """Not all panes have been counted on the grids in force; the next look goes on."""
-    arrived: Mapping[datetime, Json] = field(default_factory=dict)
-    """How the rows of panes arrived, by their start; for quality."""
 
 
 def look(watch: Watch, champion: Champion | None, first_end: datetime, last_end: datetime) -> Sight:

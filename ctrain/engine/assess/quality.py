@@ -20,12 +20,13 @@ from ctrain.engine.quality_sight import (
 from ctrain.engine.segment_counts import ROWS, Segments
 from ctrain.engine.sight import Sight
 from ctrain.monitors.quality import ColumnCounts, QualityWindow, assess_quality
+from ctrain.policy.models import FromChampion
 from ctrain.policy.monitors import Between, QualityMonitor
 from ctrain.stats.grid import CategoricalGrid, NumericGrid
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
-    from ctrain.policy.models import DataSpec
+    from ctrain.policy.models import DataSpec, Policy
     from ctrain.stats.column_profile import ColumnProfile
     from ctrain.stats.grid import ColumnGrid
     from ctrain.stats.profile import Profile
@@ -52,21 +53,22 @@ def quality_verdict(
         whole,
         list(_by_segment(watch, name, monitor, start, as_of)),
         as_of,
-        unknown=_unknown(sight, data, monitor),
+        unknown=_unknown(sight, watch.policy, monitor),
         model_version=sight.champion.version if sight.champion else None,
     )
 
 
-def _unknown(sight: Sight, data: DataSpec, monitor: QualityMonitor) -> dict[str, str]:
+def _unknown(sight: Sight, policy: Policy, monitor: QualityMonitor) -> dict[str, str]:
     """Checks that go by a reference when there is none, and why there is none."""
     if sight.reference is not None:
         return {}
     asked = {
         "unseen_categories": monitor.unseen_categories is not None,
-        "max_out_of_range": ranges_of_reference(monitor, data),
+        "max_out_of_range": ranges_of_reference(monitor, policy.data),
         "constant": monitor.constant == "breach",
     }
-    why = "there is no champion yet" if sight.champion is None else "there is no reference yet"
+    no_champion = sight.champion is None and isinstance(policy.reference, FromChampion)
+    why = sight.unreadable or ("there is no champion yet" if no_champion else "there is no reference yet")
     return {check: why for check, wanted in asked.items() if wanted}
 
 
