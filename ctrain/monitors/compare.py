@@ -221,5 +221,6 @@ def _compare_counts(
     reference, current = before.distribution(grid), now.distribution(grid)
     if isinstance(grid, NumericGrid):
         return as_ks(blank, ks_from_counts(reference, current))
-    notes = [f"new categories: {now.unseen / now.values:.1%} of current"] if now.unseen else []
+    share = current[reference == 0].sum() / current.sum()
+    notes = [f"new categories: {share:.1%} of current"] if share else []
     return compare_categories(blank, reference, current, notes)

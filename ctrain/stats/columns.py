@@ -87,7 +87,9 @@ def _zeros(bitmap: Any, here: slice) -> NDArray[np.int64]:
 
 
 def date_values(table: pa.Table, column: str) -> Floats:
-    """Return a column of dates or instants as days since 1970-01-01 (UTC); numbers are days already.
+    """Return a column of dates or instants as days since 1970-01-01 (UTC), a time of day as a part of one.
+
+    Numbers are days already.
 
     >>> from datetime import date
     >>> date_values(pa.table({"d": [date(1970, 1, 3), None]}), "d")
@@ -98,6 +100,10 @@ def date_values(table: pa.Table, column: str) -> Floats:
     values = plain(table.column(column))
     if pa.types.is_date32(values.type):
         return as_floats(pc.cast(values, pa.int32()))
+    if pa.types.is_time(values.type):
+        return (
+            as_floats(pc.cast(pc.cast(values, pa.time64("us"), safe=False), pa.int64())) / _DAY_MICROSECONDS
+        )
     if not (pa.types.is_temporal(values.type) or pa.types.is_string(values.type)):
         return as_floats(values)
     try:
