@@ -218,7 +218,8 @@ def _text(value: Any) -> str | None:
     if isinstance(value, float):
         if math.isnan(value):
             return None
-        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+        text: str | None = cast_text(pa.array([value])).values[0].as_py()
+        return text
     return json.dumps(value)
 
 
