@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Json
-from ctrain.engine.matured import EPOCH_START
 from ctrain.engine.window_sums import WindowSums
 from ctrain.policy.monitors import Between, QualityMonitor
-from ctrain.stats.profile import event_microseconds
+from ctrain.stats.profile import EPOCH, event_microseconds
 
 if TYPE_CHECKING:
     from ctrain.domain import Arrived, PolicyName
@@ -53,7 +52,7 @@ def count_arrived(
     ``judged_until`` is the watermark before the read: panes that end there or before it are closed.
     """
     length = policy.data.pane // MICROSECOND
-    closed = -1 if judged_until is None else (judged_until - EPOCH_START) // MICROSECOND // length - 1
+    closed = -1 if judged_until is None else (judged_until - EPOCH) // MICROSECOND // length - 1
     counts: dict[int, dict[str, Any]] = {}
     panes, of_row = np.unique(_instants(arrived) // length, return_inverse=True)
     _tell(counts, panes, np.bincount(of_row, minlength=len(panes)), "rows")
@@ -64,7 +63,7 @@ def count_arrived(
     for name, instant in arrived.new_columns.items():
         counts.setdefault(instant // length, {}).setdefault("new_columns", []).append(name)
     return {
-        EPOCH_START + policy.data.pane * pane: _late(one) if pane <= closed else one
+        EPOCH + policy.data.pane * pane: _late(one) if pane <= closed else one
         for pane, one in sorted(counts.items())
         if one
     }
@@ -151,7 +150,7 @@ class PaneArrivals:
         """Have the panes of ``[start, end)``, and forget those before; what came late changes nothing."""
         missing = self._sums.missing(self._number(start), self._number(end))
         if missing:
-            first, last = (EPOCH_START + self.pane * one for one in (missing.start, missing.stop))
+            first, last = (EPOCH + self.pane * one for one in (missing.start, missing.stop))
             stored = tx.arrivals(policy, first, last)
             panes = [(self._number(one), _punctual(counts)) for one, counts in stored.items()]
             self._sums.put(panes, missing.stop)
@@ -161,7 +160,7 @@ class PaneArrivals:
         return self._sums.total(self._number(start), self._number(end)) or {}
 
     def _number(self, instant: datetime) -> int:
-        return (instant - EPOCH_START) // self.pane
+        return (instant - EPOCH) // self.pane
 
 
 def _punctual(counts: Json) -> Json:

@@ -14,7 +14,6 @@ from ctrain.policy.monitors import Between, QualityMonitor, VolumeMonitor
 from ctrain.stats.grid import CategoricalGrid, NumericGrid
 
 if TYPE_CHECKING:
-    from ctrain.engine.sight import Sight
     from ctrain.engine.watch import Watch
     from ctrain.policy.models import DataSpec, Policy
     from ctrain.stats.reference import Reference
@@ -47,10 +46,8 @@ def ranges_of_reference(monitor: QualityMonitor, data: DataSpec) -> bool:
     return monitor.max_out_of_range is not None and any(one not in monitor.ranges for one in numeric)
 
 
-def with_quality(watch: Watch, sight: Sight, first_end: datetime, last_end: datetime) -> Sight:
-    """The same, and the counts that reach every window of quality and volume are at hand."""
-    if sight.waiting:
-        return sight
+def load_counts(watch: Watch, reference: Reference | None, first_end: datetime, last_end: datetime) -> None:
+    """Have the counts at hand that reach every window of quality and volume."""
     policy = watch.policy
     reach = longest_of_rows(policy)
     by = {
@@ -63,12 +60,11 @@ def with_quality(watch: Watch, sight: Sight, first_end: datetime, last_end: date
             _arrivals(watch).load(tx, watch.name, first_end - reach, last_end)
         seen = load_seen(tx, watch.name) if by else {}
     for name, monitor in by.items():
-        segments = _segments(policy, monitor, sight.reference, seen)
+        segments = _segments(policy, monitor, reference, seen)
         known = watch.segment_counts.get(name)
         if known is None or known.segments != segments or known.pane != policy.data.pane:
             known = watch.segment_counts[name] = PaneSegments(segments, policy.data.pane)
-        known.load(watch, first_end - monitor.window, last_end)
-    return sight
+        known.load(watch.row_log, first_end - monitor.window, last_end)
 
 
 def _arrivals(watch: Watch) -> PaneArrivals:

@@ -17,15 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.engine.arrivals import outside
-from ctrain.engine.matured import EPOCH_START
 from ctrain.engine.window_sums import WindowSums
 from ctrain.stats.grid import CategoricalGrid
-from ctrain.stats.profile import event_microseconds
+from ctrain.stats.profile import EPOCH, event_microseconds
 from ctrain.stats.segments import NULL, OTHER
 
 if TYPE_CHECKING:
-    from ctrain.engine.watch import Watch
     from ctrain.policy.monitors import Between
+    from ctrain.ports import RowLog
     from ctrain.stats.reference import Reference
 
 READ_AT_ONCE = timedelta(days=1)
@@ -84,21 +83,21 @@ class PaneSegments:
         self.pane = pane
         self._sums: WindowSums[Counted] = WindowSums(_added)
 
-    def load(self, watch: Watch, start: datetime, end: datetime) -> None:
+    def load(self, row_log: RowLog, start: datetime, end: datetime) -> None:
         """Have the panes of ``[start, end)``, and forget those before."""
         missing = self._sums.missing(self._number(start), self._number(end))
         step = max(READ_AT_ONCE // self.pane, 1)
         for first in missing[::step]:
             last = min(first + step, missing.stop)
-            self._sums.put(self._count(watch, first, last), last)
+            self._sums.put(self._count(row_log, first, last), last)
 
     def window(self, start: datetime, end: datetime) -> Counted:
         """The counts of ``[start, end)``, which has been loaded."""
         nothing: Counted = {ROWS: np.zeros(len(self.segments.names), dtype=np.int64)}
         return self._sums.total(self._number(start), self._number(end)) or nothing
 
-    def _count(self, watch: Watch, first: int, last: int) -> Iterator[tuple[int, Counted]]:
-        rows = watch.row_log.read(self._start(first), self._start(last), include_late=False)
+    def _count(self, row_log: RowLog, first: int, last: int) -> Iterator[tuple[int, Counted]]:
+        rows = row_log.read(self._start(first), self._start(last), include_late=False)
         pane = event_microseconds(rows) // (self.pane // MICROSECOND)
         codes, marks = self.segments.codes(rows), self.segments.marks(rows)
         width = len(self.segments.names)
@@ -112,10 +111,10 @@ class PaneSegments:
             yield int(number), {ROWS: np.bincount(here, minlength=width), **kept}
 
     def _number(self, instant: datetime) -> int:
-        return (instant - EPOCH_START) // self.pane
+        return (instant - EPOCH) // self.pane
 
     def _start(self, number: int) -> datetime:
-        return EPOCH_START + self.pane * number
+        return EPOCH + self.pane * number
 
 
 def _added(one: Counted, other: Counted) -> Counted:

@@ -13,7 +13,7 @@ from ctrain.engine.in_force import input_grids, reference_in_force, scores_in_fo
 from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to, longest
 from ctrain.engine.panes import Counted, count_panes, first_row_at, pane_tree
 from ctrain.engine.predictions import count_scores, served_from, wants_scores
-from ctrain.engine.quality_sight import quality_reach, with_quality
+from ctrain.engine.quality_sight import load_counts, quality_reach
 from ctrain.engine.reference_times import longest_window, needed_from
 from ctrain.engine.scores import Scored, load_scored
 from ctrain.engine.separations import Separations, load_separations
@@ -75,7 +75,9 @@ def look(watch: Watch, champion: Champion | None, first_end: datetime, last_end:
         sight = replace(sight, losses=losses, recent=recent, separations=separations)
     if longest_window(watch.policy):
         sight = _with_panes(watch, sight, first_end, last_end)
-    return with_quality(watch, sight, first_end, last_end)
+    if not sight.waiting:
+        load_counts(watch, sight.reference, first_end, last_end)
+    return sight
 
 
 def pane_ends(watch: Watch, first_end: datetime, last_end: datetime) -> list[datetime]:
