@@ -8,6 +8,8 @@ it could not tell is ``unavailable``.
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,6 +165,15 @@ def annotate_run(
         client.set_terminated(mlflow_run_id, status)
 
 
+def attach_files(client: MlflowClient, mlflow_run_id: str, files: Mapping[str, str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="ctrain-") as folder:
+        for name, path in files.items():
+            place = Path(folder) / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
+        client.log_artifacts(mlflow_run_id, folder)
+
+
 def annotate_version(
     client: MlflowClient, model: str, version: str, tags: Mapping[str, str], description: str | None
 ) -> None:
@@ -181,5 +192,6 @@ CALLS: Mapping[str, Callable[..., Any]] = {
     "find_version": find_version,
     "digest": digest,
     "annotate_run": annotate_run,
+    "attach_files": attach_files,
     "annotate_version": annotate_version,
 }

@@ -10,6 +10,7 @@ from ctrain.engine.advance import advance
 from ctrain.engine.champions import sync_champion
 from ctrain.engine.clocked import observe_clock
 from ctrain.engine.decide import RUNS_REMEMBERED, decide
+from ctrain.engine.explanations import explain
 from ctrain.engine.ingest import ingest
 from ctrain.engine.observe import observe
 from ctrain.engine.outcomes import tell_outcomes
@@ -59,6 +60,7 @@ def _tick(watch: Watch, read: bool) -> Ticked:
     moved |= answer_requests(watch)
     step = advance(watch)
     tell_outcomes(watch)
+    explain(watch)
     retire(watch)
     measure(watch)
     return Ticked(moved or step.moved, observed.waiting or step.waiting)

@@ -41,6 +41,9 @@ class Registry(Protocol):
     ) -> None:
         """Add to an MLflow run; ``artifacts`` maps file names to text; ``status`` ends the run."""
 
+    def attach_files(self, mlflow_run_id: str, files: Mapping[str, str]) -> None:
+        """Add files of this machine to an MLflow run: paths by the names that they get there."""
+
     def annotate_version(
         self, model: str, version: Version, *, tags: Mapping[str, str], description: str | None = None
     ) -> None: ...

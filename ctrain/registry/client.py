@@ -98,6 +98,10 @@ class MlflowRegistry:
             status=status,
         )
 
+    def attach_files(self, mlflow_run_id: str, files: Mapping[str, str]) -> None:
+        """Add files to an MLflow run, by the names that they get there; the same name is replaced."""
+        self._call("attach_files", mlflow_run_id=mlflow_run_id, files=dict(files))
+
     def annotate_version(
         self, model: str, version: Version, *, tags: Mapping[str, str], description: str | None = None
     ) -> None:

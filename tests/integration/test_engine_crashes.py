@@ -24,6 +24,8 @@ EFFECTS = frozenset(
         "registry.delete_alias",
         "registry.annotate_run",
         "registry.annotate_version",
+        "registry.attach_files",
+        "analyst.submit",
         "launcher.start",
         "launcher.stop",
         "scorer.submit",

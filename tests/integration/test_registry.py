@@ -93,10 +93,12 @@ def test_a_changed_artifact_has_another_digest(
 
 
 def test_annotations_can_be_repeated(
-    registry: MlflowRegistry, embedded: Embedded, trained: Mapping[str, Trained]
+    registry: MlflowRegistry, embedded: Embedded, trained: Mapping[str, Trained], tmp_path: Path
 ) -> None:
     import mlflow
 
+    picture = tmp_path / "drawn.png"
+    picture.write_bytes(bytes(range(256)))
     version = Version(trained["regress"].status.result["version"])
     run_id = trained["regress"].status.result["mlflow_run_id"]
     for _ in range(2):
@@ -111,8 +113,13 @@ def test_annotations_can_be_repeated(
         registry.annotate_version(
             "delay", version, tags={"ctrain.outcome": "rejected"}, description="It lost."
         )
+        registry.attach_files(run_id, {"explanation/plot.png": str(picture)})
     client = mlflow.MlflowClient(embedded.uri)
     run = client.get_run(run_id)
+    attached = mlflow.artifacts.download_artifacts(
+        run_id=run_id, artifact_path="explanation/plot.png", tracking_uri=embedded.uri
+    )
+    assert Path(attached).read_bytes() == picture.read_bytes()
     assert run.data.tags["ctrain.outcome"] == "rejected"
     assert run.data.params["rows"] == "200"
     assert run.data.params["holdout_until"] == "2013-02-10"

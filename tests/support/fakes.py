@@ -90,6 +90,8 @@ class FakeRegistry:
     aliases: dict[str, Version] = field(default_factory=dict)
     writes: list[tuple[str, Version | None]] = field(default_factory=list)
     notes: dict[str, dict[str, str]] = field(default_factory=dict)
+    attached: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """Files by MLflow run."""
     down: bool = False
 
     def register(
@@ -149,6 +151,11 @@ class FakeRegistry:
     ) -> None:
         self._reach()
         self.notes.setdefault(mlflow_run_id, {}).update(tags or {})
+
+    def attach_files(self, mlflow_run_id: str, files: Mapping[str, str]) -> None:
+        self._reach()
+        content = {name: Path(path).read_bytes() for name, path in files.items()}
+        self.attached.setdefault(mlflow_run_id, {}).update(content)
 
     def annotate_version(
         self, model: str, version: Version, *, tags: Mapping[str, str], description: str | None = None
