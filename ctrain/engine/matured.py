@@ -7,7 +7,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import IngestState
-from ctrain.policy.monitors import DriftMonitor, PerformanceMonitor, VolumeMonitor
+from ctrain.policy.monitors import (
+    DriftMonitor,
+    EstimatedPerformanceMonitor,
+    PerformanceMonitor,
+    VolumeMonitor,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +36,10 @@ def ceil_to(instant: datetime, length: timedelta) -> datetime:
     return floor if floor == instant else floor + length
 
 
-def longest(policy: Policy, kind: type[DriftMonitor | PerformanceMonitor | VolumeMonitor]) -> timedelta:
+Windowed = DriftMonitor | EstimatedPerformanceMonitor | PerformanceMonitor | VolumeMonitor
+
+
+def longest(policy: Policy, kind: type[Windowed]) -> timedelta:
     """The longest window of the monitors of one kind; zero when there are none."""
     windows = [one.window for one in policy.monitors.values() if isinstance(one, kind)]
     return max(windows, default=timedelta(0))

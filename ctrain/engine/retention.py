@@ -10,7 +10,12 @@ from ctrain.engine.quality_sight import longest_of_rows
 from ctrain.engine.reference_times import longest_window, reach
 from ctrain.engine.references import FIRST_WINDOWS
 from ctrain.policy.models import LastWindow
-from ctrain.policy.monitors import DomainClassifierMonitor, PerformanceMonitor, VolumeMonitor
+from ctrain.policy.monitors import (
+    DomainClassifierMonitor,
+    EstimatedPerformanceMonitor,
+    PerformanceMonitor,
+    VolumeMonitor,
+)
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -38,6 +43,7 @@ def kept_for(policy: Policy) -> timedelta | None:
         window.last,
         reach(policy),
         longest_window(policy) * FIRST_WINDOWS,
+        longest(policy, EstimatedPerformanceMonitor),
         longest(policy, PerformanceMonitor),
         longest(policy, VolumeMonitor),
         longest_of_rows(policy),

@@ -20,7 +20,12 @@ from ctrain.engine.separations import Separations, load_separations
 from ctrain.engine.watched import needs_labels
 from ctrain.errors import InputError
 from ctrain.policy.models import FromChampion
-from ctrain.policy.monitors import ChangeMonitor, PerformanceMonitor, VolumeMonitor
+from ctrain.policy.monitors import (
+    ChangeMonitor,
+    EstimatedPerformanceMonitor,
+    PerformanceMonitor,
+    VolumeMonitor,
+)
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -38,6 +43,8 @@ class Sight:
     """Matured rows."""
     recent: Scored | None = None
     """Rows of the stretch itself, labelled or not, for what is watched without labels."""
+    estimates: Scored | None = None
+    """Rows of the windows of estimated performance, labelled or not."""
     arrivals: np.ndarray[tuple[int], np.dtype[np.datetime64]] | None = None
     """Event times of punctual rows, ascending; for volume."""
     first_pane_at: datetime | None = None
@@ -69,10 +76,13 @@ def look(watch: Watch, champion: Champion | None, first_end: datetime, last_end:
         recent = _recent(watch, champion, first_end, last_end)
         if recent is not None and recent.state == "pending":
             return replace(sight, waiting=True)
+        estimates = _estimates(watch, champion, first_end, last_end)
+        if estimates is not None and estimates.state == "pending":
+            return replace(sight, waiting=True)
         separations = load_separations(watch, champion, pane_ends(watch, first_end, last_end))
         if separations is None:
             return replace(sight, waiting=True)
-        sight = replace(sight, losses=losses, recent=recent, separations=separations)
+        sight = replace(sight, losses=losses, recent=recent, estimates=estimates, separations=separations)
     if longest_window(watch.policy):
         sight = _with_panes(watch, sight, first_end, last_end)
     if not sight.waiting:
@@ -147,7 +157,8 @@ def _losses(watch: Watch, champion: Champion, first_end: datetime, last_end: dat
     """Matured rows that the champion served, with its scores; None when no monitor asks for them."""
     policy = watch.policy
     if not any(
-        isinstance(one, PerformanceMonitor) or (isinstance(one, ChangeMonitor) and needs_labels(one))
+        isinstance(one, EstimatedPerformanceMonitor | PerformanceMonitor)
+        or (isinstance(one, ChangeMonitor) and needs_labels(one))
         for one in policy.monitors.values()
     ):
         return None
@@ -156,6 +167,17 @@ def _losses(watch: Watch, champion: Champion, first_end: datetime, last_end: dat
     start = max(first_end - matures_after - reach, champion.since_at)
     end = max(last_end - matures_after, start)
     return load_scored(watch, (champion.version,), start, end, logged_since=champion.since_at)
+
+
+def _estimates(watch: Watch, champion: Champion, first_end: datetime, last_end: datetime) -> Scored | None:
+    """All rows that the champion served in the windows of estimated performance, with its scores."""
+    reach = longest(watch.policy, EstimatedPerformanceMonitor)
+    if not reach:
+        return None
+    since = champion.since_at
+    start = max(first_end - reach, since)
+    end = max(last_end, start)
+    return load_scored(watch, (champion.version,), start, end, logged_since=since, unlabelled=True)
 
 
 def _recent(watch: Watch, champion: Champion, first_end: datetime, last_end: datetime) -> Scored | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import MonitorName, Status, Task, Verdict, Version
+from ctrain.monitors.metric_segments import SegmentMetric, SegmentRows, with_segments
 from ctrain.policy.monitors import PerformanceMonitor
-from ctrain.stats.losses import row_losses
+from ctrain.stats.losses import Floats, row_losses
 from ctrain.stats.metrics import evaluate
+from ctrain.stats.uncertainty import standard_error
 
 
 def assess_performance(
@@ -24,8 +27,11 @@ def assess_performance(
     coverage: float,
     min_coverage: float,
     model_version: Version | None,
+    segments: Sequence[SegmentRows] | None = None,
 ) -> Verdict:
     """Return BREACHED when the metric lies strictly above ``above`` or strictly below ``below``.
+
+    With segments, also when that of a segment does, and not by chance (``with_segments``).
 
     Parameters
     ----------
@@ -41,6 +47,9 @@ def assess_performance(
         share of them that has a label, and the least share to judge by; exactly that is enough.
     model_version
         the version that is judged.
+    segments
+        of the rows handed over, where the monitor looks ``by`` a column; each is judged as the whole
+        is, with as many rows and as good a coverage.
 
     Returns
     -------
@@ -71,7 +80,29 @@ def assess_performance(
     ----------
     The metrics are those of ``ctrain.stats.metrics.evaluate``.
     """
-    usable = int(np.isfinite(row_losses(task, _any_loss(task), labels, scores)).sum())
+    truth, given = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    verdict = _whole(
+        name, monitor, task, truth, given, as_of, window_rows, coverage, min_coverage, model_version
+    )
+    if segments is None:
+        return verdict
+    parts = [_part(monitor, task, truth, given, one, min_coverage) for one in segments]
+    return with_segments(verdict, monitor, parts)
+
+
+def _whole(
+    name: MonitorName,
+    monitor: PerformanceMonitor,
+    task: Task,
+    labels: Floats,
+    scores: Floats,
+    as_of: datetime,
+    window_rows: int,
+    coverage: float,
+    min_coverage: float,
+    model_version: Version | None,
+) -> Verdict:
+    usable = _usable(task, labels, scores)
     threshold = monitor.above if monitor.above is not None else monitor.below
     value = evaluate(task, labels, scores).get(monitor.metric)
 
@@ -91,8 +122,28 @@ def assess_performance(
     return verdict(Status.OK, f"{seen} is within its bounds on {usable} rows")
 
 
-def _any_loss(task: Task) -> str:
-    return "absolute_error" if task is Task.REGRESSION else "zero_one"
+def _part(
+    monitor: PerformanceMonitor,
+    task: Task,
+    labels: Floats,
+    scores: Floats,
+    segment: SegmentRows,
+    min_coverage: float,
+) -> SegmentMetric:
+    truth, given = labels[segment.mask], scores[segment.mask]
+    usable = _usable(task, truth, given)
+    coverage = truth.size / segment.window_rows if segment.window_rows else 0.0
+    lack = _lack(monitor, usable, segment.window_rows, coverage, min_coverage)
+    value = None if lack else evaluate(task, truth, given).get(monitor.metric)
+    if not lack and value is None:
+        lack = f"{monitor.metric} is not defined on these {usable} rows"
+    deviation = None if lack else standard_error(task, monitor.metric, truth, given)
+    return SegmentMetric(segment.name, value, deviation, usable, lack)
+
+
+def _usable(task: Task, labels: Floats, scores: Floats) -> int:
+    any_loss = "absolute_error" if task is Task.REGRESSION else "zero_one"
+    return int(np.isfinite(row_losses(task, any_loss, labels, scores)).sum())
 
 
 def _lack(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ctrain.domain import Task
 from ctrain.policy.document import KeyPath, Problem
 from ctrain.policy.metrics import HIGHER_IS_BETTER, METRICS_BY_TASK
 from ctrain.policy.models import Policy
 from ctrain.policy.monitors import (
     ChangeMonitor,
     DriftMonitor,
+    EstimatedPerformanceMonitor,
+    Monitor,
     OnFeature,
     OnMetric,
     PerformanceMonitor,
@@ -26,19 +29,25 @@ def check_monitors(policy: Policy) -> Iterator[Problem]:
     """Return what is missing from monitors, contradicts itself or names unknown columns."""
     for name, monitor in policy.monitors.items():
         path: KeyPath = ("monitors", name)
-        if isinstance(monitor, PerformanceMonitor | PrometheusMonitor):
+        if isinstance(monitor, EstimatedPerformanceMonitor | PerformanceMonitor | PrometheusMonitor):
             yield from _check_bounds(monitor, path)
-        match monitor:
-            case DriftMonitor():
-                yield from _check_drift(policy, monitor, path)
-            case ChangeMonitor():
-                yield from _check_change(policy, monitor, path)
-            case PerformanceMonitor():
-                yield from _check_metric(policy, monitor, path)
-            case PrometheusMonitor():
-                yield from _check_address(monitor, path)
-            case VolumeMonitor():
-                yield from _check_limits(monitor, path)
+        yield from _check_one(policy, monitor, path)
+
+
+def _check_one(policy: Policy, monitor: Monitor, path: KeyPath) -> Iterator[Problem]:
+    match monitor:
+        case DriftMonitor():
+            yield from _check_drift(policy, monitor, path)
+        case ChangeMonitor():
+            yield from _check_change(policy, monitor, path)
+        case EstimatedPerformanceMonitor():
+            yield from _check_estimated(policy, monitor, path)
+        case PerformanceMonitor():
+            yield from _check_metric(policy, monitor, path)
+        case PrometheusMonitor():
+            yield from _check_address(monitor, path)
+        case VolumeMonitor():
+            yield from _check_limits(monitor, path)
 
 
 def _check_drift(policy: Policy, monitor: DriftMonitor, path: KeyPath) -> Iterator[Problem]:
@@ -94,7 +103,22 @@ def _check_address(monitor: PrometheusMonitor, path: KeyPath) -> Iterator[Proble
         yield Problem((*path, "url"), "expected an address that begins with http:// or https://")
 
 
-def _check_bounds(monitor: PerformanceMonitor | PrometheusMonitor, path: KeyPath) -> Iterator[Problem]:
+def _check_estimated(
+    policy: Policy, monitor: EstimatedPerformanceMonitor, path: KeyPath
+) -> Iterator[Problem]:
+    if policy.model.task is Task.REGRESSION:
+        yield Problem(
+            (*path, "type"),
+            "expected another type: without labels only a task with classes can be estimated, "
+            "a regression needs performance",
+        )
+        return
+    yield from _check_name_of_metric(policy, monitor.metric, (*path, "metric"))
+
+
+def _check_bounds(
+    monitor: EstimatedPerformanceMonitor | PerformanceMonitor | PrometheusMonitor, path: KeyPath
+) -> Iterator[Problem]:
     if monitor.above is None and monitor.below is None:
         yield Problem(path, "expected above or below")
     elif monitor.above is not None and monitor.below is not None and monitor.below > monitor.above:

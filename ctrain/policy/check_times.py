@@ -8,7 +8,13 @@ from datetime import timedelta
 from ctrain.policy.document import KeyPath, Problem
 from ctrain.policy.fields import format_duration
 from ctrain.policy.models import LastWindow, Policy, SameHours
-from ctrain.policy.monitors import DriftMonitor, PerformanceMonitor, QualityMonitor, VolumeMonitor
+from ctrain.policy.monitors import (
+    DriftMonitor,
+    EstimatedPerformanceMonitor,
+    PerformanceMonitor,
+    QualityMonitor,
+    VolumeMonitor,
+)
 
 
 def check_times(policy: Policy) -> Iterator[Problem]:
@@ -80,7 +86,10 @@ def _check_limits(policy: Policy) -> Iterator[Problem]:
 
 def _windows(policy: Policy) -> Iterator[tuple[KeyPath, timedelta]]:
     for name, monitor in policy.monitors.items():
-        if isinstance(monitor, DriftMonitor | QualityMonitor | VolumeMonitor | PerformanceMonitor):
+        if isinstance(
+            monitor,
+            DriftMonitor | EstimatedPerformanceMonitor | PerformanceMonitor | QualityMonitor | VolumeMonitor,
+        ):
             yield ("monitors", name, "window"), monitor.window
 
 

@@ -25,7 +25,7 @@ from ctrain.policy.models import (
     Policy,
     ServingGate,
 )
-from ctrain.policy.monitors import PerformanceMonitor
+from ctrain.policy.monitors import EstimatedPerformanceMonitor, PerformanceMonitor
 from ctrain.policy.words import did_you_mean
 
 
@@ -77,7 +77,7 @@ def check_rates(policy: Policy, rows_per_day: float) -> list[str]:
     wanted: list[tuple[KeyPath, int, float]] = [
         (("monitors", name, "min_rows"), monitor.min_rows, monitor.window.total_seconds() / 86400)
         for name, monitor in policy.monitors.items()
-        if isinstance(monitor, PerformanceMonitor)
+        if isinstance(monitor, EstimatedPerformanceMonitor | PerformanceMonitor)
     ]
     shadow_days = (policy.shadow.max_duration - policy.data.labels.matures_after).total_seconds() / 86400
     wanted.append((("shadow", "min_rows"), policy.shadow.min_rows, shadow_days))

@@ -1,142 +1,160 @@
-"""Calibration: what share of rows with a score really was of the class, as a rising function of the score."""
+"""Calibration: what share of rows with a score really was of the class, as a function of the score.
+
+Isotonic regression alone spreads its lowest and highest values too far, as it chooses where they end by
+what it finds there: metrics that are estimated from it look too good. Wider cells cure that and are
+blind to what changes inside of a cell, which matters most where scores were rare. So a sigmoid follows
+the scores everywhere, and steps of at least ``CELL_ROWS`` rows move it to where the outcomes are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from ctrain.stats.isotonic import Isotonic, Positions, fit_isotonic
 from ctrain.stats.losses import Floats
 
-Positions = npt.NDArray[np.intp]
 CELL_ROWS = 50
-"""Rows of neighbouring scores that are seen together before blocks are pooled.
+"""Rows of neighbouring scores that are seen together before steps are pooled."""
+SMALLEST = 1e-6
+"""Scores nearer to 0 and 1 are seen as this one."""
+PRIOR_ROWS = 2.0
+"""So many rows at what the sigmoid says are added to those of a step."""
+NEWTON_STEPS = 50
+CLOSE_ENOUGH = 1e-9
+WIDEST_MOVE = 1.0
 
-Pooling alone spreads the lowest and highest values too far, as it chooses where they end by what it
-finds there: metrics that are estimated from it look too good, by a fifth of the band with 1,000 rows.
-"""
-FIELDS = ("first", "last", "value", "rows")
 
+class Calibrator(Protocol):
+    """Probabilities of one class from scores, and how well they are known."""
 
-@dataclass(frozen=True, slots=True)
-class Isotonic:
-    """The rising step function nearest to the outcomes, a block of equal values after the other.
-
-    Between two blocks the value is interpolated; outside of them it is that of the nearest.
-    """
-
-    first: Floats
-    """Smallest score of each block, ascending."""
-    last: Floats
-    value: Floats
-    """Share of the block's rows that were of the class."""
-    rows: Floats
-    """Rows (or their weight) behind the value."""
-
-    def calibrate(self, scores: npt.ArrayLike) -> Floats:
-        """Return the calibrated probability of each score.
-
-        >>> fit_isotonic([0.1, 0.1, 0.8], [0.0, 1.0, 1.0]).calibrate([0.0, 0.1, 0.45, 0.9])
-        array([0.5 , 0.5 , 0.75, 1.  ])
-        """
-        knots, position = np.unique(np.concatenate([self.first, self.last]), return_index=True)
-        asked = np.asarray(scores, dtype=np.float64)
-        found: Floats = np.interp(asked, knots, np.concatenate([self.value, self.value])[position])
-        return found
+    def calibrate(self, scores: npt.ArrayLike) -> Floats: ...
 
     def blocks(self, scores: npt.ArrayLike) -> Positions:
-        """Return the block that each score lies in, or is nearest to."""
-        middles = (self.last[:-1] + self.first[1:]) / 2
-        return np.searchsorted(middles, np.asarray(scores, dtype=np.float64), side="left")
+        """Return the block of rows that knowledge of each score comes from."""
 
     @property
     def variances(self) -> Floats:
-        """Of the values, as shares of so many rows; not 0 where all rows of a block agree."""
-        smoothed = (self.value * self.rows + 0.5) / (self.rows + 1)
-        return np.asarray(smoothed * (1 - smoothed) / self.rows)
+        """Of the share that each block of rows showed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SteppedSigmoid:
+    """A sigmoid of the score's log odds, moved in each block of rows to what the block showed."""
+
+    intercept: float
+    slope: float
+    steps: Isotonic
+    """On the values of the sigmoid."""
+    moves: Floats
+    """Of each step, in log odds."""
+
+    def calibrate(self, scores: npt.ArrayLike) -> Floats:
+        """Return the calibrated probability of each score."""
+        odds = self._log_odds(scores)
+        return _expit(odds + self.moves[self.steps.blocks(_expit(odds))])
+
+    def blocks(self, scores: npt.ArrayLike) -> Positions:
+        return self.steps.blocks(_expit(self._log_odds(scores)))
+
+    @property
+    def variances(self) -> Floats:
+        return self.steps.variances
+
+    def _log_odds(self, scores: npt.ArrayLike) -> Floats:
+        return self.intercept + self.slope * _logit(scores)
 
     def to_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name).tolist() for name in FIELDS}
+        return {
+            "intercept": self.intercept,
+            "slope": self.slope,
+            "steps": self.steps.to_json(),
+            "moves": self.moves.tolist(),
+        }
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Isotonic:
-        return cls(
-            *(np.asarray(stored[name], dtype=np.float64) for name in ("first", "last", "value", "rows"))
-        )
+    def from_json(cls, stored: Mapping[str, Any]) -> SteppedSigmoid:
+        steps, moves = Isotonic.from_json(stored["steps"]), np.asarray(stored["moves"], dtype=np.float64)
+        return cls(float(stored["intercept"]), float(stored["slope"]), steps, moves)
 
 
-def fit_isotonic(
-    scores: npt.ArrayLike,
-    outcomes: npt.ArrayLike,
-    weights: npt.ArrayLike | None = None,
-    cell_rows: float = 0.0,
-) -> Isotonic:
-    """Return the isotonic regression of outcomes on scores, by pooling adjacent violators.
+def fit_stepped_sigmoid(scores: npt.ArrayLike, outcomes: npt.ArrayLike) -> SteppedSigmoid:
+    """Return the sigmoid of scores that fits the outcomes, moved by steps of isotonic regression.
 
     Parameters
     ----------
     scores
-        finite, at least one; rows of equal score are one point.
+        in [0, 1], at least one.
     outcomes
         1 where the row was of the class, else 0.
-    weights
-        of the rows; default: one each.
-    cell_rows
-        about so many rows of neighbouring scores are one point; 0: only equal scores are.
 
     Examples
     --------
-    >>> fitted = fit_isotonic([0.1, 0.2, 0.3, 0.4], [0, 1, 0, 1])
-    >>> fitted.value, fitted.rows
-    (array([0. , 0.5, 1. ]), array([1., 2., 1.]))
+    >>> fitted = fit_stepped_sigmoid(np.repeat([0.2, 0.8], 100), np.tile([0, 0, 0, 0, 1], 40))
+    >>> fitted.calibrate([0.2, 0.8]).round(2)
+    array([0.2, 0.2])
 
     References
     ----------
-    Ayer, M., Brunk, H. D., Ewing, G. M., Reid, W. T. and Silverman, E. (1955). An empirical
-    distribution function for sampling with incomplete information. Annals of Mathematical
-    Statistics 26(4), 641-647. Zadrozny, B. and Elkan, C. (2002). Transforming classifier scores into
-    accurate multiclass probability estimates. KDD 2002.
+    Platt, J. (1999). Probabilistic outputs for support vector machines and comparisons to regularized
+    likelihood methods. Advances in Large Margin Classifiers, 61-74. Kull, M., Silva Filho, T. and
+    Flach, P. (2017). Beyond sigmoids. Electronic Journal of Statistics 11(2): log odds of scores.
     """
-    points, group = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
-    if not points.size:
-        raise ValueError("calibration needs at least one row")
-    given = np.ones(len(group)) if weights is None else np.asarray(weights, dtype=np.float64)
-    weight: Floats = np.bincount(group, weights=given).astype(np.float64)
-    total = np.bincount(group, weights=given * np.asarray(outcomes, dtype=np.float64))
-    cells = _cells(weight, cell_rows)
-    blocks = _pooled(np.add.reduceat(total, cells).tolist(), np.add.reduceat(weight, cells).tolist())
-    starts = cells[blocks]
-    ends = np.append(starts[1:], points.size)
-    rows, sums = np.add.reduceat(weight, starts), np.add.reduceat(total, starts)
-    return Isotonic(points[starts], points[ends - 1], sums / rows, rows)
+    truth = np.asarray(outcomes, dtype=np.float64)
+    odds = _logit(scores)
+    intercept, slope = _fit_line(odds, truth)
+    line = intercept + slope * odds
+    given = _expit(line)
+    steps = fit_isotonic(given, truth, cell_rows=CELL_ROWS)
+    return SteppedSigmoid(intercept, slope, steps, _moves(line, steps.blocks(given), steps))
 
 
-def _cells(weight: Floats, cell_rows: float) -> Positions:
-    """Where cells of about equal weight begin; a score lies in one of them."""
-    if cell_rows <= 0:
-        return np.arange(weight.size)
-    count = max(int(weight.sum() // cell_rows), 1)
-    middle = (np.cumsum(weight) - weight / 2) / weight.sum()
-    return np.unique(np.floor(middle * count), return_index=True)[1]
+def _fit_line(odds: Floats, truth: Floats) -> tuple[float, float]:
+    """Logistic regression by Newton's steps, held to the scores as they are by one row's weight."""
+    design = np.column_stack([np.ones(len(odds)), odds])
+    start = np.array([0.0, 1.0])
+    weights = start.copy()
+    for _ in range(NEWTON_STEPS):
+        chance = _expit(design @ weights)
+        slope = design.T @ (chance - truth) + (weights - start)
+        curvature = (design * (chance * (1 - chance))[:, np.newaxis]).T @ design + np.eye(2)
+        step = np.linalg.solve(curvature, slope)
+        widest = float(np.abs(step).max())
+        weights = weights - step * min(1.0, WIDEST_MOVE / max(widest, CLOSE_ENOUGH))
+        if widest < CLOSE_ENOUGH:
+            break
+    return float(weights[0]), float(weights[1])
 
 
-def _pooled(total: Sequence[float], weight: Sequence[float]) -> Positions:
-    """Where the blocks begin: neighbours are joined until their means rise."""
-    starts: list[int] = []
-    sums: list[float] = []
-    rows: list[float] = []
-    for position, (added, heavy) in enumerate(zip(total, weight, strict=True)):
-        starts.append(position)
-        sums.append(added)
-        rows.append(heavy)
-        while len(starts) > 1 and sums[-2] * rows[-1] >= sums[-1] * rows[-2]:
-            starts.pop()
-            sums[-2:] = [sums[-2] + sums[-1]]
-            rows[-2:] = [rows[-2] + rows[-1]]
-    return np.array(starts, dtype=np.intp)
+def _moves(line: Floats, blocks: Positions, steps: Isotonic) -> Floats:
+    """By how much the log odds of each block have to move so that their mean is what it showed."""
+    count = len(steps.rows)
+    before = np.bincount(blocks, weights=_expit(line), minlength=count)
+    sums = steps.value * steps.rows
+    wanted = (sums + PRIOR_ROWS * before / steps.rows) * steps.rows / (steps.rows + PRIOR_ROWS)
+    moves: Floats = np.zeros(count)
+    for _ in range(NEWTON_STEPS):
+        chance = _expit(line + moves[blocks])
+        found = np.bincount(blocks, weights=chance, minlength=count)
+        speed = np.bincount(blocks, weights=chance * (1 - chance), minlength=count)
+        step = np.clip((wanted - found) / np.maximum(speed, SMALLEST), -WIDEST_MOVE, WIDEST_MOVE)
+        moves = moves + step
+        if float(np.abs(step).max()) < CLOSE_ENOUGH:
+            break
+    return moves
+
+
+def _logit(scores: npt.ArrayLike) -> Floats:
+    clipped = np.clip(np.asarray(scores, dtype=np.float64), SMALLEST, 1 - SMALLEST)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped))
+
+
+def _expit(odds: Floats) -> Floats:
+    return np.asarray(0.5 + 0.5 * np.tanh(odds / 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +165,18 @@ class Calibration:
     against the rest, and the probabilities of a row are made to add up to 1.
     """
 
-    functions: tuple[Isotonic, ...]
+    functions: tuple[Calibrator, ...]
     classes: tuple[str, ...]
     n: int
     """Rows behind it."""
 
     def to_json(self) -> dict[str, Any]:
-        functions = [one.to_json() for one in self.functions]
+        functions = [one.to_json() for one in self.functions if isinstance(one, SteppedSigmoid)]
         return {"functions": functions, "classes": list(self.classes), "n": self.n}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Calibration:
-        functions = tuple(Isotonic.from_json(one) for one in stored["functions"])
+        functions = tuple(SteppedSigmoid.from_json(one) for one in stored["functions"])
         return cls(functions, tuple(stored["classes"]), int(stored["n"]))
 
 
@@ -176,7 +194,6 @@ def fit_calibration(labels: npt.ArrayLike, scores: npt.ArrayLike, classes: Seque
     truth, columns = truth[usable], columns[usable]
     codes = range(len(classes)) if given.ndim == 2 else (1,)
     functions = tuple(
-        fit_isotonic(columns[:, position], truth == code, cell_rows=CELL_ROWS)
-        for position, code in enumerate(codes)
+        fit_stepped_sigmoid(columns[:, position], truth == code) for position, code in enumerate(codes)
     )
     return Calibration(functions, tuple(classes), len(truth))

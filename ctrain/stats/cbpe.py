@@ -99,8 +99,9 @@ def estimate(
 def _of_blocks(calibration: Calibration, position: int, scores: Floats, slopes: Floats) -> float:
     """Variance through the values of the blocks, each an independent share of its rows."""
     function = calibration.functions[position]
-    together = np.bincount(function.blocks(scores), weights=slopes, minlength=len(function.rows))
-    return float((together**2 * function.variances).sum())
+    variances = function.variances
+    together = np.bincount(function.blocks(scores), weights=slopes, minlength=len(variances))
+    return float((together**2 * variances).sum())
 
 
 def _of_binary(metric: str, scores: Floats, chances: Floats) -> _Expected | None:
@@ -175,9 +176,9 @@ def missed(
 ) -> float:
     """Return by how much the metric of the calibration's own rows exceeds what is estimated for them.
 
-    Each class is calibrated by itself, so that all of them together need not be right for a row; with
-    two classes nothing is lost. What is missed on labelled rows is missed on others: added to their
-    estimates it takes the bias out. 0 where the metric is not defined.
+    For several classes: each is calibrated by itself, so that all of them together need not be right
+    for a row. What is missed on labelled rows is missed on others: added to their estimates it takes
+    the bias out. 0 where the metric is not defined.
 
     References
     ----------

@@ -16,8 +16,10 @@ import numpy.typing as npt
 
 from ctrain.domain import Run, Task, Version
 from ctrain.engine.alias_moves import ensure_digest
+from ctrain.engine.assess.estimated_performance import first_calibrations
 from ctrain.engine.champions import cut_off
 from ctrain.engine.moves import MOVED, WAITING, Step, found_in, move, with_details
+from ctrain.engine.predictions import as_predictions
 from ctrain.engine.references import save_reference_of_run
 from ctrain.engine.scored import judged_rows
 from ctrain.engine.scores import score_rows
@@ -50,6 +52,8 @@ class Holdout:
     champion: Floats | None
     fair: npt.NDArray[np.bool_]
     """Rows that the champion has not been trained on either."""
+    classes: tuple[str, ...] = ()
+    """What the columns of scores mean where there are several classes."""
 
 
 def evaluate_challenger(watch: Watch, run: Run) -> Step:
@@ -76,9 +80,11 @@ def _conclude(watch: Watch, run: Run, holdout: Holdout, report: GateReport) -> S
         move(watch, run, RunEvent.REJECT, f"gates: {failed}", evidence=found_in(run, "evaluation"))
         return MOVED
     passed = "; ".join(result.reason for result in report.results) or "no gates are declared"
-    reference = save_reference_of_run(watch, run)
+    predictions = as_predictions(holdout.rows, holdout.challenger, holdout.classes)
+    reference = save_reference_of_run(watch, run, predictions)
     rows = Rows(holdout.rows, holdout.labels, holdout.challenger)
     memories = first_memories(watch.policy, rows)
+    memories |= first_calibrations(watch.policy, holdout.labels, holdout.challenger, holdout.classes)
     version = run.challenger_version
     assert version is not None
 
@@ -131,6 +137,7 @@ def _score_holdout(watch: Watch, run: Run) -> Holdout | Step:
         challenger=judged.scores[run.challenger_version],
         champion=judged.scores[run.champion_version] if run.champion_version else None,
         fair=_not_before(rows, seen_until),
+        classes=judged.classes,
     )
 
 

@@ -12,8 +12,9 @@ from ctrain.domain import Json, MonitorName, Verdict
 from ctrain.engine.assess.change import change_assessed
 from ctrain.engine.assess.domain_classifier import domain_classifier_verdict
 from ctrain.engine.assess.drift import drift_verdict
+from ctrain.engine.assess.estimated_performance import estimated_performance_assessed
 from ctrain.engine.assess.outcome import Assessed, inconclusive
-from ctrain.engine.assess.performance import performance_verdict
+from ctrain.engine.assess.performance import performance_assessed
 from ctrain.engine.assess.quality import quality_verdict
 from ctrain.engine.assess.volume import volume_verdict
 from ctrain.engine.sight import Sight
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WITH_MEMORY", "Assessed", "assess", "inconclusive"]
 
-WITH_MEMORY = (ChangeMonitor, EstimatedPerformanceMonitor)
+WITH_MEMORY = (ChangeMonitor, EstimatedPerformanceMonitor, PerformanceMonitor)
 """Monitors that remember something of the champion in force from pane to pane."""
 
 
@@ -54,11 +55,11 @@ def assess(
             looked = domain_classifier_verdict(sight, name, monitor, as_of)
             return None if looked is None else Assessed(looked)
         case PerformanceMonitor():
-            return Assessed(performance_verdict(watch, sight, name, monitor, as_of))
+            return performance_assessed(watch, sight, name, monitor, as_of, memory)
         case ChangeMonitor():
             return change_assessed(watch, sight, name, monitor, as_of, memory)
         case EstimatedPerformanceMonitor():
-            raise TypeError(f"monitor {name} of type {monitor.type} is refused when a policy is run")
+            return estimated_performance_assessed(watch, sight, name, monitor, as_of, memory)
         case _:
             assert_never(monitor)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctrain.domain import MonitorName, Verdict
-from ctrain.engine.assess.outcome import blind
+from ctrain.domain import Json, MonitorName
+from ctrain.engine.assess.outcome import Assessed, blind
+from ctrain.engine.assess.segments import Remembered, segment_rows
 from ctrain.engine.sight import Sight, between
 from ctrain.monitors.performance import assess_performance
 from ctrain.policy.monitors import PerformanceMonitor
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
 
 
-def performance_verdict(
-    watch: Watch, sight: Sight, name: MonitorName, monitor: PerformanceMonitor, as_of: datetime
-) -> Verdict:
+def performance_assessed(
+    watch: Watch,
+    sight: Sight,
+    name: MonitorName,
+    monitor: PerformanceMonitor,
+    as_of: datetime,
+    memory: Json | None,
+) -> Assessed:
+    """The verdict on the window of matured rows; of segments it is remembered which there are."""
     unseen = blind(sight, name, as_of)
     if unseen is not None:
-        return unseen
+        return Assessed(unseen, memory)
     champion, losses = sight.champion, sight.losses
     assert champion is not None
     assert losses is not None
@@ -33,7 +40,8 @@ def performance_verdict(
     window = between(losses.table["event_at"].to_numpy().astype("datetime64[us]"), start, max(start, end))
     labels, scores = losses.labels[window], losses.scores[champion.version][window]
     labelled = np.isfinite(labels)
-    return assess_performance(
+    remembered = Remembered.of(watch, sight, monitor, losses.table, window, memory)
+    verdict = assess_performance(
         name,
         monitor,
         watch.policy.model.task,
@@ -44,4 +52,6 @@ def performance_verdict(
         coverage=float(labelled.mean()) if labels.size else 0.0,
         min_coverage=watch.policy.data.labels.min_coverage,
         model_version=champion.version,
+        segments=segment_rows(losses.table, window, remembered, labelled),
     )
+    return Assessed(verdict, remembered.to_json() or None)

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
-from ctrain.stats.calibration import CELL_ROWS, Calibration, Isotonic, fit_calibration, fit_isotonic
+from ctrain.stats.calibration import CELL_ROWS, Calibration, fit_calibration, fit_stepped_sigmoid
+from ctrain.stats.isotonic import Isotonic, fit_isotonic
 
 RNG = np.random.default_rng(7)
 SCORE = st.integers(0, 20).map(lambda one: one / 20)
@@ -68,21 +69,70 @@ def test_rows_that_say_nothing_are_left_out() -> None:
 
 @pytest.mark.parametrize("label", [0.0, 1.0])
 def test_one_class_only_calibrates_to_it_and_is_not_certain(label: float) -> None:
-    fitted = fit_calibration(np.full(200, label), RNG.random(200)).functions[0]
-    assert fitted.calibrate([0.0, 0.5, 1.0]).tolist() == [label] * 3
+    fitted = fit_calibration(np.full(500, label), RNG.random(500)).functions[0]
+    assert fitted.calibrate([0.0, 0.5, 1.0]) == pytest.approx([label] * 3, abs=0.02)
     assert (fitted.variances > 0).all()
 
 
-def test_one_row_is_enough_for_a_function() -> None:
+def test_one_row_moves_little_and_says_so() -> None:
     fitted = fit_calibration([1.0], [0.3]).functions[0]
-    assert fitted.calibrate([0.0, 1.0]).tolist() == [1.0, 1.0]
+    assert 0.3 < fitted.calibrate([0.3])[0] < 0.8
     assert fitted.variances.tolist() == pytest.approx([0.75 * 0.25])
 
 
+@pytest.mark.parametrize("score", [0.0, 1.0, 0.5])
+def test_scores_that_are_all_the_same_calibrate_to_the_share(score: float) -> None:
+    fitted = fit_stepped_sigmoid(np.full(1000, score), np.arange(1000) < 300)
+    assert fitted.calibrate([score]) == pytest.approx([0.3], abs=0.01)
+
+
 def test_a_label_that_the_model_does_not_know_is_of_no_class() -> None:
-    labels, scores = np.array([0.0, 1.0, -1.0, -1.0]), np.full((4, 2), 0.5)
+    labels, scores = np.tile([0.0, 1.0, -1.0, -1.0], 100), np.full((400, 2), 0.5)
     fitted = fit_calibration(labels, scores, ("a", "b"))
-    assert [one.value.tolist() for one in fitted.functions] == [[0.25], [0.25]]
+    for one in fitted.functions:
+        assert one.calibrate([0.5]) == pytest.approx([0.25], abs=0.01)
+
+
+def spread(rows: int, centre: float, bend: float = 1.5) -> tuple[np.ndarray, np.ndarray]:
+    """Outcomes and scores; the scores are a power of the truth."""
+    chances = 1 / (1 + np.exp(-2 * RNG.normal(centre, 1, rows)))
+    return RNG.random(rows) < chances, chances**bend
+
+
+def test_calibrated_scores_are_right_where_the_rows_were() -> None:
+    outcomes, scores = spread(20_000, 0.0)
+    fitted = fit_stepped_sigmoid(scores, outcomes)
+    asked = np.linspace(0.05, 0.95, 19)
+    assert fitted.calibrate(asked) == pytest.approx(asked ** (1 / 1.5), abs=0.05)
+
+
+def test_they_are_nearly_right_where_rows_were_rare() -> None:
+    """Most rows are certain; steps alone would give the few others the share of a whole cell."""
+    errors, alone = [], []
+    for _ in range(20):
+        outcomes, scores = spread(1000, 2.5, bend=1.0)
+        asked = np.array([0.3, 0.5, 0.7])
+        errors.append(fit_stepped_sigmoid(scores, outcomes).calibrate(asked) - asked)
+        alone.append(fit_isotonic(scores, outcomes, cell_rows=CELL_ROWS).calibrate(asked) - asked)
+    assert np.abs(np.mean(errors, axis=0)).max() < 0.06
+    assert np.abs(np.mean(alone, axis=0)).max() > 0.3
+
+
+def test_each_step_shows_what_its_rows_showed() -> None:
+    outcomes, scores = spread(3000, 0.0)
+    fitted = fit_stepped_sigmoid(scores, outcomes)
+    blocks, chances = fitted.blocks(scores), fitted.calibrate(scores)
+    for block, rows in enumerate(fitted.steps.rows):
+        inside = blocks == block
+        assert inside.sum() == rows
+        assert chances[inside].mean() == pytest.approx(outcomes[inside].mean(), abs=2 / rows)
+
+
+def test_scores_that_point_the_wrong_way_are_turned() -> None:
+    chances = RNG.uniform(0.1, 0.9, 5000)
+    fitted = fit_stepped_sigmoid(1 - chances, RNG.random(5000) < chances)
+    assert fitted.slope < -0.5
+    assert fitted.calibrate([0.2, 0.8]) == pytest.approx([0.8, 0.2], abs=0.06)
 
 
 def test_pooling_neighbours_first_takes_the_bias_out_of_the_ends() -> None:
@@ -92,6 +142,6 @@ def test_pooling_neighbours_first_takes_the_bias_out_of_the_ends() -> None:
         scores = RNG.uniform(0.2, 0.8, 20 * CELL_ROWS)
         outcomes = RNG.random(20 * CELL_ROWS) < scores
         alone.append(fit_isotonic(scores, outcomes).value[0])
-        pooled.append(fit_calibration(outcomes, scores).functions[0].value[0])
+        pooled.append(fit_stepped_sigmoid(scores, outcomes).calibrate([0.2])[0])
     assert np.mean(alone) < 0.1
-    assert 0.2 < np.mean(pooled) < 0.23
+    assert np.mean(pooled) == pytest.approx(0.2, abs=0.03)
