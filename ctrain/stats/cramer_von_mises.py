@@ -51,12 +51,13 @@ def cramer_von_mises(reference: Counts, current: Counts) -> tuple[float, float]:
     n, m = int(reference.sum()), int(current.sum())
     total, product = n + m, n * m
     pooled = shares(reference + current)
-    statistic = product / total * float(_mean_square(reference, current)) + float((pooled**2).sum()) / 6
+    difference = float(_mean_square(reference, current))
+    statistic = product / total * difference + float((pooled**2).sum()) / 6
     mean = (1 + 1 / total) / 6
     untied = (total + 1) * (4 * product * total - 3 * (n**2 + m**2) - 2 * product)
     variance = untied / (45 * total**2 * 4 * product)
     variance *= 1 - 45 * min(_tied_variance(pooled, total), 1 / 45)
-    if variance <= 1e-12 * mean:
+    if difference == 0 or variance <= 0:
         return statistic, 1.0
     return statistic, _p_value(1 / 6 + (statistic - mean) / math.sqrt(45 * variance))
 

@@ -158,10 +158,9 @@ def _largest_effect(
     largest = None
     for inside, rest in _windows(grid, whole, panes, spans, distance):
         usable = inside.any(axis=1) & rest.any(axis=1)
-        if not usable.all():
-            rest, inside = rest[usable], inside[usable]
-        if len(inside):
-            largest = max(largest or 0.0, float(distance.between(rest, inside).max()))
+        pair = (rest, inside) if usable.all() else (rest[usable], inside[usable])
+        if usable.any():
+            largest = max(largest or 0.0, float(distance.between(*pair).max()))
     return largest
 
 

@@ -66,7 +66,11 @@ class Wasserstein:
 
     def between(self, reference: Counts, current: Counts) -> Floats:
         """Return the distance of each row, values before and after the grid being at the fences."""
-        return self.measure(differences(reference, current), self.fence)
+        difference = differences(reference, current)
+        if not self.scale:
+            return _share_elsewhere(difference)
+        found: Floats = self.areas(difference, self.fence).sum(axis=-1) / self.scale
+        return found
 
     def ends(self, current: ColumnProfile, counts: Counts) -> _Ends:
         """Return the mean of the values before and after the grid, within the fences."""
@@ -76,14 +80,6 @@ class Wasserstein:
             float(np.clip(low, self.fence.low, self.points[0])),
             float(np.clip(high, self.points[-1], self.fence.high)),
         )
-
-    def measure(self, difference: Floats, ends: _Ends) -> Floats:
-        """Return the distance for differences of cumulative shares after every cell."""
-        if not self.scale:
-            elsewhere: Floats = _share_elsewhere(difference)
-            return elsewhere
-        total: Floats = self.areas(difference, ends).sum(axis=-1) / self.scale
-        return total
 
     def areas(self, difference: Floats, ends: _Ends) -> Floats:
         """Return the areas of lower fence to low end, to the grid, its gaps, to high end, to upper fence."""
@@ -116,17 +112,18 @@ def wasserstein(
     """
     before, now = reference.distribution(grid), current.distribution(grid)
     n, m = int(before.sum()), int(now.sum())
-    ends = distance.ends(current, now)
     difference = differences(before, now)
-    statistic = float(distance.measure(difference, ends))
     if not distance.scale:
-        return statistic, _share_p_value(statistic, n, m), 0.0
+        share = float(_share_elsewhere(difference))
+        return share, _share_p_value(share, n, m), 0.0
+    ends = distance.ends(current, now)
+    areas = distance.areas(difference, ends)
     first, second = np.cumsum(before) / n, np.cumsum(now) / m
     weights, noise, level = _noise(distance, ends, first, second, m)
-    areas = float(distance.areas(difference, ends).sum())
-    p_value = _gamma_p_value(math.sqrt(n / (n + m) * m) * areas, weights * noise, level)
+    area = float(areas.sum())
+    p_value = _gamma_p_value(math.sqrt(n / (n + m) * m) * area, weights * noise, level)
     inside = (before[3:-2:2] / n + now[3:-2:2] / m) / 2
-    return statistic, p_value, float((inside * distance.widths).sum()) / distance.scale
+    return area / distance.scale, p_value, float((inside * distance.widths).sum()) / distance.scale
 
 
 def _fence(values: Floats, counts: Counts) -> _Ends:
