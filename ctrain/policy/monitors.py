@@ -181,9 +181,9 @@ class EstimatedPerformanceMonitor(BySegment):
     window: PositiveDuration
     """Length of the window; it begins at the champion's promotion at the earliest."""
     above: float | None = None
-    """BREACHED when the estimate is above this value."""
+    """BREACHED when the estimate is above this value by more than its error."""
     below: float | None = None
-    """BREACHED when the estimate is below this value."""
+    """BREACHED when the estimate is below this value by more than its error."""
     min_rows: Annotated[int, Field(ge=1)] = 1000
     """Scored rows that a verdict needs; as many labelled ones calibrate the scores."""
 
