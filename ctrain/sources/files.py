@@ -78,7 +78,7 @@ class FilesSource:
             self._texts.reset()
         found = self._listing.files()
         self._ledger.forget_absent(found)
-        reading = Reading(self._ledger, self._checked, limit_rows)
+        reading = Reading(self._ledger, self._checked, found, limit_rows)
         for name in self._in_order(self._unread(found, reading), found, reading):
             if reading.room <= 0:
                 reading.more = True

@@ -1,8 +1,7 @@
 """How far each file of text has been read, in 60 characters a file.
 
-A file is recognised by what was read of it, not by its name: the first ``HEAD_BYTES`` and both ends of
-what lies before the position. So a log that was renamed, or compressed, or copied and emptied by
-rotation is read on where it was left, and one that was rewritten is read again.
+A file is recognised by what was read of it, not by its name. So a log that was renamed, or compressed,
+or copied and emptied by rotation is read on where it was left, and one that was rewritten is read again.
 """
 
 from __future__ import annotations
@@ -14,13 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ctrain.sources.fingerprints import fingerprint
+from ctrain.sources.streams import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from ctrain.sources.streams import TextStream
 
 HEAD_BYTES = 4096
-END_BYTES = 512 * 2**10
-"""So much at each end of what was read must be the same; a change between them is not seen."""
+"""By the fingerprint of so much, files that may be the same are found."""
+WHOLE_BYTES = 32 * 2**20
+TAIL_BYTES = 512 * 2**10
+"""So much from the beginning, and behind that so much before the position, must be the same."""
 ENTRY = 60
 KEY = 8
 UNSETTLED = " " * 8
@@ -103,8 +105,11 @@ class Positions:
         self._entries = {key: entry for key, entry in self._entries.items() if key in kept}
         self._heads = None
 
-    def candidates(self, head: bytes, size: int) -> list[Position]:
-        """Return the positions in files that begin like this one and are no longer, nearest first."""
+    def candidates(self, head: bytes, size: int) -> list[tuple[str, Position]]:
+        """Return the positions in files that begin like this one and are no longer, nearest first.
+
+        Each comes with the fingerprint of the name under which it is kept.
+        """
         heads = self._by_head()
         keys = {
             key
@@ -112,8 +117,8 @@ class Positions:
             for key in heads[length].get(digest, ())
             if key in self._entries
         }
-        found = (Position.unpack(self._entries[key]) for key in keys)
-        return sorted((one for one in found if one.offset <= size), key=lambda one: one.offset)
+        found = ((key, Position.unpack(self._entries[key])) for key in keys)
+        return sorted((one for one in found if one[1].offset <= size), key=lambda one: one[1].offset)
 
     def _by_head(self) -> dict[int, dict[str, set[str]]]:
         if self._heads is None:
@@ -129,55 +134,48 @@ class Positions:
             self._heads.setdefault(length, {}).setdefault(position.head, set()).add(key)
 
 
-class Prefix:
-    """Fingerprints of what lies before positions of one stream, asked for in their order."""
-
-    def __init__(self, stream: TextStream) -> None:
-        self._stream = stream
-        self.first = stream.read(END_BYTES)
-        self._trail = Trail()
-        self._trail.add(self.first)
-
-    def at(self, offset: int) -> tuple[str, str]:
-        """Return the fingerprints of the head and of the content before an offset."""
-        if offset > self._stream.position:
-            self._trail.skip(max(offset - END_BYTES - self._stream.position, 0))
-            self._stream.skip_to(max(offset - END_BYTES, self._stream.position))
-            self._trail.add(self._stream.read(offset - self._stream.position))
-        return self._trail.digest(offset)
-
-    def following(self, offset: int, size: int) -> bytes:
-        """Return what lies behind an offset that was asked for last, as far as it is at hand."""
-        if offset < len(self.first):
-            return self.first[offset : offset + size]
-        return self._stream.read(size) if self._stream.position == offset else b""
-
-
 class Trail:
-    """Both ends of what has gone by."""
+    """What has gone by of a file, as far as it takes to know it again."""
 
     def __init__(self) -> None:
-        self._first = self._last = b""
-        self._end = 0
+        self._head = hashlib.blake2b(digest_size=6)
+        self._whole = hashlib.blake2b(digest_size=6)
+        self._tail = b""
+        self.end = 0
+
+    def copy(self) -> Trail:
+        other = Trail()
+        other._head, other._whole = self._head.copy(), self._whole.copy()
+        other._tail, other.end = self._tail, self.end
+        return other
 
     def add(self, data: bytes) -> None:
-        self._first += data[: END_BYTES - len(self._first)]
-        self._last = data[-END_BYTES:] if len(data) >= END_BYTES else (self._last + data)[-END_BYTES:]
-        self._end += len(data)
+        view = memoryview(data)
+        if self.end < HEAD_BYTES:
+            self._head.update(view[: HEAD_BYTES - self.end])
+        if self.end < WHOLE_BYTES:
+            self._whole.update(view[: WHOLE_BYTES - self.end])
+        if self.end + len(data) > WHOLE_BYTES:
+            beyond = view[max(WHOLE_BYTES - self.end, 0) :]
+            self._tail = (self._tail + bytes(beyond[-TAIL_BYTES:]))[-TAIL_BYTES:]
+        self.end += len(data)
 
-    def skip(self, size: int) -> None:
-        """Leave bytes out that are at neither end."""
-        self._end += size
-        self._last = b"" if size else self._last
+    def follow(self, stream: TextStream, offset: int) -> None:
+        """Go on to an offset of the stream, reading what counts."""
+        while (missing := min(offset, WHOLE_BYTES) - self.end) > 0:
+            if not (data := stream.read(min(CHUNK_BYTES, missing))):
+                return
+            self.add(data)
+        if offset - TAIL_BYTES > self.end:
+            stream.skip_to(offset - TAIL_BYTES)
+            self._tail, self.end = b"", stream.position
+        self.add(stream.read(offset - self.end))
 
-    def digest(self, offset: int) -> tuple[str, str]:
-        """Return the fingerprints of the head and of all before an offset at one of the ends."""
-        held_from = self._end - len(self._last)
-        digest = hashlib.blake2b(offset.to_bytes(8, "big") + self._first[:offset], digest_size=6)
-        if offset > END_BYTES:
-            digest.update(self._last[max(offset - END_BYTES - held_from, 0) : offset - held_from])
-        content = base64.b64encode(digest.digest()).decode()
-        return fingerprint(self._first[: min(offset, HEAD_BYTES)]), content
+    def digest(self) -> tuple[str, str]:
+        """Return the fingerprints of the head, and of all before the end."""
+        whole = self._whole.copy()
+        whole.update(self._tail + self.end.to_bytes(8, "big"))
+        return _encoded(self._head), _encoded(whole)
 
 
 def _digests(head: bytes, lengths: list[int]) -> Iterator[tuple[int, str]]:
@@ -187,4 +185,8 @@ def _digests(head: bytes, lengths: list[int]) -> Iterator[tuple[int, str]]:
             return
         running.update(head[done:length])
         done = length
-        yield length, base64.b64encode(running.copy().digest()).decode()
+        yield length, _encoded(running)
+
+
+def _encoded(state: hashlib.blake2b) -> str:
+    return base64.b64encode(state.digest()).decode()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ctrain.domain import RejectedFile, RejectedLine, SourceBatch, SourceRead
 from ctrain.sources.cursor import Done, Ledger
+from ctrain.sources.fingerprints import fingerprint
 
 MOST_IGNORED = 200
 NO_CONTENT = " " * 8
@@ -49,12 +50,21 @@ class Reading:
 
     ledger: Ledger
     checked: dict[str, None]
+    found: Mapping[str, str]
+    """All files of the source: names and paths."""
     room: int
     batches: list[SourceBatch] = field(default_factory=list)
     rejected: list[RejectedFile] = field(default_factory=list)
     lines: list[RejectedLine] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     more: bool = False
+    _names: dict[str, str] | None = None
+
+    def name_of(self, key: str) -> str | None:
+        """Return the file whose name has this fingerprint, if it is there."""
+        if self._names is None:
+            self._names = {fingerprint(name.encode()): name for name in self.found}
+        return self._names.get(key)
 
     def set_aside(self, name: str, done: Done, reason: str, message: str) -> None:
         """Remember that a whole file cannot be used, and say so."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,16 +19,16 @@ import pyarrow as pa
 from ctrain.rows.columns import Column
 from ctrain.sources.column_types import ColumnType
 from ctrain.sources.cursor import Done
-from ctrain.sources.fingerprints import fingerprint
+from ctrain.sources.fingerprints import fingerprint, stat_fingerprint
 from ctrain.sources.formats import DeclaredFormat, FileFormat, format_of
 from ctrain.sources.inspection import PATIENCE_SECONDS
 from ctrain.sources.json_lines import is_whole
 from ctrain.sources.parquet import Fault
 from ctrain.sources.patience import LAST_LINE_SECONDS, Patience
-from ctrain.sources.positions import BEGUN, UNSETTLED
+from ctrain.sources.positions import BEGUN, UNSETTLED, Position, Trail
 from ctrain.sources.reading import NO_CONTENT, Reading, SortKey, sort_key
-from ctrain.sources.streams import FileChanged, measure
-from ctrain.sources.text_look import TextLook, look_into
+from ctrain.sources.streams import FileChanged, measure, open_text
+from ctrain.sources.text_look import Looker, TextLook
 from ctrain.sources.text_reader import LineTooLong, Taken, TextReader
 
 if TYPE_CHECKING:
@@ -98,7 +99,13 @@ class TextFiles:
             done = Done(look.stat, NO_CONTENT, None)
             self._set_aside(name, done, "damaged", str(error), reading)
             return
-        self._end(name, path, taken, replace(look, start=taken.position, was_replaced=False), reading)
+        self._end(
+            name,
+            path,
+            taken,
+            replace(look, start=taken.position, trail=taken.trail, was_replaced=False),
+            reading,
+        )
 
     def forget(self, name: str) -> None:
         self._looks.pop(name, None)
@@ -133,7 +140,8 @@ class TextFiles:
         if held > HELD_BYTES:
             extent = replace(extent, held=None)
         try:
-            look = look_into(Path(path), name, stat, found, extent, self._columns, reading.ledger)
+            looker = Looker(self._columns, reading.ledger, partial(self._is_held, reading))
+            look = looker.look(Path(path), name, stat, found, extent)
         except FileChanged as error:
             raise FileNotFoundError from error
         if isinstance(look, TextLook):
@@ -146,16 +154,40 @@ class TextFiles:
         known, before = ledger.known(name), ledger.positions.of(name)
         if known is not None:
             reading.notes.append(f"{name}: the file was set aside before; it can be read now")
-        if look.was_replaced and before is not None:
-            if all(one.start.content != before.content for one in self._looks.values()):
+        if look.was_replaced and before is not None and not self._is_elsewhere(before):
+            ledger.positions.set_free(name)
+            if look.extent.size:
                 reading.notes.append(
                     f"{name}: the file holds something else than before; it is read from its beginning, "
                     "and ids that are known are dropped"
                 )
-            ledger.positions.set_free(name)
         problem = look.layout.problem
         if problem is not None and not look.start.rows:
             reading.notes.append(f"{name}: {problem.message}; the rows are read without it")
+
+    def _is_elsewhere(self, position: Position) -> bool:
+        """True when another file has been found to be the one that was read so far."""
+        return any(one.start.content == position.content for one in self._looks.values())
+
+    def _is_held(self, reading: Reading, key: str, position: Position) -> bool:
+        """True when the file that a position was reached in is there as it was, or has only grown."""
+        name = reading.name_of(key)
+        if name is None:
+            return False
+        path, found = Path(reading.found[name]), self._format(name)
+        try:
+            if stat_fingerprint(path.stat()) == position.stat:
+                return True
+            extent = measure(path, found.compression)
+            if isinstance(extent, Fault) or extent.size < position.offset:
+                return False
+            stream = open_text(path, found.compression, extent)
+        except (OSError, FileChanged):
+            return False
+        trail = Trail()
+        trail.follow(stream, position.offset)
+        stream.close()
+        return trail.digest() == (position.head, position.content)
 
     def _end(self, name: str, path: str, taken: Taken, look: TextLook, reading: Reading) -> None:
         """Remember where a read has ended."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,11 +20,13 @@ from ctrain.sources.fingerprints import fingerprint
 from ctrain.sources.formats import FileFormat
 from ctrain.sources.json_lines import JsonLinesParser, leaf_names
 from ctrain.sources.parquet import Fault
-from ctrain.sources.positions import Position, Prefix
+from ctrain.sources.positions import Position, Trail
 from ctrain.sources.records import Records, cut_delimited, cut_lines
-from ctrain.sources.streams import Extent, open_text
+from ctrain.sources.streams import Extent, TextStream, open_text
 
 SAMPLE_BYTES = 64 * 2**10
+FIRST_BYTES = 512 * 2**10
+"""What is looked at of the beginning: a header, or the fields of the first lines of JSON."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BLANK = b" \t\r\n\0\xef\xbb\xbf"
 
@@ -35,6 +38,8 @@ class TextLook:
     stat: str
     extent: Extent
     start: Position
+    trail: Trail
+    """Of what lies before the start."""
     layout: Layout
     first_event: int | None = None
     was_replaced: bool = False
@@ -68,59 +73,87 @@ class Layout:
         )
 
 
-def look_into(
-    path: Path,
-    name: str,
-    stat: str,
-    found: FileFormat,
-    extent: Extent,
-    columns: Sequence[Column],
-    ledger: Ledger,
-) -> TextLook | Fault:
-    """Return where to read a file on; a Fault when it does not even begin as it should.
+@dataclass(frozen=True, slots=True, eq=False)
+class Looker:
+    """Looks into files for the columns of one policy; ``is_held`` tells whether a file is still there."""
 
-    Raises
-    ------
-    FileChanged, OSError
-        when the file is another one now, has gone or cannot be read.
-    """
-    stream = open_text(path, found.compression, extent)
-    try:
-        prefix = Prefix(stream)
-        before = ledger.positions.of(name)
-        start = _where_left(prefix, before, extent, ledger)
-        if prefix.first.startswith(_UTF16):
-            return Fault("bad_header", "the file is UTF-16, expected UTF-8", fingerprint(prefix.first[:2]))
+    columns: Sequence[Column]
+    ledger: Ledger
+    is_held: Callable[[str, Position], bool]
+
+    def look(self, path: Path, name: str, stat: str, found: FileFormat, extent: Extent) -> TextLook | Fault:
+        """Return where to read a file on; a Fault when it does not even begin as it should.
+
+        Raises
+        ------
+        FileChanged, OSError
+            when the file is another one now, has gone or cannot be read.
+        """
+        stream = open_text(path, found.compression, extent)
+        try:
+            first = stream.read(FIRST_BYTES)
+        finally:
+            stream.close()
+        if first.startswith(_UTF16):
+            return Fault("bad_header", "the file is UTF-16, expected UTF-8", fingerprint(first[:2]))
+        before = self.ledger.positions.of(name)
+        open_again = partial(open_text, path, found.compression, extent)
+        start, trail = self._where_left(name, first, extent, open_again)
         if found.kind == "csv":
-            looked = _look_at_csv(prefix, start, before, columns, ledger)
+            looked = _look_at_csv(first, start, before, self.columns, self.ledger)
         else:
-            looked = start or Position(), _json_layout(prefix.first, columns)
+            looked = start or Position(), _json_layout(first, self.columns)
         if isinstance(looked, Fault):
             return looked
         begin, layout = looked
-        first = _first_event(prefix.following(begin.offset, SAMPLE_BYTES), layout, columns)
+        if start is None:
+            trail.add(first[: begin.offset])
+        sample = _following(first, begin.offset, open_again)
         replaced = start is None and before is not None and before.offset > 0
-        return TextLook(stat, extent, begin, layout, first, replaced)
-    finally:
-        stream.close()
+        event = _first_event(sample, layout, self.columns)
+        return TextLook(stat, extent, begin, trail, layout, event, replaced)
+
+    def _where_left(
+        self, name: str, first: bytes, extent: Extent, open_again: Callable[[], TextStream]
+    ) -> tuple[Position | None, Trail]:
+        """Return the position in this content: the file's own, or the furthest of a file that it was."""
+        own, trail = fingerprint(name.encode()), Trail()
+        known = self.ledger.positions.candidates(first, extent.size)
+        found: tuple[Position | None, Trail] = (None, Trail())
+        stream = open_again() if known else None
+        for key, position in known:
+            assert stream is not None
+            trail.follow(stream, position.offset)
+            if trail.digest() != (position.head, position.content):
+                continue
+            if key == own:
+                found = position, trail.copy()
+                break
+            if not self.is_held(key, position):
+                found = position, trail.copy()
+        if stream is not None:
+            stream.close()
+        return found
 
 
-def _where_left(prefix: Prefix, before: Position | None, extent: Extent, ledger: Ledger) -> Position | None:
-    """Return the position in this content: the file's own, or the furthest of a file that it was."""
-    known = ledger.positions.candidates(prefix.first, extent.size)
-    matching = [one for one in known if prefix.at(one.offset) == (one.head, one.content)]
-    own = next((one for one in matching if before is not None and one.content == before.content), None)
-    return own or (matching[-1] if matching else None)
+def _following(first: bytes, offset: int, open_again: Callable[[], TextStream]) -> bytes:
+    if offset < len(first):
+        return first[offset : offset + SAMPLE_BYTES]
+    stream = open_again()
+    stream.skip_to(offset)
+    sample = stream.read(SAMPLE_BYTES)
+    stream.close()
+    return sample
 
 
 def _look_at_csv(
-    prefix: Prefix, start: Position | None, before: Position | None, columns: Sequence[Column], ledger: Ledger
+    first: bytes, start: Position | None, before: Position | None, columns: Sequence[Column], ledger: Ledger
 ) -> tuple[Position, Layout] | Fault:
     known = (start or before or Position()).header
     earlier = Header.parse(ledger.headers[known - 1].encode()) if known else None
     if start is not None and earlier is not None:
         return start, _csv_layout(earlier, columns)
-    line, size = header_line(prefix.first)
+    line, size = header_line(first)
     if line is None:
         return Position(header=known), Layout()
     try:
@@ -132,7 +165,7 @@ def _look_at_csv(
         # A log that was emptied while its writer went on has no header of its own.
         return Position(header=known), _csv_layout(earlier, columns)
     number = ledger.number_of(header.line.decode()) if layout.problem is None else 0
-    return Position(offset=size, lines=prefix.first.count(b"\n", 0, size), header=number), layout
+    return Position(offset=size, lines=first.count(b"\n", 0, size), header=number), layout
 
 
 def header_line(first: bytes) -> tuple[bytes | None, int]:

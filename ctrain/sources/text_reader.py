@@ -17,10 +17,10 @@ from ctrain.sources.column_types import ColumnType, infer_type, settle
 from ctrain.sources.cursor import Ledger
 from ctrain.sources.formats import Compression
 from ctrain.sources.parsed import Parsed
-from ctrain.sources.positions import UNSETTLED, Position, Prefix, Trail
+from ctrain.sources.positions import UNSETTLED, Position, Trail
 from ctrain.sources.reading import Reading
 from ctrain.sources.records import Records
-from ctrain.sources.streams import CHUNK_BYTES, PlainStream, TextStream, open_text
+from ctrain.sources.streams import PlainStream, TextStream, open_text
 from ctrain.sources.text_look import TextLook
 
 BLOCK_BYTES = 8 * 2**20
@@ -41,6 +41,7 @@ class Taken:
     """Where a read ended."""
 
     position: Position
+    trail: Trail
     is_limited: bool = False
     """The room has ended before the file."""
     waits: bool = False
@@ -134,20 +135,15 @@ class TextReader:
         return None
 
     def _open(self, name: str, path: Path, look: TextLook, compression: Compression) -> _Opened:
-        stream, trail = open_text(path, compression, look.extent), Trail()
-        before = max(look.start.offset - 1, 0)
-        if isinstance(stream, PlainStream):
-            stream.skip_to(before)
-        while stream.position < before and (part := stream.read(min(CHUNK_BYTES, before - stream.position))):
-            trail.add(part)
-        return _Opened(name, look.stat, stream, trail, position=look.start)
+        stream = open_text(path, compression, look.extent)
+        stream.skip_to(max(look.start.offset - 1, 0))
+        return _Opened(name, look.stat, stream, look.trail.copy(), position=look.start)
 
     def _finish_line(self, opened: _Opened, reading: Reading) -> bool:
         """Pass over the end of a line that was taken without it; False when that is not whole yet."""
         if not opened.position.offset or opened.stream.position >= opened.position.offset:
             return True
         last = opened.stream.read(1)
-        opened.trail.add(last)
         if last == b"\n":
             return True
         opened.data = opened.stream.read(LEAST_BLOCK_BYTES)
@@ -266,16 +262,10 @@ class TextReader:
 
     def _close(self, opened: _Opened, *, is_limited: bool = False, waits: bool = False) -> Taken:
         """Return where the read has ended, with the fingerprints of what lies before."""
-        stream, position = opened.stream, opened.position
-        if isinstance(stream, PlainStream):
-            stream.skip_to(0)
-            head, content = Prefix(stream).at(position.offset)
-            stream.close()
-        else:
-            head, content = opened.trail.digest(position.offset)
-        opened.position = replace(position, stat=UNSETTLED, head=head, content=content)
-        if is_limited and not isinstance(stream, PlainStream):
+        head, content = opened.trail.digest()
+        opened.position = replace(opened.position, stat=UNSETTLED, head=head, content=content)
+        if is_limited and not isinstance(opened.stream, PlainStream):
             self._kept = opened
         else:
-            stream.close()
-        return Taken(opened.position, is_limited, waits)
+            opened.stream.close()
+        return Taken(opened.position, opened.trail.copy(), is_limited, waits)

@@ -17,7 +17,7 @@ import pytest
 from ctrain.clocks import RealTimer
 from ctrain.domain import Json, SourceRead
 from ctrain.rows.columns import label_columns
-from ctrain.sources import positions, text_files, text_look, text_reader
+from ctrain.sources import positions, text_look, text_reader
 from ctrain.sources.files import FilesSource
 from ctrain.sources.inspection import PATIENCE_READS
 from tests.parquet_rows import START, build_data, build_rows, drain, ids_of, open_files, write_parquet
@@ -612,23 +612,32 @@ def test_a_shorter_file_is_read_again(tmp_path: Path, kind: str) -> None:
     assert ids_of(source.read(cursor, 1000)) == ["1"]
 
 
-def test_a_change_at_either_end_of_what_was_read_is_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(positions, "END_BYTES", 5000)
-    ids = [f"{one:04}" for one in range(1000)]
-    path = write_rows(tmp_path / "rows/a.csv", build_rows(ids))
+def test_a_change_in_what_was_read_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_rows(tmp_path / "rows/a.csv", build_rows([f"{one:04}" for one in range(1000)]))
     text = path.read_bytes()
-    for changed in (text.replace(b"0001", b"x001"), text.replace(b"0999", b"x999")):
-        path.write_bytes(text)
-        source = open_files(tmp_path)
-        cursor = source.read({}, 2000).cursor
-        path.write_bytes(changed + text_of("a.csv", build_rows(["new"]), header=False))
+    more = text_of("a.csv", build_rows(["new"]), header=False)
+    source = open_files(tmp_path)
+    cursor = source.read({}, 2000).cursor
+    for changed in (b"0001", b"0500", b"0999"):
+        path.write_bytes(text.replace(changed, b"x" + changed[1:]) + more)
         assert len(ids_of(source.read(cursor, 2000))) == 1001
+    monkeypatch.setattr(positions, "WHOLE_BYTES", len(text) // 4)
+    monkeypatch.setattr(positions, "TAIL_BYTES", len(text) // 4)
     path.write_bytes(text)
     cursor = open_files(tmp_path).read({}, 2000).cursor
-    append_rows(path, build_rows(["new"]))
-    assert ids_of(open_files(tmp_path).read(cursor, 2000)) == ["new"]
+    for changed, rows in ((b"0001", 1001), (b"0500", 1), (b"0999", 1001), (b"none", 1)):
+        path.write_bytes(text.replace(changed, b"x" + changed[1:]) + more)
+        assert len(ids_of(open_files(tmp_path).read(cursor, 2000))) == rows
+
+
+def test_a_copy_of_a_file_that_stays_is_read_too(tmp_path: Path, kind: str) -> None:
+    path = write_rows(tmp_path / f"rows/a.{kind}", build_rows(["1", "2"]))
+    source = open_files(tmp_path)
+    cursor = source.read({}, 1000).cursor
+    shutil.copy(path, path.with_name(f"b.{kind}"))
+    append_rows(path, build_rows(["3"]))
+    read = source.read(cursor, 1000)
+    assert sorted(ids_of(read)) == ["1", "2", "3"]
 
 
 def test_a_tick_with_nothing_new_opens_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -665,7 +674,8 @@ def test_small_blocks_give_the_same_rows(
     monkeypatch.setattr("ctrain.sources.streams.HELD_BYTES", 0)
     monkeypatch.setattr("ctrain.sources.streams.CHUNK_BYTES", 64)
     monkeypatch.setattr(positions, "HEAD_BYTES", 100)
-    monkeypatch.setattr(positions, "END_BYTES", 500)
+    monkeypatch.setattr(positions, "WHOLE_BYTES", 300)
+    monkeypatch.setattr(positions, "TAIL_BYTES", 200)
     ids = [str(one) for one in range(300)]
     path = write_rows(tmp_path / f"rows/a.{ending}", build_rows(ids[:200]))
     source = open_files(tmp_path)
@@ -717,16 +727,16 @@ def test_a_file_that_was_replaced_while_it_was_looked_at_is_left_for_the_next_re
 ) -> None:
     path = write_rows(tmp_path / f"rows/a.{kind}", build_rows(["1", "2"]))
     source = open_files(tmp_path)
-    look = text_look.look_into
+    look = text_look.Looker.look
 
-    def replace_after(*arguments: Any) -> object:
-        found = look(*arguments)
-        monkeypatch.setattr(text_files, "look_into", look)
+    def replace_after(looker: text_look.Looker, *arguments: Any) -> object:
+        found = look(looker, *arguments)
+        monkeypatch.setattr(text_look.Looker, "look", look)
         other = write_rows(tmp_path / f"other.{kind}", build_rows(["7", "8"]))
         other.replace(path)
         return found
 
-    monkeypatch.setattr(text_files, "look_into", replace_after)
+    monkeypatch.setattr(text_look.Looker, "look", replace_after)
     assert source.read({}, 1000).batches == ()
     assert ids_of(source.read({}, 1000)) == ["7", "8"]
 
