@@ -27,7 +27,7 @@ from ctrain.engine.champions import sync_champion
 from ctrain.engine.clocked import sample_now
 from ctrain.engine.ingest import ingest
 from ctrain.engine.observe import observe
-from ctrain.engine.seen_values import newest_rows
+from ctrain.engine.quality_sight import newest_rows
 from ctrain.engine.sight import look
 from ctrain.errors import InputError, TransientError
 from ctrain.monitors.freshness import assess_freshness

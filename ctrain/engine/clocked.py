@@ -17,7 +17,7 @@ from ctrain.engine.conditions import (
     met_conditions,
     save_states,
 )
-from ctrain.engine.seen_values import newest_rows
+from ctrain.engine.quality_sight import newest_rows
 from ctrain.engine.show import show
 from ctrain.monitors.freshness import assess_freshness
 from ctrain.monitors.prometheus import assess_sample

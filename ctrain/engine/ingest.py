@@ -138,7 +138,7 @@ def _commit(
 def _save_arrived(watch: Watch, tx: Transaction, arrived: Arrived, judged_until: datetime | None) -> None:
     """Keep what monitors ask of the rows of one read beside the rows themselves."""
     tell_unread(watch, tx, arrived)
-    add_seen(tx, watch.policy, watch.name, arrived.rows)
+    add_seen(tx, watch.policy, watch.name, arrived.rows, judged_until)
     if watches_quality(watch.policy):
         news = count_arrived(watch.policy, arrived, judged_until)
         if news:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import MonitorName
 from ctrain.engine.arrivals import PaneArrivals
-from ctrain.engine.seen_values import SeenValues, load_seen
+from ctrain.engine.seen_values import load_seen
 from ctrain.engine.segment_counts import PaneSegments, Segments, frequent_values
-from ctrain.policy.monitors import Between, QualityMonitor, VolumeMonitor
+from ctrain.policy.monitors import Between, FreshnessMonitor, QualityMonitor, VolumeMonitor
 from ctrain.stats.grid import CategoricalGrid, NumericGrid
 
 if TYPE_CHECKING:
@@ -55,16 +55,44 @@ def load_counts(watch: Watch, reference: Reference | None, first_end: datetime, 
         for key, one in policy.monitors.items()
         if isinstance(one, QualityMonitor | VolumeMonitor) and one.by is not None
     }
+    if not reach and not by:
+        return
     with watch.store.read() as tx:
         if reach:
             _arrivals(watch).load(tx, watch.name, first_end - reach, last_end)
-        seen = load_seen(tx, watch.name) if by else {}
+        watch.seen = load_seen(tx, watch.name, policy)
+    ends = [first_end + policy.data.pane * at for at in range((last_end - first_end) // policy.data.pane + 1)]
     for name, monitor in by.items():
-        segments = _segments(policy, monitor, reference, seen)
+        values = {one for end in ends for one in segments_at(watch, monitor, reference, end)}
+        wanted = _segments(policy.data, monitor, reference, tuple(sorted(values)))
         known = watch.segment_counts.get(name)
-        if known is None or known.segments != segments or known.pane != policy.data.pane:
-            known = watch.segment_counts[name] = PaneSegments(segments, policy.data.pane)
+        if known is None or not known.covers(wanted, policy.data.pane):
+            known = watch.segment_counts[name] = PaneSegments(wanted, policy.data.pane)
         known.load(watch.row_log, first_end - monitor.window, last_end)
+
+
+def segments_at(
+    watch: Watch, monitor: QualityMonitor | VolumeMonitor, reference: Reference | None, as_of: datetime
+) -> tuple[str, ...]:
+    """The values that are segments of the window that ends at ``as_of``.
+
+    Those of volume were there before the window: a new one had no time to have rows in all of it.
+    """
+    by, most = monitor.by, monitor.max_segments
+    assert by is not None
+    seen = watch.seen[by]
+    if isinstance(monitor, VolumeMonitor):
+        return seen.most_frequent(most, as_of - monitor.window)
+    return frequent_values(reference, by, most, seen.most_frequent(most, as_of))
+
+
+def newest_rows(watch: Watch, monitor: FreshnessMonitor) -> dict[str, datetime] | None:
+    """Return when the newest row of each segment of the monitor happened; None without segments."""
+    if monitor.by is None:
+        return None
+    with watch.store.read() as tx:
+        seen = load_seen(tx, watch.name, watch.policy)
+    return seen[monitor.by].newest_rows(monitor.max_segments)
 
 
 def _arrivals(watch: Watch) -> PaneArrivals:
@@ -79,23 +107,21 @@ def _quality(policy: Policy) -> Iterator[QualityMonitor]:
 
 
 def _segments(
-    policy: Policy,
+    data: DataSpec,
     monitor: QualityMonitor | VolumeMonitor,
     reference: Reference | None,
-    seen: dict[str, SeenValues],
+    values: tuple[str, ...],
 ) -> Segments:
     by = monitor.by
     assert by is not None
-    first = seen.get(by, SeenValues()).most_frequent(monitor.max_segments)
     if isinstance(monitor, VolumeMonitor):
-        return Segments(by, first)
-    features = tuple(monitor.columns or policy.data.features.names)
+        return Segments(by, values)
     return Segments(
         by=by,
-        values=frequent_values(reference, by, monitor.max_segments, first),
-        features=features,
-        ranges=allowed_ranges(policy.data, monitor, reference),
-        categories=known_categories(policy.data, monitor, reference),
+        values=values,
+        features=tuple(monitor.columns or data.features.names),
+        ranges=allowed_ranges(data, monitor, reference),
+        categories=known_categories(data, monitor, reference),
     )
 
 

@@ -1,115 +1,139 @@
 """Values of the columns that monitors look at one by one: which there are, and when each was seen last.
 
-Known from the rows as they arrive, so that it needs no champion: which values count as segments is
-settled by the first rows, and does not change with what comes later.
+Known from the rows as they arrive, so that it needs no champion. Which values count as segments is
+settled by the first rows in the order of their panes: whether a history comes at once or hour by hour,
+a pane sees the same segments.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ctrain.domain import Json, MonitorName, Version
-from ctrain.engine.matured import EPOCH_START
 from ctrain.policy.monitors import FreshnessMonitor, QualityMonitor, VolumeMonitor
+from ctrain.stats.profile import EPOCH, event_microseconds
 from ctrain.stats.segments import NULL, OTHER
 
 if TYPE_CHECKING:
     from ctrain.domain import PolicyName
-    from ctrain.engine.watch import Watch
     from ctrain.policy.models import Policy
     from ctrain.ports import Transaction
 
 FIRST_ROWS = 10_000
-"""Rows whose most frequent values are the segments."""
+"""Rows whose most frequent values are the segments; the pane that completes them counts whole."""
 MOST_VALUES = 2_000
 """Values of one column whose last row is known; later ones are seen together."""
-MEMORY = MonitorName("seen values")
+FIRST, NEWEST = MonitorName("first values"), MonitorName("newest values")
 NO_VERSION = Version("")
 MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class SeenValues:
-    """The values of one column: how often among the first rows, and when last, in microseconds."""
+    """The values of one column: how often in the first panes with rows, and when each was seen last."""
 
-    rows: int = 0
-    """First rows that have been counted."""
-    counts: Mapping[str, int] | None = None
-    newest: Mapping[str, int] | None = None
+    pane: timedelta
+    first: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    """By number of the pane since 1970, ascending."""
+    newest: Mapping[str, int] = field(default_factory=dict)
+    """In microseconds since 1970."""
     newest_of_others: int | None = None
 
-    def with_rows(self, table: pa.Table, column: str) -> SeenValues:
-        """Return what is known after these rows (with ``event_at``), too."""
+    def with_rows(self, table: pa.Table, column: str, judged_until: datetime | None = None) -> SeenValues:
+        """Return what is known after these rows (with ``event_at``), too; closed panes count no more."""
         if not table.num_rows:
             return self
-        first = table.slice(0, max(FIRST_ROWS - self.rows, 0))
-        counts = dict(self.counts or {})
-        found: Any = pc.value_counts(_named(first[column]))
-        for one in found.to_pylist():
-            counts[one["values"]] = counts.get(one["values"], 0) + one["counts"]
-        newest, others = dict(self.newest or {}), self.newest_of_others
-        named: Any = pa.table([_named(table[column]), table["event_at"]], names=["value", "event_at"])
-        last: Any = named.group_by("value").aggregate([("event_at", "max")])
-        for value, instant in zip(last["value"].to_pylist(), last["event_at_max"].to_pylist(), strict=True):
-            at = (instant - EPOCH_START) // MICROSECOND
-            if value in newest or len(newest) < MOST_VALUES:
-                newest[value] = max(newest.get(value, at), at)
-            else:
-                others = at if others is None else max(others, at)
-        return replace(
-            self,
-            rows=self.rows + first.num_rows,
-            counts=counts,
-            newest=newest,
-            newest_of_others=others,
-        )
+        values: Any = table[column]
+        named: Any = pa.table([values.fill_null(NULL)], names=["value"])
+        instants = event_microseconds(table)
+        numbers = instants // (self.pane // MICROSECOND)
+        closed = -1 if judged_until is None else (judged_until - EPOCH) // self.pane - 1
+        wanted = numbers > closed
+        if sum(map(_rows, self.first.values())) >= FIRST_ROWS:
+            wanted &= numbers <= max(self.first)
+        counted = named.append_column("pane", pa.array(numbers)).filter(pa.array(wanted))
+        last = named.append_column("at", pa.array(instants)).group_by("value").aggregate([("at", "max")])
+        pairs = zip(last["value"].to_pylist(), last["at_max"].to_pylist(), strict=True)
+        newest, others = _newest(self.newest, self.newest_of_others, dict(pairs))
+        return SeenValues(self.pane, _first(self.first, counted), newest, others)
 
-    def most_frequent(self, most: int) -> tuple[str, ...]:
-        """Return the values that count as segments, the most frequent first."""
-        counts = self.counts or {}
+    def most_frequent(self, most: int, until: datetime | None = None) -> tuple[str, ...]:
+        """Return the values that count as segments in panes from ``until`` on, the most frequent first."""
+        end = np.inf if until is None else (until - EPOCH) // self.pane
+        counts: Counter[str] = Counter()
+        for number, amounts in self.first.items():
+            if number < end:
+                counts.update(amounts)
         return tuple(sorted(counts, key=lambda one: (-counts[one], one))[:most])
 
     def newest_rows(self, most: int) -> dict[str, datetime]:
         """Return when the newest row of each segment happened, and that of all others together."""
-        newest, segments = self.newest or {}, self.most_frequent(most)
-        instants = {one: newest[one] for one in segments if one in newest}
-        rest = [at for value, at in newest.items() if value not in segments]
+        segments = self.most_frequent(most)
+        instants = {one: self.newest[one] for one in segments if one in self.newest}
+        rest = [at for value, at in self.newest.items() if value not in segments]
         rest += [] if self.newest_of_others is None else [self.newest_of_others]
         if rest:
             instants[OTHER] = max(rest)
-        return {name: EPOCH_START + at * MICROSECOND for name, at in instants.items()}
+        return {name: EPOCH + at * MICROSECOND for name, at in instants.items()}
 
-    def to_json(self) -> Json:
-        return {
-            "rows": self.rows,
-            "counts": list(map(list, (self.counts or {}).items())),
-            "newest": list(map(list, (self.newest or {}).items())),
-            "newest_of_others": self.newest_of_others,
-        }
+    def first_json(self) -> Json:
+        panes = {str(number): dict(amounts) for number, amounts in self.first.items()}
+        return {"pane_seconds": self.pane.total_seconds(), "panes": panes}
+
+    def newest_json(self) -> Json:
+        return {"values": dict(self.newest), "others": self.newest_of_others}
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> SeenValues:
-        return cls(
-            found["rows"],
-            dict(found["counts"]),
-            dict(found["newest"]),
-            found["newest_of_others"],
-        )
+    def from_json(cls, pane: timedelta, first: Json | None, newest: Json | None) -> SeenValues:
+        """Panes of another length are counted anew."""
+        fits = first is not None and first["pane_seconds"] == pane.total_seconds()
+        panes = {int(number): amounts for number, amounts in first["panes"].items()} if first and fits else {}
+        newest = newest or {"values": {}, "others": None}
+        return cls(pane, dict(sorted(panes.items())), newest["values"], newest["others"])
+
+
+def _rows(amounts: Mapping[str, int]) -> int:
+    return sum(amounts.values())
+
+
+def _first(known: Mapping[int, Mapping[str, int]], rows: Any) -> dict[int, Mapping[str, int]]:
+    """The panes together with these rows, up to the one by which there are enough."""
+    found = rows.group_by(["pane", "value"]).aggregate([([], "count_all")])
+    panes = {number: Counter(amounts) for number, amounts in known.items()}
+    for one in found.to_pylist():
+        panes.setdefault(one["pane"], Counter())[one["value"]] += one["count_all"]
+    kept: dict[int, Mapping[str, int]] = {}
+    total = 0
+    for number in sorted(panes):
+        if total >= FIRST_ROWS:
+            break
+        kept[number] = dict(panes[number])
+        total += _rows(panes[number])
+    return kept
+
+
+def _newest(
+    known: Mapping[str, int], others: int | None, news: Mapping[str, int]
+) -> tuple[dict[str, int], int | None]:
+    newest = dict(known)
+    for value, at in sorted(news.items()):
+        if value in newest or len(newest) < MOST_VALUES:
+            newest[value] = max(newest.get(value, at), at)
+        else:
+            others = at if others is None else max(others, at)
+    return newest, others
 
 
 def shown(value: str | None) -> str:
     """The name of a value; that of rows without one is ``null``."""
     return NULL if value is None else value
-
-
-def _named(column: Any) -> Any:
-    return pc.fill_null(column, NULL)
 
 
 def watched_columns(policy: Policy) -> tuple[str, ...]:
@@ -119,25 +143,24 @@ def watched_columns(policy: Policy) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def load_seen(tx: Transaction, policy: PolicyName) -> dict[str, SeenValues]:
+def load_seen(tx: Transaction, name: PolicyName, policy: Policy) -> dict[str, SeenValues]:
     """Return what is known of each column."""
-    stored = tx.detector(policy, MEMORY, NO_VERSION) or {}
-    return {column: SeenValues.from_json(one) for column, one in stored.items()}
+    first = tx.detector(name, FIRST, NO_VERSION) or {}
+    newest = tx.detector(name, NEWEST, NO_VERSION) or {}
+    return {
+        column: SeenValues.from_json(policy.data.pane, first.get(column), newest.get(column))
+        for column in watched_columns(policy)
+    }
 
 
-def add_seen(tx: Transaction, policy: Policy, name: PolicyName, rows: pa.Table) -> None:
+def add_seen(
+    tx: Transaction, policy: Policy, name: PolicyName, rows: pa.Table, judged_until: datetime | None
+) -> None:
     """Take in the rows of one read, in its transaction."""
-    columns = watched_columns(policy)
-    if columns and rows.num_rows:
-        known = load_seen(tx, name)
-        seen = {one: known.get(one, SeenValues()).with_rows(rows, one) for one in columns}
-        tx.save_detector(name, MEMORY, NO_VERSION, {key: one.to_json() for key, one in seen.items()})
-
-
-def newest_rows(watch: Watch, monitor: FreshnessMonitor) -> dict[str, datetime] | None:
-    """Return when the newest row of each segment of the monitor happened; None without segments."""
-    if monitor.by is None:
-        return None
-    with watch.store.read() as tx:
-        seen = load_seen(tx, watch.name)
-    return seen.get(monitor.by, SeenValues()).newest_rows(monitor.max_segments)
+    known = load_seen(tx, name, policy)
+    if not known or not rows.num_rows:
+        return
+    seen = {column: one.with_rows(rows, column, judged_until) for column, one in known.items()}
+    tx.save_detector(name, NEWEST, NO_VERSION, {column: one.newest_json() for column, one in seen.items()})
+    if any(one.first != known[column].first for column, one in seen.items()):
+        tx.save_detector(name, FIRST, NO_VERSION, {column: one.first_json() for column, one in seen.items()})

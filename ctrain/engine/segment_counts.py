@@ -7,7 +7,7 @@ be remembered across a restart is read again: a closed pane never changes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -91,10 +91,21 @@ class PaneSegments:
             last = min(first + step, missing.stop)
             self._sums.put(self._count(row_log, first, last), last)
 
-    def window(self, start: datetime, end: datetime) -> Counted:
-        """The counts of ``[start, end)``, which has been loaded."""
+    def window(
+        self, start: datetime, end: datetime, chosen: Sequence[str]
+    ) -> dict[str, dict[tuple[str, str], int]]:
+        """The counts of ``[start, end)``, which has been loaded, by segment; the others come last."""
         nothing: Counted = {ROWS: np.zeros(len(self.segments.names), dtype=np.int64)}
-        return self._sums.total(self._number(start), self._number(end)) or nothing
+        counted = self._sums.total(self._number(start), self._number(end)) or nothing
+        places = {name: self.segments.values.index(name) for name in chosen}
+        rest = np.setdiff1d(np.arange(len(self.segments.names)), list(places.values()))
+        found = {name: {key: int(one[at]) for key, one in counted.items()} for name, at in places.items()}
+        return {**found, OTHER: {key: int(one[rest].sum()) for key, one in counted.items()}}
+
+    def covers(self, wanted: Segments, pane: timedelta) -> bool:
+        """True when everything that is wanted is counted here."""
+        known = set(self.segments.values) >= set(wanted.values)
+        return known and self.pane == pane and replace(self.segments, values=wanted.values) == wanted
 
     def _count(self, row_log: RowLog, first: int, last: int) -> Iterator[tuple[int, Counted]]:
         rows = row_log.read(self._start(first), self._start(last), include_late=False)

@@ -24,6 +24,7 @@ from ctrain.engine.reading import TickReads
 if TYPE_CHECKING:
     from ctrain.engine.arrivals import PaneArrivals
     from ctrain.engine.pane_tree import PaneTree
+    from ctrain.engine.seen_values import SeenValues
     from ctrain.engine.segment_counts import PaneSegments
     from ctrain.policy.files import LoadedPolicy
     from ctrain.policy.models import Policy
@@ -109,6 +110,8 @@ class Watch:
     """Profiles of closed panes, and of stretches of them."""
     segment_counts: dict[MonitorName, PaneSegments] = field(default_factory=dict)
     """Rows of closed panes by segment, for monitors that count them."""
+    seen: dict[str, SeenValues] = field(default_factory=dict)
+    """Values of the columns by which rows are counted, as of the last look."""
     arrivals: PaneArrivals | None = None
     """How the rows of closed panes arrived, for monitors of quality."""
     champion_rows: dict[tuple[int, tuple[str, ...]], ChampionRows] = field(default_factory=dict)

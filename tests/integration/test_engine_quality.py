@@ -234,6 +234,27 @@ def test_segments_are_judged_one_by_one(tmp_path: Path) -> None:
     assert "kind=b: the newest row is 3h" in fresh.reason
 
 
+def test_a_backlog_sees_the_segments_that_the_stream_saw(tmp_path: Path) -> None:
+    def later(rows: pa.Table, hour: int) -> pa.Table:
+        kinds = ["new" if one == "c" and hour >= 4 else one for one in rows["kind"].to_pylist()]
+        return put(rows, "kind", kinds)
+
+    stream, backlog = World(tmp_path / "stream", SEGMENTS), World(tmp_path / "backlog", SEGMENTS)
+    for hour in range(9):
+        land(stream, partial(later, hour=hour))
+        produced = backlog.produce()
+        backlog.put_rows(produced._replace(rows=later(produced.rows, hour)))
+    backlog.settle()
+    for monitor in ("rows", "nulls"):
+        assert found(backlog, monitor) == found(stream, monitor)
+    assert found(stream, "rows")[6].reason == "kind=c: 0 rows in 2h, at least 5 are expected"
+    known = {
+        hour: {one.column for one in verdict.features} for hour, verdict in found(stream, "rows").items()
+    }
+    assert "rows [kind=new]" in known[6]
+    assert "rows [kind=new]" not in known[5]
+
+
 def test_a_restart_sees_the_same_segments(tmp_path: Path) -> None:
     steady, restarted = World(tmp_path / "steady", SEGMENTS), World(tmp_path / "restarted", SEGMENTS)
     for _ in range(6):

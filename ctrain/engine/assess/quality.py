@@ -16,6 +16,7 @@ from ctrain.engine.quality_sight import (
     known_categories,
     needs_reference,
     ranges_of_reference,
+    segments_at,
 )
 from ctrain.engine.segment_counts import ROWS, Segments
 from ctrain.engine.sight import Sight
@@ -51,7 +52,7 @@ def quality_verdict(
         name,
         monitor,
         whole,
-        list(_by_segment(watch, name, monitor, start, as_of)),
+        list(_by_segment(watch, sight, name, monitor, as_of)),
         as_of,
         unknown=_unknown(sight, watch.policy, monitor),
         model_version=sight.champion.version if sight.champion else None,
@@ -139,17 +140,16 @@ def _one_value(column: ColumnProfile, grid: ColumnGrid) -> bool | None:
 
 
 def _by_segment(
-    watch: Watch, name: MonitorName, monitor: QualityMonitor, start: datetime, end: datetime
+    watch: Watch, sight: Sight, name: MonitorName, monitor: QualityMonitor, as_of: datetime
 ) -> Iterator[QualityWindow]:
     if monitor.by is None:
         return
     panes = watch.segment_counts[name]
-    segments, counted = panes.segments, panes.window(start, end)
-    for place, value in enumerate(segments.names):
-        amounts = {key: int(one[place]) for key, one in counted.items()}
+    chosen = segments_at(watch, monitor, sight.reference, as_of)
+    for value, amounts in panes.window(as_of - monitor.window, as_of, chosen).items():
         yield QualityWindow(
             rows=amounts[ROWS],
-            columns=_segment_columns(watch.policy.data, monitor, segments, amounts),
+            columns=_segment_columns(watch.policy.data, monitor, panes.segments, amounts),
             segment=f"{monitor.by}={value}",
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import MonitorName, Verdict
 from ctrain.engine.assess.outcome import inconclusive
+from ctrain.engine.quality_sight import segments_at
 from ctrain.engine.segment_counts import ROWS
 from ctrain.engine.sight import Sight, between
 from ctrain.monitors.volume import assess_volume
@@ -32,7 +33,6 @@ def volume_verdict(
 
 def _segments(watch: Watch, name: MonitorName, monitor: VolumeMonitor, as_of: datetime) -> dict[str, int]:
     """Rows of each known segment; the others together only when there are any."""
-    panes = watch.segment_counts[name]
-    amounts = panes.window(as_of - monitor.window, as_of)[ROWS].tolist()
-    counted = dict(zip(panes.segments.names, amounts, strict=True))
-    return {value: rows for value, rows in counted.items() if value != OTHER or rows}
+    chosen = segments_at(watch, monitor, None, as_of)
+    counted = watch.segment_counts[name].window(as_of - monitor.window, as_of, chosen)
+    return {value: one[ROWS] for value, one in counted.items() if value != OTHER or one[ROWS]}

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from ctrain.domain import Arrived
 from ctrain.engine.arrivals import added_to, count_arrived, merged_counts
-from ctrain.engine.seen_values import FIRST_ROWS, MOST_VALUES, SeenValues
 from ctrain.policy.files import parse_policy
 from ctrain.policy.models import Policy
 
@@ -131,32 +130,3 @@ def test_counts_are_added_and_names_are_kept_once() -> None:
     }
     assert merged_counts(parts) == whole
     assert reduce(lambda one, other: merged_counts([one, other]), parts) == whole
-
-
-def test_the_first_rows_settle_which_values_are_segments() -> None:
-    first = rows([0] * FIRST_ROWS, country=["jp"] * (FIRST_ROWS - 3) + ["fr", "fr", None])
-    later = rows([5] * FIRST_ROWS, country=["de"] * FIRST_ROWS)
-    seen = SeenValues().with_rows(first, "country").with_rows(later, "country")
-    assert seen.most_frequent(20) == ("jp", "fr", "null")
-    assert seen.most_frequent(1) == ("jp",)
-    assert seen.newest_rows(2) == {"jp": START, "fr": START, "other": START + 5 * HOUR}
-    assert SeenValues.from_json(seen.to_json()) == seen
-
-
-def test_a_row_in_the_middle_of_a_read_ends_the_first_rows() -> None:
-    table = rows([0] * (FIRST_ROWS + 5), country=["jp"] * FIRST_ROWS + ["fr"] * 5)
-    assert SeenValues().with_rows(table, "country").counts == {"jp": FIRST_ROWS}
-
-
-def test_rows_out_of_order_keep_the_newest() -> None:
-    seen = SeenValues().with_rows(rows([3, 1], country=["jp", "jp"]), "country")
-    seen = seen.with_rows(rows([2], country=["jp"]), "country").with_rows(rows([]), "country")
-    assert seen.newest_rows(5) == {"jp": START + 3 * HOUR}
-
-
-def test_more_values_than_can_be_known_are_seen_together() -> None:
-    many = [f"c{at}" for at in range(MOST_VALUES + 50)]
-    seen = SeenValues().with_rows(rows([0.0] * len(many), country=many), "country")
-    seen = seen.with_rows(rows([4], country=["new"]), "country")
-    assert len(seen.newest or {}) == MOST_VALUES
-    assert seen.newest_rows(3)["other"] == START + 4 * HOUR
