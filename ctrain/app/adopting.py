@@ -45,7 +45,7 @@ data:
   allowed_lateness: 1h
 monitors:
   inputs: {{type: drift, window: 1d}}
-  loss: {{type: change, detector: page_hinkley, hold: 1d}}
+  loss: {{type: change, hold: 1d}}
 triggers:
   # Drift alone costs nothing; a loss that has risen does.
   degraded: {{any: [loss]}}
@@ -130,7 +130,7 @@ def _draft(report: AdoptionReport) -> str:
         model=_scalar(report.model),
         version=report.version,
         policy=_scalar(name),
-        task=task.value if task else "<binary or regression>",
+        task=task.value if task else "<binary, multiclass or regression>",
         metric=METRICS[task] if task else "<brier or absolute_error>",
         numeric=", ".join(map(_scalar, report.numeric)),
         categorical=", ".join(map(_scalar, report.categorical)),

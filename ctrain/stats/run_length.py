@@ -1,4 +1,4 @@
-"""Threshold of the Page-Hinkley test for a wanted run length, from out-of-sample losses alone.
+"""Threshold of Page-Hinkley and CUSUM for a wanted run length, from out-of-sample losses alone.
 
 The losses are cut into overlapping blocks and put together anew at random, which keeps their
 distribution and their correlation inside blocks. On these stationary streams the statistic rises

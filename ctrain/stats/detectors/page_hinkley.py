@@ -44,7 +44,7 @@ DELTA = 0.1
 """Change of the mean, in standard deviations of a row, that is always tolerated."""
 LOWEST_OF_FALLS = 1.0
 """What river's sum for falls (here with its sign turned) is compared with before the first value."""
-SHORTEST, LONGEST = 256, 8192
+SHORTEST, LONGEST = 512, 8192
 """Rows that are summed at once: few after a detection, because what follows the next one is thrown away."""
 
 
@@ -229,47 +229,61 @@ def page_hinkley(
     See the module. Libraries differ by a row after a detection: river's index is given here.
     """
     stream = np.asarray(values, dtype=np.float64)
+    fading = _Fading(alpha)
     found: list[int] = []
-    while (end := _classic_end(stream, min_instances, delta, threshold, alpha, mode)) > 0:
-        found.append(end - 1 + (found[-1] + 1 if found else 0))
-        stream = stream[end:]
+    start = 0
+    while end := _classic_end(stream[start:], min_instances, delta, threshold, fading, mode):
+        start += end
+        found.append(start - 1)
     return found
 
 
+class _Fading:
+    """Sums in which what came before counts ``alpha`` times as much after every step."""
+
+    def __init__(self, alpha: float) -> None:
+        self.length = LONGEST if alpha == 1 else max(1, min(LONGEST, int(-1 / math.log(alpha))))
+        self.powers = alpha ** np.arange(1.0, self.length + 1)
+        self.inverses = 1 / self.powers
+
+    def sums(self, before: float, steps: Floats) -> Floats:
+        """Return S_t = alpha S_(t-1) + step_t for every step."""
+        totals = np.empty(steps.size)
+        for start in range(0, steps.size, self.length):
+            piece = steps[start : start + self.length]
+            totals[start : start + piece.size] = self.powers[: piece.size] * (
+                before + np.cumsum(piece * self.inverses[: piece.size])
+            )
+            before = float(totals[start + piece.size - 1])
+        return totals
+
+
 def _classic_end(
-    stream: Floats, min_instances: int, delta: float, threshold: float, alpha: float, mode: Direction
+    stream: Floats, min_instances: int, delta: float, threshold: float, fading: _Fading, mode: Direction
 ) -> int:
-    """How many values there are up to the first detection; 0: there is none."""
-    seen, mean_total, size = 0, 0.0, SHORTEST
-    up, down = _Side(0.0, math.inf), _Side(0.0, LOWEST_OF_FALLS)
+    """How many values there are up to the first detection; 0: there is none.
+
+    The sums for rises and falls differ by what ``delta`` alone would have summed to.
+    """
+    seen, size, mean_total, total, tolerated = 0, SHORTEST, 0.0, 0.0, 0.0
+    lowest, highest = math.inf, -LOWEST_OF_FALLS
     while seen < stream.size:
         piece = stream[seen : seen + size]
-        counts = np.arange(seen + 1, seen + piece.size + 1)
-        totals = np.cumsum(np.concatenate([[mean_total], piece]))[1:]
-        mean_total = float(totals[-1])
-        deviations = piece - totals / counts
-        sides = [(up, deviations)] if mode != "down" else []
-        sides += [(down, -deviations)] if mode != "up" else []
-        summed = [_faded(side, steps - delta, alpha) for side, steps in sides]
-        tested = [(sums[counts >= min_instances], low[counts >= min_instances]) for sums, low in summed]
-        end = _first_above(tested, threshold) if tested[0][0].size else 0
-        if end:
-            return seen + end + int((counts < min_instances).sum())
-        for (side, _), (sums, low) in zip(sides, summed, strict=True):
-            side.total, side.lowest = float(sums[-1]), float(low[-1])
+        means = (mean_total + np.cumsum(piece)) / np.arange(seen + 1.0, seen + piece.size + 1)
+        totals = fading.sums(total, piece - means)
+        tolerances = fading.sums(tolerated, np.full(piece.size, delta))
+        rises, falls = totals - tolerances, totals + tolerances
+        lows = np.minimum(np.minimum.accumulate(rises), lowest)
+        highs = np.maximum(np.maximum.accumulate(falls), highest)
+        over = (rises - lows > threshold) if mode != "down" else np.zeros(piece.size, dtype=np.bool_)
+        if mode != "up":
+            over |= highs - falls > threshold
+        over[: max(0, min_instances - 1 - seen)] = False
+        first = int(over.argmax())
+        if over[first]:
+            return seen + first + 1
+        mean_total = float(means[-1]) * (seen + piece.size)
+        total, tolerated = float(totals[-1]), float(tolerances[-1])
+        lowest, highest = float(lows[-1]), float(highs[-1])
         seen, size = seen + piece.size, min(2 * size, LONGEST)
     return 0
-
-
-def _faded(side: _Side, steps: Floats, alpha: float) -> tuple[Floats, Floats]:
-    """Sums S_t = alpha S_(t-1) + step_t, and the lowest so far."""
-    totals, carried = np.empty(steps.size), side.total
-    length = steps.size if alpha == 1 else max(1, min(steps.size, int(-1 / math.log(alpha))))
-    powers = alpha ** np.arange(length + 1)
-    for start in range(0, steps.size, length):
-        piece = steps[start : start + length]
-        weights = powers[1 : piece.size + 1]
-        totals[start : start + length] = weights * (carried + np.cumsum(piece / weights))
-        carried = float(totals[start + piece.size - 1])
-    lowest = np.minimum.accumulate(totals)
-    return totals, np.minimum(lowest, side.lowest, out=lowest)
