@@ -55,7 +55,8 @@ def write_html(
         Dataset.from_pandas(_frame(one, shown, kinds), data_definition=definition)
         for one in (reference, current)
     )
-    snapshot = Report([DataDriftPreset()]).run(now, before)
+    # A single column is drift, as it is for ctrain.
+    snapshot = Report([DataDriftPreset(drift_share=1 / len(shown))]).run(now, before)
     notes = _notes(len(columns), shown, [name for name in named if name not in usable])
     banner = BANNER.format(
         colour="#D55E00" if breached else "#0072B2",

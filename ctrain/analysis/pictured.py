@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SEGMENT = re.compile(r"(?P<column>.*) \[(?P<by>[^=\]]+)=(?P<value>.*)\]")
 OTHER = "other"
-BINS = 40
+FEWEST_BINS, BINS = 8, 40
 MOST_BARS = 8
 CENTRAL = (0.005, 0.995)
 """Quantiles of both samples that the axis spans; what lies beyond is counted in the outermost bins."""
@@ -96,7 +96,7 @@ def _of_numbers(column: str, reference: Floats, current: Floats) -> Panel | None
     together = np.concatenate([before, now])
     if not len(together):
         return None
-    edges = _edges(together)
+    edges = _edges(together, min(len(before), len(now)))
     return Panel(
         column,
         _shares(np.clip(before, edges[0], edges[-1]), edges),
@@ -109,15 +109,16 @@ def _of_numbers(column: str, reference: Floats, current: Floats) -> Panel | None
     )
 
 
-def _edges(values: Floats) -> Floats:
-    """Bins over the central range; whole numbers of a small range have one each."""
+def _edges(values: Floats, fewest: int) -> Floats:
+    """Bins over the central range, as many as the smaller sample fills; a few whole numbers have one each."""
     low, high = np.quantile(values, CENTRAL)
     whole = np.array_equal(values, np.round(values))
     if whole and high - low < BINS:
         return np.arange(np.floor(low) - 0.5, np.ceil(high) + 1)
     if low == high:
         low, high = low - 0.5, high + 0.5
-    return np.linspace(low, high, BINS + 1)
+    bins = int(np.clip(np.sqrt(fewest), FEWEST_BINS, BINS))
+    return np.linspace(low, high, bins + 1)
 
 
 def _shares(values: Floats, edges: Floats) -> Floats:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REFERENCE, CURRENT, THRESHOLD, GREY = "#0072B2", "#D55E00", "#000000", "#777777"
 WIDTH, DPI = 8.0, 100
-PANEL_HEIGHT = 2.25
+PANEL_HEIGHT = 2.4
 COLOURS = 64
 """Of a picture: enough for smooth edges, and a quarter of the size of true colour."""
 STYLE: Any = {
@@ -48,11 +48,12 @@ def plot_distributions(path: Path, title: str, panels: Sequence[tuple[Panel, str
         for place, (panel, sentence, breached) in enumerate(panels, start=1):
             axes = figure.add_subplot(rows, 2, place)
             _draw_panel(axes, panel)
-            axes.set_title(f"{_short(panel.column, 34)}\n", fontweight="bold" if breached else "normal")
+            lines = "\n".join(_short(line, 62) for line in sentence.replace("->", "→").splitlines())
+            below = "\n" * (lines.count("\n") + 1)
+            axes.set_title(f"{_short(panel.column, 34)}{below}", fontweight="bold" if breached else "normal")
             axes.text(
-                0, 1.03, sentence, transform=axes.transAxes, fontsize=8,
-                color=CURRENT if breached else GREY,
-            )  # fmt: skip
+                0, 1.03, lines, transform=axes.transAxes, fontsize=8, color=CURRENT if breached else GREY
+            )
         first = panels[0][0]
         labels = [f"reference, n {first.reference_rows:,}", f"window, n {first.current_rows:,} (samples)"]
         figure.legend(handles=_legend(), labels=labels, loc="outside lower left", ncols=2, frameon=False)
@@ -91,14 +92,14 @@ def _nulls(panel: Panel) -> str:
 
 
 def plot_history(path: Path, title: str, label: str, history: Sequence[Mapping[str, Any]]) -> bool:
-    """A monitor's value over event time with its threshold; False when it never had a value.
+    """A monitor's value over event time with its threshold; False when it hardly had one.
 
     ``history`` holds verdicts, oldest first: as_of, value, threshold, status, n.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    if not any(one["value"] is not None for one in history):
+    if sum(one["value"] is not None for one in history) < 2:
         return False
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 3.6), dpi=DPI)

@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         Launcher,
         MetricServer,
         Registry,
+        RowLog,
         RowLogs,
         Scorer,
         Sources,
@@ -81,8 +83,6 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
 
     Raises StateConflict when another model, task, id or event time goes by the policy's name.
     """
-    from ctrain.telemetry.logs import Redactor
-
     policy = loaded.policy
     name = PolicyName(policy.policy)
     now = shell.clock.now()
@@ -91,6 +91,22 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
         record = tx.policy_record(name)
     row_log = shell.row_logs.open(name, policy.data, policy.model.task)
     row_log.sweep()
+    return _watch(shell, loaded, row_log, lease, record.registered_at if record else now)
+
+
+def look_on(shell: Shell, loaded: LoadedPolicy) -> Watch:
+    """The policy with ports to read with: unlike one that is watched, it registers and sweeps nothing."""
+    policy = loaded.policy
+    row_log = shell.row_logs.open(PolicyName(policy.policy), policy.data, policy.model.task)
+    return _watch(shell, loaded, row_log, None, shell.clock.now())
+
+
+def _watch(
+    shell: Shell, loaded: LoadedPolicy, row_log: RowLog, lease: tuple[str, int] | None, since: datetime
+) -> Watch:
+    from ctrain.telemetry.logs import Redactor
+
+    policy = loaded.policy
     on_stream = isinstance(shell.clock, StreamClock)
     return Watch(
         loaded=loaded,
@@ -111,7 +127,7 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
         parse_snapshot=lambda text, path: parse_policy(text, Path(path), os.environ),
         lease=lease,
         registry_poll_seconds=0.0 if on_stream else shell.settings.registry_poll.total_seconds(),
-        watched_since=record.registered_at if record else now,
+        watched_since=since,
         redact=Redactor(os.environ).redact,
     )
 

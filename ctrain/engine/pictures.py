@@ -31,16 +31,21 @@ def pictured_rows(watch: Watch, champion: Champion) -> ChampionRows | None:
 
 
 def picture_request(
-    watch: Watch, champion: Champion | None, verdicts: Sequence[Verdict], key: str
+    watch: Watch,
+    champion: Champion | None,
+    verdicts: Sequence[Verdict],
+    key: str,
+    *,
+    most: int = MOST_MONITORS,
 ) -> Mapping[str, Any]:
-    """Request of a report on ``verdicts``, whose tables are written under ``key``."""
+    """Request of a report on the first ``most`` of ``verdicts``; its tables are written under ``key``."""
     reference = pictured_rows(watch, champion) if champion is not None else None
     by_kind = watch.policy.data.features.by_kind
     return {
         "policy": watch.name,
         "kinds": {name: kind for kind, names in by_kind.items() for name in names},
         "reference": reference.path if reference is not None else "",
-        "monitors": [_pictured(watch, verdict, key) for verdict in verdicts[:MOST_MONITORS]],
+        "monitors": [_pictured(watch, verdict, key) for verdict in verdicts[:most]],
     }
 
 
@@ -112,9 +117,9 @@ def _closeness(feature: FeatureVerdict) -> float:
 
 
 def _sentence(feature: FeatureVerdict) -> str:
+    """A line, or two: what was measured, and what that means."""
     if feature.test == "domain_classifier":
         return f"the AUC falls by {feature.effect:.3f} without it"
-    if feature.note:
-        return feature.note
     bound = f", threshold {feature.threshold:.3f}" if math.isfinite(feature.threshold) else ""
-    return f"{feature.test} effect {feature.effect:.3f}{bound}"
+    measured = f"{feature.test} {feature.effect:.3f}{bound}, n {feature.n:,}"
+    return f"{measured}\n{feature.note}" if feature.note else measured
