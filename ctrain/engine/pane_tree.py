@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MEMORY_BYTES = 32 * 2**20
 """Merged profiles kept decoded, for one policy; the rest is read from the store again."""
+WINDOWS_REMEMBERED = 4
+"""Whole windows, for monitors that look at the same one."""
 COLUMN_BYTES = 400
 """Of a column without any count."""
 
@@ -44,6 +46,11 @@ class Stretch(NamedTuple):
         """Level of the node that this is; None when it is not one."""
         size = self.size
         return None if size & (size - 1) or self.first % size else size.bit_length() - 1
+
+    @property
+    def is_split(self) -> bool:
+        """True when it has nodes to both sides of its split point: no other stretch has it as a part."""
+        return self.first < split_point(self.first, self.last) < self.last and self.level is None
 
     def parts(self) -> tuple[Stretch, Stretch]:
         """Two stretches of which this one is the merge; it has at least two panes."""
@@ -91,6 +98,7 @@ class PaneTree:
         """Nodes that are not in the store yet."""
         self._memory: OrderedDict[Stretch, tuple[Profile, int]] = OrderedDict()
         self._bytes = 0
+        self._asked: dict[Stretch, Profile] = {}
         self._known: dict[str, _Known] = {}
 
     def number(self, instant: datetime) -> int:
@@ -105,7 +113,14 @@ class PaneTree:
 
         Raises LookupError when there is no such pane, or one that has not been counted.
         """
-        return self._profile(Stretch(grid, self.number(start), self.number(end)))
+        key = Stretch(grid, self.number(start), self.number(end))
+        found = self._asked.get(key)
+        if found is None:
+            found = self._profile(key)
+            while len(self._asked) >= WINDOWS_REMEMBERED:
+                del self._asked[next(iter(self._asked))]
+            self._asked[key] = found
+        return found
 
     def rows(self, grid: str, start: datetime, end: datetime) -> dict[datetime, int]:
         """Rows of the counted panes of ``[start, end)``, by their start, in order."""
@@ -186,7 +201,8 @@ class PaneTree:
             self._memory.move_to_end(key)
             return found[0]
         profile = self._merge(key) if key.level is None else self._node(key, key.level)
-        self._remember(key, profile)
+        if not key.is_split:
+            self._remember(key, profile)
         return profile
 
     def _node(self, key: Stretch, level: int) -> Profile:
