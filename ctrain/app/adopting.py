@@ -120,10 +120,11 @@ def adopt_model(settings: Settings, model: str, version: str | None, actor: str)
         )
     finally:
         registry.close()
-    return Adopted(report, _draft(report))
+    return Adopted(report, draft_policy(report))
 
 
-def _draft(report: AdoptionReport) -> str:
+def draft_policy(report: AdoptionReport) -> str:
+    """The text of a policy for the model, with ``<...>`` where only a person knows."""
     task = report.likely_task
     name = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in report.model)
     return DRAFT.format(

@@ -50,6 +50,9 @@ def trained(embedded: Embedded) -> Mapping[str, Trained]:
         "regress": training_job(
             folder, embedded.code, "run-regress", "regress", task="regression", model="delay"
         ),
+        "kinds": training_job(
+            folder, embedded.code, "run-kinds", "kinds", task="multiclass", model="carriers"
+        ),
         "own_model": training_job(folder, embedded.code, "run-own_model", "own_model"),
         "fail": training_job(folder, embedded.code, "run-fail", "fail"),
         "allocate": training_job(folder, embedded.code, "run-allocate", "allocate", memory_limit_bytes=10**9),

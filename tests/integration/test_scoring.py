@@ -17,6 +17,7 @@ import pytest
 
 from ctrain.clocks import RealTimer
 from ctrain.domain import ModelVersion, ScoreJob, ScoreStatus, Task, Version
+from ctrain.engine.scored import judged_rows
 from ctrain.registry.client import MlflowRegistry
 from ctrain.scoring.pool import ScorerPool
 from tests.integration.conftest import Embedded, Trained
@@ -49,7 +50,7 @@ def pool(embedded: Embedded, timer: HandTimer) -> Iterator[ScorerPool]:
 
 @pytest.fixture(scope="module")
 def versions(registry: MlflowRegistry, trained: Mapping[str, Trained]) -> Mapping[str, ModelVersion]:
-    models = {"train": "flights", "own_model": "flights", "regress": "delay"}
+    models = {"train": "flights", "own_model": "flights", "regress": "delay", "kinds": "carriers"}
     return {
         name: registry.version(model, Version(trained[name].status.result["version"]))
         for name, model in models.items()
@@ -104,6 +105,21 @@ def test_a_classifier_of_the_policys_own_class_gives_the_probability_of_class_1(
         expected = labels[carriers == carrier].mean() * 0.5 + 0.25
         assert np.array(answer["score"].to_pylist())[carriers == carrier] == pytest.approx(expected)
     assert answer.schema.metadata[b"output_kind"] == b"probability"
+
+
+def test_a_classifier_of_several_classes_names_them(
+    pool: ScorerPool, versions: Mapping[str, ModelVersion], tmp_path: Path
+) -> None:
+    rows = rows_with_ids()
+    status = settled(pool, score_job(versions["kinds"], rows, tmp_path, task=Task.MULTICLASS))
+    assert status.state == "done", status
+    scores = pq.read_table(tmp_path / "scores.parquet")["score"]
+    assert [field.name for field in scores.type] == ["AA", "UA", "WN", "none"]
+    assert scores.null_count == 0
+    table = pa.table({"label": rows["carrier"], "score": scores})
+    judged = judged_rows(Task.MULTICLASS, table, {Version("1"): table["score"]})
+    assert judged.scores is not None
+    assert judged.scores[Version("1")].sum(axis=1) == pytest.approx(np.ones(rows.num_rows))
 
 
 def test_class_output_gives_labels(

@@ -1,0 +1,59 @@
+"""The draft of a policy for a champion from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ctrain.app.adopting import Adopted, draft_policy
+from ctrain.domain import Task, Version
+from ctrain.policy.available import unavailable_parts
+from ctrain.policy.files import parse_policy
+from ctrain.registry.adoption import AdoptionReport, SignatureColumn
+
+COLUMNS = (SignatureColumn("size", "double", True), SignatureColumn("soil", "string", False))
+
+
+def report(output: str, outputs: int, classes: tuple[str, ...]) -> AdoptionReport:
+    return AdoptionReport(
+        model="trees",
+        version=Version("1"),
+        digest="abc",
+        flavour="sklearn",
+        loader="mlflow.sklearn",
+        python_version="3.11.2",
+        columns=COLUMNS,
+        output_kind=output,  # type: ignore[arg-type] # one of its literals
+        outputs=outputs,
+        classes=classes,
+        loads=True,
+        predicts=True,
+        problem="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "outputs", "classes", "task", "metric"),
+    [
+        ("probability", 3, ("ash", "elm", "oak"), Task.MULTICLASS, "log_loss"),
+        ("class", 1, ("ash", "elm", "oak"), Task.MULTICLASS, "log_loss"),
+        ("probability", 2, ("0", "1"), Task.BINARY, "brier"),
+        ("value", 1, (), Task.REGRESSION, "absolute_error"),
+    ],
+)
+def test_a_draft_can_be_run_once_it_is_filled_in(
+    output: str, outputs: int, classes: tuple[str, ...], task: Task, metric: str
+) -> None:
+    found = report(output, outputs, classes)
+    draft = draft_policy(found)
+    assert Adopted(found, draft).to_json()["classes"] == list(classes)
+    filled = re.sub(r"<([^>]+)>", lambda match: re.sub(r"\W", "_", match[1]), draft.partition("\n")[2])
+    policy = parse_policy(filled, Path("trees.yaml"), {}).policy
+    assert (policy.model.task, policy.model.metric) == (task, metric)
+    assert unavailable_parts(policy) == []
+
+
+def test_a_kind_of_output_that_says_nothing_is_left_to_a_person() -> None:
+    assert "task: <binary, multiclass or regression>" in draft_policy(report("", 0, ()))
