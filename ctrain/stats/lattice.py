@@ -14,7 +14,7 @@ every step is one number.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +65,22 @@ class Lattice:
     scale: float
     whole: bool
     """Every step is one whole number."""
+
+    @cached_property
+    def stand_in(self) -> float:
+        """A shifted value that may take the place of a missing one; its step tells ``stand_in_cell``."""
+        steps = (self.codes < self.grid.cells).nonzero()[0]
+        step = float(steps[len(steps) // 2])
+        if self.whole:
+            return step
+        position = (step + 0.5) / self.scale + self.start
+        return position if self.spread is None else position * self.spread / (1 - abs(position))
+
+    @cached_property
+    def stand_in_cell(self) -> int:
+        shifted = np.array([self.stand_in])
+        position = _positions(shifted, np.empty(1), self.spread, self.start, self.scale)[0]
+        return int(self.codes[int(position)])
 
     def code(self, values: Floats, shifted: Floats, scratch: Scratch) -> tuple[Counts, Counts]:
         """Return for each value its cell, or from ``cells`` on what ``resolve`` needs; and where that is.

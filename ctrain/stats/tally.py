@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 
 import numpy as np
@@ -55,29 +54,73 @@ class NumericTally:
         self._rows += rows
 
     def add_block(self, values: Floats, missing: Counts | None = None, integral: bool = False) -> None:
-        """Count at most ``BLOCK`` values; NaN and the places in ``missing`` are null."""
-        self._rows += len(values)
-        values, filled, low = self._without_missing(values, missing)
-        stand_ins = 0 if filled is None else len(filled)
-        if len(values) == stand_ins:
+        """Count at most ``BLOCK`` values; NaN and the places in ``missing`` are null.
+
+        What stands at those places is arbitrary; ``integral`` values are known to be whole.
+        """
+        if not len(values):
             return
-        self._present += len(values) - stand_ins
+        self._rows += len(values)
         with np.errstate(invalid="ignore", over="ignore"):
             lattice = self._lattice(values, integral)
-            origin = lattice.origin if lattice is not None else self._middle
-            shifted = np.subtract(values, origin, out=self._scratch.shifted[: len(values)])
-            self._add_moments(values, shifted, origin, filled, low)
-            if lattice is None:
-                self._counts[: self._grid.cells] += self._grid.count(values)
-                self._add_beyond(values)
-            else:
-                codes, flagged = lattice.code(values, shifted, self._scratch)
-                self._counts += np.bincount(codes, minlength=self._codes)
-                self._unresolved.append((values[flagged], codes[flagged]))
-        if filled is not None:
-            self._counts[self._grid.locate(values[filled[:1]])] -= stand_ins
+            if lattice is None or not self._add_finite(values, missing, lattice):
+                self._add_any(values, missing, lattice)
         if sum(len(waiting) for waiting, _ in self._unresolved) >= BLOCK:
             self._resolve()
+
+    def _add_finite(self, values: Floats, missing: Counts | None, lattice: Lattice) -> bool:
+        """Count a block of finite values; return False, and do nothing, where it may have others.
+
+        Places of missing values get a stand-in, which is taken off its cell again. Extremes are looked
+        for only until the grid's ends were reached: what lies beyond those is seen when it is resolved.
+        """
+        spanned = self._low <= self._grid.values[0] and self._high >= self._grid.values[-1]
+        if missing is not None and not (spanned and len(missing) <= _MOST_FILLED * len(values)):
+            return False
+        gaps = 0 if missing is None else len(missing)
+        shifted = np.subtract(values, lattice.origin, out=self._scratch.shifted[: len(values)])
+        if missing is not None:
+            shifted[missing] = 0.0
+        moments = shifted_moments(shifted, lattice.origin, len(values) - gaps)
+        if moments is None:
+            return False
+        self._moments.append(moments)
+        self._present += moments.n
+        if not spanned:
+            self._low = min(self._low, float(np.minimum.reduce(values)))
+            self._high = max(self._high, float(np.maximum.reduce(values)))
+        if missing is not None:
+            shifted[missing] = lattice.stand_in
+            self._counts[lattice.stand_in_cell] -= gaps
+        self._count(values, shifted, lattice)
+        return True
+
+    def _add_any(self, values: Floats, missing: Counts | None, lattice: Lattice | None) -> None:
+        """Count a block whose values may be NaN or infinite."""
+        absent = np.isnan(values)
+        if missing is not None:
+            absent[missing] = True
+        elif lattice is not None and absent.any() and self._add_finite(values, absent.nonzero()[0], lattice):
+            return
+        values = values[~absent]
+        if not len(values):
+            return
+        self._present += len(values)
+        finite = values[np.isfinite(values)]
+        self._moments.append(two_pass_moments(finite))
+        self._low = min(self._low, float(finite.min(initial=np.inf)))
+        self._high = max(self._high, float(finite.max(initial=-np.inf)))
+        if lattice is None:
+            self._counts[: self._grid.cells] += self._grid.count(values)
+            self._add_beyond(values)
+            return
+        shifted = np.subtract(values, lattice.origin, out=self._scratch.shifted[: len(values)])
+        self._count(values, shifted, lattice)
+
+    def _count(self, values: Floats, shifted: Floats, lattice: Lattice) -> None:
+        codes, flagged = lattice.code(values, shifted, self._scratch)
+        self._counts += np.bincount(codes, minlength=self._codes)
+        self._unresolved.append((values[flagged], codes[flagged]))
 
     def _resolve(self) -> None:
         """Count the values whose steps did not tell their cells, of many blocks at once."""
@@ -113,11 +156,6 @@ class NumericTally:
             above=sorted_sum(self._above),
         )
 
-    @property
-    def _middle(self) -> float:
-        values = self._grid.values
-        return values[len(values) // 2] if values else 0.0
-
     def _lattice(self, values: Floats, integral: bool) -> Lattice | None:
         if self._rows < LATTICE_FROM:
             return None
@@ -136,60 +174,19 @@ class NumericTally:
     def _smooth_lattice(self) -> Lattice | None:
         return smooth_lattice(self._grid)
 
-    def _without_missing(self, values: Floats, missing: Counts | None) -> tuple[Floats, Counts | None, float]:
-        """Return values without missing ones, or with a stand-in from inside the grid; and the least."""
-        filled = None
-        if missing is not None:
-            stand_in = _first_present(values, missing)
-            if self._fits(stand_in) and len(missing) <= _MOST_FILLED * len(values):
-                copy = self._scratch.values[: len(values)]
-                np.copyto(copy, values)
-                copy[missing] = stand_in
-                values, filled = copy, missing
-            else:
-                values = np.delete(values, missing)
-        low = float(np.minimum.reduce(values, initial=np.inf))
-        if math.isnan(low):
-            known = ~np.isnan(values)
-            if filled is not None:
-                known[filled] = False
-            values, filled = values[known], None
-            low = float(np.minimum.reduce(values, initial=np.inf))
-        return values, filled, low
-
-    def _fits(self, value: float) -> bool:
-        values = self._grid.values
-        return bool(values) and values[0] <= value <= values[-1]
-
-    def _add_moments(
-        self, values: Floats, shifted: Floats, origin: float, filled: Counts | None, low: float
-    ) -> None:
-        """Add moments and extremes; ``shifted`` is as before when it returns."""
-        high = float(np.maximum.reduce(values))
-        if math.isfinite(low) and math.isfinite(high):
-            if filled is None:
-                found = shifted_moments(shifted, origin, len(values))
-            else:
-                shifted[filled] = 0.0
-                found = shifted_moments(shifted, origin, len(values) - len(filled))
-                shifted[filled] = values[filled[0]] - origin
-            if found is None:
-                found = two_pass_moments(values if filled is None else np.delete(values, filled))
-        else:
-            finite = values if filled is None else np.delete(values, filled)
-            finite = finite[np.isfinite(finite)]
-            low, high = float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
-            found = two_pass_moments(finite)
-        self._moments.append(found)
-        self._low, self._high = min(self._low, low), max(self._high, high)
-
     def _add_beyond(self, values: Floats) -> None:
         if not self._grid.values:
             return
         first, last = self._grid.values[0], self._grid.values[-1]
+        below, above = (
+            values[(values < first) & (values > -np.inf)],
+            values[(values > last) & (values < np.inf)],
+        )
+        self._low = min(self._low, float(below.min(initial=np.inf)))
+        self._high = max(self._high, float(above.max(initial=-np.inf)))
         with np.errstate(over="ignore"):
-            self._below.append(float(values[(values < first) & (values > -np.inf)].sum()))
-            self._above.append(float(values[(values > last) & (values < np.inf)].sum()))
+            self._below.append(float(below.sum()))
+            self._above.append(float(above.sum()))
 
 
 class CategoricalTally:
@@ -227,9 +224,3 @@ def tally_of(name: str, grid: ColumnGrid, scratch: Scratch) -> Tally:
     if isinstance(grid, NumericGrid):
         return NumericTally(name, grid, scratch)
     return CategoricalTally(name, grid)
-
-
-def _first_present(values: Floats, missing: Counts) -> float:
-    """Return the first value that is not missing; NaN when all are."""
-    place = int(np.argmax(np.append(missing, -1) != np.arange(len(missing) + 1)))
-    return float(values[place]) if place < len(values) else float("nan")

@@ -37,6 +37,7 @@ values = st.lists(
 )
 
 
+@pytest.mark.filterwarnings("ignore:ks_2samp. Exact calculation unsuccessful:RuntimeWarning")
 @settings(deadline=None, max_examples=80)
 @given(before=values, now=values)
 def test_exact_when_the_grid_holds_every_distinct_value(before: list[float], now: list[float]) -> None:
