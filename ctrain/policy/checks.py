@@ -25,7 +25,7 @@ from ctrain.policy.models import (
     Policy,
     ServingGate,
 )
-from ctrain.policy.monitors import EstimatedPerformanceMonitor, PerformanceMonitor
+from ctrain.policy.monitors import EstimatedPerformanceMonitor, PerformanceMonitor, QualityMonitor
 from ctrain.policy.words import did_you_mean
 
 
@@ -72,12 +72,13 @@ def check_fleet(loaded: Sequence[LoadedPolicy]) -> list[str]:
 def check_rates(policy: Policy, rows_per_day: float) -> list[str]:
     """Return which ``min_rows`` cannot be reached in time when so many rows come a day.
 
-    Windows of drift monitors grow back in time and always reach theirs; windows of losses do not.
+    Windows of drift monitors grow back in time and always reach theirs; those of losses and of quality
+    do not.
     """
     wanted: list[tuple[KeyPath, int, float]] = [
         (("monitors", name, "min_rows"), monitor.min_rows, monitor.window.total_seconds() / 86400)
         for name, monitor in policy.monitors.items()
-        if isinstance(monitor, EstimatedPerformanceMonitor | PerformanceMonitor)
+        if isinstance(monitor, EstimatedPerformanceMonitor | PerformanceMonitor | QualityMonitor)
     ]
     shadow_days = (policy.shadow.max_duration - policy.data.labels.matures_after).total_seconds() / 86400
     wanted.append((("shadow", "min_rows"), policy.shadow.min_rows, shadow_days))

@@ -57,6 +57,14 @@ def test_rows_that_the_seen_rate_cannot_reach(rows_per_day: float, problems: lis
     assert check_rates(loaded().policy, rows_per_day) == problems
 
 
+def test_rows_that_a_window_of_quality_cannot_have() -> None:
+    quality = "monitors:\n  nulls: {type: quality, window: 1h, max_null_rate: 0.1}"
+    policy = parse_policy(MINIMAL.replace("monitors:", quality), Path("p.yaml"), {}).policy
+    message = "monitors.nulls.min_rows: 100 rows cannot be reached: about 2000 a day are 83 in 0.0416667 days"
+    assert check_rates(policy, 2000) == [message]
+    assert check_rates(policy, 2400) == []
+
+
 def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
     policy = load_policy(FILES / "example.yaml", {"CTRAIN_NOTIFY_URL": "https://chat"}).policy
     assert unavailable_parts(policy) == [
