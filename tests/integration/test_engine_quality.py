@@ -175,6 +175,18 @@ def test_rows_that_come_too_late_change_no_verdict_and_are_counted_apart(tmp_pat
         assert tx.arrivals(world.name, START, START + HOUR) == {START: {"late": {"rows": 40}}}
 
 
+def test_how_rows_arrived_is_forgotten_when_no_window_reaches_it(tmp_path: Path) -> None:
+    world = World(tmp_path, ARRIVALS, rows_per_hour=2)
+    world.land_together(100)
+    world.settle()
+    with world.store.read() as tx:
+        kept = sorted(tx.arrivals(world.name, START, START + 200 * HOUR))
+    judged_until = START + 98 * HOUR
+    assert judged_until - kept[0] <= timedelta(days=2) + 3 * HOUR
+    assert judged_until - kept[0] >= 2 * HOUR
+    assert kept[-1] == START + 99 * HOUR
+
+
 def a_category_of_its_own(rows: pa.Table) -> pa.Table:
     return put(rows, "kind", [f"new-{at}" if at % 2 else "a" for at in range(rows.num_rows)])
 
