@@ -16,15 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Task, Version
-from ctrain.stats.losses import UNKNOWN_CLASS, row_losses
+from ctrain.stats.losses import UNKNOWN_CLASS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ctrain.policy.models import ModelSpec
-
 Floats = npt.NDArray[np.float64]
-ALL = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +39,6 @@ class Scored:
     labels: Floats | None = None
     scores: dict[Version, Floats] | None = None
     classes: tuple[str, ...] = ()
-
-    def losses(self, model: ModelSpec, version: Version, part: slice = ALL) -> Floats:
-        """The loss of every row of ``part`` by the policy's metric; NaN where it cannot be judged."""
-        assert self.labels is not None
-        assert self.scores is not None
-        return row_losses(model.task, model.metric, self.labels[part], self.scores[version][part])
 
 
 def judged_rows(task: Task, table: pa.Table, columns: Mapping[Version, Any]) -> Scored:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Status, Verdict
+from ctrain.policy.monitors import DriftMonitor
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -21,5 +22,7 @@ def show(watch: Watch, verdict: Verdict) -> None:
         watch.telemetry.gauge("monitor_value", verdict.value, **labels)
     if verdict.threshold is not None:
         watch.telemetry.gauge("monitor_threshold", verdict.threshold, **labels)
+    if not isinstance(watch.policy.monitors.get(verdict.monitor), DriftMonitor):
+        return
     for feature in sorted(verdict.features, key=lambda one: -one.effect)[:5]:
         watch.telemetry.gauge("feature_drift", feature.effect, policy=watch.name, feature=feature.column)

@@ -187,3 +187,24 @@ def test_rows_that_cannot_be_scored_are_left_out_and_asked_for_once(served: Worl
     world.open()
     world.settle()
     assert world.scorer.scored == []
+
+
+def test_accuracy_is_estimated_before_labels_are_there(tmp_path: Path) -> None:
+    text = POLICY.replace(
+        "  fresh:",
+        "  unseen: {type: estimated_performance, metric: accuracy, window: 12h, below: 0.4, min_rows: 300}\n"
+        "  fresh:",
+    )
+    world = Kinds(tmp_path, policy_text=text)
+    world.registry.register(kinds_model(1.0), KNOWN)
+    world.registry.aliases["champion"] = Version("1")
+    world.live(54, step=18)
+    last = [one for one in world.verdicts() if one.monitor == "unseen"][-1]
+    assert (last.status, last.n) == (Status.OK, 360)
+    best = [one for one in world.verdicts() if one.monitor == "brier"][-1]
+    assert best.value is not None
+    assert last.value == pytest.approx(best.value, abs=0.06)
+    scored = {version for version, _ in world.scorer.scored}
+    assert scored == {"1"}
+    hours_served = (last.as_of - START) // HOUR - 24
+    assert sum(rows for _, rows in world.scorer.scored) == 30 * hours_served

@@ -116,8 +116,8 @@ def test_a_classifier_of_several_classes_names_them(
     scores = pq.read_table(tmp_path / "scores.parquet")["score"]
     assert [field.name for field in scores.type] == ["AA", "UA", "WN", "none"]
     assert scores.null_count == 0
-    table = pa.table({"label": rows["carrier"], "score": scores})
-    judged = judged_rows(Task.MULTICLASS, table, {Version("1"): table["score"]})
+    table = rows.select(["carrier"]).rename_columns(["label"])
+    judged = judged_rows(Task.MULTICLASS, table, {Version("1"): scores})
     assert judged.scores is not None
     assert judged.scores[Version("1")].sum(axis=1) == pytest.approx(np.ones(rows.num_rows))
 
