@@ -83,7 +83,8 @@ def make_baseline(
     Returns
     -------
     Baseline or None
-        None with fewer than ``min_rows`` values, or when all of them are equal.
+        None with fewer than ``min_rows`` values, when all of them are equal, or when they leave no
+        room for a change: an e-detector's bound of the mean may be as high as values can be.
 
     Examples
     --------
@@ -104,6 +105,8 @@ def make_baseline(
         return None
     run_length = monitor.run_length * segments
     tuned = tune(monitor, usable, run_length, bounds, seed)
+    if tuned is None:
+        return None
     return Baseline(
         mean=tuned.mean,
         sd=tuned.sd,

@@ -135,7 +135,7 @@ def fold_stream(
 def _not_yet(monitor: ChangeMonitor, stream: Stream, have: int) -> str:
     if have < monitor.min_rows:
         return f"collecting a baseline: {have} of {monitor.min_rows} {stream.unit}s with a {stream.what}"
-    return f"the latest {have} values are all equal: there is no baseline to compare with"
+    return f"the latest {have} values are all equal, or at the end of what is possible: they are no baseline"
 
 
 def _detect(

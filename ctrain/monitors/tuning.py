@@ -54,8 +54,10 @@ class Tuned:
     origin: str = ""
 
 
-def tune(monitor: ChangeMonitor, values: Floats, run_length: int, bounds: Bounds | None, seed: int) -> Tuned:
-    """Return what the monitor's detector needs to know of the baseline's values.
+def tune(
+    monitor: ChangeMonitor, values: Floats, run_length: int, bounds: Bounds | None, seed: int
+) -> Tuned | None:
+    """Return what the monitor's detector needs to know of the values; None: they leave it no room.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ def tune(monitor: ChangeMonitor, values: Floats, run_length: int, bounds: Bounds
     """
     match monitor.detector:
         case "e_detector":
-            return _tuned_bets(values, run_length, bounds)
+            return _tuned_bets(monitor, values, run_length, bounds)
         case "page_hinkley" | "cusum":
             return _tuned_sums(monitor, values, run_length, seed)
         case "adwin" | "kswin":
@@ -108,7 +110,9 @@ def clipped(values: Floats) -> Floats:
     return inside
 
 
-def _tuned_bets(values: Floats, run_length: int, bounds: Bounds | None) -> Tuned:
+def _tuned_bets(
+    monitor: ChangeMonitor, values: Floats, run_length: int, bounds: Bounds | None
+) -> Tuned | None:
     scale = range_of(values, bounds)
     shares = scale.to_unit(values)
     mean, sd = float(shares.mean()), float(shares.std())
@@ -117,6 +121,9 @@ def _tuned_bets(values: Floats, run_length: int, bounds: Bounds | None) -> Tuned
     whole = shares.size // block * block
     block_sd = float(shares[-whole:].reshape(-1, block).mean(axis=1).std())
     means = MeanBounds(max(mean - slack, 0.0), min(mean + slack, 1.0), sd, block, block_sd)
+    no_rise, no_fall = means.upper >= 1, means.lower <= 0
+    if {"up": no_rise, "down": no_fall, "both": no_rise and no_fall}[monitor.direction]:
+        return None
     origin = f"a run length of {run_length} by construction"
     settings = {"range": asdict(scale), "means": asdict(means)}
     return Tuned(*_moments(scale, shares), settings, None, origin)

@@ -43,7 +43,8 @@ def mean_slack(losses: Floats) -> float:
     The half-width of the 95 % interval of the mean, from the means of 20 consecutive blocks so
     that correlated rows are not taken for independent ones. Added to ``delta``, it keeps the run
     length also where the baseline's mean is wrong by that much; with few rows that error would
-    otherwise decide the rate of false alarms.
+    otherwise decide the rate of false alarms. It is never less than that of independent rows: blocks
+    of few rows may miss what is rare.
 
     Parameters
     ----------
@@ -62,8 +63,8 @@ def mean_slack(losses: Floats) -> float:
     """
     size = losses.size // BLOCKS
     means = losses[-size * BLOCKS :].reshape(BLOCKS, size).mean(axis=1)
-    error = means.std(ddof=1) / math.sqrt(BLOCKS)
-    return float(CONFIDENCE_FACTOR * error / losses.std())
+    error = float(means.std(ddof=1) / math.sqrt(BLOCKS) / losses.std())
+    return CONFIDENCE_FACTOR * max(error, 1 / math.sqrt(losses.size))
 
 
 def calibrate(

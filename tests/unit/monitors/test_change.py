@@ -275,6 +275,17 @@ class TestBaseline:
         assert make_baseline(monitor(detector=detector), np.full(500, 0.1)) is None
         assert make_baseline(monitor(detector=detector), np.zeros(500)) is None
 
+    def test_losses_that_cannot_rise_are_no_baseline_for_an_e_detector(self) -> None:
+        spec = monitor(detector="e_detector", min_rows=30)
+        wrong = np.ones(30)
+        wrong[7] = 0
+        assert make_baseline(spec, wrong, bounds=(0, 1)) is None
+        watched = Watched(spec, baseline=None, stream=Stream(bounds=(0, 1)))
+        verdict = watched.feed(wrong)
+        assert verdict.status is Status.INCONCLUSIVE
+        assert verdict.reason.endswith("or at the end of what is possible: they are no baseline")
+        assert make_baseline(monitor(direction="down", min_rows=30), wrong, bounds=(0, 1)) is not None
+
     @pytest.mark.parametrize("detector", ["page_hinkley", "e_detector"])
     def test_one_outlier_does_not_widen_the_scale(self, detector: str) -> None:
         losses = noise(1000)
@@ -357,7 +368,7 @@ class TestFirstLosses:
         verdict = [watched.feed(np.zeros(90)) for _ in range(5)][-1]
         assert len(watched.state()["collected"]) == 100
         assert verdict.status is Status.INCONCLUSIVE
-        assert verdict.reason == "the latest 100 values are all equal: there is no baseline to compare with"
+        assert verdict.reason.startswith("the latest 100 values are all equal, or ")
         verdict = watched.feed([0.0, 1.0, 0.0])
         assert (verdict.status, verdict.n) == (Status.OK, 1)
 

@@ -141,7 +141,9 @@ MONITOR = ChangeMonitor(type="change", detector="e_detector", hold="1d")
 
 
 def tuned(baseline: Floats, run_length: int, direction: Direction = "up") -> EDetector:
-    settings = tune(MONITOR, baseline, run_length, None, seed=0).settings
+    found = tune(MONITOR, baseline, run_length, None, seed=0)
+    assert found is not None
+    settings = found.settings
     means = MeanBounds(**settings["means"])
     goal = math.log1p(run_length / means.block)
     return EDetector(Range(**settings["range"]), means, threshold=goal, direction=direction)
