@@ -164,7 +164,7 @@ class FilesSource:
     def _in_order(self, unread: dict[str, str], found: Mapping[str, str], reading: Reading) -> Iterable[str]:
         """Return the names of readable files by first event and name; settle all others."""
         readable = []
-        for name, look in unread.items():
+        for name, look in sorted(unread.items()):
             try:
                 key = self._kind(name).inspect(name, found[name], look, reading)
             except FileNotFoundError:

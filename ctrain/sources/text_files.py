@@ -156,7 +156,7 @@ class TextFiles:
             reading.notes.append(f"{name}: the file was set aside before; it can be read now")
         if look.was_replaced and before is not None and not self._is_elsewhere(before):
             ledger.positions.set_free(name)
-            if look.extent.size:
+            if look.extent.size and not look.start.rows:
                 reading.notes.append(
                     f"{name}: the file holds something else than before; it is read from its beginning, "
                     "and ids that are known are dropped"

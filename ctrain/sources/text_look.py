@@ -109,7 +109,8 @@ class Looker:
         if start is None:
             trail.add(first[: begin.offset])
         sample = _following(first, begin.offset, open_again)
-        replaced = start is None and before is not None and before.offset > 0
+        is_own = start is not None and before is not None and start.content == before.content
+        replaced = before is not None and before.offset > 0 and not is_own
         event = _first_event(sample, layout, self.columns)
         return TextLook(stat, extent, begin, trail, layout, event, replaced)
 

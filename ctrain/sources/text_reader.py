@@ -101,6 +101,9 @@ class TextReader:
             self._kept.stream.close()
             self._kept = None
 
+    def __del__(self) -> None:
+        self.release()
+
     def _read_on(
         self, opened: _Opened, look: TextLook, reading: Reading, is_last: Callable[[bytes], bool]
     ) -> Taken:

@@ -52,10 +52,9 @@ def growing(ending: str, folder: Path) -> Rig:
     return Rig(add, lambda: open_files(folder))
 
 
-ENDINGS = ("csv", "csv.gz", "csv.zst", "jsonl", "ndjson.gz", "jsonl.zst")
 SOURCES: dict[str, Callable[[Path], Rig]] = {
-    **{f"files-{ending}": partial(files, ending) for ending in ("parquet", *ENDINGS)},
-    **{f"growing-{ending}": partial(growing, ending) for ending in ENDINGS},
+    **{f"files-{one}": partial(files, one) for one in ("parquet", "csv", "csv.gz", "jsonl", "jsonl.zst")},
+    **{f"growing-{one}": partial(growing, one) for one in ("csv", "csv.zst", "jsonl", "ndjson.gz")},
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.parquet_rows import START, build_rows, open_files
@@ -153,8 +153,10 @@ def run(log: Log, steps: list[tuple[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("name", ["app.csv", "app.jsonl", "app.csv.gz", "app.jsonl.zst"])
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
+@example([("append", 1), ("rotate", "rename"), ("rewrite", 1), ("tick", 1), ("rotate", "rename")])
+@example([("append", 1), ("rotate", "rename"), ("rewrite", 1), ("lost", 1)])
 def test_any_way_a_log_is_kept_gives_each_row_once(name: str, steps: list[tuple[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         log = Log(Path(folder), name)
