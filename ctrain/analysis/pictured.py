@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,15 @@ def _names(table: pa.Table, column: str, kind: str) -> Any:
     if kind == "categorical":
         return text_values(table, column)
     return pc.cast(pc.cast(table[column], pa.bool_()), pa.string())
+
+
+def pair(columns: Sequence[str], kinds: Mapping[str, str], table: pa.Table) -> Floats | None:
+    """Rows of the first two ``columns`` that both are known of; None unless both are numbers."""
+    if len(columns) < 2 or any(kinds.get(name) != "numeric" for name in columns[:2]):
+        return None
+    points = np.column_stack([numeric_values(table, name) for name in columns[:2]])
+    known = points[np.isfinite(points).all(axis=1)]
+    return known if len(known) else None
 
 
 def _segment(table: pa.Table, by: str, value: str) -> pa.Table:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ctrain.analysis.pictured import Panel
+from ctrain.analysis.pictured import CENTRAL, Panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 REFERENCE, CURRENT, THRESHOLD, GREY = "#0072B2", "#D55E00", "#000000", "#777777"
 WIDTH, DPI = 8.0, 100
 PANEL_HEIGHT = 2.4
+MOST_POINTS = 800
 COLOURS = 64
 """Of a picture: enough for smooth edges, and a quarter of the size of true colour."""
+Floats = npt.NDArray[np.float64]
 STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -89,6 +92,33 @@ def _nulls(panel: Panel) -> str:
     if max(panel.reference_nulls, panel.current_nulls) < 0.0005:
         return ""
     return f"missing: {panel.reference_nulls:.1%} in the reference, {panel.current_nulls:.1%} in the window"
+
+
+def plot_pair(path: Path, title: str, names: tuple[str, str], reference: Floats, current: Floats) -> None:
+    """Two columns against each other, of the reference and of the window: what no column shows alone.
+
+    ``reference`` and ``current`` have a row for each point.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    low, high = np.quantile(np.concatenate([reference, current]), CENTRAL, axis=0)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 4.2), dpi=DPI)
+        figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
+        sides = (("reference", reference, REFERENCE, "o"), ("window", current, CURRENT, "x"))
+        for place, (side, points, colour, marker) in enumerate(sides, start=1):
+            axes = figure.add_subplot(1, 2, place)
+            shown = points[:: -(-len(points) // MOST_POINTS)]
+            axes.scatter(
+                shown[:, 0], shown[:, 1], s=9, color=colour, marker=marker, alpha=0.6, linewidths=0.8
+            )
+            axes.set_title(f"{side}, n {len(shown):,} (sample)")
+            axes.set_xlim(low[0], high[0])
+            axes.set_ylim(low[1], high[1])
+            axes.set_xlabel(_short(names[0], 40))
+            axes.set_ylabel(_short(names[1], 40))
+        _save(figure, path)
 
 
 def plot_history(path: Path, title: str, label: str, history: Sequence[Mapping[str, Any]]) -> bool:

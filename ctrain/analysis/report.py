@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctrain.analysis.pictured import Panel, panel
+from ctrain.analysis.pictured import Panel, pair, panel
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,7 +51,7 @@ def _picture(
 ) -> None:
     import pyarrow.parquet as pq
 
-    from ctrain.analysis.plots import plot_distributions, plot_history
+    from ctrain.analysis.plots import plot_distributions, plot_history, plot_pair
 
     title = f"{request['policy']} · {monitor['name']} · {monitor['window']}"
 
@@ -66,7 +66,19 @@ def _picture(
             plot_distributions(path, title, panels)
         return bool(panels)
 
+    def together(path: Path) -> bool:
+        names = [one["column"] for one in monitor["columns"] if one["breached"]]
+        if reference is None or not monitor["current"] or not monitor["joint"]:
+            return False
+        current = pq.read_table(monitor["current"])
+        before, now = (pair(names, request["kinds"], one) for one in (reference, current))
+        if before is None or now is None:
+            return False
+        plot_pair(path, title, (names[0], names[1]), before, now)
+        return True
+
     make(f"{monitor['name']}-over-time.png", history)
+    make(f"{monitor['name']}-together.png", together)
     make(f"{monitor['name']}-distributions.png", distributions)
 
 

@@ -165,8 +165,11 @@ def _row_losses(
 ) -> npt.NDArray[np.float64]:
     import numpy as np
 
+    from ctrain.child.outputs import class_name
+
     if task == "multiclass":
-        true = np.array([[float(str(label) == name) for name in scores.classes] for label in labels])
+        names = [class_name(label) for label in labels]
+        true = np.array([[float(name == one) for one in scores.classes] for name in names])
         return _class_losses(scores.values, true, metric)
     numbers = labels.astype(np.float64)
     if task == "regression":

@@ -66,6 +66,7 @@ def _pictured(watch: Watch, verdict: Verdict, key: str) -> Mapping[str, Any]:
         "reason": verdict.reason,
         "window": f"{start:%Y-%m-%d %H:%M} to {verdict.as_of:%Y-%m-%d %H:%M} UTC",
         "current": path,
+        "joint": isinstance(monitor, DomainClassifierMonitor),
         "columns": _columns(verdict),
         "history": history_of(watch, verdict.monitor, verdict.as_of),
     }

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ctrain.analysis.pictured import MOST_BARS, Panel, panel
+from ctrain.analysis.pictured import MOST_BARS, Panel, pair, panel
 
 KINDS = {
     "x": "numeric",
@@ -89,3 +89,12 @@ def test_many_categories_are_shown_by_the_most_frequent_of_either_side() -> None
     assert found.names[:2] == ("a", "b")
     assert found.names[-1] == f"{42 - MOST_BARS} more"
     assert found.current.sum() == pytest.approx(1)
+
+
+def test_two_columns_are_shown_against_each_other_only_as_numbers() -> None:
+    table = rows().set_column(0, "x", pa.array([np.nan, np.inf, *RANDOM.normal(size=398)]))
+    points = pair(["x", "n", "kind"], KINDS, table)
+    assert points is not None
+    assert points.shape == (398, 2)
+    assert pair(["x", "kind"], KINDS, table) is None
+    assert pair(["x"], KINDS, table) is None
