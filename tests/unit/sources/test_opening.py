@@ -10,6 +10,7 @@ import pytest
 
 from ctrain.sources import FileSources
 from tests.parquet_rows import build_data, build_labels, build_rows, ids_of, write_parquet
+from tests.text_rows import write_text
 
 
 def policy(**changes: Any) -> Any:
@@ -33,3 +34,20 @@ def test_labels_have_a_source_of_their_own_or_none(tmp_path: Path) -> None:
     assert ids_of(source.read({}, 10)) == ["1"]
     together = policy(labels={"label": "delayed", "matures_after": "1d"})
     assert sources.open_labels(together, tmp_path) is None
+
+
+def test_formats_and_types_are_those_of_the_policy(tmp_path: Path) -> None:
+    spec = {"type": "files", "path": "rows/*.log", "format": "csv", "types": {"version": "text"}}
+    header = "flight_id,scheduled_at,score,v,distance,carrier\n"
+    write_text(tmp_path / "rows/a.csv", header)
+    (tmp_path / "rows/app.log").write_text(header + "1,2013-03-01T00:00:00Z,0.5,1.0,7,2.0\n")
+    source = FileSources().open_rows(policy(source=spec, columns={"version": "v"}), tmp_path)
+    (batch,) = source.read({}, 10).batches
+    assert (batch.table["v"].to_pylist(), batch.table["carrier"].to_pylist()) == (["1.0"], ["2"])
+    labels = {"type": "files", "path": "labels", "format": "jsonl"}
+    together = policy(labels={"source": labels, "label": "delayed", "matures_after": "1d"})
+    write_text(tmp_path / "labels/a.jsonl", '{"flight_id": 7, "delayed": true}\n')
+    opened = FileSources().open_labels(together, tmp_path)
+    assert opened is not None
+    (batch,) = opened.read({}, 10).batches
+    assert batch.table.to_pydict() == {"flight_id": ["7"], "delayed": [True]}
