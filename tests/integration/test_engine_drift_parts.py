@@ -84,8 +84,9 @@ def test_scores_from_children_and_backlogs_give_the_same_verdicts(
     assert told(world) == told(scores)
 
 
-def test_scores_of_a_run_are_those_of_its_holdout(tmp_path: Path) -> None:
+def test_a_reference_of_a_run_has_scores_of_its_holdout_and_the_importance_found(tmp_path: Path) -> None:
     world = World(tmp_path, policy_text=QUICK, rows_per_hour=30)
+    world.launcher.importance = {"x": 0.3, "z": 0.1, "kind": -0.05}
     world.install(POOR, KNOWN)
     world.live(48, step=24)
     ask_to_train(world)
@@ -99,6 +100,7 @@ def test_scores_of_a_run_are_those_of_its_holdout(tmp_path: Path) -> None:
     holdout = world.watch.workspace.read(world.watch.workspace.path(run.id, "holdout.parquet"))
     training = world.watch.workspace.read(world.watch.workspace.path(run.id, "train.parquet"))
     assert holdout is not None
+    assert reference.importance == pytest.approx({"x": 0.75, "z": 0.25, "kind": 0.0})
     assert reference.scores is not None
     assert reference.scores.profile.rows == holdout.num_rows
     assert reference.scores.start is not None

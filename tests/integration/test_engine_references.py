@@ -226,6 +226,22 @@ def test_a_file_that_is_gone_blinds_its_monitors_only(tmp_path: Path) -> None:
     assert world.runs() == []
 
 
+# Backlogs
+
+
+def test_a_backlog_longer_than_rows_are_kept_is_judged_before_they_go(tmp_path: Path) -> None:
+    """Forty days land at once where rows are kept for two weeks."""
+    write_file(tmp_path / "reference.parquet", 0.0, timed=True)
+    text = policy("{path: reference.parquet}", pane="6h")
+    world = World(tmp_path, policy_text=text, rows_per_hour=15)
+    world.land_together(40 * 24)
+    world.settle()
+    assert len(judged(world)) > 150
+    assert {one.n for one in judged(world)[1:]} == {6 * 15}
+    kept = world.watch.row_log.read(START, START + 40 * 24 * HOUR)
+    assert kept["event_at"][0].as_py() > START + 20 * 24 * HOUR
+
+
 # New grids
 
 
