@@ -9,9 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from ctrain.stats.profile import profile_table
+from ctrain.stats.catalogue import TwoSampleTest, distance_for
+from ctrain.stats.profile import Profile, profile_table
 from ctrain.stats.reference import Reference, build_reference
 from ctrain.stats.two_sample import ks_distance, total_variation
+from ctrain.stats.variability import variability_between
+from tests.unit.stats.columns import TESTS
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -134,3 +137,137 @@ def test_no_rows_make_a_reference_that_knows_nothing() -> None:
     assert reference.start is None
     assert reference.variability(DAY).effects == {"x": None, "c": None}
     assert Reference.from_bytes(reference.to_bytes()).profile.rows == 0
+
+
+@pytest.fixture(scope="module")
+def days_of_a_week() -> tuple[Reference, list[tuple[Profile, Profile]]]:
+    """A reference of a week, and of every day in it the profiles of the rest and of the day."""
+    rows, day = hourly(7), 240
+    reference = build_reference(rows, ["x", "night"], ["c"], HOUR)
+    pairs = []
+    for end in range(day, rows.num_rows + 1, 10):
+        outside = np.ones(rows.num_rows, dtype=bool)
+        outside[end - day : end] = False
+        parts = rows.filter(pa.array(outside)), rows.slice(end - day, day)
+        pairs.append((profile_table(parts[0], reference.grid), profile_table(parts[1], reference.grid)))
+    return reference, pairs
+
+
+@pytest.mark.parametrize("test", TESTS)
+def test_the_variability_of_every_test_is_that_of_its_distance(
+    days_of_a_week: tuple[Reference, list[tuple[Profile, Profile]]], test: TwoSampleTest
+) -> None:
+    reference, pairs = days_of_a_week
+    found = reference.variability(DAY, 1, test)
+    assert found.windows == len(pairs) == 6 * 24 + 1
+    for name, grid in reference.grid.columns.items():
+        distance = distance_for(test, grid, reference.profile.columns[name])
+        sides = [np.stack([pair[side].columns[name].distribution(grid) for pair in pairs]) for side in (0, 1)]
+        if distance.places is not None:
+            places, width = distance.places, int(distance.places.max()) + 1
+            folds = np.eye(width, dtype=np.int64)[places]
+            sides = [side @ folds for side in sides]
+        expected = distance.between(sides[0], sides[1]).max()
+        assert found.effects[name] == pytest.approx(expected, abs=1e-12)
+
+
+def test_weeks_are_compared_with_one_another(reference: Reference) -> None:
+    rows = hourly(28)
+    weeks = [profile_table(rows.slice(week * 1680, 1680), reference.grid) for week in range(4)]
+    found = variability_between(weeks, reference.grid, "ks")
+    assert found.windows == 4
+    assert found.effects["night"] is not None
+    assert found.effects["night"] < 0.05
+    # a Saturday with its missing values against four days of the week
+    uneven = [profile_table(rows.slice(day * 240, 240), reference.grid) for day in range(2, 7)]
+    effect = variability_between(uneven, reference.grid).effects["c"]
+    assert effect is not None
+    assert effect > 0.7
+
+
+def test_two_profiles_tell_nothing_of_one_another(reference: Reference) -> None:
+    rows = hourly(2)
+    days = [profile_table(rows.slice(day * 240, 240), reference.grid) for day in range(2)]
+    found = variability_between([*days, profile_table(rows.slice(0, 0), reference.grid)], reference.grid)
+    assert (found.windows, set(found.effects.values())) == (0, {None})
+
+
+def with_carriers(days: int) -> pa.Table:
+    rows = hourly(days)
+    carriers = pa.array((["AA"] * 4 + ["UA"] * 3 + [None, None, "ZZ"]) * (days * 24))
+    return rows.append_column("carrier", carriers)
+
+
+def test_segments_have_grids_and_rows_of_their_own() -> None:
+    rows = with_carriers(28)
+    reference = build_reference(rows, ["x"], ["carrier"], HOUR, segments={"carrier": 3})
+    parts = reference.segments["carrier"]
+    labels = ["carrier=AA", "carrier=UA", "carrier=ZZ", "carrier=other"]
+    assert sorted(one.segment for one in parts) == sorted([*labels[:2], "carrier=null", labels[3]])
+    assert len({one.grid.name for one in (reference, *parts)}) == 5
+    assert sum(one.profile.rows for one in parts) == rows.num_rows
+    for one in parts:
+        own = reference.rows_of(rows, one)
+        assert own.num_rows == one.profile.rows
+        assert one.left_out["carrier"] == "it makes the segments"
+    assert reference.rows_of(rows, parts[0])["carrier"].unique().to_pylist() == ["AA"]
+    assert reference.rows_of(rows, parts[-1])["carrier"].unique().to_pylist() == ["ZZ"]
+    unseen = rows.slice(0, 3).set_column(
+        rows.column_names.index("carrier"), "carrier", pa.array(["new", None, "AA"])
+    )
+    assert [reference.rows_of(unseen, one).num_rows for one in parts] == [
+        {"AA": 1, "UA": 0, "null": 1, "other": 1}[one.segment.removeprefix("carrier=")] for one in parts
+    ]
+
+
+def test_values_that_all_have_a_segment_leave_no_others() -> None:
+    reference = build_reference(with_carriers(3), ["x"], ["carrier"], HOUR, segments={"carrier": 20})
+    assert [one.segment for one in reference.segments["carrier"]][:2] == ["carrier=AA", "carrier=UA"]
+    assert "carrier=other" not in [one.segment for one in reference.segments["carrier"]]
+
+
+def scored(days: int, kind: str) -> pa.Table:
+    at = [START + 60 * DAY + place * HOUR for place in range(24 * days)]
+    scores: list[float] | list[str] = [place % 7 / 7 for place in range(24 * days)]
+    if kind == "classes":
+        scores = ["a" if place % 3 else "b" for place in range(24 * days)]
+    return pa.table({"event_at": pa.array(at, pa.timestamp("us", "UTC")), "prediction": scores})
+
+
+@pytest.mark.parametrize("kind", ["scores", "classes"])
+def test_scores_come_from_rows_of_their_own(kind: str) -> None:
+    reference = build_reference(hourly(28), ["x"], [], HOUR, prediction=scored(10, kind))
+    assert reference.profile.rows == 28 * 240
+    assert reference.profile.columns["prediction"].rows == 240
+    assert list(reference.grid.columns) == ["x", "prediction"]
+    assert reference.end == START + 28 * DAY
+    found = reference.variability(DAY, 1)
+    assert found.effects["prediction"] == pytest.approx(0.05, abs=0.05)
+    assert found.nulls["prediction"] == 0.0
+    assert found.effects["x"] is not None
+    assert reference.variability(4 * DAY, 1).effects["prediction"] is None
+
+
+def test_bytes_keep_segments_scores_and_importance() -> None:
+    reference = build_reference(
+        with_carriers(14),
+        ["x"],
+        ["carrier"],
+        HOUR,
+        segments={"carrier": 2},
+        prediction=scored(10, "scores"),
+        importance={"x": 3.0, "carrier": 1.0, "noise": -0.5},
+    )
+    again = Reference.from_bytes(reference.to_bytes())
+    assert again.importance == {"x": 0.75, "carrier": 0.25, "noise": 0.0}
+    assert again.to_bytes() == reference.to_bytes()
+    assert [one.segment for one in again.segments["carrier"]] == ["carrier=AA", "carrier=UA", "carrier=other"]
+    tests: tuple[TwoSampleTest, ...] = ("ks", "psi")
+    for test in tests:
+        assert again.variability(DAY, 20, test) == reference.variability(DAY, 20, test)
+        for one, other in zip(again.segments["carrier"], reference.segments["carrier"], strict=True):
+            assert one.variability(DAY, 20, test) == other.variability(DAY, 20, test)
+
+
+def test_importance_that_is_all_noise_is_unknown() -> None:
+    assert build_reference(hourly(1), ["x"], [], HOUR, importance={"x": -0.1}).importance == {}
