@@ -8,6 +8,7 @@ import numpy as np
 
 from ctrain.stats.columns import Floats
 from ctrain.stats.grid import Counts
+from ctrain.stats.tails import binomial_tail, chi_squared_tail
 from ctrain.stats.two_sample import chi_squared
 
 FEWEST = 5.0
@@ -53,12 +54,10 @@ def _expected(reference: Counts, current: Counts) -> Floats:
 
 def _exact(reference: Counts, current: Counts) -> float:
     """Return the probability of as many values of the current sample in the last place, or more."""
-    from scipy.special import bdtrc
-
     inside, total = int(current[-1]), int(reference[-1] + current[-1])
     if inside == 0:
         return 1.0
-    return float(bdtrc(inside - 1, total, current.sum() / (reference.sum() + current.sum())))
+    return binomial_tail(inside - 1, total, float(current.sum() / (reference.sum() + current.sum())))
 
 
 def _united(reference: Counts, current: Counts, *, keep_last: bool) -> tuple[Counts, Counts]:
@@ -81,6 +80,4 @@ def _united(reference: Counts, current: Counts, *, keep_last: bool) -> tuple[Cou
 
 
 def _chi_squared(statistic: float, freedom: int) -> float:
-    from scipy.special import chdtrc
-
-    return float(chdtrc(freedom, statistic))
+    return chi_squared_tail(statistic, freedom)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ctrain.stats.tails import binomial_tail
+
 
 def rate_above(count: int, n: int, bound: float) -> float:
     """Return the one-sided p-value of the hypothesis that the rate is at most ``bound``.
@@ -28,6 +30,4 @@ def rate_above(count: int, n: int, bound: float) -> float:
     Clopper, Pearson (1934). The use of confidence or fiducial limits illustrated in the case of the
     binomial. Biometrika 26(4).
     """
-    from scipy.special import bdtrc
-
-    return float(bdtrc(count - 1, n, bound)) if count > 0 else 1.0
+    return binomial_tail(count - 1, n, bound)

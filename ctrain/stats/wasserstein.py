@@ -18,6 +18,7 @@ from ctrain.stats.column_profile import ColumnProfile
 from ctrain.stats.columns import Floats
 from ctrain.stats.distance import differences
 from ctrain.stats.grid import Counts, NumericGrid
+from ctrain.stats.tails import gamma_tail
 
 _TAIL = 0.001
 _TAIL_POWER = 0.9
@@ -193,15 +194,13 @@ def _noise(
 
 def _gamma_p_value(statistic: float, parts: Floats, level: Floats) -> float:
     """Return the p-value of an area whose stretches have these standard deviations of their areas."""
-    from scipy.special import gammaincc
-
     if statistic <= 0:
         return 1.0
     mean = math.sqrt(2 / math.pi) * float(parts.sum())
     if mean <= 0:
         return 0.0
     variance = _variance(parts, level)
-    return float(gammaincc(mean**2 / variance, statistic * mean / variance) ** _TAIL_POWER)
+    return float(gamma_tail(mean**2 / variance, statistic * mean / variance) ** _TAIL_POWER)
 
 
 def _variance(parts: Floats, level: Floats) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from scipy import special
+from scipy import special, stats
 
 from ctrain.stats.tails import (
     beta_head,
@@ -13,6 +13,7 @@ from ctrain.stats.tails import (
     chi_squared_tail,
     gamma_tail,
     kolmogorov_tail,
+    kolmogorov_tail_of,
     normal_tail,
 )
 
@@ -55,3 +56,10 @@ def test_binomial(trials: int, probability: float, share: float) -> None:
 @pytest.mark.parametrize(("a", "b"), [(0.5, 0.5), (2.0, 3.0), (300.0, 7.0), (1e4, 2e4)])
 def test_beta(a: float, b: float, x: float) -> None:
     assert beta_head(a, b, x) == pytest.approx(special.betainc(a, b, x), rel=1e-7, abs=1e-290)
+
+
+@pytest.mark.parametrize("n", [200, 1_000, 10_000, 90_909])
+@pytest.mark.parametrize(("x", "close"), [(0.4, 1e-3), (0.8, 1e-3), (1.36, 1e-3), (1.7, 1e-2), (2.3, 4e-2)])
+def test_kolmogorov_of_so_many_values(n: int, x: float, close: float) -> None:
+    distance = x / math.sqrt(n)
+    assert kolmogorov_tail_of(distance, n) == pytest.approx(stats.kstwo.sf(distance, n), rel=close)
