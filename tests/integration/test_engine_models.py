@@ -39,7 +39,7 @@ def test_a_champion_from_elsewhere_is_judged_once_there_is_something_to_compare(
     assert {(one.status, one.n) for one in early} == {(Status.INCONCLUSIVE, 0)}
     assert {one.status for one in inputs if one.as_of > START + 28 * HOUR} == {Status.OK}
     error = [one for one in adopted.verdicts() if one.monitor == "error"]
-    assert error[3].reason == "collecting a baseline: 60 of 100 matured losses"
+    assert error[3].reason == "collecting a baseline: 60 of 100 rows with a loss"
     assert error[-1].status is Status.OK
     assert adopted.kinds().count("reference_made") == 1
     assert adopted.kinds().count("champion_found") == 1
