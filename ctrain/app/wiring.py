@@ -174,7 +174,7 @@ def open_shell(settings: Settings, telemetry: Telemetry) -> Shell:
     from ctrain.rows import ParquetRowLogs
     from ctrain.rows.workspace import FolderWorkspace
     from ctrain.scoring.pool import ScorerPool
-    from ctrain.sources import FileSources
+    from ctrain.sources.opening import FileSources
 
     store = open_database(settings)
     tracking_uri = open_tracking(settings)

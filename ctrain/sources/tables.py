@@ -10,8 +10,6 @@ import pyarrow as pa
 from ctrain.domain import RejectedLine
 from ctrain.errors import InputError
 from ctrain.sources.formats import FileFormat, format_of
-from ctrain.sources.streams import FileChanged
-from ctrain.sources.whole_texts import WholeText
 
 BATCH_ROWS = 65_536
 _KINDS_OF_FILES = "*.parquet, *.csv, *.jsonl or *.ndjson (the texts also with .gz or .zst)"
@@ -57,10 +55,26 @@ def read_batches(
         if kind.kind == "parquet":
             yield from _parquet(path, columns, batch_rows)
         else:
-            yield from WholeText(path, kind, columns, on_rejected).batches()
+            yield from _texts(path, kind, columns, on_rejected)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (pa.ArrowException, OSError, FileChanged) as error:
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: cannot be read as {kind.kind}: {error}") from error
+
+
+def _texts(
+    path: Path,
+    kind: FileFormat,
+    columns: Sequence[str] | None,
+    on_rejected: Callable[[RejectedLine], None] | None,
+) -> Iterator[pa.RecordBatch]:
+    # what reads texts would cost a comparison of Parquet files a multiple of its own time to import
+    from ctrain.sources.streams import FileChanged
+    from ctrain.sources.whole_texts import WholeText
+
+    try:
+        yield from WholeText(path, kind, columns, on_rejected).batches()
+    except FileChanged as error:
         raise InputError(f"{path}: cannot be read as {kind.kind}: {error}") from error
 
 

@@ -24,7 +24,7 @@ from ctrain.policy.loaded import LoadedPolicy
 from ctrain.rows import ParquetRowLogs
 from ctrain.rows.workspace import FolderWorkspace
 from ctrain.settings import Settings
-from ctrain.sources import FileSources
+from ctrain.sources.opening import FileSources
 from ctrain.telemetry import PrometheusTelemetry
 from tests.support.fakes import FakeClock, QuietTelemetry
 from tests.support.ports import free_port

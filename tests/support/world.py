@@ -37,7 +37,7 @@ from ctrain.engine.watch import Watch
 from ctrain.policy.files import LoadedPolicy, parse_policy
 from ctrain.rows import ParquetRowLogs
 from ctrain.rows.workspace import FolderWorkspace
-from ctrain.sources import FileSources
+from ctrain.sources.opening import FileSources
 from ctrain.store import open_store
 from tests.support.fakes import (
     FakeAnalyst,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ctrain.sources import FileSources
+from ctrain.sources.opening import FileSources
 from tests.parquet_rows import build_data, build_labels, build_rows, ids_of, write_parquet
 from tests.text_rows import write_text
 
