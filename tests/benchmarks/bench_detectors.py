@@ -21,12 +21,13 @@ from river.drift import binary
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from ctrain.stats.detectors.adwin import Adwin
+from ctrain.stats.detectors.classic import page_hinkley
 from ctrain.stats.detectors.cusum import Cusum
 from ctrain.stats.detectors.ddm import Ddm
 from ctrain.stats.detectors.detection import Detector, Range, Scale
 from ctrain.stats.detectors.e_detector import EDetector, MeanBounds
 from ctrain.stats.detectors.kswin import Kswin, Windows
-from ctrain.stats.detectors.page_hinkley import PageHinkley, page_hinkley
+from ctrain.stats.detectors.page_hinkley import PageHinkley
 
 Floats = npt.NDArray[np.float64]
 ROWS, SLOW_ROWS = 1_000_000, 2_000

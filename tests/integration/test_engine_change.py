@@ -1,4 +1,4 @@
-"""Change monitors in the engine: what they watch, when they can say something, and whose rows they compare."""
+"""Change monitors in the engine: what they watch, when they can say something, whose rows they compare."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from tests.support.world import HOUR, POLICY, START, World
 WATCHED = """\
 monitors:
   loss: {type: change, hold: 6h, run_length: 10000, min_rows: 100}
-  scores: {type: change, on: prediction, direction: both, detector: cusum, hold: 6h, run_length: 10000, min_rows: 100}
-  x: {type: change, on: {feature: x}, direction: up, detector: adwin, hold: 6h, run_length: 10000, min_rows: 100}
+  scores:
+    {type: change, on: prediction, direction: both, detector: cusum, hold: 6h, run_length: 10000,
+     min_rows: 100}
+  x: {type: change, on: {feature: x}, detector: adwin, hold: 6h, run_length: 10000, min_rows: 100}
   brier: {type: change, on: {metric: brier}, hold: 6h, run_length: 1000, min_rows: 30}
   by_kind: {type: change, by: kind, max_segments: 2, hold: 6h, run_length: 10000, min_rows: 100}
-  brier_by_kind: {type: change, on: {metric: brier}, by: kind, max_segments: 1, hold: 6h, run_length: 1000, min_rows: 30}
+  brier_by_kind:
+    {type: change, on: {metric: brier}, by: kind, max_segments: 1, hold: 6h, run_length: 1000, min_rows: 30}
 """
 BEFORE, AFTER = POLICY.split("monitors:\n")[0], POLICY[POLICY.index("limits:") :]
 QUIET = BEFORE + WATCHED + AFTER

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river.drift import PageHinkley as RiverPageHinkley
 
+from ctrain.stats.detectors.classic import page_hinkley
 from ctrain.stats.detectors.detection import Direction, Scale
-from ctrain.stats.detectors.page_hinkley import PageHinkley, page_hinkley
+from ctrain.stats.detectors.page_hinkley import PageHinkley
 
 Floats = npt.NDArray[np.float64]
 HELD = 1e300
