@@ -3,7 +3,8 @@
 It sees what no column shows by itself, such as a correlation that has turned round. BREACHED only when
 the held-out rows are told apart with a p-value below ``alpha``, well enough (``min_auc``), and better
 than windows inside the reference are told from its rest: those differ, too, for no other reason than
-the weekday or the weather.
+the weekday or the weather. Where every window differs so much that none could stand out, the verdict is
+INCONCLUSIVE.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ FEWEST_INSIDE = 3
 """Windows inside the reference that tell what is usual."""
 MOST_FEATURES = 10
 NAMED = 3
+BLIND = 0.99
+"""From this threshold on nothing can stand out from what is usual."""
 WORTH_NAMING = 0.2
 """Share of the largest fall."""
 
@@ -90,12 +93,14 @@ def assess_domain_classifier(
     """
     usual = usual_auc(told.inside)
     threshold = max(monitor.min_auc, usual or 0.0)
-    breached = told.p_value < monitor.alpha and told.auc >= threshold
+    blind = usual is not None and usual >= BLIND
+    breached = not blind and told.p_value < monitor.alpha and told.auc >= threshold
+    judged = Status.BREACHED if breached else Status.OK
     features = _features(told, breached)
     return Verdict(
         monitor=name,
         as_of=as_of,
-        status=Status.BREACHED if breached else Status.OK,
+        status=Status.INCONCLUSIVE if blind else judged,
         value=told.auc,
         threshold=threshold,
         n=told.current_rows,
@@ -106,6 +111,11 @@ def assess_domain_classifier(
 
 
 def _reason(monitor: DomainClassifierMonitor, told: Told, usual: float | None, threshold: float) -> str:
+    if usual is not None and usual >= BLIND:
+        return (
+            "any window would stand out: windows of the reference are told from its rest with AUC up to "
+            f"{max(told.inside):.3f}; take a longer window, or columns that vary less"
+        )
     parts = [
         f"held-out rows of the window are told from the reference with AUC {told.auc:.3f} "
         f"(p {told.p_value:.2g}; {told.current_rows:,} rows against {told.reference_rows:,})",

@@ -40,7 +40,8 @@ def verdict(**found: Any) -> Verdict:
         ({"inside": (0.5, 0.7, 0.6), "auc": 0.76}, Status.BREACHED, 0.75),
         ({"inside": (0.5, 0.9)}, Status.BREACHED, 0.6),
         ({"inside": (0.9, 0.96, 0.9), "auc": 0.985}, Status.BREACHED, 0.98),
-        ({"inside": (1.0, 1.0, 1.0), "auc": 0.999}, Status.OK, 1.0),
+        ({"inside": (1.0, 1.0, 1.0), "auc": 1.0}, Status.INCONCLUSIVE, 1.0),
+        ({"inside": (0.9, 0.985, 0.9), "auc": 0.99}, Status.INCONCLUSIVE, 0.9925),
     ],
 )
 def test_all_conditions_must_hold(found: dict[str, Any], status: Status, threshold: float) -> None:
@@ -63,6 +64,7 @@ def test_the_features_that_gave_it_away_come_first_and_are_marked() -> None:
     [
         ({"inside": ()}, "how much windows of the reference differ is unknown, it is too short"),
         ({"inside": (0.7, 0.6, 0.65)}, "threshold 0.750, as windows of the reference reach 0.700"),
+        ({"inside": (1.0, 0.9, 1.0)}, "any window would stand out: windows of the reference are told"),
         ({"p_value": 0.2, "auc": 0.62}, "by chance as likely as alpha 0.01 allows"),
     ],
 )
