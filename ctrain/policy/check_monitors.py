@@ -51,6 +51,9 @@ def _check_one(policy: Policy, monitor: Monitor, path: KeyPath) -> Iterator[Prob
 
 
 def _check_drift(policy: Policy, monitor: DriftMonitor, path: KeyPath) -> Iterator[Problem]:
+    if monitor.min_effect > 1 and monitor.test not in ("psi", "wasserstein"):
+        message = f"the effect of {monitor.test} is from 0 to 1, so nothing would ever be BREACHED"
+        yield Problem((*path, "min_effect"), f"{message}, got {monitor.min_effect:g}")
     known = [*policy.data.features.names]
     if policy.data.prediction is not None:
         known.append(policy.data.prediction)
