@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +15,14 @@ from ctrain.rows.casting import ArrowArray
 from ctrain.rows.columns import Kind
 from ctrain.sources.column_types import MISSING, ColumnType
 from ctrain.sources.parsed import BadRecord, Parsed, as_texts
-from ctrain.sources.records import Records
+from ctrain.sources.records import Records, count_fields
 
 DELIMITERS = (",", ";", "\t", "|")
 MOST_HEADER_BYTES = 2**20
 _BOM = b"\xef\xbb\xbf"
 _THREADED_BYTES = 2**20
+_RETURN = "\ue000"
+"""Stands for a carriage return, which would end a line for the csv module."""
 Mask = npt.NDArray[np.bool_]
 
 
@@ -104,23 +105,27 @@ class DelimitedParser:
         self, data: bytes, rows: npt.NDArray[np.int64], records: Records, rejected: list[BadRecord]
     ) -> Parsed:
         """Read every value as it stands; records that do not fit the header are told apart."""
-        ragged: list[tuple[int, int]] = []
-
-        def note(row: arrow_csv.InvalidRow) -> Literal["skip", "error"]:
-            ragged.append(((row.number or 0) - 1, row.actual_columns))
-            return "skip"
-
-        binary = dict.fromkeys(self._places, pa.binary())
-        try:
-            found = self._read(data, binary, _is_multiline(records), note)
-        except pa.ArrowInvalid:
-            found = self._none()
-        columns: Mapping[str, ArrowArray] = found
-        if len(next(iter(found.values()))) + len(ragged) != len(rows):
-            columns, ragged = self._read_one_by_one(records, rows)
+        columns, ragged = self._without_ragged(data, rows, records)
         rejected += [BadRecord(int(rows[at]), "ragged_line", self._count(fields)) for at, fields in ragged]
-        rows = np.delete(rows, [at for at, _ in ragged])
-        return as_texts(columns, rows, rejected)
+        return as_texts(columns, np.delete(rows, [at for at, _ in ragged]), rejected)
+
+    def _without_ragged(
+        self, data: bytes, rows: npt.NDArray[np.int64], records: Records
+    ) -> tuple[Mapping[str, ArrowArray], list[tuple[int, int]]]:
+        """Return the columns as bytes, and the rows that have another number of fields."""
+        ends = np.cumsum((records.ends - records.starts)[rows])
+        counts = count_fields(data, ends, self._header.delimiter)
+        if counts is None:
+            return self._read_one_by_one(records, rows)
+        fits = counts == len(self._header.names)
+        kept = Records(data, ends, records.lines[rows]).joined(fits)
+        try:
+            columns = self._read(kept, dict.fromkeys(self._places, pa.binary()), _is_multiline(records))
+        except pa.ArrowInvalid:
+            return self._read_one_by_one(records, rows)
+        if len(next(iter(columns.values()))) != int(fits.sum()):
+            return self._read_one_by_one(records, rows)
+        return columns, [(int(at), int(counts[at])) for at in np.flatnonzero(~fits)]
 
     def _count(self, fields: int) -> str:
         return f"it has {fields} fields, the header names {len(self._header.names)}"
@@ -149,19 +154,17 @@ class DelimitedParser:
         data: bytes,
         types: Mapping[str, pa.DataType],
         multiline: bool,
-        on_ragged: Callable[[arrow_csv.InvalidRow], Literal["skip", "error"]] | None = None,
     ) -> dict[str, ArrowArray]:
         table = arrow_csv.read_csv(
             pa.BufferReader(data),  # type: ignore[arg-type] # the stubs know files of Python only
             read_options=arrow_csv.ReadOptions(
                 column_names=[str(place) for place in range(len(self._header.names))],
-                use_threads=on_ragged is None and len(data) > _THREADED_BYTES,
-                block_size=max(_THREADED_BYTES, len(data) if multiline or on_ragged else 0),
+                use_threads=len(data) > _THREADED_BYTES,
+                block_size=max(_THREADED_BYTES, len(data) if multiline else 0),
             ),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=self._header.delimiter,
                 newlines_in_values=multiline,
-                invalid_row_handler=on_ragged,
             ),
             convert_options=arrow_csv.ConvertOptions(
                 include_columns=[str(place) for place in self._places.values()],
@@ -178,6 +181,9 @@ def _is_multiline(records: Records) -> bool:
 
 
 def _fields(text: str, delimiter: str) -> list[str]:
-    """Return the fields of a record, a carriage return within one of them included."""
-    found = next(csv.reader([text.replace("\r", "\ue000")], delimiter=delimiter), [])
-    return [one.replace("\ue000", "\r") for one in found]
+    """Return the fields of a record, carriage returns within them included; none of a monstrous one."""
+    try:
+        found = next(csv.reader([text.replace("\r", _RETURN)], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+    return [one.replace(_RETURN, "\r") for one in found]

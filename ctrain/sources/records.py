@@ -80,6 +80,18 @@ class Records:
         return b"".join(view[first:last] for first, last in runs)
 
 
+def count_fields(data: bytes, ends: Integers, delimiter: str) -> Integers | None:
+    """Return how many fields each record has; None when a quote stands where none should."""
+    content = np.frombuffer(data, np.uint8)
+    marks = np.flatnonzero(content == ord(delimiter))
+    quotes = np.flatnonzero(content == _QUOTE)
+    if len(quotes):
+        if len(quotes) % 2 or not _are_regular(content, quotes, ord(delimiter)):
+            return None
+        marks = marks[np.searchsorted(quotes, marks) % 2 == 0]
+    return np.bincount(np.searchsorted(ends, marks, side="right"), minlength=len(ends)) + 1
+
+
 def cut_lines(data: bytes) -> Records:
     """Return the lines of a block that end in it."""
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE) + 1

@@ -5,6 +5,7 @@ The file is read twice: once for the types, once for the rows.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -102,7 +103,7 @@ class WholeText:
             raise InputError(f"{self._path}: the file has no first line that names columns")
         try:
             header = Header.parse(line)
-        except ValueError as error:
+        except (ValueError, csv.Error) as error:
             raise InputError(f"{self._path}: the first line names no columns ({error})") from error
         return header, size, first.count(b"\n", 0, size)
 

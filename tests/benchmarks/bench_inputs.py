@@ -31,7 +31,7 @@ from tests.text_rows import packed
 NUMERIC = [f"x{at}" for at in range(9)]
 CATEGORICAL = ["carrier", "origin", "dest"]
 DATA = build_data(features={"numeric": NUMERIC, "categorical": CATEGORICAL})
-ROWS, READ_ROWS = 1_000_000, 200_000
+ROWS, READ_ROWS = 500_000, 200_000
 TEXTS = {"flight_id", "scheduled_at", "version", *CATEGORICAL}
 
 

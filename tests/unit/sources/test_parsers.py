@@ -131,6 +131,22 @@ def test_lone_carriage_returns_stay_in_values() -> None:
     ]
 
 
+def test_lines_of_anything_are_told_apart() -> None:
+    """Ragged, not UTF-8, both, and a field that is longer than the csv module reads."""
+    long = b'5,"' + b"x" * 200_000 + b'",a"b\n'
+    content = b'1,"a,\n",b\n\xff\n\xff,b,c\n4,\xff,c\n' + long
+    parser = DelimitedParser(Header.parse(b"x,y,z"), {"x": "text", "y": "text"}, {})
+    parsed = parser.parse(cut_delimited(content[: -len(long)], ","))
+    assert parsed.columns["x"].to_pylist() == ["1"]
+    assert [(bad.index, bad.reason) for bad in parsed.rejected] == [
+        (1, "ragged_line"),
+        (2, "not_utf8"),
+        (3, "not_utf8"),
+    ]
+    parsed = parser.parse(cut_delimited(content, ","))
+    assert [bad.index for bad in parsed.rejected] == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize(
     ("kind", "texts", "expected"),
     [
