@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ctrain.stats.column_grid import ColumnGrid, Counts, NumericGrid
+from ctrain.stats.column_grid import CategoricalGrid, ColumnGrid, Counts, NumericGrid
 from ctrain.stats.column_profile import ColumnProfile
 from ctrain.stats.columns import Floats
 from ctrain.stats.lattice import BLOCK, Scratch, smooth_lattice
@@ -20,6 +20,8 @@ from ctrain.stats.tally import LATTICE_FROM, NumericTally, tally_of
 MICROSECOND = timedelta(microseconds=1)
 _KEYS = 1 << 18
 """Cells of groups that are counted at once."""
+_SPARSE = 20
+"""Cells a value from which on sorting the values costs less than counting every cell."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def _numeric(values: Floats, grid: NumericGrid, groups: Groups, scratch: Scratch
     tallies = zip(
         groups.sizes().tolist(),
         groups.tally(null),
+        np.bincount(of_row[known == -np.inf], minlength=groups.number).tolist(),
+        np.bincount(of_row[known == np.inf], minlength=groups.number).tolist(),
         _count_cells(cells, of_row, grid.cells, groups.number),
         _moments(known, of_row, groups.number),
         zip(*_beyond(known, of_row, grid, groups.number), strict=True),
@@ -103,8 +107,8 @@ def _numeric(values: Floats, grid: NumericGrid, groups: Groups, scratch: Scratch
         ColumnProfile(
             rows=rows,
             nulls=missing,
-            negative_infinities=_count_of(0, occupied, counts),
-            positive_infinities=_count_of(grid.cells - 1, occupied, counts),
+            negative_infinities=negative,
+            positive_infinities=positive,
             unseen=0,
             cells=occupied,
             counts=counts,
@@ -115,7 +119,10 @@ def _numeric(values: Floats, grid: NumericGrid, groups: Groups, scratch: Scratch
             below=below,
             above=above,
         )
-        for rows, missing, (occupied, counts), (mean, squares, low, high), (below, above) in tallies
+        for rows, missing, negative, positive, (occupied, counts), (mean, squares, low, high), (
+            below,
+            above,
+        ) in tallies
     ]
 
 
@@ -133,37 +140,35 @@ def _locate(values: Floats, grid: NumericGrid, scratch: Scratch) -> Counts:
     return cells
 
 
-def _count_of(cell: int, cells: Counts, counts: Counts) -> int:
-    place = int(np.searchsorted(cells, cell))
-    return int(counts[place]) if place < len(cells) and cells[place] == cell else 0
-
-
-def _by_cell(cells: Counts, grid: ColumnGrid, groups: Groups) -> list[ColumnProfile]:
+def _by_cell(cells: Counts, grid: CategoricalGrid, groups: Groups) -> list[ColumnProfile]:
     null = cells < 0
     sparse = _count_cells(cells[~null], groups.of_row[~null], grid.cells, groups.number)
-    rest = grid.cells - 1
-    complete = not isinstance(grid, NumericGrid) and grid.complete
-    return [
-        ColumnProfile(rows, nulls, 0, 0, _count_of(rest, *counted) if complete else 0, *counted)
-        for rows, nulls, counted in zip(groups.sizes().tolist(), groups.tally(null), sparse, strict=True)
-    ]
+    unseen = cells == grid.cells - 1 if grid.complete else np.zeros(len(cells), dtype=np.bool_)
+    tallies = zip(groups.sizes().tolist(), groups.tally(null), groups.tally(unseen), sparse, strict=True)
+    return [ColumnProfile(rows, nulls, 0, 0, outside, *counted) for rows, nulls, outside, counted in tallies]
 
 
 def _count_cells(cells: Counts, of_row: Counts, width: int, number: int) -> list[tuple[Counts, Counts]]:
     """Return occupied cells and their counts for each group; ``of_row`` is ascending."""
+    if len(cells) * _SPARSE < number * width:
+        keys, counts = np.unique(of_row * width + cells, return_counts=True)
+        return _split(keys, counts, width, number)
     found = []
     together = max(1, _KEYS // width)
     for first in range(0, number, together):
         here = min(together, number - first)
         start, end = np.searchsorted(of_row, [first, first + here])
-        keys = (of_row[start:end] - first) * width + cells[start:end]
-        counts = np.bincount(keys, minlength=here * width)
-        occupied = np.flatnonzero(counts)
-        bounds = np.searchsorted(occupied, np.arange(here + 1) * width)
-        for low, high in itertools.pairwise(bounds.tolist()):
-            keys_here = occupied[low:high]
-            found.append((keys_here % width, counts[keys_here]))
+        counts = np.bincount((of_row[start:end] - first) * width + cells[start:end], minlength=here * width)
+        keys = np.flatnonzero(counts)
+        found += _split(keys, counts[keys], width, here)
     return found
+
+
+def _split(keys: Counts, counts: Counts, width: int, number: int) -> list[tuple[Counts, Counts]]:
+    """Return cells and counts of each group from their ascending keys ``group * width + cell``."""
+    bounds = np.searchsorted(keys, np.arange(number + 1) * width).tolist()
+    cells = keys % width
+    return [(cells[low:high].copy(), counts[low:high].copy()) for low, high in itertools.pairwise(bounds)]
 
 
 _Moments = tuple[float, float, float | None, float | None]
