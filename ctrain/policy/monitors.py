@@ -43,7 +43,7 @@ class DriftMonitor(BySegment):
     fdr: Share = 0.01
     """False discovery rate over the columns (and segments) of the monitor."""
     min_effect: Annotated[float, Field(ge=0)] = 0.1
-    """Smallest effect, on the test's own scale, that counts as drift; above 1 only for psi and wasserstein."""
+    """Smallest effect, on the test's own scale, that counts; above 1 only for psi and wasserstein."""
     min_rows: Annotated[int, Field(ge=1)] = 500
     """Rows that a verdict needs."""
     weight_by: Literal["importance"] | None = None
