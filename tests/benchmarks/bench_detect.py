@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,22 +108,23 @@ def report(folder: Path) -> str:
             ("", "CPU s", "peak MB", ""),
             [(large.name, f"{large.cpu_seconds:.1f}", f"{large.peak_megabytes:.0f}", large.note)],
         ),
-        *sections(folder),
+        *sections(),
     ]
     plot(lines, RESULTS / "detect.png")
     return "\n\n".join(parts) + "\n"
 
 
-def sections(folder: Path) -> list[str]:
-    """What other modules measure of the same engine: windows, detectors, the idle daemon."""
-    from tests.benchmarks import bench_detectors, bench_idle, bench_windows
+SECTIONS = {
+    "bench_windows.py": "A check on a window of 720 panes beside one of 24, once profiled",
+    "bench_detectors.py": "Change detectors beside river",
+    "bench_idle.py": "The idle daemon",
+}
 
-    measured: list[tuple[str, Callable[[], str]]] = [
-        ("A check on a window of 720 panes beside one of 24", bench_windows.table),
-        ("Page-Hinkley over 1M losses beside river", bench_detectors.table),
-        ("The idle daemon", lambda: bench_idle.table(folder / "idle")),
-    ]
-    return [f"## {title}\n\n{table()}" for title, table in measured]
+
+def sections() -> list[str]:
+    """What other benchmarks print of the same engine."""
+    scripts = {name: run(python(str(Path(__file__).with_name(name)))).output for name in SECTIONS}
+    return [f"## {SECTIONS[name]}\n\n```\n{text.rstrip()}\n```" for name, text in scripts.items()]
 
 
 def plot(lines: list[Line], path: Path) -> None:

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 @pytest.fixture(scope="module")
 def training() -> Iterator[ModuleType]:
     """The training code as the child imports it: from the policy's folder."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+    from threadpoolctl import threadpool_limits
 
     folder = str(find_policy().parent)
     sys.path.insert(0, folder)
