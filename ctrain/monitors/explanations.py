@@ -65,7 +65,9 @@ def _percent(amount: int, column: ColumnProfile) -> str:
 
 def _categories(grid: CategoricalGrid, before: Floats, now: Floats) -> str:
     """Return the category whose share changed most; the last place is that of all others."""
-    place = int(np.argmax(np.abs(now - before)))
+    change = now - before
+    # of one category that rose by what another fell, the one that rose is told
+    place = int(np.argmax(np.abs(change) + 1e-9 * (change > 0)))
     if place < len(grid.categories):
         name = f"share of {_short(grid.categories[place])}"
     elif grid.complete:
@@ -97,13 +99,11 @@ def _moments(grid: NumericGrid, before: ColumnProfile, now: ColumnProfile) -> st
         return ""
     shift, ratio = (now.mean - before.mean) / deviation, math.log(other / deviation)
     if abs(ratio) > max(abs(shift), _SMALL_SHIFT):
-        spread = f"standard deviation {deviation:.4g} -> {other:.4g}"
-        beyond = _beyond(grid, before, now)
-        return f"{spread}, {beyond}" if beyond else spread
+        return f"standard deviation {deviation:.4g} -> {other:.4g}{_beyond(grid, before, now)}"
     if abs(shift) > _SMALL_SHIFT:
         way = "up" if shift > 0 else "down"
         means = f"mean {_number(grid, before.mean)} -> {_number(grid, now.mean)}"
-        return f"{means} ({abs(shift):.1f} standard deviations {way})"
+        return f"{means} ({abs(shift):.1f} standard deviations {way}){_beyond(grid, before, now)}"
     return ""
 
 
@@ -121,7 +121,7 @@ def _beyond(grid: NumericGrid, before: ColumnProfile, now: ColumnProfile) -> str
         if is_now > was + width:
             sign = 1 if kind == "largest" else -1
             known = _number(grid, sign * was)
-            return f"{kind} value {_number(grid, sign * is_now)} ({known} in the reference)"
+            return f", {kind} value {_number(grid, sign * is_now)} ({known} in the reference)"
     return ""
 
 

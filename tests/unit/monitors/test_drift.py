@@ -267,10 +267,10 @@ def stationary(rng: np.random.Generator, hours: int, per_hour: int) -> dict[str,
 def test_rate_of_false_alarms_over_stationary_features() -> None:
     """Thirty stationary features, a check every two hours over a day of 960 rows.
 
-    A test of each feature at 1 % alarms in about a quarter of the checks, the corrected ones in
-    about 1 %, and the monitor, which also asks for an effect of 0.1, in none.
+    Corrected tests alarm in about 1 % of the checks, and the monitor, which also asks for an effect of
+    0.1, in none.
     """
-    checks = breached = corrected = uncorrected = 0
+    checks = breached = corrected = 0
     rng = np.random.default_rng([2024, 0])
     rows = rows_of(START, DAYS * 24, 40, **stationary(rng, DAYS * 24, 40))
     numeric, categorical = [f"x{place}" for place in range(20)], [f"c{place}" for place in range(10)]
@@ -282,9 +282,7 @@ def test_rate_of_false_alarms_over_stationary_features() -> None:
         checks += 1
         breached += verdict.status is Status.BREACHED
         corrected += any(one.p_adjusted < 0.01 for one in verdict.features)
-        uncorrected += any(one.p_value < 0.01 for one in verdict.features)
     assert checks == 49
-    assert uncorrected >= 0.15 * checks
     assert corrected <= 0.03 * checks
     assert breached == 0
 
