@@ -155,7 +155,7 @@ def _verdicts(monitor: DriftMonitor, window: DriftWindow, column: str) -> Iterat
     else:
         side = "the window" if before.values else "the reference"
         yield _not_tested(shown, f"no values in {side}", now.values)
-    if before.nulls or now.nulls:
+    if before.rows and now.rows and (before.nulls or now.nulls):
         usual = window.variability.nulls.get(column)
         yield _null_test(shown, before, now, _threshold(monitor, NULLS, usual))
 

@@ -236,6 +236,16 @@ def test_nothing_to_test_is_inconclusive(reference: Reference) -> None:
     assert (verdict.status, verdict.reason) == (Status.INCONCLUSIVE, "no column can be tested")
 
 
+def test_a_reference_without_rows_leaves_nothing_to_test() -> None:
+    reference = build_reference(day().slice(0, 0), ["x"], ["c"], HOUR)
+    verdict = assess(reference, day(x=HALF_MISSING))
+    assert (verdict.status, verdict.reason.split(";")[0]) == (
+        Status.INCONCLUSIVE,
+        "no column can be tested",
+    )
+    assert {one.note for one in verdict.features} == {"no values in the reference"}
+
+
 def test_scores_are_tested_only_where_they_are_named() -> None:
     scores = np.random.default_rng(5).uniform(size=DAYS * 24 * 40)
     rows = rows_of(START, DAYS * 24, 40, x=scores, prediction=scores)
