@@ -27,7 +27,7 @@ STRETCHES = 10
 FEWEST_ROWS = 20
 """Of either sample, to fit and to judge."""
 REPEATS = 3
-MOST_SHUFFLES = 600
+MOST_SHUFFLES = 300
 """Predictions that the importance of the columns may cost."""
 ITERATIONS = 80
 

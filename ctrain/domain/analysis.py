@@ -23,7 +23,7 @@ class AnalysisJob:
     role: Literal["separation", "inside", "report"]
     """Tell two samples apart, windows of one sample from its rest, or make pictures of both."""
     request: Json = field(default_factory=dict)
-    timeout: timedelta = timedelta(minutes=5)
+    timeout: timedelta = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
