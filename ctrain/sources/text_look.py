@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -27,6 +28,8 @@ from ctrain.sources.streams import Extent, TextStream, open_text
 SAMPLE_BYTES = 64 * 2**10
 FIRST_BYTES = 512 * 2**10
 """What is looked at of the beginning: a header, or the fields of the first lines of JSON."""
+MOST_LOOKED_AT = 50
+"""So many lines of a block are looked at for another header."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BLANK = b" \t\r\n\0\xef\xbb\xbf"
 
@@ -57,12 +60,43 @@ class Layout:
     problem: ColumnProblem | None = None
     content: str = ""
     """Of what the problem was found in."""
+    columns: Sequence[Column] = ()
+    """What the policy wants."""
 
     def parser(self, types: Mapping[str, ColumnType]) -> DelimitedParser | JsonLinesParser:
         assert self.wanted is not None
         if self.header is None:
             return JsonLinesParser(self.wanted)
         return DelimitedParser(self.header, self.wanted, types)
+
+    def other_header(self, records: Records) -> tuple[int, Layout] | None:
+        """Return the first record that is another header, as after a change of the writer, and its layout."""
+        needed = [path for one in self.columns if not one.feature for path in one.paths]
+        name = max((path for path in needed if path in (self.wanted or {})), key=len, default="").encode()
+        if self.header is None or not name:
+            return None
+        at = records.data.find(name, 0, records.size)
+        for _ in range(MOST_LOOKED_AT):
+            if at < 0:
+                return None
+            index = int(np.searchsorted(records.ends, at, side="right"))
+            layout = self._below(records.text(index))
+            if layout is not None:
+                return index, layout
+            at = records.data.find(name, int(records.ends[index]), records.size)
+        return None
+
+    def _below(self, line: bytes) -> Layout | None:
+        """Return the layout below a line that is another header than this one."""
+        try:
+            header = Header.parse(line)
+        except (UnicodeDecodeError, csv.Error):
+            return None
+        assert self.header is not None
+        if header.names == self.header.names:
+            return None
+        layout = _csv_layout(header, self.columns)
+        return None if layout.problem is not None and not layout.problem.bearable else layout
 
     def cut(self, data: bytes, *, final: bool = False) -> Records:
         """Return the records of a block of the file."""
@@ -165,7 +199,8 @@ def _look_at_csv(
     if layout.problem is not None and earlier is not None and len(earlier.names) == len(header.names):
         # A log that was emptied while its writer went on has no header of its own.
         return Position(header=known), _csv_layout(earlier, columns)
-    number = ledger.number_of(header.line.decode()) if layout.problem is None else 0
+    is_usable = layout.problem is None or layout.problem.bearable
+    number = ledger.number_of(header.line.decode()) if is_usable else 0
     return Position(offset=size, lines=first.count(b"\n", 0, size), header=number), layout
 
 
@@ -180,7 +215,8 @@ def header_line(first: bytes) -> tuple[bytes | None, int]:
 
 def _csv_layout(header: Header, columns: Sequence[Column]) -> Layout:
     schema = pa.schema([(name, pa.string()) for name in header.names])
-    return replace(_layout(schema, columns), header=header, content=fingerprint(header.line))
+    layout = _layout(schema, columns)
+    return replace(layout, header=header, content=fingerprint(header.line), columns=columns)
 
 
 def _json_layout(first: bytes, columns: Sequence[Column]) -> Layout:

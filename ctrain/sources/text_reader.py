@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-
 from ctrain.domain import RejectedLine, SourceBatch
-from ctrain.rows.casting import ArrowArray, cast_boolean, cast_number
-from ctrain.rows.columns import Kind
-from ctrain.sources.column_types import ColumnType, infer_type, settle
-from ctrain.sources.cursor import Ledger
+from ctrain.sources.column_types import ColumnType
 from ctrain.sources.formats import Compression
 from ctrain.sources.parsed import Parsed
 from ctrain.sources.positions import UNSETTLED, Position, Trail
 from ctrain.sources.reading import Reading
 from ctrain.sources.records import Records
 from ctrain.sources.streams import PlainStream, TextStream, open_text
-from ctrain.sources.text_look import TextLook
+from ctrain.sources.text_columns import TypedColumns
+from ctrain.sources.text_look import Layout, TextLook
 
 BLOCK_BYTES = 8 * 2**20
 LEAST_BLOCK_BYTES = 64 * 2**10
@@ -29,7 +23,6 @@ MOST_LINE_BYTES = 64 * 2**20
 SHOWN_BYTES = 1000
 _ROW_BYTES = 200
 """What a row is taken to need before any was seen."""
-_IS_BAD = {"number": cast_number, "boolean": cast_boolean}
 
 
 class LineTooLong(Exception):
@@ -42,6 +35,7 @@ class Taken:
 
     position: Position
     trail: Trail
+    layout: Layout
     is_limited: bool = False
     """The room has ended before the file."""
     waits: bool = False
@@ -56,17 +50,19 @@ class _Opened:
     stat: str
     stream: TextStream
     trail: Trail
+    layout: Layout
+    position: Position
     data: bytes = b""
-    position: Position = field(default_factory=Position)
+    is_begun: bool = False
+    """Columns that are not used have been noted."""
 
 
 class TextReader:
     """Reads rows of files; a compressed file that a limit ended stays open for the next read."""
 
     def __init__(self, types: Mapping[str, ColumnType]) -> None:
-        self._declared = dict(types)
+        self._columns = TypedColumns(types)
         self._kept: _Opened | None = None
-        self._noted: set[tuple[str, str]] = set()
 
     def read(
         self,
@@ -116,17 +112,16 @@ class TextReader:
             opened.data += chunk
             at_end = not chunk or opened.stream.position >= look.extent.size
             self._strip_zeros(opened)
-            size = self._take_block(opened, look, reading)
-            if not size and not at_end:
+            has_taken = False
+            while self._take_block(opened, reading):
+                has_taken = True
+            if not has_taken and not at_end:
                 block *= 2
             if len(opened.data) > MOST_LINE_BYTES:
                 raise LineTooLong(f"line {opened.position.lines + 1} has more than {MOST_LINE_BYTES} bytes")
         if reading.room <= 0 and (opened.data or not at_end):
             return self._close(opened, is_limited=True)
-        return self._close(opened, waits=not self._take_last(opened, look, reading, is_last))
-
-    def _types(self, ledger: Ledger) -> dict[str, ColumnType]:
-        return ledger.types | self._declared
+        return self._close(opened, waits=not self._take_last(opened, reading, is_last))
 
     def _resume(self, name: str, look: TextLook) -> _Opened | None:
         kept, self._kept = self._kept, None
@@ -140,7 +135,8 @@ class TextReader:
     def _open(self, name: str, path: Path, look: TextLook, compression: Compression) -> _Opened:
         stream = open_text(path, compression, look.extent)
         stream.skip_to(max(look.start.offset - 1, 0))
-        return _Opened(name, look.stat, stream, look.trail.copy(), position=look.start)
+        is_begun = look.start.rows > 0
+        return _Opened(name, look.stat, stream, look.trail.copy(), look.layout, look.start, is_begun=is_begun)
 
     def _finish_line(self, opened: _Opened, reading: Reading) -> bool:
         """Pass over the end of a line that was taken without it; False when that is not whole yet."""
@@ -156,7 +152,7 @@ class TextReader:
         rest = opened.data[:end].strip()
         if rest:
             message = "it went on after it had been read, for it had not changed for long"
-            self._reject(opened.name, opened.position.lines, "cut_line", message, rest, reading)
+            _reject(opened.name, opened.position.lines, "cut_line", message, rest, reading)
         self._advance(opened, end, replace(opened.position, offset=opened.position.offset + end))
         return True
 
@@ -166,33 +162,46 @@ class TextReader:
         if zeros:
             self._advance(opened, zeros, replace(opened.position, offset=opened.position.offset + zeros))
 
-    def _take_block(self, opened: _Opened, look: TextLook, reading: Reading) -> int:
-        records = look.layout.cut(opened.data).first(reading.room)
+    def _take_block(self, opened: _Opened, reading: Reading) -> bool:
+        """Hand on the whole records that are there, up to the room; False when there are none."""
+        records = opened.layout.cut(opened.data).first(reading.room)
+        other = opened.layout.other_header(records)
+        if other is not None and other[0] == 0:
+            self._begin_anew(opened, records.first(1), other[1], reading)
+            return True
+        records = records if other is None else records.first(other[0])
         if not len(records.ends):
-            return 0
-        parsed = look.layout.parser(self._types(reading.ledger)).parse(records)
-        position = self._hand_on(opened.name, opened.position, records, parsed, look, reading)
+            return False
+        position = self._hand_on(opened, records, self._parse(opened, records, reading), reading)
         self._advance(opened, records.size, position)
-        return records.size
+        return True
 
-    def _take_last(
-        self, opened: _Opened, look: TextLook, reading: Reading, is_last: Callable[[bytes], bool]
-    ) -> bool:
+    def _begin_anew(self, opened: _Opened, records: Records, layout: Layout, reading: Reading) -> None:
+        """Read on below a header in the middle of a file."""
+        assert layout.header is not None
+        start, number = opened.position, reading.ledger.number_of(layout.header.line.decode())
+        line = start.lines + 1
+        reading.notes.append(f"{opened.name}: line {line} names other columns; what follows is read by them")
+        offset, lines = start.offset + records.size, start.lines + records.line_count
+        self._advance(opened, records.size, replace(start, offset=offset, lines=lines, header=number))
+        opened.layout, opened.is_begun = layout, False
+
+    def _parse(self, opened: _Opened, records: Records, reading: Reading) -> Parsed:
+        return opened.layout.parser(self._columns.types(reading.ledger)).parse(records)
+
+    def _take_last(self, opened: _Opened, reading: Reading, is_last: Callable[[bytes], bool]) -> bool:
         """Hand on a last line without its newline; False when it is not whole, as far as one can know."""
         rest = opened.data
         if not rest.strip(b" \t\r\n\0"):
             return True
         if not is_last(rest):
             return False
-        parser = look.layout.parser(self._types(reading.ledger))
-        records = look.layout.cut(rest + b"\n", final=True)
+        records = opened.layout.cut(rest + b"\n", final=True)
         last = len(records.ends) - 1
-        is_row = all(bad.index < last for bad in parser.parse(records).rejected)
+        is_row = all(bad.index < last for bad in self._parse(opened, records, reading).rejected)
         records = records if is_row else records.first(last)
         if len(records.ends):
-            position = self._hand_on(
-                opened.name, opened.position, records, parser.parse(records), look, reading
-            )
+            position = self._hand_on(opened, records, self._parse(opened, records, reading), reading)
             size = min(records.size, len(rest))
             self._advance(opened, size, replace(position, offset=opened.position.offset + size))
         return is_row
@@ -202,18 +211,20 @@ class TextReader:
         opened.data = opened.data[size:]
         opened.position = position
 
-    def _hand_on(
-        self, name: str, start: Position, records: Records, parsed: Parsed, look: TextLook, reading: Reading
-    ) -> Position:
+    def _hand_on(self, opened: _Opened, records: Records, parsed: Parsed, reading: Reading) -> Position:
         """Add what was parsed to the read, and return the position behind it."""
+        name, start, layout = opened.name, opened.position, opened.layout
         lines = start.lines + 1 + records.lines
         for bad in parsed.rejected:
             text = records.text(bad.index)
-            self._reject(name, int(lines[bad.index]), bad.reason, bad.message, text, reading)
+            _reject(name, int(lines[bad.index]), bad.reason, bad.message, text, reading)
         if len(parsed.rows):
-            fresh = reading.note_unused(name, look.layout.extra) if not start.rows else ()
-            table = self._table(name, parsed, lines[parsed.rows], look, reading)
-            reading.batches.append(SourceBatch(table, name, start.rows, fresh, lines[parsed.rows]))
+            assert layout.wanted is not None
+            fresh = () if opened.is_begun else reading.note_unused(name, layout.extra)
+            opened.is_begun = True
+            places = lines[parsed.rows]
+            table = self._columns.table(name, parsed, layout.wanted, places, reading)
+            reading.batches.append(SourceBatch(table, name, start.rows, fresh, places))
         reading.room -= len(records.ends)
         return replace(
             start,
@@ -221,47 +232,6 @@ class TextReader:
             rows=start.rows + len(parsed.rows),
             lines=start.lines + records.line_count,
         )
-
-    def _table(
-        self, name: str, parsed: Parsed, lines: npt.NDArray[np.int64], look: TextLook, reading: Reading
-    ) -> pa.Table:
-        assert look.layout.wanted is not None
-        types = self._types(reading.ledger)
-        columns = {}
-        for path, kind in look.layout.wanted.items():
-            values = parsed.columns[path]
-            if path not in types and (found := infer_type(values, kind)) is not None:
-                types[path] = found
-                reading.ledger.fix_type(path, found)
-            columns[path] = settle(values, kind, types.get(path))
-            self._note_bad(name, path, kind, columns[path], lines, reading)
-        return pa.table(columns)
-
-    def _note_bad(
-        self,
-        name: str,
-        path: str,
-        kind: Kind,
-        values: ArrowArray,
-        lines: npt.NDArray[np.int64],
-        reading: Reading,
-    ) -> None:
-        """Say where the first value of a column lies that is not what it should be."""
-        cast = _IS_BAD.get(kind)
-        if cast is None or not pa.types.is_string(values.type) or (name, path) in self._noted:
-            return
-        bad = np.flatnonzero(cast(values).bad)
-        if len(bad):
-            self._noted.add((name, path))
-            at = int(bad[0])
-            reading.notes.append(
-                f"{name}: line {lines[at]}: column {path!r} holds {values[at].as_py()[:80]!r}, no {kind}"
-            )
-
-    def _reject(self, name: str, line: int, reason: str, message: str, text: bytes, reading: Reading) -> None:
-        shown = text[:SHOWN_BYTES].decode(errors="replace")
-        whole = f"{name}: line {line}: {message}"
-        reading.lines.append(RejectedLine(name, line, reason, whole, shown))
 
     def _close(self, opened: _Opened, *, is_limited: bool = False, waits: bool = False) -> Taken:
         """Return where the read has ended, with the fingerprints of what lies before."""
@@ -271,4 +241,10 @@ class TextReader:
             self._kept = opened
         else:
             opened.stream.close()
-        return Taken(opened.position, opened.trail.copy(), is_limited, waits)
+        return Taken(opened.position, opened.trail.copy(), opened.layout, is_limited, waits)
+
+
+def _reject(name: str, line: int, reason: str, message: str, text: bytes, reading: Reading) -> None:
+    shown = text[:SHOWN_BYTES].decode(errors="replace")
+    whole = f"{name}: line {line}: {message}"
+    reading.lines.append(RejectedLine(name, line, reason, whole, shown))

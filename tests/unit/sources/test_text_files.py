@@ -460,6 +460,38 @@ def test_a_feature_that_a_later_file_lacks_is_missing_there(tmp_path: Path) -> N
     assert len(read.notes) == 1
 
 
+@pytest.mark.parametrize("limit", [1, 1000])
+@pytest.mark.parametrize("restart", [True, False])
+def test_a_header_in_the_middle_goes_for_what_follows(tmp_path: Path, limit: int, restart: bool) -> None:
+    other = "distance,carrier,gate,flight_id,score,version,scheduled_at\n"
+    text = HEADER + line(1) + HEADER + line(2) + other + f"7,DL,A1,3,0.25,1,{TIME}\n"
+    path = write_text(tmp_path / "rows/a.csv", text)
+    source = open_files(tmp_path)
+    reads, cursor = drain(source, {}, limit)
+    append_text(path, f"8,DL,A1,4,0.25,1,{TIME}\n" + HEADER + line(5))
+    more, _ = drain(open_files(tmp_path) if restart else source, json.loads(json.dumps(cursor)), limit)
+    assert [one for read in reads + more for one in values(read, "flight_id")] == ["1", "2", "3", "4", "5"]
+    assert [one for read in reads + more for one in values(read, "distance")] == [100, 100, 7, 8, 100]
+    assert all(read.lines == () for read in reads + more)
+    assert [one for read in reads + more for one in read.notes] == [
+        "a.csv: line 5 names other columns; what follows is read by them",
+        "a.csv: columns that the policy does not use are ignored: 'gate'",
+        "a.csv: line 8 names other columns; what follows is read by them",
+    ]
+    places = [place for read in reads + more for batch in read.batches for place in batch.lines.tolist()]  # type: ignore[union-attr] # text has lines
+    assert places == [2, 4, 6, 7, 9]
+
+
+def test_a_file_without_a_feature_is_read_on_when_it_grows(tmp_path: Path) -> None:
+    write_text(tmp_path / "rows/a.csv", HEADER + line(1))
+    source = open_files(tmp_path)
+    cursor = source.read({}, 1000).cursor
+    path = write_text(tmp_path / "rows/b.csv", HEADER.replace("distance,", "") + f"2,{TIME},0.5,1,UA\n")
+    cursor = source.read(cursor, 1000).cursor
+    append_text(path, f"3,{TIME},0.5,1,UA\n")
+    assert ids_of(open_files(tmp_path).read(cursor, 1000)) == ["3"]
+
+
 def test_new_columns_of_later_files_come_with_their_first_rows(tmp_path: Path) -> None:
     write_text(tmp_path / "rows/a.csv", HEADER + line(1))
     source = open_files(tmp_path)
