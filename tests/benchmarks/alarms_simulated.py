@@ -98,7 +98,7 @@ def false_alarms(sizes: Sequence[int] = SIZES, checks: int = CHECKS) -> Iterator
             yield name, rows, Share(sum(rule(setting, window) for window in windows), checks)
 
 
-def episodes(rows: int, hours: int = 4 * CHECKS) -> Iterator[tuple[str, float]]:
+def episodes(rows: int, hours: int = 2 * CHECKS) -> Iterator[tuple[str, float]]:
     """Yield test and episodes a year of hourly checks of windows that overlap by 23 hours of 24."""
     features = stationary(seed=1)
     setting = Setting.draw(features, rows, seed=2)
