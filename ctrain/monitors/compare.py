@@ -1,10 +1,11 @@
 """Drift between two tables or profiles, column by column, with an answer for every column of either.
 
-Numbers are compared by Kolmogorov-Smirnov, text, booleans and dictionaries by chi-squared. NaN
-counts as missing; infinities are the smallest and the largest values. Missing values leave the test
-of the values and are tested by themselves: each of the two families of tests (values and
-missingness) is corrected by Benjamini-Hochberg. A column that is absent on one side, or whose type
-changed, is breached with test ``schema``. Instants, ids and nested values are left out with a note.
+Numbers are compared by Kolmogorov-Smirnov, strings, booleans and dictionaries by chi-squared, free
+text by Kolmogorov-Smirnov of its length, words and shares of kinds of characters. NaN counts as
+missing; infinities are the smallest and the largest values. Missing values leave the test of the
+values and are tested by themselves: each of the two families of tests (values and missingness) is
+corrected by Benjamini-Hochberg. A column that is absent on one side, or whose type changed, is
+breached with test ``schema``. Instants, ids and nested values are left out with a note.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ctrain.errors import InputError
 from ctrain.monitors.comparison import (
@@ -30,11 +32,14 @@ from ctrain.monitors.comparison import (
     without_values,
 )
 from ctrain.stats.column_profile import ColumnProfile
+from ctrain.stats.columns import text_values
+from ctrain.stats.free_text import TextStatistic, measure_text
 from ctrain.stats.grid import ColumnGrid, NumericGrid, numeric_grid
+from ctrain.stats.kinds import is_free_text
 from ctrain.stats.raw import Kind, Sample, count_categories, read_sample
 from ctrain.stats.screening import TIME_NOTE, id_note
 from ctrain.stats.stored_profile import StoredProfile
-from ctrain.stats.two_sample import ks_exact, ks_from_counts
+from ctrain.stats.two_sample import Numbers, ks_exact, ks_from_counts
 
 __all__ = ["ColumnComparison", "Comparison", "compare_profiles", "compare_tables"]
 
@@ -85,7 +90,7 @@ def compare_tables(
     if exact is None:
         exact = max(reference.num_rows, current.num_rows) <= EXACT_UP_TO
     names = _in_order(reference.column_names, current.column_names)
-    pairs = [_compare_column(name, reference, current, exact) for name in names]
+    pairs = [pair for name in names for pair in _compare_column(name, reference, current, exact)]
     return conclude(pairs, fdr, min_effect)
 
 
@@ -98,8 +103,8 @@ def compare_profiles(
 ) -> Comparison:
     """Return how each column of ``current`` differs from ``reference``, both counted on one grid.
 
-    As ``compare_tables``, except that a distance may be larger by its ``error_bound``, that
-    categories beyond the 2,000 of the grid are one, and that a text is compared by its statistics.
+    As ``compare_tables``, except that a distance may be larger by its ``error_bound``, and
+    that categories beyond the 2,000 of the grid are one.
 
     Raises
     ------
@@ -139,28 +144,45 @@ def _in_order(reference: list[str], current: list[str]) -> list[str]:
     return [*reference, *(name for name in current if name not in known)]
 
 
-def _compare_column(name: str, reference: pa.Table, current: pa.Table, exact: bool) -> Pair:
+def _compare_column(name: str, reference: pa.Table, current: pa.Table, exact: bool) -> list[Pair]:
+    """Return the pair of a column, or of each statistic of a text."""
     before, now = read_sample(reference, name), read_sample(current, name)
     sides = _side_of(before), _side_of(now)
     blank = blank_comparison(name, *sides)
     breach = compare_schema(blank, *sides)
     if before is None or now is None or sides[0] is None or sides[1] is None:
-        return breach or blank, blank
+        return [(breach or blank, blank)]
     nulls = compare_nulls(blank, sides[0], sides[1])
     kind = now.kind if before.kind is Kind.EMPTY else before.kind
+    untested = breach or without_values(blank, sides[0], sides[1])
+    if untested is None and is_free_text(reference.column(name)):
+        return _compare_texts(blank, nulls, reference, current, exact)
     note = _left_out_note(kind, sides[0]) or id_note(reference, name)
     if breach is None and note:
-        return replace(blank, note=note), nulls
-    untested = breach or without_values(blank, sides[0], sides[1])
+        return [(replace(blank, note=note), nulls)]
     if untested is not None:
-        return untested, nulls
+        return [(untested, nulls)]
     if kind is Kind.NUMBER:
-        return _compare_numbers(blank, before, now, exact), nulls
+        return [(_compare_numbers(blank, before.numbers(), now.numbers(), exact), nulls)]
     counts = count_categories(before, now)
     unseen = counts[0] == 0
     share = counts[1][unseen].sum() / counts[1].sum()
     notes = [f"new categories: {np.count_nonzero(unseen):,}, {share:.1%} of current"] if share else []
-    return compare_categories(blank, *counts, notes), nulls
+    return [(compare_categories(blank, *counts, notes), nulls)]
+
+
+def _compare_texts(
+    blank: ColumnComparison, nulls: ColumnComparison, reference: pa.Table, current: pa.Table, exact: bool
+) -> list[Pair]:
+    """Return the pair of each statistic of a text; missingness is that of the first."""
+    texts = [pc.drop_null(text_values(table, blank.column)) for table in (reference, current)]
+    pairs = []
+    for place, statistic in enumerate(TextStatistic):
+        one = replace(blank, column=f"{blank.column}.{statistic}")
+        x, y = (measure_text(values, statistic) for values in texts)
+        missing = one if place else replace(nulls, column=one.column)
+        pairs.append((_compare_numbers(one, x, y, exact), missing))
+    return pairs
 
 
 def _side_of(sample: Sample | None) -> Side | None:
@@ -173,8 +195,7 @@ def _left_out_note(kind: Kind, before: Side) -> str:
     return f"left out: values of type {before.type} are not compared" if kind is Kind.OTHER else ""
 
 
-def _compare_numbers(blank: ColumnComparison, before: Sample, now: Sample, exact: bool) -> ColumnComparison:
-    x, y = before.numbers(), now.numbers()
+def _compare_numbers(blank: ColumnComparison, x: Numbers, y: Numbers, exact: bool) -> ColumnComparison:
     if exact:
         return as_ks(blank, ks_exact(x, y))
     reference, current = x.astype(np.float64), y.astype(np.float64)

@@ -208,6 +208,25 @@ def test_odd_columns_have_an_answer_and_break_no_other(
         assert found[name].p_value == pytest.approx(1.0)
 
 
+def test_free_text_is_compared_by_its_statistics() -> None:
+    rng = np.random.default_rng(9)
+    words = np.array(["rain", "wind", "Sturm", "нов", "12:30"])
+    before, now = (
+        [" ".join(rng.choice(words, rng.integers(5, most))) + f" {place}" for place in range(500)]
+        for most in (12, 20)
+    )
+    found = compared(table_of(note=before), table_of(note=[None, *now]))
+    assert list(found) == [
+        f"note.{name}"
+        for name in ("length", "words", "digits", "upper", "punctuation", "whitespace", "non_ascii")
+    ]
+    expected = ks_2samp([len(text.split()) for text in before], [len(text.split()) for text in now])
+    assert found["note.words"].statistic == pytest.approx(expected.statistic)
+    assert found["note.words"].p_value == pytest.approx(expected.pvalue)
+    assert found["note.words"].breached
+    assert (found["note.length"].n_current, found["note.length"].test) == (500, "ks")
+
+
 def test_both_conditions_must_hold() -> None:
     rng = np.random.default_rng(3)
     reference, current = table_of(x=rng.normal(size=20_000)), table_of(x=rng.normal(0.06, 1, size=20_000))
