@@ -28,11 +28,11 @@ BLOCK = 1 << 15
 STEPS = 1 << 16
 _MARGIN = 1e-6
 """Steps to either side of a grid value that rounding could move a value by; it is below 1e-10."""
-_COMPARED, _SEARCHED = 12.0, 60.0
+_COMPARED, _SEARCHED = 30.0, 90.0
 """Nanoseconds of a value that must be compared or searched for."""
-_SQUEEZED = 2.0
+_SQUEEZED = 1.5
 """Nanoseconds that unequal steps cost a value more."""
-_WORTHWHILE = 30.0
+_WORTHWHILE = 45.0
 _LARGEST_WHOLE = 2.0**52
 _LARGEST_GRID = (2**16 - 4) // 3
 """Grid values up to which every code fits 16 bits."""
