@@ -135,13 +135,14 @@ class _Reader:
     def __init__(self, footers: Mapping[Path, Any]) -> None:
         self.scratch = Scratch()
         self._footers = footers
+        self._columns = {path: set(footer.schema.to_arrow_schema().names) for path, footer in footers.items()}
         self._open: dict[tuple[Path, str], Any] = {}
 
     def feed(self, path: Path, name: str, consumer: Consumer, dictionary: bool) -> None:
         """Give a consumer one column of one file, batch by batch."""
         try:
             file = self._file(path, name if dictionary else "")
-            if name not in file.schema_arrow.names:
+            if name not in self._columns[path]:
                 consumer.skip(file.metadata.num_rows)
                 return
             for batch in file.iter_batches(2 * BLOCK, columns=[name], use_threads=False):
