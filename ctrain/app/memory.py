@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 import sys
 from contextlib import suppress
+
+from ctrain.errors import CtrainError
 
 RELEASE_SECONDS = 60.0
 
@@ -18,6 +21,25 @@ def stay_small() -> None:
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # what release_memory can give back
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None is how an import is ruled out
+
+
+def migrate_apart(database_url: str) -> None:
+    """Bring the database up to date in a child, where it is not: Alembic would stay here, 10 MB of it.
+
+    What goes wrong there goes wrong again when this process opens the database, and is told then.
+    """
+    from ctrain.store import is_current
+
+    with suppress(CtrainError, OSError):
+        if not is_current(database_url):
+            subprocess.run(
+                [sys.executable, "-m", "ctrain.store"],
+                env={**os.environ, "CTRAIN_DATABASE_URL": database_url},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
 
 
 def release_memory() -> None:

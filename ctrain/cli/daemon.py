@@ -26,10 +26,12 @@ def run(
 ) -> None:
     """Watch the policies until stopped (SIGTERM, Ctrl-C)."""
     from ctrain.app.daemon import Daemon
+    from ctrain.app.memory import migrate_apart
     from ctrain.app.wiring import load_fleet, open_shell, open_telemetry
 
     settings = load_settings(home)
     fleet = load_fleet(paths, os.environ)
+    migrate_apart(settings.database_url)
     telemetry = open_telemetry(os.environ)
     shell = open_shell(settings, telemetry)
     Daemon(shell, fleet, paths, listen, telemetry).run()

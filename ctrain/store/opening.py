@@ -48,6 +48,19 @@ def open_store(url: str, *, create: bool = True, busy_timeout: timedelta = BUSY_
     return SqlStore(engine)
 
 
+def is_current(url: str) -> bool:
+    """Tell whether a database is there and has the newest schema already; nothing is created."""
+    file = sqlite.database_file(_address(url))
+    if not file.exists():
+        return False
+    engine = sqlite.create_sqlite_engine(file, BUSY_TIMEOUT)
+    try:
+        with engine.execution_options(**{sqlite.READ_ONLY: True}).begin() as seen:
+            return current_revision(seen) == HEAD
+    finally:
+        engine.dispose()
+
+
 def _address(url: str) -> URL:
     try:
         address = make_url(url)
