@@ -6,6 +6,7 @@ The daemon trains a first champion, promotes a second one, is told to roll back,
 from __future__ import annotations
 
 import ipaddress
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -109,6 +110,14 @@ def test_the_daemon_and_its_children_listen_on_loopback_alone(observed: Observed
     }
     assert "127.0.0.1" in listening
     assert all(ipaddress.ip_address(one).is_loopback for one in listening)
+
+
+def test_the_daemon_holds_nothing_that_its_children_are_for(observed: Observed) -> None:
+    """Each of these would stay in its memory for ever, a tenth of it or more."""
+    maps = Path(f"/proc/{observed.daemon.pid}/maps").read_text()
+    loaded = set(re.findall(r"site-packages/([A-Za-z_]+)", maps))
+    assert "pyarrow" in loaded
+    assert not loaded & {"evidently", "matplotlib", "mlflow", "pandas", "river", "scipy", "sklearn"}
 
 
 def test_the_shipped_scrape_configuration_is_valid_and_scrapes_the_default_address() -> None:
