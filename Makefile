@@ -24,7 +24,7 @@ demo: venv ## Watch the whole loop on a real stream: drift, retraining, promotio
 	$(BIN)/ctrain demo
 
 test: lint ## Lint, types, layers and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: venv ## ruff, mypy and import-linter
 	$(BIN)/ruff check .
