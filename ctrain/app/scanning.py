@@ -145,7 +145,7 @@ class _Reader:
             if name not in self._columns[path]:
                 consumer.skip(file.metadata.num_rows)
                 return
-            for batch in file.iter_batches(2 * BLOCK, columns=[name], use_threads=False):
+            for batch in file.iter_batches(BLOCK, columns=[name], use_threads=False):
                 consumer.add(pa.Table.from_batches([batch]))
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: cannot be read as parquet: {error}") from error

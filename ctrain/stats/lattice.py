@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ctrain.stats.column_grid import Counts, NumericGrid
 from ctrain.stats.columns import Floats
 
-BLOCK = 1 << 15
+BLOCK = 1 << 16
 """Values at a time: what is computed for a block stays in the processor's cache."""
 STEPS = 1 << 16
 _MARGIN = 1e-6
