@@ -7,7 +7,7 @@ With the folder of the real streams as argument (``DATA=DIR``) those are watched
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tests.benchmarks import alarms_detectors, alarms_simulated, alarms_streams
@@ -142,24 +142,29 @@ def main() -> None:
     parser.add_argument("--checks", type=int, default=CHECKS)
     options = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    alarms = list(alarms_simulated.false_alarms(checks=options.checks))
-    plot(alarms, RESULTS / "alarms.png")
-    parts = [
-        f"## Without any change: {options.checks:,} checks of 30 features",
-        false_alarm_table(alarms),
-        "## Hourly checks of the last 24 hours",
-        episode_table(),
-        "## With a change in one of the 30 features",
-        power_table(quick(options.checks)),
-        "## Change detectors on losses",
-        *detector_tables(),
-    ]
-    if options.data is not None:
-        parts += ["## Real streams", stream_table(options.data)]
-    text = "\n\n".join(parts) + "\n"
-    (RESULTS / "alarms.md").write_text(text)
-    print(text)
+    with (RESULTS / "alarms.md").open("w") as file:
+        for title, tables in sections(options.checks, options.data):
+            for text in (f"## {title}", *tables()):
+                print(text, end="\n\n", flush=True)
+                print(text, end="\n\n", file=file, flush=True)
     print(f"written: {RESULTS / 'alarms.md'}, {RESULTS / 'alarms.png'}")
+
+
+def sections(checks: int, data: Path | None) -> Iterator[tuple[str, Callable[[], list[str]]]]:
+    """Yield a title and what makes its tables, the dearest last."""
+    yield f"Without any change: {checks:,} checks of 30 features", lambda: [false_alarms(checks)]
+    if data is not None:
+        yield "Real streams", lambda: [stream_table(data)]
+    yield "Change detectors on losses", detector_tables
+    yield "With a change in one of the 30 features", lambda: [power_table(quick(checks))]
+    yield "Hourly checks of the last 24 hours", lambda: [episode_table()]
+
+
+def false_alarms(checks: int) -> str:
+    """The table, and beside it the plot."""
+    found = list(alarms_simulated.false_alarms(checks=checks))
+    plot(found, RESULTS / "alarms.png")
+    return false_alarm_table(found)
 
 
 if __name__ == "__main__":
