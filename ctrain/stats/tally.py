@@ -15,6 +15,8 @@ from ctrain.stats.moments import Moments, merge_moments, shifted_moments, sorted
 
 LATTICE_FROM = 8192
 """Values from which on making a lattice costs less than searching without one."""
+_TOGETHER = 8192
+"""Values that wait to be resolved at once: arrays of so many are not taken from the system anew."""
 _MOST_FILLED = 0.25
 """Share of missing values up to which they get a stand-in; otherwise the others are moved together."""
 
@@ -65,7 +67,7 @@ class NumericTally:
             lattice = self._lattice(values, integral)
             if lattice is None or not self._add_finite(values, missing, lattice):
                 self._add_any(values, missing, lattice)
-        if sum(len(waiting) for waiting, _ in self._unresolved) >= BLOCK:
+        if sum(len(waiting) for waiting, _ in self._unresolved) >= _TOGETHER:
             self._resolve()
 
     def _add_finite(self, values: Floats, missing: Counts | None, lattice: Lattice) -> bool:
