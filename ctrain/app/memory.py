@@ -7,10 +7,19 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from importlib.abc import MetaPathFinder
 
 from ctrain.errors import CtrainError
 
 RELEASE_SECONDS = 60.0
+
+
+class _NoPandas(MetaPathFinder):
+    """Finds pandas nowhere."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("the daemon does without pandas", name=fullname)
 
 
 def stay_small() -> None:
@@ -20,7 +29,7 @@ def stay_small() -> None:
     none: whatever needs pandas runs in its children, which are interpreters of their own.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # what release_memory can give back
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None is how an import is ruled out
+    sys.meta_path.insert(0, _NoPandas())
 
 
 def migrate_apart(database_url: str) -> None:
