@@ -17,7 +17,7 @@ RELEASE_SECONDS = 60.0
 class _NoPandas(MetaPathFinder):
     """Finds pandas nowhere."""
 
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+    def find_spec(self, fullname: str, *_: object) -> None:
         if fullname == "pandas":
             raise ModuleNotFoundError("the daemon does without pandas", name=fullname)
 
