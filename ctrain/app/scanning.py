@@ -18,6 +18,8 @@ from ctrain.sources.tables import read_batches, table_files
 from ctrain.stats.lattice import BLOCK, Scratch
 
 WORKERS = 2
+_NUMBERS_TOGETHER = 1 << 18
+"""Rows of a column of fixed width that are decoded at a time; of others, a block."""
 
 _R = TypeVar("_R")
 
@@ -135,7 +137,12 @@ class _Reader:
     def __init__(self, footers: Mapping[Path, Any]) -> None:
         self.scratch = Scratch()
         self._footers = footers
-        self._columns = {path: set(footer.schema.to_arrow_schema().names) for path, footer in footers.items()}
+        schemas = {path: footer.schema.to_arrow_schema() for path, footer in footers.items()}
+        self._columns = {path: set(schema.names) for path, schema in schemas.items()}
+        self._long = {
+            path: {one.name for one in schema if not pa.types.is_primitive(one.type)}
+            for path, schema in schemas.items()
+        }
         self._open: dict[tuple[Path, str], Any] = {}
 
     def feed(self, path: Path, name: str, consumer: Consumer, dictionary: bool) -> None:
@@ -145,7 +152,8 @@ class _Reader:
             if name not in self._columns[path]:
                 consumer.skip(file.metadata.num_rows)
                 return
-            for batch in file.iter_batches(BLOCK, columns=[name], use_threads=False):
+            rows = BLOCK if name in self._long[path] else _NUMBERS_TOGETHER
+            for batch in file.iter_batches(rows, columns=[name], use_threads=False):
                 consumer.add(pa.Table.from_batches([batch]))
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: cannot be read as parquet: {error}") from error
