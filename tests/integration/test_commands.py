@@ -80,7 +80,7 @@ class Shell:
 
     def type(self, *words: str, home: Path | None = None) -> Done:
         arguments = [*words, "--home", str(home or self.live.home)]
-        done = CliRunner().invoke(app, arguments, env=dict(self.environ))
+        done = CliRunner().invoke(app, arguments, env={**self.environ, "COLUMNS": "160"})
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return Done(done.exit_code, done.stdout, done.stderr)

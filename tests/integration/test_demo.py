@@ -60,7 +60,13 @@ def test_every_row_that_production_lands_is_read_once(home: Path) -> None:
 
 
 def test_control_c_stops_the_daemon_too(home: Path) -> None:
-    demo = subprocess.Popen(_demo(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    demo = subprocess.Popen(
+        _demo(home),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # a test run in the background ignores Ctrl-C, and hands that down
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads yet
+    )
     try:
         wait_until(lambda: any((home / "stream" / "predictions").glob("*.parquet")), 180, "the first flights")
         assert _daemons_of(home)
