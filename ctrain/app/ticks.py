@@ -1,9 +1,8 @@
 """The daemon's loop: every policy ticks on its own, one broad net around each tick.
 
-APScheduler is the ticker and nothing else: each policy has one pending job in memory, and a tick
-schedules the next one, at once while there is work, a little later while a child is busy, after the
-tick interval when all is quiet. On stream time the daemon says when it is quiet, so that a replay
-can go in lock-step with it.
+A tick schedules the policy's next one: at once while there is work, a little later while a child is
+busy, after the tick interval when all is quiet. On stream time the daemon says when it is quiet, so
+that a replay can go in lock-step with it.
 """
 
 from __future__ import annotations
@@ -11,20 +10,17 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.app.lease import LEASE
+from ctrain.app.ticker import Ticker
 from ctrain.clocks import StreamClock
 from ctrain.engine.tick import Ticked, tick
 from ctrain.errors import CtrainError, StateConflict, TransientError
 
 if TYPE_CHECKING:
-    from apscheduler.executors.pool import ThreadPoolExecutor
-    from apscheduler.schedulers.background import BackgroundScheduler
-
     from ctrain.domain import PolicyName
     from ctrain.engine.watch import Watch
     from ctrain.ports import Clock, Telemetry, Timer
@@ -32,9 +28,6 @@ if TYPE_CHECKING:
 BUSY_DELAY = timedelta(milliseconds=200)
 STREAM_DELAY = timedelta(milliseconds=10)
 FAULT_DELAY = timedelta(seconds=5)
-TICK_THREADS = 4
-UPKEEP_THREADS = 2
-"""One for the lease, so that nothing else delays its renewal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,47 +62,18 @@ class TickLoop:
         self._token: int | None = None
         self._lock = threading.Lock()
         self._turns: dict[PolicyName, threading.Lock] = {}
-        self._scheduler: BackgroundScheduler | None = None
-        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._ticker = Ticker(timer)
 
     def start(self) -> None:
         """Give every policy its first tick now."""
-        from apscheduler.executors.pool import ThreadPoolExecutor
-        from apscheduler.jobstores.base import JobLookupError
-        from apscheduler.schedulers.background import BackgroundScheduler
-
-        class Ticker(BackgroundScheduler):  # type: ignore[misc]  # apscheduler has no types
-            def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
-                """Remove a job; a scheduler that was stopped in the middle of a look has none left."""
-                with suppress(JobLookupError):
-                    super().remove_job(job_id, jobstore)
-
-        self._pools = {
-            "default": ThreadPoolExecutor(TICK_THREADS),
-            "upkeep": ThreadPoolExecutor(UPKEEP_THREADS),
-        }
-        self._scheduler = Ticker(
-            executors=self._pools,
-            # A tick schedules its successor while it, and maybe its predecessor, still count as running;
-            # a job above the maximum would be dropped, and with it all ticks after it.
-            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 100},
-            timezone="UTC",
-        )
-        self._scheduler.start()
+        self._ticker.start()
         for name in self._watches:
             self._well_at[name] = self._timer.monotonic()
-            self._schedule(name, timedelta(0))
+            self._ticker.after(timedelta(0), name, self._tick)
 
     def every(self, interval: timedelta, call: Callable[[], None]) -> None:
         """Also call ``call`` every ``interval`` of real time, however busy the policies are."""
-        assert self._scheduler is not None
-        self._scheduler.add_job(
-            lambda: self._upkeep(call),
-            "interval",
-            seconds=interval.total_seconds(),
-            executor="upkeep",
-            max_instances=1,
-        )
+        self._ticker.every(interval, lambda: self._upkeep(call))
 
     @property
     def watched(self) -> Mapping[PolicyName, Watch]:
@@ -127,7 +91,7 @@ class TickLoop:
             self._well_at[name] = self._timer.monotonic()
             self._leaving.pop(name, None)
             self._quiet_at.pop(name, None)
-        self._schedule(name, timedelta(0))
+        self._ticker.after(timedelta(0), name, self._tick)
 
     def keep(self, name: PolicyName) -> None:
         """Do not let this policy go after all."""
@@ -176,12 +140,7 @@ class TickLoop:
 
     def stop(self) -> None:
         """Let the ticks under way finish, and start no more."""
-        scheduler, self._scheduler = self._scheduler, None
-        if scheduler is not None:
-            # Not wait=True: it waits under a lock that a tick at its end needs to schedule the next one.
-            scheduler.shutdown(wait=False)
-            for pool in self._pools.values():
-                pool.shutdown(wait=True)
+        self._ticker.stop()
 
     @property
     def ready(self) -> bool:
@@ -195,22 +154,10 @@ class TickLoop:
         now = self._timer.monotonic()
         return all(now - at < patience for at in list(self._well_at.values()))
 
-    def _schedule(self, name: PolicyName, delay: timedelta) -> None:
-        scheduler = self._scheduler
-        if scheduler is not None and scheduler.running:
-            scheduler.add_job(
-                self._tick,
-                "date",
-                run_date=self._timer.now() + delay,
-                args=[name],
-                id=name,
-                replace_existing=True,
-            )
-
     def _tick(self, name: PolicyName) -> None:
         delay = self.take_turn(name)
         if delay is not None:
-            self._schedule(name, delay)
+            self._ticker.after(delay, name, self._tick)
 
     def take_turn(self, name: PolicyName) -> timedelta | None:
         """Tick the policy once and return after how long to tick it again; None: not any more.
