@@ -30,12 +30,11 @@ from ctrain.stats.detectors.detection import (
     Detection,
     Direction,
     Floats,
+    Indices,
+    PiecewiseDetector,
     Range,
-    checked_state,
-    finite_pieces,
 )
 
-STATE_VERSION = 1
 CLOCK = 32
 MAX_BUCKETS = 5
 SHORTEST_PART = 5
@@ -91,7 +90,7 @@ class _Window:
                     yield length, total
 
 
-class Adwin:
+class Adwin(PiecewiseDetector):
     """ADWIN with river's rules on values that are brought to [0, 1].
 
     Parameters
@@ -126,13 +125,12 @@ class Adwin:
         block: int = 1,
         state: Json | None = None,
     ) -> None:
+        super().__init__(state)
         self._scale, self._delta, self._direction = scale, delta, direction
-        known = checked_state(state, self.kind, STATE_VERSION)
-        self.skipped = int(known["skipped"]) if known else 0
-        self._ticks = int(known["ticks"]) if known else 0
-        self._statistic = float(known["statistic"]) if known else 0.0
-        self._window = _window_of(known["window"]) if known else _Window()
-        self._blocks = Blocks(block, known["block"] if known else None)
+        self._ticks = int(state["ticks"]) if state else 0
+        self._statistic = float(state["statistic"]) if state else 0.0
+        self._window = _window_of(state["window"]) if state else _Window()
+        self._blocks = Blocks(block, state["block"] if state else None)
 
     @property
     def threshold(self) -> float:
@@ -144,22 +142,15 @@ class Adwin:
         """Difference of means at the latest look, as a share of what is allowed, where it is largest."""
         return self._statistic
 
-    def feed(self, values: Floats) -> list[Detection]:
-        """Return the detections in ``values``, fed in order; the detector starts anew after each."""
-        found: list[Detection] = []
-        fed = 0
-        for positions, piece in finite_pieces(values):
-            fed += piece.size
-            ends, means = self._blocks.means(self._scale.to_unit(piece))
-            for position, value in zip(positions[ends].tolist(), means.tolist(), strict=True):
-                self._window.add(value)
-                self._ticks += 1
-                if self._ticks % CLOCK == 0 and self._window.width > GRACE:
-                    change = self._look(position)
-                    if change is not None and self._direction in ("both", "up" if change.rose else "down"):
-                        found.append(change)
-        self.skipped += len(values) - fed
-        return found
+    def _detections(self, positions: Indices, values: Floats) -> Iterator[Detection]:
+        ends, means = self._blocks.means(self._scale.to_unit(values))
+        for position, value in zip(positions[ends].tolist(), means.tolist(), strict=True):
+            self._window.add(value)
+            self._ticks += 1
+            if self._ticks % CLOCK == 0 and self._window.width > GRACE:
+                change = self._look(position)
+                if change is not None and self._direction in ("both", "up" if change.rose else "down"):
+                    yield change
 
     def _look(self, position: int) -> Detection | None:
         """The detection at this look, told by its clearest cut, if there is one; it empties the window."""
@@ -182,12 +173,9 @@ class Adwin:
         rows, mean = rest * self._blocks.length, self._scale.from_unit(after)
         return Detection(position, statistic, after > before, rows, mean)
 
-    def to_json(self) -> dict[str, Any]:
+    def _state_to_json(self) -> dict[str, Any]:
         window = self._window
         return {
-            "detector": self.kind,
-            "version": STATE_VERSION,
-            "skipped": self.skipped,
             "ticks": self._ticks,
             "statistic": self._statistic,
             "block": self._blocks.to_json(),

@@ -30,12 +30,10 @@ from ctrain.stats.detectors.detection import (
     Detection,
     Floats,
     Indices,
+    PiecewiseDetector,
     Range,
-    checked_state,
-    finite_pieces,
 )
 
-STATE_VERSION = 1
 WARM_START = 30
 LARGEST = 1e6
 """Of the statistic, where the least spread is zero."""
@@ -84,7 +82,7 @@ class _Running:
         return min(LARGEST, excess / self.spread_then) if self.spread_then > 0 else LARGEST
 
 
-class Ddm:
+class Ddm(PiecewiseDetector):
     """DDM with river's rules on values that are brought to [0, 1]; it finds rises only.
 
     Parameters
@@ -110,28 +108,17 @@ class Ddm:
     def __init__(
         self, scale: Range, *, level: float, seen: Seen | None = None, state: Json | None = None
     ) -> None:
+        super().__init__(state)
         self._scale, self.threshold, self._seen = scale, level, seen or Seen()
-        known = checked_state(state, self.kind, STATE_VERSION)
-        self.skipped = int(known["skipped"]) if known else 0
-        self._running = _running_of(known["running"]) if known else _Running.begin(self._seen)
+        self._running = _running_of(state["running"]) if state else _Running.begin(self._seen)
 
     @property
     def statistic(self) -> float:
         """``(p + s - p_min) / s_min``; 0 during the warm start."""
         return self._running.statistic()
 
-    def feed(self, values: Floats) -> list[Detection]:
-        """Return the detections in ``values``, fed in order; the detector starts anew after each."""
-        found: list[Detection] = []
-        fed = 0
-        for positions, piece in finite_pieces(values):
-            found += self._detections(positions, self._scale.to_unit(piece))
-            fed += piece.size
-        self.skipped += len(values) - fed
-        return found
-
     def _detections(self, positions: Indices, values: Floats) -> Iterator[Detection]:
-        start = 0
+        values, start = self._scale.to_unit(values), 0
         while start < values.size:
             end, detected = self._advance(values[start:])
             start += end
@@ -165,12 +152,9 @@ class Ddm:
         mean = (running.total - running.total_then) / max(rows, 1)
         return Detection(index, running.statistic(), True, rows, self._scale.from_unit(mean))
 
-    def to_json(self) -> dict[str, Any]:
+    def _state_to_json(self) -> dict[str, Any]:
         running = self._running
         return {
-            "detector": self.kind,
-            "version": STATE_VERSION,
-            "skipped": self.skipped,
             "running": {
                 "rows": running.rows,
                 "total": running.total,

@@ -7,9 +7,10 @@ clipped there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +63,41 @@ class Detector(Protocol):
     def to_json(self) -> dict[str, Any]:
         """State as JSON without NaN or infinity, to be given to the constructor as ``state``."""
         ...
+
+
+class PiecewiseDetector(ABC):
+    """A detector that is fed what is finite, some thousands of values at a time."""
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Of its state."""
+
+    def __init__(self, state: Json | None) -> None:
+        known = checked_state(state, self.kind, self.version)
+        self.skipped = int(known["skipped"]) if known else 0
+
+    def feed(self, values: Floats) -> list[Detection]:
+        """Return the detections in ``values``, fed in order; the detector starts anew after each."""
+        found: list[Detection] = []
+        fed = 0
+        for positions, piece in finite_pieces(values):
+            found += self._detections(positions, piece)
+            fed += piece.size
+        self.skipped += len(values) - fed
+        return found
+
+    @abstractmethod
+    def _detections(self, positions: Indices, values: Floats) -> Iterable[Detection]:
+        """Return the detections in finite values that stand at these positions of the stream."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state as JSON without NaN or infinity."""
+        header = {"detector": self.kind, "version": self.version, "skipped": self.skipped}
+        return header | self._state_to_json()
+
+    @abstractmethod
+    def _state_to_json(self) -> dict[str, Any]:
+        """Return what the detector knows, beside what all detectors count."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,13 +38,11 @@ from ctrain.stats.detectors.detection import (
     Direction,
     Floats,
     Indices,
+    PiecewiseDetector,
     Range,
-    checked_state,
-    finite_pieces,
 )
 from ctrain.stats.detectors.shiryaev_roberts import PIECE, ShiryaevRoberts
 
-STATE_VERSION = 1
 SHIFTS = (0.125, 0.25, 0.5, 1.0)
 """Changes of the mean, in standard deviations of a row, for each of which one bet is the best."""
 BOLDEST = 0.9
@@ -80,7 +78,7 @@ class MeanBounds:
         return np.minimum(fastest, min(BOLDEST / max(bound, SMALLEST), 1 / SMALLEST))
 
 
-class EDetector:
+class EDetector(PiecewiseDetector):
     """E-detector with a mixture of bets against a baseline.
 
     Threshold and direction may differ from those of the state: the new threshold holds from now
@@ -118,30 +116,19 @@ class EDetector:
         direction: Direction,
         state: Json | None = None,
     ) -> None:
+        super().__init__(state)
         self._scale, self._bounds = scale, bounds
         self.threshold = threshold
         self._direction = direction
         self._signs, self._offsets, self._stakes = _sides(bounds, direction)
-        known = checked_state(state, self.kind, STATE_VERSION)
-        self.skipped = int(known["skipped"]) if known else 0
         self._sums = ShiryaevRoberts.begin(self._stakes.size)
         self._blocks = Blocks(bounds.block)
-        if known is not None and known["direction"] == direction:
-            self._sums = ShiryaevRoberts.from_json(known["sums"])
-            self._blocks = Blocks(bounds.block, known["block"])
-
-    def feed(self, values: Floats) -> list[Detection]:
-        """Return the detections in ``values``, fed in order; the detector starts anew after each."""
-        found: list[Detection] = []
-        fed = 0
-        for positions, piece in finite_pieces(values):
-            found += self._detections(positions, self._scale.to_unit(piece))
-            fed += piece.size
-        self.skipped += len(values) - fed
-        return found
+        if state is not None and state["direction"] == direction:
+            self._sums = ShiryaevRoberts.from_json(state["sums"])
+            self._blocks = Blocks(bounds.block, state["block"])
 
     def _detections(self, positions: Indices, values: Floats) -> Iterator[Detection]:
-        ends, means = self._blocks.means(values)
+        ends, means = self._blocks.means(self._scale.to_unit(values))
         goal = math.expm1(min(self.threshold, HIGHEST))
         start = 0
         while start < means.size:
@@ -169,11 +156,8 @@ class EDetector:
         """``log(1 + M)``, which is compared with the threshold; 0 before the first value."""
         return self._sums.statistic
 
-    def to_json(self) -> dict[str, Any]:
+    def _state_to_json(self) -> dict[str, Any]:
         return {
-            "detector": self.kind,
-            "version": STATE_VERSION,
-            "skipped": self.skipped,
             "direction": self._direction,
             "block": self._blocks.to_json(),
             "sums": self._sums.to_json(),

@@ -23,6 +23,7 @@ import base64
 import math
 import random
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -36,12 +37,11 @@ from ctrain.stats.detectors.detection import (
     Detection,
     Direction,
     Floats,
+    Indices,
+    PiecewiseDetector,
     Range,
-    checked_state,
-    finite_pieces,
 )
 
-STATE_VERSION = 1
 LEAST_DISTANCE = 0.1
 _WORDS = "<625I"
 """State of the Mersenne Twister."""
@@ -87,7 +87,7 @@ def critical_steps(newest: int, alpha: float) -> int:
     return newest + 1
 
 
-class Kswin:
+class Kswin(PiecewiseDetector):
     """KSWIN with river's rules.
 
     Parameters
@@ -128,19 +128,18 @@ class Kswin:
         block: int = 1,
         state: Json | None = None,
     ) -> None:
+        super().__init__(state)
         self._scale, self._direction, self._seed = scale, direction, seed
         self._windows = windows or Windows()
         self._steps = critical_steps(self._windows.newest, alpha)
-        known = checked_state(state, self.kind, STATE_VERSION)
-        self.skipped = int(known["skipped"]) if known else 0
-        self._blocks = Blocks(block, known["block"] if known else None)
+        self._blocks = Blocks(block, state["block"] if state else None)
         self._values: list[float]
         self._begin()
-        if known is not None:
-            self._values = [float(value) for value in known["values"]][-self._windows.window :]
-            self._since_look = int(known["since_look"])
-            self._distance = int(known["distance"])
-            words = struct.unpack(_WORDS, base64.b64decode(known["random"]))
+        if state is not None:
+            self._values = [float(value) for value in state["values"]][-self._windows.window :]
+            self._since_look = int(state["since_look"])
+            self._distance = int(state["distance"])
+            words = struct.unpack(_WORDS, base64.b64decode(state["random"]))
             self._random.setstate((3, words, None))
 
     def _begin(self) -> None:
@@ -158,21 +157,14 @@ class Kswin:
         """Kolmogorov-Smirnov distance at the latest look."""
         return self._distance / self._windows.newest
 
-    def feed(self, values: Floats) -> list[Detection]:
-        """Return the detections in ``values``, fed in order; the detector starts anew after each."""
-        found: list[Detection] = []
-        fed = 0
-        for positions, piece in finite_pieces(values):
-            fed += piece.size
-            ends, means = self._blocks.means(self._scale.to_unit(piece))
-            start = 0
-            while start < means.size:
-                taken, change = self._advance(means[start:])
-                start += taken
-                if change is not None:
-                    found += self._detection(int(positions[ends[start - 1]]), change)
-        self.skipped += len(values) - fed
-        return found
+    def _detections(self, positions: Indices, values: Floats) -> Iterator[Detection]:
+        ends, means = self._blocks.means(self._scale.to_unit(values))
+        start = 0
+        while start < means.size:
+            taken, change = self._advance(means[start:])
+            start += taken
+            if change is not None:
+                yield from self._detection(int(positions[ends[start - 1]]), change)
 
     def _advance(self, values: Floats) -> tuple[int, Floats | None]:
         """Go on to the next look; return how many values it took, and older and newest if they differ."""
@@ -206,13 +198,10 @@ class Kswin:
         rows = self._windows.newest * self._blocks.length
         return [Detection(index, statistic, rose, rows, self._scale.from_unit(float(after)))]
 
-    def to_json(self) -> dict[str, Any]:
+    def _state_to_json(self) -> dict[str, Any]:
         """State as JSON: the window, and that of the random numbers in base 64."""
         words: tuple[int, ...] = self._random.getstate()[1]
         return {
-            "detector": self.kind,
-            "version": STATE_VERSION,
-            "skipped": self.skipped,
             "block": self._blocks.to_json(),
             "values": list(self._values),
             "since_look": self._since_look,

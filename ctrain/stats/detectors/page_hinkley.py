@@ -33,12 +33,10 @@ from ctrain.stats.detectors.detection import (
     Direction,
     Floats,
     Indices,
+    PiecewiseDetector,
     Scale,
-    checked_state,
-    finite_pieces,
 )
 
-STATE_VERSION = 1
 DELTA = 0.1
 """Change of the mean, in standard deviations of a row, that is always tolerated."""
 LOWEST_OF_FALLS = 1.0
@@ -75,7 +73,7 @@ class _Side:
         self.total, self.lowest = float(totals[end - 1]), float(lowest[end - 1])
 
 
-class PageHinkley:
+class PageHinkley(PiecewiseDetector):
     """Page-Hinkley with its mean held at a baseline.
 
     Threshold and direction may differ from those of the state: the new threshold holds from now
@@ -101,32 +99,21 @@ class PageHinkley:
         direction: Direction,
         state: Json | None = None,
     ) -> None:
+        super().__init__(state)
         self._scale = scale
         self.threshold = threshold
         self._delta = delta
         self._direction = direction
-        known = checked_state(state, self.kind, STATE_VERSION)
-        self.skipped = int(known["skipped"]) if known else 0
         self._begin()
-        if known is not None and known["direction"] == direction:
-            self._sides = [_side_of(one) for one in known["sides"]]
+        if state is not None and state["direction"] == direction:
+            self._sides = [_side_of(one) for one in state["sides"]]
 
     def _begin(self) -> None:
         up, down = (_Side(0.0, lowest) for lowest in self._lowest_at_first)
         self._sides = {"up": [up], "down": [down], "both": [up, down]}[self._direction]
 
-    def feed(self, values: Floats) -> list[Detection]:
-        """Return the detections in ``values``, fed in order; the detector starts anew after each."""
-        found: list[Detection] = []
-        fed = 0
-        for positions, piece in finite_pieces(values):
-            found += self._detections(positions, self._scale.standardise(piece))
-            fed += piece.size
-        self.skipped += len(values) - fed
-        return found
-
     def _detections(self, positions: Indices, values: Floats) -> Iterator[Detection]:
-        start, size = 0, SHORTEST
+        values, start, size = self._scale.standardise(values), 0, SHORTEST
         while start < values.size:
             piece = values[start : start + size]
             summed = [
@@ -160,12 +147,9 @@ class PageHinkley:
         """What is compared with the threshold; 0 before the first value."""
         return max(side.statistic for side in self._sides)
 
-    def to_json(self) -> dict[str, Any]:
+    def _state_to_json(self) -> dict[str, Any]:
         """State as JSON; a sum that has no lowest value yet has null there."""
         return {
-            "detector": self.kind,
-            "version": STATE_VERSION,
-            "skipped": self.skipped,
             "direction": self._direction,
             "sides": [
                 {
