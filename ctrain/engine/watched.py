@@ -42,11 +42,11 @@ _BOUNDS = {
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows in event-time order with what is known of them; None where nobody asked."""
+    """Rows in event-time order with what is known of them; NaN where nothing is."""
 
     table: pa.Table
-    labels: Floats | None = None
-    scores: Floats | None = None
+    labels: Floats
+    scores: Floats
 
     @property
     def event_at(self) -> Instants:
@@ -56,11 +56,7 @@ class Rows:
     def part(self, part: slice) -> Rows:
         """The rows of a slice."""
         length = part.stop - part.start
-        return Rows(
-            self.table.slice(part.start, length),
-            None if self.labels is None else self.labels[part],
-            None if self.scores is None else self.scores[part],
-        )
+        return Rows(self.table.slice(part.start, length), self.labels[part], self.scores[part])
 
 
 def needs_labels(monitor: ChangeMonitor) -> bool:
@@ -91,11 +87,9 @@ def watched_values(
     on, segments = monitor.on, _segments(monitor, rows)
     if isinstance(on, OnFeature):
         return Values(numeric_values(rows.table, on.feature), rows.event_at, segments)
-    assert rows.scores is not None
     if on == "prediction":
         scores = rows.scores if rows.scores.ndim == 1 else rows.scores.max(axis=1, initial=0.0)
         return Values(scores, rows.event_at, segments)
-    assert rows.labels is not None
     labelled: Positions = np.flatnonzero(np.isfinite(rows.labels))
     model = policy.model
     if isinstance(on, OnMetric):
@@ -127,8 +121,6 @@ def _by_pane(
     names: Sequence[str],
 ) -> Values:
     """The metric of each pane's labelled rows, of each segment by itself when there are segments."""
-    assert rows.labels is not None
-    assert rows.scores is not None
     values, instants, labels = [], [], []
     for pane in _panes(rows.event_at[labelled], policy):
         inside = labelled[pane]

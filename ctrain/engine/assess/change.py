@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Champion, Json, MonitorName, Verdict
-from ctrain.engine.assess.outcome import Assessed, blind, inconclusive
-from ctrain.engine.scored import Scored
+from ctrain.domain import Json, MonitorName
+from ctrain.engine.assess.outcome import Assessed, inconclusive
+from ctrain.engine.assess.served import served
 from ctrain.engine.segment_counts import frequent_values
-from ctrain.engine.sight import Sight, between
+from ctrain.engine.sight import Sight
 from ctrain.engine.watched import Rows, needs_labels, stream_of, watched_values
 from ctrain.monitors.change import fold_values
 from ctrain.policy.monitors import ChangeMonitor, OnMetric
@@ -29,19 +29,13 @@ def change_assessed(
 ) -> Assessed:
     """The verdict after the rows since the last one: matured rows where labels are needed, else all."""
     labelled = needs_labels(monitor)
-    unseen = blind(sight, name, as_of) if labelled else _blind(sight, name, as_of)
-    if unseen is not None:
-        return Assessed(unseen, memory)
-    champion, scored = sight.champion, sight.losses if labelled else sight.recent
-    assert champion is not None
-    assert scored is not None
+    found = served(sight.champion, sight.losses if labelled else sight.recent)
+    if isinstance(found, str):
+        return Assessed(inconclusive(name, as_of, found, sight.champion), memory)
     policy, known = watch.policy, memory or {}
     end = as_of - policy.data.labels.matures_after if labelled else as_of
-    start = datetime.fromisoformat(known["until"]) if "until" in known else end - policy.data.pane
-    start = max(start, champion.since_at)
-    end = max(end, start)
-    rows = _rows(scored, champion)
-    rows = rows.part(between(rows.event_at, start, end))
+    unread, until = found.unread(known, end, policy.data.pane)
+    rows = found.rows.part(unread)
     state = known.get("state")
     names = _segment_names(sight, monitor, rows, state)
     state, verdict = fold_values(
@@ -50,25 +44,11 @@ def change_assessed(
         state,
         watched_values(policy, monitor, rows, names),
         as_of,
-        champion.version,
+        found.champion.version,
         stream=stream_of(policy, monitor),
         names=names,
     )
-    return Assessed(verdict, {"state": state, "until": end.isoformat()})
-
-
-def _blind(sight: Sight, name: MonitorName, as_of: datetime) -> Verdict | None:
-    """Why rows cannot be judged before their labels are there, or None when they can."""
-    if sight.champion is None or sight.recent is None:
-        return inconclusive(name, as_of, "there is no champion yet, so there is nothing to compare with")
-    if sight.recent.state == "failed":
-        return inconclusive(name, as_of, sight.recent.message, sight.champion)
-    return None
-
-
-def _rows(scored: Scored, champion: Champion) -> Rows:
-    scores = None if scored.scores is None else scored.scores[champion.version]
-    return Rows(scored.table, scored.labels, scores)
+    return Assessed(verdict, {"state": state, "until": until.isoformat()})
 
 
 def _segment_names(sight: Sight, monitor: ChangeMonitor, rows: Rows, state: Json | None) -> list[str] | None:

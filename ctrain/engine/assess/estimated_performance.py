@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Json, MonitorName
-from ctrain.engine.assess.outcome import Assessed, blind, inconclusive
+from ctrain.engine.assess.outcome import Assessed, inconclusive
 from ctrain.engine.assess.segments import Remembered, segment_rows
+from ctrain.engine.assess.served import Served, served
 from ctrain.engine.scored import Floats
-from ctrain.engine.sight import Sight, between
+from ctrain.engine.sight import Sight
 from ctrain.monitors.estimated_performance import CalibrationMemory, assess_estimated_performance
 from ctrain.policy.monitors import EstimatedPerformanceMonitor
 
@@ -43,52 +44,36 @@ def estimated_performance_assessed(
     memory: Json | None,
 ) -> Assessed:
     """The verdict on the window that ends with the pane; matured rows go into a calibration still open."""
-    unseen = blind(sight, name, as_of)
-    if unseen is not None:
-        return Assessed(unseen, memory)
-    champion, scored = sight.champion, sight.estimates
-    assert champion is not None
-    assert scored is not None
-    if scored.state == "failed":
-        return Assessed(inconclusive(name, as_of, scored.message, champion), memory)
-    assert scored.scores is not None
-    known, until = _with_matured(watch, sight, monitor, as_of, memory or {})
-    start = max(as_of - monitor.window, champion.since_at)
-    instants = scored.table["event_at"].to_numpy().astype("datetime64[us]")
-    window = between(instants, start, max(start, as_of))
-    remembered = Remembered.of(watch, sight, monitor, scored.table, window, memory)
+    labelled, found = served(sight.champion, sight.losses), served(sight.champion, sight.estimates)
+    if isinstance(labelled, str) or isinstance(found, str):
+        reason = labelled if isinstance(labelled, str) else str(found)
+        return Assessed(inconclusive(name, as_of, reason, sight.champion), memory)
+    known, until = _with_matured(watch, labelled, monitor, as_of, memory or {})
+    rows = found.rows.part(found.window(as_of - monitor.window, as_of))
+    remembered = Remembered.of(watch, sight, monitor, rows.table, memory)
     verdict = assess_estimated_performance(
         name,
         monitor,
         watch.policy.model.task,
-        scored.scores[champion.version][window],
+        rows.scores,
         known,
         as_of,
-        champion.version,
-        scored.classes,
-        segment_rows(scored.table, window, remembered),
+        found.champion.version,
+        found.classes,
+        segment_rows(rows.table, remembered),
     )
     return Assessed(verdict, {"calibration": known.to_json(), "until": until, **remembered.to_json()})
 
 
 def _with_matured(
-    watch: Watch, sight: Sight, monitor: EstimatedPerformanceMonitor, as_of: datetime, memory: Json
+    watch: Watch, labelled: Served, monitor: EstimatedPerformanceMonitor, as_of: datetime, memory: Json
 ) -> tuple[CalibrationMemory, str]:
     """The calibration with the labelled rows since the last look, and until when they were taken."""
-    champion, losses = sight.champion, sight.losses
-    assert champion is not None
-    assert losses is not None
-    assert losses.labels is not None
-    assert losses.scores is not None
-    end = as_of - watch.policy.data.labels.matures_after
-    start = datetime.fromisoformat(memory["until"]) if "until" in memory else end - watch.policy.data.pane
-    start = max(start, champion.since_at)
-    end = max(start, end)
+    policy = watch.policy
+    end = as_of - policy.data.labels.matures_after
+    unread, until = labelled.unread(memory, end, policy.data.pane)
     known = CalibrationMemory.of(monitor, memory.get("calibration"))
     if known.calibration is None:
-        instants = losses.table["event_at"].to_numpy().astype("datetime64[us]")
-        rows = between(instants, start, end)
-        scores = losses.scores[champion.version][rows]
-        task = watch.policy.model.task
-        known = known.with_rows(monitor, task, losses.labels[rows], scores, losses.classes)
-    return known, end.isoformat()
+        rows = labelled.rows.part(unread)
+        known = known.with_rows(monitor, policy.model.task, rows.labels, rows.scores, labelled.classes)
+    return known, until.isoformat()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ctrain.domain import Champion, Json, MonitorName, Status, Verdict
-from ctrain.engine.sight import Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +30,3 @@ def inconclusive(
         reason=reason,
         model_version=champion.version if champion else None,
     )
-
-
-def blind(sight: Sight, name: MonitorName, as_of: datetime) -> Verdict | None:
-    """Why losses cannot be judged, or None when they can."""
-    if sight.champion is None or sight.losses is None:
-        return inconclusive(name, as_of, "there is no champion yet, so there are no losses to judge")
-    if sight.losses.state == "failed":
-        return inconclusive(name, as_of, sight.losses.message, sight.champion)
-    return None

@@ -41,10 +41,9 @@ class Remembered:
         sight: Sight,
         monitor: MetricMonitor,
         rows: pa.Table,
-        window: slice,
         memory: Json | None,
     ) -> Remembered:
-        """As before, else the most frequent values of the champion's reference, else of the window's rows."""
+        """As before, else the most frequent values of the champion's reference, else of the rows."""
         by, most = monitor.by, monitor.max_segments
         if by is None:
             return cls(None, most, ())
@@ -54,8 +53,7 @@ class Remembered:
         found = frequent_values(sight.reference or _stored(watch, sight), by, most, ())
         if found:
             return cls(by, most, found)
-        first = rows.slice(window.start, window.stop - window.start)
-        return cls(by, most, of_rows(first, by, most), first.num_rows >= monitor.min_rows)
+        return cls(by, most, of_rows(rows, by, most), rows.num_rows >= monitor.min_rows)
 
     def to_json(self) -> dict[str, Any]:
         """Nothing where there is nothing to remember."""
@@ -74,16 +72,15 @@ def _stored(watch: Watch, sight: Sight) -> Reference | None:
 
 
 def segment_rows(
-    rows: pa.Table, window: slice, remembered: Remembered, among: npt.NDArray[np.bool_] | None = None
+    rows: pa.Table, remembered: Remembered, among: npt.NDArray[np.bool_] | None = None
 ) -> Sequence[SegmentRows] | None:
-    """Which rows of the window (or of those ``among`` them) are of each segment; None without ``by``."""
+    """Which rows (or which of those ``among`` them) are of each segment; None without ``by``."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if remembered.by is None:
         return None
-    part = rows.slice(window.start, window.stop - window.start)
-    values: Any = text_values(part, remembered.by)
+    values: Any = text_values(rows, remembered.by)
     found: Any = pc.index_in(values.fill_null(NULL), value_set=pa.array(remembered.values, pa.string()))
     codes = np.asarray(found.fill_null(len(remembered.values)).to_numpy(), dtype=np.int64)
     chosen = codes if among is None else codes[among]
