@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,17 +20,20 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeatureVerdict:
-    """One column's part in a verdict; ``effect`` and ``threshold`` are on the test's own scale."""
+    """One column's part in a verdict; ``effect`` and ``threshold`` are on the test's own scale.
+
+    NaN where there is no such number: a rule has no p-value, and what was not tested has nothing.
+    """
 
     column: str
     test: str
-    statistic: float
-    p_value: float
-    p_adjusted: float
-    effect: float
-    threshold: float
-    breached: bool
-    n: int
+    statistic: float = math.nan
+    p_value: float = math.nan
+    p_adjusted: float = math.nan
+    effect: float = math.nan
+    threshold: float = math.nan
+    breached: bool = False
+    n: int = 0
     note: str = ""
 
 

@@ -144,18 +144,12 @@ def fold_values(
     ``ctrain.stats.detectors``.
     """
     stream = stream or Stream()
+    verdict = Verdict(name, as_of, Status.INCONCLUSIVE, None, None, 0, "", model_version=model_version)
     known = _known(monitor, memory)
     if known is None or "pool" in known:
         known = _with_names(monitor, known, rows, names)
         if "pool" in known:
-            have = len(known["pool"]["values"])
-            reason = (
-                f"collecting a baseline: {have} of {monitor.min_rows} {stream.unit}s with a {stream.what}"
-            )
-            unknown = Verdict(
-                name, as_of, Status.INCONCLUSIVE, None, None, 0, reason, model_version=model_version
-            )
-            return known, unknown
+            return known, replace(verdict, reason=_collecting(monitor, stream, known))
     names, kept = known["names"], dict(known["segments"])
     spread = replace(stream, segments=1 if names is None else len(names) + 1)
     found: dict[str, Found] = {}
@@ -165,10 +159,15 @@ def fold_values(
         kept[segment] = after.to_json()
     status, worst, reason = _summary(monitor, found)
     n = sum(one.n for one in found.values())
-    verdict = Verdict(
-        name, as_of, status, worst.value, worst.threshold, n, reason, model_version=model_version
+    verdict = replace(
+        verdict, status=status, value=worst.value, threshold=worst.threshold, n=n, reason=reason
     )
     return _memory(monitor, names, kept), verdict
+
+
+def _collecting(monitor: ChangeMonitor, stream: Stream, known: Json) -> str:
+    have = len(known["pool"]["values"])
+    return f"collecting a baseline: {have} of {monitor.min_rows} {stream.unit}s with a {stream.what}"
 
 
 def _memory(monitor: ChangeMonitor, names: Sequence[str] | None, kept: dict[str, Any]) -> dict[str, Any]:

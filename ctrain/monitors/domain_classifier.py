@@ -145,14 +145,10 @@ def _named(told: Told) -> list[tuple[str, float]]:
 
 def _features(told: Told, breached: bool) -> tuple[FeatureVerdict, ...]:
     """The features that help most, then those that were left out."""
-    nan = float("nan")
     n, named = told.current_rows, dict(_named(told))
     ranked = [
-        FeatureVerdict(column, TEST, fall, nan, nan, fall, nan, breached and column in named, n)
+        FeatureVerdict(column, TEST, fall, effect=fall, breached=breached and column in named, n=n)
         for column, fall in _ranked(told)[:MOST_FEATURES]
     ]
-    left_out = [
-        FeatureVerdict(column, NOT_TESTED, nan, nan, nan, nan, nan, False, n, note)
-        for column, note in told.left_out.items()
-    ]
+    left_out = [FeatureVerdict(column, NOT_TESTED, n=n, note=note) for column, note in told.left_out.items()]
     return (*ranked, *left_out)

@@ -209,8 +209,7 @@ def _tested(
 
 
 def _not_tested(shown: str, note: str, n: int) -> FeatureVerdict:
-    nan = math.nan
-    return FeatureVerdict(shown, NOT_TESTED, nan, nan, nan, nan, nan, False, n, note)
+    return FeatureVerdict(shown, NOT_TESTED, n=n, note=note)
 
 
 def _noted(verdict: FeatureVerdict, *parts: str) -> FeatureVerdict:

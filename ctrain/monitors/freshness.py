@@ -71,8 +71,6 @@ def _by_segment(
             column=f"rows [{monitor.by}={value}]",
             test="freshness",
             statistic=each[value].value or 0.0,
-            p_value=float(value not in stale),
-            p_adjusted=float(value not in stale),
             effect=each[value].value or 0.0,
             threshold=threshold,
             breached=value in stale,

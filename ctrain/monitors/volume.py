@@ -74,8 +74,6 @@ def _by_segment(
             column=f"rows [{monitor.by}={value}]",
             test="volume",
             statistic=float(segments[value]),
-            p_value=float(value not in breached),
-            p_adjusted=float(value not in breached),
             effect=float(segments[value]),
             threshold=one.threshold or 0.0,
             breached=value in breached,
