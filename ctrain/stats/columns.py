@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 _DAY_MICROSECONDS = 86_400_000_000
 _WRITTEN_NUMBER = r"^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError)
+"""What Arrow raises for values, and for types, that it cannot make numbers or instants of."""
 
 
 def numeric_values(table: pa.Table, column: str) -> Floats:
@@ -36,7 +37,7 @@ def as_floats(values: pa.ChunkedArray[Any]) -> Floats:
     """
     try:
         numbers = pc.cast(plain(values), pa.float64(), safe=False)
-    except pa.ArrowNotImplementedError:
+    except pa.ArrowNotImplementedError:  # lists, structs and the like are not numbers
         return np.full(len(values), np.nan)
     except pa.ArrowInvalid:
         return _parsed(plain(values))

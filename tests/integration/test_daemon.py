@@ -17,7 +17,7 @@ from ctrain.app.lease import LEASE, Lease
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.app.wiring import Shell
 from ctrain.clocks import RealTimer
-from ctrain.domain import Phase, PolicyName, Request, RequestKind, Run, RunId, TriggerName, Version
+from ctrain.domain import Phase, PolicyName, Request, RequestKind, RunId, Version
 from ctrain.errors import StateConflict
 from ctrain.policy.files import load_policy
 from ctrain.policy.loaded import LoadedPolicy
@@ -28,6 +28,7 @@ from ctrain.sources.opening import FileSources
 from ctrain.telemetry import PrometheusTelemetry
 from tests.support.fakes import FakeClock, QuietTelemetry
 from tests.support.ports import free_port
+from tests.support.runs import run_under
 from tests.support.slopes import slope_model
 from tests.support.world import POLICY, START, World
 from tests.waiting import wait_until
@@ -120,21 +121,7 @@ class House:
         registry.aliases["champion"] = first
         if phase is not Phase.SHADOWING:
             registry.aliases.update(champion=second, previous_champion=first)
-        run = Run(
-            id=RunId("clicks-1"),
-            policy=self.world.name,
-            phase=phase,
-            trigger=TriggerName("degraded"),
-            reason="brier BREACHED",
-            actor="ctrain",
-            policy_hash=loaded.hash,
-            policy_text=loaded.text,
-            policy_path=str(loaded.path),
-            created_at=START,
-            phase_since=START,
-            champion_version=Version(first),
-            challenger_version=Version(second),
-        )
+        run = run_under(loaded, phase, champion_version=Version(first), challenger_version=Version(second))
         with self.world.store.write() as tx:
             identity = {"model": "clicks", "task": "binary", "id": "id", "event_time": "at"}
             tx.save_policy(self.world.name, loaded.hash, str(loaded.path), identity, START)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ctrain.domain import Json, MonitorName, Phase, Status, Verdict, Version
+from tests.support.feeds import Turn
 from tests.support.world import HOUR, POLICY, START, World
 
 WATCHED = """\
@@ -27,41 +28,11 @@ monitors:
 """
 BEFORE, AFTER = POLICY.split("monitors:\n")[0], POLICY[POLICY.index("limits:") :]
 QUIET = BEFORE + WATCHED + AFTER
-HOURS, TURN = 50, 40
+STORY = Turn(hours=50, at=40, shift=1.2)
+TURN = STORY.at
 AT_ONCE, WHEN_MATURED = ("scores", "x"), ("loss", "brier", "by_kind", "brier_by_kind")
 
 Feed = Callable[[World], None]
-
-
-def turn(world: World) -> None:
-    """From hour 40 on the inputs shift and the model is wrong."""
-    if world.hour >= TURN:
-        world.slope, world.shift = -2.0, 1.2
-
-
-def hourly(world: World) -> None:
-    for _ in range(HOURS):
-        turn(world)
-        world.live(1)
-
-
-def backlog(world: World) -> None:
-    for _ in range(HOURS):
-        turn(world)
-        world.land()
-    world.settle()
-
-
-def restarted(world: World) -> None:
-    for hour in range(HOURS):
-        turn(world)
-        world.land()
-        if hour % 3 != 2:
-            world.tick()
-        if hour % 4 == 3:
-            world.open()
-    world.open()
-    world.settle()
 
 
 def fed(folder: Path, feed: Feed, *, logs_scores: bool = True) -> World:
@@ -74,7 +45,7 @@ def fed(folder: Path, feed: Feed, *, logs_scores: bool = True) -> World:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return fed(tmp_path_factory.mktemp("live") / "world", hourly)
+    return fed(tmp_path_factory.mktemp("live") / "world", STORY.hourly)
 
 
 def of(world: World, monitor: str) -> list[Verdict]:
@@ -137,13 +108,13 @@ def given(world: World) -> list[tuple[object, ...]]:
     ]
 
 
-@pytest.mark.parametrize("feed", [backlog, restarted], ids=["one backlog", "restarts"])
+@pytest.mark.parametrize("feed", [STORY.backlog, STORY.restarted], ids=["one backlog", "restarts"])
 def test_how_rows_come_in_changes_no_verdict(live: World, tmp_path: Path, feed: Feed) -> None:
     assert given(fed(tmp_path / "world", feed)) == given(live)
 
 
 def test_scores_of_children_give_the_verdicts_that_logged_ones_give(live: World, tmp_path: Path) -> None:
-    assert given(fed(tmp_path / "world", backlog, logs_scores=False)) == given(live)
+    assert given(fed(tmp_path / "world", STORY.backlog, logs_scores=False)) == given(live)
 
 
 def test_a_challenger_is_compared_with_its_held_out_rows(tmp_path: Path) -> None:

@@ -10,14 +10,12 @@ import pytest
 from ctrain.domain import (
     Outcome,
     Phase,
-    PolicyName,
     RequestKind,
-    Run,
-    RunId,
     Status,
     Suppression,
     TriggerName,
 )
+from tests.support.runs import a_run
 from tests.support.stories import POOR, TRAINED_UNTIL, ask_to_train, last_run
 from tests.support.world import HOUR, POLICY, START, World
 
@@ -60,20 +58,7 @@ def remember(world: World, *phases: Phase, ago: timedelta) -> None:
     """Put runs on record that ended so long ago, the last of them; each began an hour before its end."""
     for number, phase in enumerate(phases, start=1):
         ended_at = world.clock.now() - ago - HOUR * 2 * (len(phases) - number)
-        run = Run(
-            id=RunId(f"clicks-{number}"),
-            policy=PolicyName("clicks"),
-            phase=phase,
-            trigger=DEGRADED,
-            reason="before",
-            actor="ctrain",
-            policy_hash="",
-            policy_text="",
-            policy_path="",
-            created_at=ended_at - HOUR,
-            phase_since=ended_at,
-            ended_at=ended_at,
-        )
+        run = a_run(number, phase, ended_at - HOUR, phase_since=ended_at, ended_at=ended_at)
         with world.store.write() as tx:
             tx.create_run(run)
 

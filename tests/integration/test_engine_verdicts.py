@@ -13,6 +13,7 @@ import pytest
 
 from ctrain.domain import Outcome, Status
 from ctrain.engine import ingest as reading
+from tests.support.feeds import Turn
 from tests.support.world import HOUR, POLICY, START, World
 
 WATCHED = """\
@@ -26,7 +27,8 @@ monitors:
 BEFORE, AFTER = POLICY.split("monitors:\n")[0], POLICY[POLICY.index("limits:") :]
 QUIET = BEFORE + WATCHED + AFTER
 TRAINED_UNTIL = START + 24 * HOUR
-HOURS, TURN = 60, 42
+STORY = Turn(hours=60, at=42, shift=0.8)
+HOURS, TURN = STORY.hours, STORY.at
 KNOWN = {"ctrain.window_start": START.isoformat(), "ctrain.cut_off": TRAINED_UNTIL.isoformat()}
 
 Given = tuple[object, ...]
@@ -42,48 +44,17 @@ def given(world: World) -> list[Given]:
     ]
 
 
-def turn(world: World) -> None:
-    """From hour 42 on the inputs shift and the model is wrong."""
-    if world.hour >= TURN:
-        world.slope, world.shift = -2.0, 0.8
-
-
-def hourly(world: World) -> None:
-    for _ in range(HOURS):
-        turn(world)
-        world.live(1)
-
-
 def six_at_once(world: World) -> None:
     for _ in range(0, HOURS, 6):
-        turn(world)
+        STORY.reach(world)
         world.live(6, step=6)
-
-
-def backlog(world: World) -> None:
-    for _ in range(HOURS):
-        turn(world)
-        world.land()
-    world.settle()
-
-
-def restarted(world: World) -> None:
-    for hour in range(HOURS):
-        turn(world)
-        world.land()
-        if hour % 3 != 2:
-            world.tick()
-        if hour % 4 == 3:
-            world.open()
-    world.open()
-    world.settle()
 
 
 def swapped(world: World) -> None:
     """Every second hour lands before the one it follows, and is seen before it."""
     second = None
     for _ in range(0, HOURS, 2):
-        turn(world)
+        STORY.reach(world)
         first, second = world.produce(), world.produce()
         world.put_rows(second)
         world.settle()
@@ -96,8 +67,8 @@ def swapped(world: World) -> None:
 
 FEEDS: dict[str, Feed] = {
     "six hours at once": six_at_once,
-    "one backlog": backlog,
-    "restarts": restarted,
+    "one backlog": STORY.backlog,
+    "restarts": STORY.restarted,
     "out of order": swapped,
 }
 
@@ -113,13 +84,13 @@ def fed(folder: Path, feed: Feed, tags: dict[str, str], *, logs_scores: bool = T
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A champion whose training is on record, watched hour by hour."""
-    return fed(tmp_path_factory.mktemp("live") / "world", hourly, KNOWN)
+    return fed(tmp_path_factory.mktemp("live") / "world", STORY.hourly, KNOWN)
 
 
 @pytest.fixture(scope="module")
 def unknown(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A champion about which nothing is on record, watched hour by hour."""
-    return fed(tmp_path_factory.mktemp("unknown") / "world", hourly, {})
+    return fed(tmp_path_factory.mktemp("unknown") / "world", STORY.hourly, {})
 
 
 def test_the_story_has_verdicts_of_every_kind(live: World) -> None:
@@ -140,7 +111,7 @@ def test_a_feed_changes_no_verdict(live: World, tmp_path: Path, feed: Feed) -> N
     assert given(fed(tmp_path / "world", feed, KNOWN)) == given(live)
 
 
-@pytest.mark.parametrize("feed", [backlog, restarted], ids=["one backlog", "restarts"])
+@pytest.mark.parametrize("feed", [STORY.backlog, STORY.restarted], ids=["one backlog", "restarts"])
 def test_scores_of_children_give_the_verdicts_that_logged_ones_give(
     live: World, tmp_path: Path, feed: Feed
 ) -> None:
@@ -149,7 +120,7 @@ def test_scores_of_children_give_the_verdicts_that_logged_ones_give(
 
 
 def test_a_reference_of_first_rows_is_the_same_whenever_it_is_made(unknown: World, tmp_path: Path) -> None:
-    assert given(fed(tmp_path / "world", backlog, {})) == given(unknown)
+    assert given(fed(tmp_path / "world", STORY.backlog, {})) == given(unknown)
 
 
 def test_inputs_are_judged_only_on_rows_after_the_reference(unknown: World, live: World) -> None:
@@ -168,7 +139,7 @@ def test_losses_are_judged_only_once_matured_and_unseen(live: World) -> None:
 def test_rows_that_come_too_late_are_counted_and_change_nothing(live: World, tmp_path: Path) -> None:
     def with_latecomers(world: World) -> None:
         for hour in range(HOURS):
-            turn(world)
+            STORY.reach(world)
             world.live(1)
             if hour % 20 == 19:
                 send_latecomers(world, hour)
@@ -208,7 +179,7 @@ def test_rows_wait_for_labels_that_have_not_been_read(
     def behind_other_labels(world: World) -> None:
         others = [f"of-somebody-else-{number}" for number in range(2000)]
         pq.write_table(pa.table({"id": others, "y": [1.0] * 2000}), world.folder / "labels" / "0.parquet")
-        backlog(world)
+        STORY.backlog(world)
 
     assert given(fed(tmp_path / "world", behind_other_labels, KNOWN)) == given(live)
 
@@ -217,7 +188,7 @@ def test_a_backlog_with_a_lasting_condition_starts_one_run(tmp_path: Path) -> No
     eager = "triggers:\n  any: {any: [brier, inputs]}\n"
     world = World(tmp_path, policy_text=BEFORE + WATCHED + eager + AFTER.replace("cooldown: 1d, ", ""))
     world.install(2.0, KNOWN)
-    backlog(world)
+    STORY.backlog(world)
     assert sum(one.status is Status.BREACHED for one in world.verdicts()) > 20
     assert len(world.runs()) == 1
     assert [one.outcome for one in world.decisions()].count(Outcome.FIRED) == 1

@@ -39,6 +39,7 @@ from ctrain.ports import Store, Transaction
 from ctrain.queries import LEASE, FleetQueries
 from ctrain.store import open_store
 from tests.support.fakes import FakeClock, FakeTimer
+from tests.support.runs import a_run
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -102,22 +103,9 @@ def queries(store: Store, clock: FakeClock) -> FleetQueries:
     return FleetQueries(store, clock, FakeTimer(), {})
 
 
-def a_run(number: int = 1, **changes: Any) -> Run:
-    run = Run(
-        id=RunId(f"clicks-{number}"),
-        policy=CLICKS,
-        phase=Phase.QUEUED,
-        trigger=TriggerName("degraded"),
-        reason="brier BREACHED",
-        actor="ctrain",
-        policy_hash="hash-1",
-        policy_text=POLICY,
-        policy_path="/policies/clicks.yaml",
-        created_at=START,
-        phase_since=START,
-        champion_version=Version("1"),
-    )
-    return replace(run, **changes)
+def begun(**changes: Any) -> Run:
+    """The first run, under ``POLICY``."""
+    return a_run(**{"policy_text": POLICY, "champion_version": Version("1"), **changes})
 
 
 def walk(tx: Transaction, run: Run, *phases: Phase) -> Run:
@@ -180,7 +168,7 @@ def test_status_shows_champion_run_verdicts_and_data(
         tx.append_event(event("file_rejected", message="a.parquet: truncated"))
         for one in (a_verdict("inputs", Status.OK), a_verdict("brier", Status.BREACHED)):
             tx.record_verdict(CLICKS, "hash-1", one)
-        walk(tx, a_run(), *TRAINED, Phase.SHADOWING)
+        walk(tx, begun(), *TRAINED, Phase.SHADOWING)
         tx.set_paused(CLICKS, True)
 
     write(live)
@@ -213,7 +201,7 @@ def test_show_tells_phases_gates_comparison_and_alias_moves(
     }
 
     def live(tx: Transaction) -> None:
-        run = walk(tx, a_run(details=details), *TRAINED, Phase.SHADOWING)
+        run = walk(tx, begun(details=details), *TRAINED, Phase.SHADOWING)
         for hour in range(3):
             point = {"blocks": hour + 1, "rows": 40 * hour, "mean": -0.01, "lower": -0.02, "upper": 0.0}
             tx.add_comparison_point(run.id, Phase.SHADOWING, START + hour * HOUR, point)
@@ -242,7 +230,7 @@ def test_show_tells_phases_gates_comparison_and_alias_moves(
 def test_the_last_phase_of_an_ended_run_lasts_no_time(
     queries: FleetQueries, write: Callable[..., None]
 ) -> None:
-    write(lambda tx: walk(tx, a_run(), *TRAINED, Phase.REJECTED))
+    write(lambda tx: walk(tx, begun(), *TRAINED, Phase.REJECTED))
     assert queries.show(RunId("clicks-1")).phases[-1].lasted == timedelta(0)
 
 
@@ -286,7 +274,7 @@ LIMITED = POLICY.replace(
 def test_why_says_how_long_limits_hold_back(
     queries: FleetQueries, clock: FakeClock, write: Callable[..., None]
 ) -> None:
-    write(lambda tx: walk(tx, a_run(policy_text=LIMITED), *TRAINED, Phase.REJECTED))
+    write(lambda tx: walk(tx, begun(policy_text=LIMITED), *TRAINED, Phase.REJECTED))
     ended = START + 3 * HOUR
     clock.instant = ended + HOUR
     limits = queries.why(CLICKS).limits
@@ -303,7 +291,7 @@ def test_why_says_how_long_limits_hold_back(
 def test_the_policy_file_in_force_wins_over_the_snapshot_of_a_run(
     queries: FleetQueries, home: Path, clock: FakeClock, write: Callable[..., None]
 ) -> None:
-    write(lambda tx: walk(tx, a_run(policy_text=POLICY), *TRAINED, Phase.REJECTED))
+    write(lambda tx: walk(tx, begun(policy_text=POLICY), *TRAINED, Phase.REJECTED))
     (home.parent / "clicks.yaml").write_text(POLICY.replace("cooldown: 6h", "cooldown: 12h"))
     clock.instant = START + 4 * HOUR
     assert queries.why(CLICKS).limits.cooldown_until == START + 15 * HOUR
@@ -312,7 +300,7 @@ def test_the_policy_file_in_force_wins_over_the_snapshot_of_a_run(
 def test_a_snapshot_that_no_longer_parses_leaves_limits_unknown(
     queries: FleetQueries, write: Callable[..., None]
 ) -> None:
-    write(lambda tx: walk(tx, a_run(policy_text="version: 99"), *TRAINED, Phase.REJECTED))
+    write(lambda tx: walk(tx, begun(policy_text="version: 99"), *TRAINED, Phase.REJECTED))
     limits = queries.why(CLICKS).limits
     assert (limits.cooldown_until, limits.budget_runs_left) == (None, None)
 
@@ -361,7 +349,7 @@ def test_commands_print_tables_and_json(
     def live(tx: Transaction) -> None:
         tx.save_champion(CLICKS, Champion(Version("1"), START, "adopted"))
         tx.record_verdict(CLICKS, "hash-1", a_verdict("brier", Status.BREACHED))
-        run = a_run(details={"training": {"rows": 800, "result": {"train_seconds": 1.5}}})
+        run = begun(details={"training": {"rows": 800, "result": {"train_seconds": 1.5}}})
         run = walk(tx, run, *TRAINED, Phase.REJECTED)
         tx.add_comparison_point(run.id, Phase.SHADOWING, START, {"blocks": 3, "rows": 40, "mean": 0.1})
         decision = Decision(TriggerName("degraded"), Outcome.SUPPRESSED, "met", Suppression.COOLDOWN)

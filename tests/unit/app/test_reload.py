@@ -12,12 +12,13 @@ import pytest
 from ctrain.app import ticks
 from ctrain.app.reload import PolicyFiles, Reloader
 from ctrain.app.ticks import Rhythm, TickLoop
-from ctrain.domain import Phase, PolicyName, Run, RunId, TriggerName, Version
+from ctrain.domain import Phase, PolicyName, RunId, Version
 from ctrain.engine.tick import Ticked
 from ctrain.errors import InputError, TransientError
 from ctrain.policy.files import policy_identity
 from ctrain.policy.loaded import LoadedPolicy
 from tests.support.fakes import FakeTimer
+from tests.support.runs import run_under
 from tests.support.world import HOUR, POLICY, START, World
 
 CLICKS = PolicyName("clicks")
@@ -72,21 +73,7 @@ class Reloading:
 
     def start_run(self, phase: Phase) -> RunId:
         loaded = self.loop.watched[CLICKS].loaded
-        run = Run(
-            id=RunId("clicks-1"),
-            policy=CLICKS,
-            phase=phase,
-            trigger=TriggerName("degraded"),
-            reason="brier BREACHED",
-            actor="ctrain",
-            policy_hash=loaded.hash,
-            policy_text=loaded.text,
-            policy_path=str(loaded.path),
-            created_at=START,
-            phase_since=START,
-            champion_version=Version("1"),
-            challenger_version=Version("2"),
-        )
+        run = run_under(loaded, phase, champion_version=Version("1"), challenger_version=Version("2"))
         with self.store.write() as tx:
             tx.create_run(run)
         return run.id

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,18 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.signal import lfilter
 
 from ctrain.monitors.baselines import Baseline, make_baseline
 from ctrain.policy.monitors import ChangeMonitor
+from tests.support.streams import (
+    Draw,
+    absolute_errors,
+    binary_losses,
+    brier_losses,
+    hourly_losses,
+    rare_errors,
+    wandering_losses,
+)
 
 Floats = npt.NDArray[np.float64]
 DETECTORS = ["e_detector", "page_hinkley", "cusum", "adwin", "ddm", "kswin"]
@@ -27,36 +34,6 @@ def baseline_of(spec: ChangeMonitor, values: Floats) -> Baseline:
     baseline = make_baseline(spec, values)
     assert baseline is not None
     return baseline
-
-
-Draw = Callable[[np.random.Generator, int], Floats]
-
-
-def binary_losses(rng: np.random.Generator, rows: int) -> Floats:
-    return (rng.uniform(size=rows) < 0.2).astype(np.float64)
-
-
-def rare_errors(rng: np.random.Generator, rows: int) -> Floats:
-    return (rng.uniform(size=rows) < 0.03).astype(np.float64)
-
-
-def brier_losses(rng: np.random.Generator, rows: int) -> Floats:
-    return rng.beta(0.5, 2, rows)
-
-
-def absolute_errors(rng: np.random.Generator, rows: int) -> Floats:
-    return np.abs(rng.standard_t(3, rows)) * 40
-
-
-def hourly_losses(rng: np.random.Generator, rows: int) -> Floats:
-    """Rows of the same hour share a part of their loss: 20 rows an hour, correlation 0.2."""
-    return rng.normal(0, 0.5, rows // 20).repeat(20) + rng.normal(0, 1, rows)
-
-
-def wandering_losses(rng: np.random.Generator, rows: int) -> Floats:
-    """Autoregressive of first order with coefficient 0.8."""
-    walk: Floats = lfilter([1], [1, -0.8], rng.normal(size=rows))
-    return walk
 
 
 STATIONARY: list[Draw] = [

@@ -1,7 +1,5 @@
 """River's detection indices and window, in code whose state can be written down."""
 
-import random
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -9,6 +7,7 @@ from river import drift
 
 from ctrain.stats.detectors.adwin import Adwin
 from ctrain.stats.detectors.detection import Range
+from tests.support.streams import river_choices, river_integers
 
 Floats = npt.NDArray[np.float64]
 
@@ -20,18 +19,7 @@ class AsGiven(Range):
         return values
 
 
-def small_integers() -> Floats:
-    """The stream of river's own tests."""
-    rng = np.random.RandomState(12345)
-    return np.concatenate([rng.randint(2, size=1000), rng.randint(8, size=1000)]).astype(np.float64)
-
-
-def choices() -> Floats:
-    rng = random.Random(12345)
-    return np.array(rng.choices([0, 1], k=1000) + rng.choices(range(4, 8), k=1000), dtype=np.float64)
-
-
-@pytest.mark.parametrize("stream", [small_integers(), choices()])
+@pytest.mark.parametrize("stream", [river_integers(), river_choices()])
 def test_the_published_indices(stream: Floats) -> None:
     detector = Adwin(AsGiven(0, 1), delta=0.002, direction="both")
     assert [found.index for found in detector.feed(stream)] == [1023]

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,19 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.signal import lfilter
 
 from ctrain.monitors.tuning import tune
 from ctrain.policy.monitors import ChangeMonitor
 from ctrain.stats.detectors.detection import Detection, Direction, Range, Scale
 from ctrain.stats.detectors.e_detector import EDetector, MeanBounds
+from tests.support.streams import (
+    Draw,
+    absolute_errors,
+    binary_losses,
+    brier_losses,
+    hourly_losses,
+    wandering_losses,
+)
 
 Floats = npt.NDArray[np.float64]
 UNIT = Range(0.0, 1.0)
@@ -109,32 +115,6 @@ def test_the_sum_of_a_stationary_stream_grows_no_faster_than_time() -> None:
         sums.append(math.expm1(watching.statistic))
     error = float(np.std(sums)) / math.sqrt(len(sums))
     assert 0.5 * 300 < float(np.mean(sums)) < 300 + 3 * error
-
-
-Draw = Callable[[np.random.Generator, int], Floats]
-
-
-def binary_losses(rng: np.random.Generator, rows: int) -> Floats:
-    return (rng.uniform(size=rows) < 0.2).astype(np.float64)
-
-
-def brier_losses(rng: np.random.Generator, rows: int) -> Floats:
-    return rng.beta(0.5, 2, rows)
-
-
-def absolute_errors(rng: np.random.Generator, rows: int) -> Floats:
-    return np.abs(rng.standard_t(3, rows)) * 40
-
-
-def hourly_losses(rng: np.random.Generator, rows: int) -> Floats:
-    """Rows of the same hour share a part of their loss: 20 rows an hour, correlation 0.2."""
-    return rng.normal(0, 0.5, rows // 20).repeat(20) + rng.normal(0, 1, rows)
-
-
-def wandering_losses(rng: np.random.Generator, rows: int) -> Floats:
-    """Autoregressive of first order with coefficient 0.8."""
-    walk: Floats = lfilter([1], [1, -0.8], rng.normal(size=rows))
-    return walk
 
 
 MONITOR = ChangeMonitor(type="change", detector="e_detector", hold="1d")

@@ -1,7 +1,5 @@
 """River's detection indices with its random numbers, and critical distances of scipy."""
 
-import random
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -10,25 +8,15 @@ from scipy.stats import ks_2samp
 
 from ctrain.stats.detectors.detection import Range
 from ctrain.stats.detectors.kswin import Kswin, Windows, critical_steps
+from tests.support.streams import river_choices, river_integers
 
 Floats = npt.NDArray[np.float64]
 RIVERS = Windows(100, 30, 1)
 
 
-def small_integers() -> Floats:
-    """The stream of river's own tests."""
-    rng = np.random.RandomState(12345)
-    return np.concatenate([rng.randint(2, size=1000), rng.randint(8, size=1000)]).astype(np.float64)
-
-
-def choices() -> Floats:
-    rng = random.Random(12345)
-    return np.array(rng.choices([0, 1], k=1000) + rng.choices(range(4, 8), k=1000), dtype=np.float64)
-
-
 @pytest.mark.parametrize(
     ("stream", "windows", "index"),
-    [(small_integers(), Windows(200, 100, 1), 1042), (choices(), RIVERS, 1016)],
+    [(river_integers(), Windows(200, 100, 1), 1042), (river_choices(), RIVERS, 1016)],
 )
 def test_the_published_indices(stream: Floats, windows: Windows, index: int) -> None:
     detector = Kswin(Range(0, 8), alpha=1e-4, direction="both", windows=windows, seed=42)

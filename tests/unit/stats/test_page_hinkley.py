@@ -2,7 +2,6 @@
 
 import json
 import math
-import random
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from river.drift import PageHinkley as RiverPageHinkley
 from ctrain.stats.detectors.classic import page_hinkley
 from ctrain.stats.detectors.detection import Direction, Scale
 from ctrain.stats.detectors.page_hinkley import PageHinkley
+from tests.support.streams import river_choices
 
 Floats = npt.NDArray[np.float64]
 HELD = 1e300
@@ -28,11 +28,6 @@ def shifts() -> list[float]:
     return np.concatenate(blocks).astype(int).tolist()  # type: ignore[no-any-return]  # numpy's tolist
 
 
-def choices() -> list[int]:
-    rng = random.Random(12345)
-    return rng.choices([0, 1], k=1000) + rng.choices(range(4, 8), k=1000)
-
-
 def normals() -> list[float]:
     rng = np.random.RandomState(31)
     blocks = [rng.normal(mean, sd, 100) for mean, sd in ((0, 0.5), (4, 0.2), (6, 0.5))]
@@ -44,7 +39,7 @@ PUBLISHED: list[tuple[dict[str, Any], list[float] | list[int], list[int]]] = [
     ({"mode": "both"}, shifts(), [588, 1097, 1585]),
     ({"mode": "up"}, shifts(), [588, 1681]),
     ({"mode": "down"}, shifts(), [1172]),
-    ({}, choices(), [1006]),
+    ({}, river_choices().tolist(), [1006]),
     ({"min_instances": 1}, normals(), [113, 226]),
     ({"min_instances": 1, "delta": 0, "threshold": 1, "alpha": 1, "mode": "up"}, [0, 0, 0, 1, 1], [4]),
 ]
