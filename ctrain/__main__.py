@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 
+from ctrain.app.memory import stay_small, without_pandas
+
 
 def main() -> None:
     """Run the command line; never returns normally."""
-    if sys.argv[1:2] == ["run"]:
-        from ctrain.app.memory import stay_small
-
-        stay_small()
+    match sys.argv[1:2]:
+        case ["run"]:
+            stay_small()
+        case ["compare" | "profile"]:
+            without_pandas()
     from ctrain.cli import app
 
     app()

@@ -19,17 +19,22 @@ class _NoPandas(MetaPathFinder):
 
     def find_spec(self, fullname: str, *_: object) -> None:
         if fullname == "pandas":
-            raise ModuleNotFoundError("the daemon does without pandas", name=fullname)
+            raise ModuleNotFoundError("this command does without pandas", name=fullname)
+
+
+def without_pandas() -> None:
+    """Let every later ``import pandas`` fail in this interpreter.
+
+    pyarrow imports pandas, and 30 MB with it, only to ask whether a value is a Series. Here none is:
+    whatever needs pandas runs in children, which are interpreters of their own.
+    """
+    sys.meta_path.insert(0, _NoPandas())
 
 
 def stay_small() -> None:
-    """Let every later ``import pandas`` fail in this interpreter, and Arrow use the C library's memory.
-
-    pyarrow imports pandas, and 30 MB with it, only to ask whether a value is a Series. The daemon has
-    none: whatever needs pandas runs in its children, which are interpreters of their own.
-    """
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # what release_memory can give back
-    sys.meta_path.insert(0, _NoPandas())
+    """Do without pandas, and let Arrow use the C library's memory, which ``release_memory`` gives back."""
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    without_pandas()
 
 
 def migrate_apart(database_url: str) -> None:

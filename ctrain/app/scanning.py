@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import queue
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
+from ctrain.app.forking import in_forks
 from ctrain.errors import InputError
 from ctrain.sources.formats import format_of
 from ctrain.sources.tables import read_batches, table_files
 from ctrain.stats.lattice import BLOCK, Scratch
 
-WORKERS = 2
+MANY_VALUES = 64_000_000
+"""From so many on columns are shared among processes; fewer take half a second, and less CPU alone."""
 _NUMBERS_TOGETHER = 1 << 18
 """Rows of a column of fixed width that are decoded at a time; of others, a block."""
 
@@ -93,8 +93,9 @@ class TableFiles:
     ) -> dict[str, _R]:
         """Return for each column what ``finish`` makes of the consumer that saw all its values.
 
-        Parquet is read one column at a time, several columns at once; ``dictionaries`` are columns
-        of strings to be read as dictionaries. Other files are read once, all columns together.
+        Parquet is read one column at a time, large files by several processes, so that what ``finish``
+        returns must be picklable; ``dictionaries`` are columns of strings to be read as dictionaries.
+        Other files are read once, all columns together.
         """
         if all(map(_is_parquet, self.paths)):
             return self._by_column(columns, start, finish, dictionaries)
@@ -112,51 +113,50 @@ class TableFiles:
         finish: Callable[[str, _C], _R],
         dictionaries: Collection[str],
     ) -> dict[str, _R]:
+        footers = {path: _footer(path) for path in self.paths}
+        rows = sum(footer.num_rows for footer in footers.values())
         strings = {one.name for one in self.schema if pa.types.is_string(one.type)}
-        free: queue.SimpleQueue[_Reader] = queue.SimpleQueue()
-        for _ in range(WORKERS):
-            free.put(_Reader({path: _footer(path) for path in self.paths}))
+        reader = _ColumnReader(footers, strings.intersection(dictionaries))
 
         def consume(name: str) -> _R:
-            reader = free.get()
-            try:
-                consumer = start(name, reader.scratch)
-                for path in self.paths:
-                    reader.feed(path, name, consumer, name in strings and name in dictionaries)
-                return finish(name, consumer)
-            finally:
-                free.put(reader)
+            consumer = start(name, reader.scratch)
+            for path in self.paths:
+                reader.feed(path, name, consumer)
+            return finish(name, consumer)
 
-        with ThreadPoolExecutor(WORKERS) as pool:
-            return dict(zip(columns, pool.map(consume, columns), strict=True))
+        many = rows * len(columns) >= MANY_VALUES
+        results = in_forks(consume, columns) if many else map(consume, columns)
+        return dict(zip(columns, results, strict=True))
 
 
-class _Reader:
-    """The open Parquet files of one thread."""
+@dataclass
+class _ColumnReader:
+    """Parquet files, opened when their first column is read."""
 
-    def __init__(self, footers: Mapping[Path, Any]) -> None:
-        self.scratch = Scratch()
-        self._footers = footers
-        schemas = {path: footer.schema.to_arrow_schema() for path, footer in footers.items()}
-        self._columns = {path: set(schema.names) for path, schema in schemas.items()}
-        self._long = {
-            path: {one.name for one in schema if not pa.types.is_primitive(one.type)}
-            for path, schema in schemas.items()
-        }
-        self._open: dict[tuple[Path, str], Any] = {}
+    footers: dict[Path, Any]
+    dictionaries: set[str]
+    """Columns of strings that are read as dictionaries."""
+    scratch: Scratch = field(default_factory=Scratch)
+    _open: dict[tuple[Path, str], Any] = field(default_factory=dict)
 
-    def feed(self, path: Path, name: str, consumer: Consumer, dictionary: bool) -> None:
+    def feed(self, path: Path, name: str, consumer: Consumer) -> None:
         """Give a consumer one column of one file, batch by batch."""
+        stored = self._types[path].get(name)
+        if stored is None:
+            consumer.skip(self.footers[path].num_rows)
+            return
+        rows = _NUMBERS_TOGETHER if pa.types.is_primitive(stored) else BLOCK
         try:
-            file = self._file(path, name if dictionary else "")
-            if name not in self._columns[path]:
-                consumer.skip(file.metadata.num_rows)
-                return
-            rows = BLOCK if name in self._long[path] else _NUMBERS_TOGETHER
+            file = self._file(path, name if name in self.dictionaries else "")
             for batch in file.iter_batches(rows, columns=[name], use_threads=False):
                 consumer.add(pa.Table.from_batches([batch]))
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: cannot be read as parquet: {error}") from error
+
+    @cached_property
+    def _types(self) -> dict[Path, dict[str, pa.DataType]]:
+        schemas = {path: footer.schema.to_arrow_schema() for path, footer in self.footers.items()}
+        return {path: dict(zip(schema.names, schema.types, strict=True)) for path, schema in schemas.items()}
 
     def _file(self, path: Path, dictionary: str) -> Any:
         """Return the file opened for a column of strings as dictionary, or for any other column."""
@@ -165,9 +165,11 @@ class _Reader:
         key = (path, dictionary)
         if key not in self._open:
             self._open = {opened: file for opened, file in self._open.items() if opened == (path, "")}
-            footer = self._footers[path]
             self._open[key] = pq.ParquetFile(
-                path, metadata=footer, read_dictionary=[dictionary] if dictionary else None
+                path,
+                metadata=self.footers[path],
+                read_dictionary=[dictionary] if dictionary else None,
+                pre_buffer=False,  # it would read a column from more threads than this one
             )
         return self._open[key]
 

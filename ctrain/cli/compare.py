@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ctrain.monitors.compare import ColumnComparison, Comparison
 
 _FILE_HELP = "Parquet, CSV or JSON lines file, a folder of them, or a profile."
+_MOST_NAMED = 4
 _HEADINGS = ("column", "test", "statistic", "p-value", "corrected", "effect", "verdict")
 
 
@@ -53,13 +54,23 @@ def compare(
 
 def _print(found: Comparison) -> None:
     print_table(_HEADINGS, (tuple(_cells(one)) for one in found.columns))
-    for note in found.notes:
-        print(note)
+    for line in _notes(found):
+        print(line)
     breached = [one.column for one in found.columns if one.breached]
     if breached:
         print(f"breached: {len(breached)} of {len(found.columns)} columns: {', '.join(breached)}")
     else:
         print(f"no drift in {len(found.columns)} columns")
+
+
+def _notes(found: Comparison) -> Iterator[str]:
+    """Each note with the columns that it is about, or how many they are."""
+    columns: dict[str, list[str]] = {}
+    for one in found.columns:
+        if one.note:
+            columns.setdefault(one.note, []).append(one.column)
+    for note, names in columns.items():
+        yield f"{', '.join(names) if len(names) <= _MOST_NAMED else f'{len(names)} columns'}: {note}"
 
 
 def _cells(one: ColumnComparison) -> Iterator[str]:

@@ -50,10 +50,6 @@ class Comparison:
     def breached(self) -> bool:
         return any(column.breached for column in self.columns)
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return tuple(f"{one.column}: {one.note}" for one in self.columns if one.note)
-
 
 class Side(NamedTuple):
     """One column on one side: its type, its rows, and how many of them have a value."""

@@ -26,4 +26,4 @@ except ModuleNotFoundError as error:
 
 def test_arrow_works_without_pandas_and_on_the_memory_of_the_c_library() -> None:
     found = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
-    assert (found.stdout, found.stderr) == ("the daemon does without pandas\n", "")
+    assert (found.stdout, found.stderr) == ("this command does without pandas\n", "")
