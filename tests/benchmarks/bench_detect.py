@@ -148,9 +148,9 @@ def plot(lines: list[Line], path: Path) -> None:
     seconds = [one.cpu_seconds for one in lines][::-1]
     colours = ["#0072B2" if name.startswith("ctrain") else "#999999" for name in names]
     bars = axes.barh(names, seconds, color=colours)
-    axes.bar_label(bars, [f" {value:.2g} s" for value in seconds])
+    axes.bar_label(bars, [f" {value:,.{0 if value >= 10 else 2}f} s" for value in seconds])
     axes.set_xscale("log")
-    axes.set_xlim(right=max(seconds) * 4)
+    axes.set_xlim(0.1, max(seconds) * 4)
     axes.set_xlabel("CPU seconds (logarithmic)")
     axes.set_title(f"Drift of {CURRENT_ROWS:,} rows x {COLUMNS} numeric columns")
     axes.spines[["top", "right"]].set_visible(False)
