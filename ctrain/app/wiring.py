@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.clocks import RealTimer, StreamClock, open_clock
 from ctrain.domain import PolicyName
+from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.engine.watch import Watch
 from ctrain.errors import InputError, PolicyError
 from ctrain.policy.available import unavailable_parts
@@ -56,6 +57,7 @@ class Shell:
     clock: Clock
     timer: Timer
     metric_server: MetricServer = field(default_factory=PromqlServer)
+    profile_memory: ProfileMemory = field(default_factory=ProfileMemory)
 
 
 def load_fleet(paths: Sequence[Path], environ: Mapping[str, str]) -> list[LoadedPolicy]:
@@ -129,6 +131,7 @@ def _watch(
         registry_poll_seconds=0.0 if on_stream else shell.settings.registry_poll.total_seconds(),
         watched_since=since,
         redact=Redactor(os.environ).redact,
+        profile_memory=shell.profile_memory,
     )
 
 

@@ -16,14 +16,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.stats.profile import EPOCH, Profile, merge
 
 if TYPE_CHECKING:
     from ctrain.domain import PolicyName
     from ctrain.ports import Store, Transaction
 
-MEMORY_BYTES = 32 * 2**20
-"""Merged profiles kept decoded, for one policy; the rest is read from the store again."""
 WINDOWS_REMEMBERED = 4
 """Whole windows, for monitors that look at the same one."""
 COLUMN_BYTES = 400
@@ -90,7 +89,11 @@ class _Known(NamedTuple):
 class PaneTree:
     """The panes of one policy, as counted so far. Used by one thread at a time."""
 
-    def __init__(self, store: Store, policy: PolicyName, pane: timedelta) -> None:
+    def __init__(
+        self, store: Store, policy: PolicyName, pane: timedelta, memory: ProfileMemory | None = None
+    ) -> None:
+        self._room = memory or ProfileMemory()
+        self._room.join(self)
         self._store = store
         self._policy = policy
         self.pane = pane
@@ -226,7 +229,7 @@ class PaneTree:
         weight = _bytes_of(profile)
         self._memory[key] = (profile, weight)
         self._bytes += weight
-        while self._bytes > MEMORY_BYTES and len(self._memory) > 1:
+        while self._bytes > self._room.share and len(self._memory) > 1:
             self._bytes -= self._memory.popitem(last=False)[1][1]
 
 

@@ -44,7 +44,7 @@ def pane_tree(watch: Watch) -> PaneTree:
     """The tree of the policy's panes."""
     tree = watch.panes
     if tree is None or tree.pane != watch.policy.data.pane:
-        tree = watch.panes = PaneTree(watch.store, watch.name, watch.policy.data.pane)
+        tree = watch.panes = PaneTree(watch.store, watch.name, watch.policy.data.pane, watch.profile_memory)
     return tree
 
 

@@ -19,6 +19,7 @@ from ctrain.domain import (
     RunId,
     Version,
 )
+from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.engine.reading import TickReads
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ class Watch:
     """The reference in force, and its inputs alone."""
     panes: PaneTree | None = None
     """Profiles of closed panes, and of stretches of them."""
+    profile_memory: ProfileMemory = field(default_factory=ProfileMemory)
+    """Room for them in memory, shared with the other policies of the daemon."""
     segment_counts: dict[MonitorName, PaneSegments] = field(default_factory=dict)
     """Rows of closed panes by segment, for monitors that count them."""
     seen: dict[str, SeenValues] = field(default_factory=dict)

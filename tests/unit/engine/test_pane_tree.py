@@ -17,6 +17,7 @@ from ctrain.domain import PolicyName
 from ctrain.engine import pane_tree
 from ctrain.engine.matured import EPOCH_START
 from ctrain.engine.pane_tree import PaneTree, Stretch, split_point
+from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.stats.grid import build_grid
 from ctrain.stats.profile import Profile, merge, profile_table
 
@@ -66,8 +67,8 @@ def at(number: int) -> datetime:
     return EPOCH_START + number * HOUR
 
 
-def tree_of(store: MemoryStore) -> PaneTree:
-    return PaneTree(store, POLICY, HOUR)  # type: ignore[arg-type]  # the methods that a tree calls
+def tree_of(store: MemoryStore, memory: ProfileMemory | None = None) -> PaneTree:
+    return PaneTree(store, POLICY, HOUR, memory)  # type: ignore[arg-type]  # the methods that a tree calls
 
 
 @pytest.fixture(scope="module")
@@ -189,14 +190,22 @@ def test_a_cold_window_reads_few_nodes(panes: dict[int, Profile], store: MemoryS
     assert store.reads <= 2 * 10
 
 
-def test_memory_has_a_bound(
-    panes: dict[int, Profile], store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pane_tree, "MEMORY_BYTES", 20_000)
-    tree = tree_of(store)
+def test_memory_has_a_bound(panes: dict[int, Profile], store: MemoryStore) -> None:
+    tree = tree_of(store, ProfileMemory(each=20_000))
     for end in range(FIRST + 600, FIRST + PANES, 10):
         tree.merged(panes[FIRST].grid, at(end - 500), at(end))
         assert tree.memory_bytes <= 20_000
+
+
+def test_the_policies_of_a_daemon_share_its_memory(panes: dict[int, Profile], store: MemoryStore) -> None:
+    memory = ProfileMemory(each=20_000, together=30_000)
+    trees = [tree_of(store, memory) for _ in range(3)]
+    for end in range(FIRST + 600, FIRST + PANES, 40):
+        for place in range(3):
+            trees[place].merged(panes[FIRST].grid, at(end - 500), at(end))
+            assert trees[place].memory_bytes <= 10_000
+    del trees[1:]
+    assert memory.share == 20_000
 
 
 def test_a_pane_that_was_never_counted_is_an_error(panes: dict[int, Profile], store: MemoryStore) -> None:
