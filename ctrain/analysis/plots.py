@@ -91,7 +91,7 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
 def _nulls(panel: Panel) -> str:
     if max(panel.reference_nulls, panel.current_nulls) < 0.0005:
         return ""
-    return f"missing: {panel.reference_nulls:.1%} in the reference, {panel.current_nulls:.1%} in the window"
+    return f"missing: {panel.reference_nulls:.1%} in reference, {panel.current_nulls:.1%} now"
 
 
 def plot_pair(path: Path, title: str, names: tuple[str, str], reference: Floats, current: Floats) -> None:
