@@ -3,7 +3,8 @@
 An instant query tells the value, ``timestamp()`` of the same expression how old the sample behind it
 is: a plain selector goes on answering with its last sample for five minutes. Of an expression that
 computes something the server knows no sample time; there ``lookback_delta``, which servers from
-version 2.43 on obey, bounds the age of what goes into it.
+version 2.43 on obey, bounds the age of what goes into it. Where a label names the series of an answer, each
+has a value and an age of its own.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import Any
 
-from ctrain.domain import MetricQuery, Sample
+from ctrain.domain import MetricQuery, Sample, Series
 
 THREADS = 2
 TIMEOUT_SECONDS = 10.0
@@ -55,20 +57,60 @@ def answer(query: MetricQuery, timeout_seconds: float = TIMEOUT_SECONDS) -> Samp
     """Return what the server says to one question; whatever goes wrong becomes its ``problem``."""
     try:
         found = _instant(query, query.query, timeout_seconds)
-        if found["resultType"] == "scalar":
-            return Sample(query.at, float(found["result"][1]), query.at)
-        problem = _not_one_series(found)
-        if problem:
-            return Sample(query.at, problem=problem)
-        stamps = _instant(query, f"timestamp({query.query})", timeout_seconds)["result"]
-        sampled_at = datetime.fromtimestamp(float(stamps[0]["value"][1]), UTC) if stamps else None
-        return Sample(query.at, float(found["result"][0]["value"][1]), sampled_at)
+        if query.by is not None:
+            return _by_label(query, query.by, found, timeout_seconds)
+        return _one_number(query, found, timeout_seconds)
     except urllib.error.HTTPError as error:
         return Sample(query.at, problem=f"the server refused the query: {_words(error)}")
     except (OSError, HTTPException) as error:
         return Sample(query.at, problem=f"the server cannot be reached: {getattr(error, 'reason', error)}")
     except (ValueError, KeyError, IndexError, TypeError) as error:
         return Sample(query.at, problem=f"the answer cannot be understood: {error!r}"[:300])
+
+
+def _one_number(query: MetricQuery, found: Any, timeout_seconds: float) -> Sample:
+    if found["resultType"] == "scalar":
+        return Sample(query.at, float(found["result"][1]), query.at)
+    problem = _not_one_series(found)
+    if problem:
+        return Sample(query.at, problem=problem)
+    stamps = _instant(query, f"timestamp({query.query})", timeout_seconds)["result"]
+    sampled_at = _time(stamps[0]) if stamps else None
+    return Sample(query.at, _number(found["result"][0]), sampled_at)
+
+
+def _by_label(query: MetricQuery, label: str, found: Any, timeout_seconds: float) -> Sample:
+    problem = _not_named(found, label)
+    if problem:
+        return Sample(query.at, problem=problem)
+    stamps = _instant(query, f"timestamp({query.query})", timeout_seconds)["result"]
+    sampled_at = {one["metric"].get(label): _time(one) for one in stamps}
+    series = {one["metric"][label]: one for one in found["result"]}
+    return Sample(
+        query.at,
+        series={name: Series(_number(one), sampled_at.get(name)) for name, one in series.items()},
+    )
+
+
+def _number(series: Any) -> float:
+    return float(series["value"][1])
+
+
+def _time(series: Any) -> datetime:
+    """Of a series of ``timestamp()``."""
+    return datetime.fromtimestamp(_number(series), UTC)
+
+
+def _not_named(found: Any, label: str) -> str:
+    """Why the label does not tell the series of the answer apart; empty when it does."""
+    if found["resultType"] != "vector":
+        return f"the query gives a {found['resultType']}, series with the label {label} are wanted"
+    labels = [one["metric"] for one in found["result"]]
+    without = next((one for one in labels if not one.get(label)), None)
+    if without is not None:
+        return f"a series has no label {label}, it has {', '.join(sorted(without)) or 'none at all'}"
+    name, count = next(iter(Counter(one[label] for one in labels).most_common(1)), ("", 0))
+    return "" if count < 2 else f"{count} series have {label}={name}: aggregate them by {label}"
 
 
 def _not_one_series(found: Any) -> str:

@@ -7,7 +7,7 @@ Nothing here does I/O or reads a clock.
 from ctrain.domain.analysis import AnalysisJob, AnalysisStatus, ChampionRows
 from ctrain.domain.decisions import Decision, Outcome, Suppression, TriggerState
 from ctrain.domain.jobs import JobState, JobStatus, ScoreJob, ScoreStatus, TrainingContext, TrainingJob
-from ctrain.domain.metrics import MetricQuery, Sample
+from ctrain.domain.metrics import MetricQuery, Sample, Series
 from ctrain.domain.models import AliasIntent, Champion, ModelVersion
 from ctrain.domain.names import Json, MonitorName, PolicyName, RunId, Task, TriggerName, Version
 from ctrain.domain.rows import (
@@ -58,6 +58,7 @@ __all__ = [
     "ScoreStatus",
     "Segment",
     "SegmentKind",
+    "Series",
     "SourceBatch",
     "SourceRead",
     "Status",

@@ -1,7 +1,8 @@
 """Monitors that follow the clock: freshness of the data, and metrics of production.
 
 Stale data closes no pane, and a metrics server speaks of now. Their verdicts are recorded when their
-status changes, and conditions on them alone are folded here; other conditions see them pane by pane.
+status or what is BREACHED changes, and conditions on them alone are folded here; other conditions see them
+pane by pane.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ Memories = dict[MonitorName, Json]
 
 
 def observe_clock(watch: Watch, now: datetime) -> bool:
-    """Record verdicts whose status has changed, and what follows for conditions on them alone.
+    """Record verdicts that are news, and what follows for conditions on them alone.
 
     ``now`` was read before the data, so that data that came since is never judged by an older clock;
     while more data lies there unread, nothing is said of its freshness.
@@ -118,12 +119,16 @@ def _due(watch: Watch, name: MonitorName, monitor: PrometheusMonitor) -> MetricQ
     if asked_at is not None and now - asked_at < monitor.every:
         return None
     watch.metrics_asked_at[name] = now
-    return MetricQuery(monitor.url, monitor.query, now, monitor.max_age, monitor.token)
+    return _question(monitor, now)
+
+
+def _question(monitor: PrometheusMonitor, at: datetime) -> MetricQuery:
+    return MetricQuery(monitor.url, monitor.query, at, monitor.max_age, monitor.token, monitor.by)
 
 
 def sample_now(watch: Watch, name: MonitorName, monitor: PrometheusMonitor) -> Verdict | None:
     """The verdict if an answer of now were added to what is remembered; None while it is on its way."""
-    query = MetricQuery(monitor.url, monitor.query, watch.clock.now(), monitor.max_age, monitor.token)
+    query = _question(monitor, watch.clock.now())
     sample = watch.metric_server.ask(f"{watch.name}/{name}/now", query)
     if sample is None:
         return None
@@ -133,4 +138,12 @@ def sample_now(watch: Watch, name: MonitorName, monitor: PrometheusMonitor) -> V
 
 
 def _is_news(known: Verdict | None, verdict: Verdict) -> bool:
-    return known is None or (known.status is not verdict.status and verdict.as_of > known.as_of)
+    """Another status, or the same one for other segments."""
+    if known is None:
+        return True
+    changed = known.status is not verdict.status or _breached(known) != _breached(verdict)
+    return changed and verdict.as_of > known.as_of
+
+
+def _breached(verdict: Verdict) -> set[str]:
+    return {one.column for one in verdict.features if one.breached}

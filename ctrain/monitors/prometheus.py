@@ -1,18 +1,16 @@
 """Production metrics: has the value of a PromQL expression been past its bound for long enough?
 
-Silence is not health: no data, more than one series, NaN, an old sample or a server that does not
-answer are INCONCLUSIVE. They neither confirm what was seen before nor take it back: a stretch beyond
-the bound goes on when the next sample is beyond it, too, unless ``max_age`` has passed in between.
+Silence is not health: no data, more than one series (unless a label tells them apart), NaN, an old sample
+or a server that does not answer are INCONCLUSIVE.
 """
 
 from __future__ import annotations
 
-import math
-from datetime import datetime
 from typing import Any
 
-from ctrain.domain import Json, MonitorName, Sample, Status, Verdict
-from ctrain.policy.fields import format_duration
+from ctrain.domain import Json, MonitorName, Sample, Verdict
+from ctrain.monitors.past_bound import Past, judge_sample
+from ctrain.monitors.prometheus_series import assess_series
 from ctrain.policy.monitors import PrometheusMonitor
 
 STATE_VERSION = 1
@@ -36,7 +34,8 @@ def assess_sample(
     -------
     tuple of dict and Verdict
         The state is JSON. BREACHED once samples have been past the bound for ``for``, counted from the
-        first of them; OK within the bounds; INCONCLUSIVE without a usable sample.
+        first of them; OK within the bounds; INCONCLUSIVE without a usable sample. With ``by`` the same
+        of each series.
 
     Raises
     ------
@@ -45,7 +44,7 @@ def assess_sample(
 
     Examples
     --------
-    >>> from datetime import UTC, timedelta
+    >>> from datetime import UTC, datetime, timedelta
     >>> noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
     >>> monitor = PrometheusMonitor.model_validate(
     ...     {
@@ -67,87 +66,24 @@ def assess_sample(
     ----------
     The ``for`` clause of Prometheus' alerting rules.
     """
-    past = _Past.of(state)
-    problem = _problem(monitor, sample)
-    if problem or sample.value is None:
-        return past.to_json(), _verdict(name, monitor, sample, Status.INCONCLUSIVE, problem)
-    side = _side(monitor, sample.value)
-    if not side:
-        reason = f"{_number(sample.value)} is {_bounds(monitor)}"
-        return _Past(None, None).to_json(), _verdict(name, monitor, sample, Status.OK, reason)
-    goes_on = past.last is not None and sample.at - past.last <= max(monitor.max_age, 2 * monitor.every)
-    since = past.since if goes_on and past.since is not None else sample.at
-    lasted = sample.at - since
-    reason = f"{_number(sample.value)} is {side}, for {format_duration(lasted)}"
-    if lasted < monitor.for_:
-        reason += f" of {format_duration(monitor.for_)}"
-    status = Status.BREACHED if lasted >= monitor.for_ else Status.OK
-    return _Past(since, sample.at).to_json(), _verdict(name, monitor, sample, status, reason)
+    known = _known(state)
+    if monitor.by is not None:
+        written, verdict = assess_series(name, monitor, sample, known)
+        return {"version": STATE_VERSION, **written}, verdict
+    judged = judge_sample(monitor, sample, Past.of(known))
+    verdict = Verdict(
+        name,
+        sample.at,
+        judged.status,
+        judged.value,
+        judged.threshold,
+        int(judged.is_usable),
+        judged.reason,
+    )
+    return {"version": STATE_VERSION, **judged.past.to_json()}, verdict
 
 
-class _Past:
-    """Since when the bound has been passed, and when that was seen last."""
-
-    def __init__(self, since: datetime | None, last: datetime | None) -> None:
-        self.since, self.last = since, last
-
-    @classmethod
-    def of(cls, state: Json | None) -> _Past:
-        if state is None:
-            return cls(None, None)
-        if state.get("version") != STATE_VERSION:
-            raise ValueError(f"unknown version of a prometheus monitor's state: {state.get('version')}")
-        since, last = (state[key] and datetime.fromisoformat(state[key]) for key in ("since", "last"))
-        return cls(since, last)
-
-    def to_json(self) -> dict[str, Any]:
-        written = {
-            key: moment and moment.isoformat() for key, moment in (("since", self.since), ("last", self.last))
-        }
-        return {"version": STATE_VERSION, **written}
-
-
-def _problem(monitor: PrometheusMonitor, sample: Sample) -> str:
-    """Why the sample says nothing; empty when it does."""
-    if sample.problem:
-        return sample.problem
-    if sample.value is None or math.isnan(sample.value):
-        return "the answer is not a number (NaN)"
-    if sample.sampled_at is not None and sample.at - sample.sampled_at > monitor.max_age:
-        age, allowed = sample.at - sample.sampled_at, monitor.max_age
-        return f"the newest sample is {format_duration(age)} old, {format_duration(allowed)} are allowed"
-    return ""
-
-
-def _side(monitor: PrometheusMonitor, value: float) -> str:
-    """Which bound is passed, in words; empty when none is."""
-    if monitor.above is not None and value > monitor.above:
-        return f"above {_number(monitor.above)}"
-    if monitor.below is not None and value < monitor.below:
-        return f"below {_number(monitor.below)}"
-    return ""
-
-
-def _bounds(monitor: PrometheusMonitor) -> str:
-    low, high = monitor.below, monitor.above
-    if low is not None and high is not None:
-        return f"within {_number(low)} and {_number(high)}"
-    return f"at most {_number(high)}" if high is not None else f"at least {_number(low or 0.0)}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.6g}"
-
-
-def _verdict(
-    name: MonitorName, monitor: PrometheusMonitor, sample: Sample, status: Status, reason: str
-) -> Verdict:
-    usable = status is not Status.INCONCLUSIVE
-    value = sample.value if usable else None
-    bound = monitor.below if value is not None and _is_low(monitor, value) else monitor.above
-    threshold = bound if bound is not None else monitor.below
-    return Verdict(name, sample.at, status, value, threshold, int(usable), reason)
-
-
-def _is_low(monitor: PrometheusMonitor, value: float) -> bool:
-    return monitor.below is not None and value < monitor.below
+def _known(state: Json | None) -> Json:
+    if state is not None and state.get("version") != STATE_VERSION:
+        raise ValueError(f"unknown version of a prometheus monitor's state: {state.get('version')}")
+    return state or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ctrain.domain import Task
@@ -21,6 +22,8 @@ from ctrain.policy.monitors import (
 )
 from ctrain.policy.words import did_you_mean
 
+_NO_LABEL = re.compile(r"[\s{}()=,\"']")
+"""What is no part of a label's name, but of an expression."""
 _UP_ONLY = ("ddm",)
 _PROBABILITY = ("adwin", "kswin")
 
@@ -104,6 +107,12 @@ def _check_feature(policy: Policy, feature: str, path: KeyPath) -> Iterator[Prob
 def _check_address(monitor: PrometheusMonitor, path: KeyPath) -> Iterator[Problem]:
     if not monitor.url.startswith(("http://", "https://")):
         yield Problem((*path, "url"), "expected an address that begins with http:// or https://")
+    label = monitor.by or ""
+    if label == "__name__":
+        message = "expected a label other than __name__: the age of what it names cannot be asked for"
+        yield Problem((*path, "by"), message)
+    elif _NO_LABEL.search(label):
+        yield Problem((*path, "by"), f"expected the name of one label of the query's series, got {label}")
 
 
 def _check_estimated(

@@ -196,7 +196,11 @@ class PrometheusMonitor(Frozen):
     url: Text
     """Address of the server."""
     query: Text
-    """PromQL expression with one value as its answer."""
+    """PromQL expression with one value as its answer, or with one for each value of ``by``."""
+    by: Text | None = None
+    """Label of the answer's series: one check for each of its values, with a ``for`` of its own."""
+    max_segments: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Most series that are looked at; an answer with more is INCONCLUSIVE."""
     above: float | None = None
     """BREACHED when the value is above this one."""
     below: float | None = None

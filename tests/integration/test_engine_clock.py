@@ -15,6 +15,7 @@ LATENCY = MonitorName("latency")
 MONITOR = """\
   latency: {type: prometheus, url: "http://metrics:9090", query: p99, above: 0.2, for: 2m}
 """
+BY_REGION = MONITOR.replace("query: p99,", "query: p99, by: region,")
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def verdicts(world: World) -> list[Verdict]:
         return tx.verdicts(world.name, LATENCY)[::-1]
 
 
-def pass_minutes(world: World, *values: float | str) -> None:
+def pass_minutes(world: World, *values: float | str | dict[str, float]) -> None:
     """The metric has these values, one a minute; two ticks see each."""
     for value in values:
         world.metrics.values["p99"] = value
@@ -71,3 +72,21 @@ def test_a_trigger_on_it_alone_fires_without_a_pane(world: World) -> None:
     with world.store.read() as tx:
         decisions = {decision.trigger for decision, *_ in tx.decisions(world.name)}
     assert "slow" in decisions
+
+
+def test_other_series_past_the_bound_are_news(tmp_path: Path) -> None:
+    made = World(tmp_path, policy_text=POLICY.replace("monitors:\n", "monitors:\n" + BY_REGION, 1))
+    north, both = {"north": 0.3, "south": 0.1}, {"north": 0.3, "south": 0.3}
+    pass_minutes(made, both, north, north)
+    made.open()
+    pass_minutes(made, both, both, both, {"south": 0.3})
+    assert {query.by for query in made.metrics.asked} == {"region"}
+    named = [
+        (one.status.name, [each.column for each in one.features if each.breached]) for one in verdicts(made)
+    ]
+    assert named == [
+        ("OK", []),
+        ("BREACHED", ["region=north"]),
+        ("BREACHED", ["region=north", "region=south"]),
+        ("BREACHED", ["region=south"]),
+    ]

@@ -63,9 +63,15 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         yield server
 
 
-def ask(address: str, query: str, ahead: timedelta = timedelta(0), token: str | None = None) -> Sample:
+def ask(
+    address: str,
+    query: str,
+    ahead: timedelta = timedelta(0),
+    token: str | None = None,
+    by: str | None = None,
+) -> Sample:
     at = RealTimer().now() + ahead
-    return answer(MetricQuery(f"http://{address}/", query, at, timedelta(minutes=1), token), 5.0)
+    return answer(MetricQuery(f"http://{address}/", query, at, timedelta(minutes=1), token, by), 5.0)
 
 
 @pytest.mark.service("prometheus")
@@ -110,6 +116,43 @@ class TestPrometheus:
         assert found.value == 0.25
         assert found.sampled_at is not None
         assert found.at - found.sampled_at > timedelta(minutes=2)
+
+    @pytest.mark.parametrize("query", ["backlog", "sum by (queue) (backlog)"])
+    def test_a_number_for_each_value_of_a_label(self, prometheus: Prometheus, query: str) -> None:
+        found = ask(prometheus.address, query, by="queue")
+        assert found.problem == ""
+        assert {name: one.value for name, one in found.series.items()} == {"a": 1, "b": 2}
+        for one in found.series.values():
+            assert one.sampled_at is not None
+            assert found.at - one.sampled_at < timedelta(seconds=30)
+
+    def test_the_age_of_each_series_is_known(self, prometheus: Prometheus) -> None:
+        found = ask(prometheus.address, "backlog", timedelta(minutes=3), by="queue")
+        ages = [found.at - one.sampled_at for one in found.series.values() if one.sampled_at is not None]
+        assert len(ages) == 2
+        assert min(ages) > timedelta(minutes=2)
+
+    def test_no_series_is_an_answer(self, prometheus: Prometheus) -> None:
+        found = ask(prometheus.address, "nobody_exports_this", by="queue")
+        assert (found.series, found.problem) == ({}, "")
+
+    @pytest.mark.parametrize(
+        ("query", "problem"),
+        [
+            ("latency_seconds", "a series has no label queue, it has __name__, instance, job"),
+            ("sum(backlog)", "a series has no label queue, it has none at all"),
+            ('label_replace(backlog, "queue", "c", "", "")', "the server refused the query: "),
+            ("scalar(latency_seconds)", "the query gives a scalar, series with the label queue are wanted"),
+        ],
+    )
+    def test_series_that_the_label_does_not_name(
+        self, prometheus: Prometheus, query: str, problem: str
+    ) -> None:
+        assert ask(prometheus.address, query, by="queue").problem.startswith(problem)
+
+    def test_series_that_the_label_does_not_tell_apart(self, prometheus: Prometheus) -> None:
+        found = ask(prometheus.address, "backlog", by="job")
+        assert (found.series, found.problem) == ({}, "2 series have job=ctrain: aggregate them by job")
 
 
 @pytest.mark.parametrize(

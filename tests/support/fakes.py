@@ -24,6 +24,7 @@ from ctrain.domain import (
     Sample,
     ScoreJob,
     ScoreStatus,
+    Series,
     TrainingJob,
     Version,
 )
@@ -34,10 +35,13 @@ Model = Callable[[pa.Table], np.ndarray]
 
 
 class FakeMetricServer:
-    """Answers the next call after a question with what ``values`` holds; a text is a problem."""
+    """Answers the next call after a question with what ``values`` holds.
+
+    A text is a problem, a mapping the numbers of series.
+    """
 
     def __init__(self) -> None:
-        self.values: dict[str, float | str] = {}
+        self.values: dict[str, float | str | Mapping[str, float]] = {}
         self.asked: list[MetricQuery] = []
         self._under_way: set[str] = set()
 
@@ -50,6 +54,8 @@ class FakeMetricServer:
         found = self.values[query.query]
         if isinstance(found, str):
             return Sample(query.at, problem=found)
+        if isinstance(found, Mapping):
+            return Sample(query.at, series={name: Series(one, query.at) for name, one in found.items()})
         return Sample(query.at, found, query.at)
 
 

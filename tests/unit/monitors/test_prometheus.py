@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ctrain.domain import MonitorName, Sample, Status, Verdict
+from ctrain.domain import MonitorName, Sample, Series, Status, Verdict
 from ctrain.monitors.prometheus import assess_sample
 from ctrain.policy.monitors import PrometheusMonitor
 
@@ -95,3 +95,112 @@ def test_an_old_sample_says_nothing(seconds: int, status: Status) -> None:
 def test_a_state_of_another_version_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown version of a prometheus monitor's state: 9"):
         assess_sample(NAME, monitor(), Sample(NOON, 0.1, NOON), {"version": 9})
+
+
+def by_queue(*answers: dict[str, float] | str, **keys: Any) -> list[Verdict]:
+    """Verdicts of answers a minute apart, a number for each series; a text is a problem."""
+    one = monitor(by="queue", **{"for": "2m", "max_age": "2m", **keys})
+    state, found = None, []
+    for minute, given in enumerate(answers):
+        at = NOON + minute * MINUTE
+        series = {} if isinstance(given, str) else {name: Series(value, at) for name, value in given.items()}
+        sample = Sample(at, problem=given if isinstance(given, str) else "", series=series)
+        written, verdict = assess_sample(NAME, one, sample, state)
+        state = json.loads(json.dumps(written))
+        found.append(verdict)
+    return found
+
+
+def breached(verdict: Verdict) -> list[str]:
+    return [one.column for one in verdict.features if one.breached]
+
+
+def test_each_series_must_be_past_the_bound_for_a_while_by_itself() -> None:
+    found = by_queue({"a": 0.3, "b": 0.1}, {"a": 0.1, "b": 0.3}, {"a": 0.3, "b": 0.4}, {"a": 0.3, "b": 0.5})
+    assert [one.status.name for one in found] == ["OK", "OK", "OK", "BREACHED"]
+    assert breached(found[-1]) == ["queue=b"]
+    assert (found[-1].value, found[-1].threshold, found[-1].n) == (0.5, 0.2, 2)
+    assert found[-1].reason == "queue=b: 0.5 is above 0.2, for 2m; 1 of 2 series"
+    assert found[1].reason == "queue=b: 0.3 is above 0.2, for 0s of 2m, the worst of 2 series"
+    assert [(one.column, one.effect) for one in found[0].features] == [("queue=a", 0.3), ("queue=b", 0.1)]
+
+
+def test_the_series_farthest_past_its_bound_comes_first() -> None:
+    (found,) = by_queue({"a": 0.3, "b": -5.0, "c": 0.15}, below=0.1, **{"for": "0s"})
+    assert (found.value, found.threshold) == (-5.0, 0.1)
+    assert breached(found) == ["queue=b", "queue=a"]
+
+
+def test_a_series_that_vanishes_is_told_of_until_it_is_forgotten() -> None:
+    """Its six minutes begin with the first answer without it, not with an answer of no use."""
+    found = by_queue({"a": 0.1, "b": 0.1}, "no answer", *[{"a": 0.1}] * 7)
+    assert [one.status.name for one in found] == ["OK", *["INCONCLUSIVE"] * 7, "OK"]
+    assert found[1].reason == "no answer"
+    assert found[3].reason == (
+        "queue=b: it has vanished 1m ago; it is forgotten after 6m; "
+        "1 series are not past their bound for long enough"
+    )
+    assert (found[3].value, found[3].n) == (None, 1)
+
+
+def test_a_series_that_comes_back_goes_on_where_it_was_unless_that_was_too_long_ago() -> None:
+    one, none = {"a": 0.3}, {"b": 0.1}
+    back = by_queue({**one, **none}, none, {**one, **none}, {**one, **none})
+    assert [v.status.name for v in back] == ["OK", "INCONCLUSIVE", "BREACHED", "BREACHED"]
+    late = by_queue({**one, **none}, none, none, {**one, **none})
+    assert [v.status.name for v in late] == ["OK", "INCONCLUSIVE", "INCONCLUSIVE", "OK"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({}, "the query found no data"),
+        ("the server cannot be reached", "the server cannot be reached"),
+        (
+            {"a": 1.0, "b": 1.0, "c": 1.0},
+            "the query gives 3 series by queue, max_segments allows 2: aggregate them, or raise max_segments",
+        ),
+        ({"a": float("nan")}, "queue=a: the answer is not a number (NaN); 0 series are not past their bound"),
+    ],
+)
+def test_what_says_nothing_of_series_is_inconclusive(answer: dict[str, float] | str, reason: str) -> None:
+    (found,) = by_queue(answer, max_segments=2, **{"for": "0s"})
+    assert found.status is Status.INCONCLUSIVE
+    assert found.reason.startswith(reason)
+    assert (found.value, found.threshold, found.n) == (None, 0.2, 0)
+
+
+def test_a_breach_is_told_beside_series_that_say_nothing() -> None:
+    found = by_queue({"a": 0.3, "b": 0.1}, {"a": 0.3}, **{"for": "0s"})[-1]
+    assert found.status is Status.BREACHED
+    assert found.reason == "queue=a: 0.3 is above 0.2, for 1m; 1 of 1 series; 1 say nothing"
+    assert {one.column: one.note for one in found.features}["queue=b"].startswith("it has vanished now")
+
+
+def test_an_old_series_says_nothing() -> None:
+    one = monitor(by="queue", max_age="2m")
+    series = {"a": Series(0.3, NOON - 3 * MINUTE), "b": Series(0.1, NOON)}
+    _, found = assess_sample(NAME, one, Sample(NOON, series=series), None)
+    assert found.status is Status.INCONCLUSIVE
+    assert found.reason.startswith("queue=a: the newest sample is 3m old, 2m are allowed")
+
+
+def test_names_that_change_all_the_time_are_not_all_remembered() -> None:
+    one = monitor(by="pod", max_segments=2)
+    state: dict[str, Any] | None = None
+    for number in range(6):
+        at = NOON + number * MINUTE
+        state, found = assess_sample(NAME, one, Sample(at, series={f"p{number}": Series(0.1, at)}), state)
+        assert state is not None
+        assert sorted(state["series"]) == [f"p{n}" for n in range(max(0, number - 2), number + 1)]
+        assert found.status is (Status.INCONCLUSIVE if number else Status.OK)
+
+
+def test_another_label_begins_anew() -> None:
+    state, _ = assess_sample(NAME, monitor(by="queue"), Sample(NOON, series={"a": Series(0.1)}), None)
+    later = NOON + MINUTE
+    sample = Sample(later, series={"b": Series(0.1)})
+    assert assess_sample(NAME, monitor(by="region"), sample, state)[1].status is Status.OK
+    assert assess_sample(NAME, monitor(), Sample(later, 0.1, later), state)[1].status is Status.OK
+    single, _ = assess_sample(NAME, monitor(), Sample(NOON, 0.1, NOON), None)
+    assert assess_sample(NAME, monitor(by="queue"), sample, single)[1].status is Status.OK
