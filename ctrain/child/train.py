@@ -149,7 +149,7 @@ def _fit_and_register(
     limit_memory(_limit(job))
     function = load_training_function(job["entrypoint"], code_folder)
     started = time.monotonic()
-    model = function(rows, _context(job["context"]))
+    model = function(rows, _context({**job["context"], "sample_weight": sample_weight(folder)}))
     seconds = time.monotonic() - started
     lift_memory_limit()
     requirements = pip_requirements(top_level_modules() - before)
@@ -170,6 +170,17 @@ def _fit_and_register(
         "importance": importance,
         **registered,
     }
+
+
+def sample_weight(folder: Path) -> Any:
+    """The weights of the rows as a Series with their index; None where the policy wants none."""
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    path = folder / "weights.parquet"
+    if not path.exists():
+        return None
+    return pd.Series(pq.read_table(path)["weight"].to_numpy(), name="sample_weight")
 
 
 def _importance(

@@ -19,6 +19,8 @@ class TrainingContext:
     ``features`` is ``{"numeric": [...], "categorical": [...], "boolean": [...], "date": [...],
     "text": [...]}``: booleans come as 1 and 0, dates as days since 1970-01-01; ``params``
     are free-form values from the policy's ``train.params``; ``window`` is the event time that the rows span.
+    ``sample_weight`` is a pandas Series with the index of the rows where the policy has
+    ``train.weights``, else None.
     """
 
     policy: str
@@ -30,6 +32,7 @@ class TrainingContext:
     window_end: str
     seed: int = 0
     params: Mapping[str, Any] = field(default_factory=dict)
+    sample_weight: Any = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -54,8 +54,9 @@ def matured_until(state: IngestState, policy: Policy) -> datetime | None:
 
 def labelled_rows_needed(policy: Policy) -> int:
     """With fewer labelled rows, training or holdout would be too small to say anything."""
-    holdout = policy.train.holdout
-    return math.ceil(max(MIN_TRAINING_ROWS / (1 - holdout), MIN_HOLDOUT_ROWS / holdout))
+    train = policy.train
+    training_rows = max(train.min_rows, MIN_TRAINING_ROWS)
+    return math.ceil(max(training_rows / (1 - train.holdout), MIN_HOLDOUT_ROWS / train.holdout))
 
 
 def with_absent_labels(policy: Policy, table: pa.Table) -> pa.Table:

@@ -8,7 +8,6 @@ from ctrain.policy.models import (
     GroupGate,
     Policy,
     ServingGate,
-    SinceChange,
 )
 
 
@@ -18,7 +17,6 @@ def unavailable_parts(policy: Policy) -> list[str]:
 
 
 def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
-    yield from _limit_parts(policy)
     yield from _training_parts(policy)
     for position, gate in enumerate(policy.gates):
         if isinstance(gate, GroupGate):
@@ -28,21 +26,12 @@ def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
     yield from _serving_parts(policy)
 
 
-def _limit_parts(policy: Policy) -> Iterator[tuple[str, str]]:
-    if policy.limits.blackout:
-        yield "limits.blackout", "a blackout"
-    if policy.limits.budget is not None and policy.limits.budget.training_time is not None:
-        yield "limits.budget.training_time", "a budget of training time"
-
-
 def _training_parts(policy: Policy) -> Iterator[tuple[str, str]]:
     train = policy.train
     if train.command is not None:
         yield "train.command", "training by a command"
     if train.launcher.type != "process":
         yield "train.launcher.type", f"the launcher {train.launcher.type}"
-    if isinstance(train.window, SinceChange):
-        yield "train.window", "a training window since the change"
     if train.refit:
         yield "train.refit", "a refit after the gates"
 

@@ -12,6 +12,7 @@ from ctrain.policy.check_quality import check_quality
 from ctrain.policy.check_reference import check_reference
 from ctrain.policy.check_sources import check_sources
 from ctrain.policy.check_times import check_times
+from ctrain.policy.check_train import check_train
 from ctrain.policy.check_triggers import check_triggers
 from ctrain.policy.data import is_own_column
 from ctrain.policy.document import KeyPath, Problem
@@ -42,7 +43,7 @@ def check_policy(policy: Policy) -> list[Problem]:
         *check_reference(policy),
         *check_triggers(policy),
         *_check_limits(policy),
-        *_check_train(policy),
+        *check_train(policy),
         *_check_gates(policy),
         *check_times(policy),
     ]
@@ -157,21 +158,6 @@ def _check_limits(policy: Policy) -> Iterator[Problem]:
             yield Problem(("limits", "blackout", position), "begins and ends at the same time of day")
         if blackout.days is not None and not blackout.days:
             yield Problem(("limits", "blackout", position, "days"), "expected at least one day")
-
-
-def _check_train(policy: Policy) -> Iterator[Problem]:
-    train = policy.train
-    if train.entrypoint is None and train.command is None:
-        yield Problem(("train",), "expected entrypoint or command")
-    if train.entrypoint is not None and train.command is not None:
-        yield Problem(("train", "command"), "expected either entrypoint or command, not both")
-    needs = {"process": None, "kubernetes": None, "dask": "address", "http": "url"}[train.launcher.type]
-    for key in ("address", "url"):
-        given = getattr(train.launcher, key) is not None
-        if key == needs and not given:
-            yield Problem(("train", "launcher"), f"the launcher {train.launcher.type} needs the key {key}")
-        if key != needs and given:
-            yield Problem(("train", "launcher", key), f"the launcher {train.launcher.type} has no such key")
 
 
 def _check_gates(policy: Policy) -> Iterator[Problem]:

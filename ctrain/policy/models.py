@@ -24,6 +24,7 @@ from ctrain.policy.fields import Block, Duration, Frozen, Name, PositiveDuration
 from ctrain.policy.monitors import Monitor
 from ctrain.policy.training import (
     AbsoluteGate,
+    AgeWeights,
     AllRows,
     Backoff,
     Blackout,
@@ -42,6 +43,7 @@ from ctrain.policy.triggers import Trigger
 
 __all__ = [
     "AbsoluteGate",
+    "AgeWeights",
     "Aliases",
     "AllRows",
     "Backoff",

@@ -39,7 +39,8 @@ class Budget(Frozen):
     runs: Annotated[int, Field(ge=1)] | None = None
     """Runs, failed ones included."""
     training_time: PositiveDuration | None = None
-    """Time spent training."""
+    """Time spent training, failed attempts included; before a start the median of past trainings
+    (``train.timeout`` before the first) must be left."""
     per: PositiveDuration
     """The stretch of time, ending now."""
 
@@ -56,7 +57,7 @@ class Backoff(Frozen):
 
 
 class Blackout(Frozen):
-    """Hours without training and promotion; a rollback is always possible."""
+    """Hours in which no training and no promotion begins; a rollback is always possible."""
 
     days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] | None = None
     """Days on which it begins; default: every day."""
@@ -74,7 +75,7 @@ class Limits(Frozen):
     cooldown: Duration | None = None
     """Pause after the end of every run."""
     budget: Budget | None = None
-    """Runs per stretch of time."""
+    """Runs and training time per stretch of time."""
     backoff: Backoff | None = None
     """Longer pauses after runs that came to nothing."""
     blackout: tuple[Blackout, ...] = ()
@@ -106,6 +107,8 @@ class SinceChange(Frozen):
 
     since: Literal["change"]
     """Begin at the change."""
+    min_rows: Annotated[int, Field(ge=100)] = 2000
+    """With fewer rows since the change, or without one, these last ones are taken."""
 
 
 TrainWindow = Annotated[
@@ -114,6 +117,13 @@ TrainWindow = Annotated[
     | Annotated[SinceChange, Tag("<SinceChange>")],
     variant_by_key({"last": "<LastWindow>", "all": "<AllRows>", "since": "<SinceChange>"}),
 ]
+
+
+class AgeWeights(Frozen):
+    """Older rows count less."""
+
+    half_life: PositiveDuration
+    """Age at which a row counts half of what the newest counts."""
 
 
 class Train(Frozen):
@@ -130,7 +140,11 @@ class Train(Frozen):
     python: Text | None = None
     """Interpreter that trains; default: ctrain's own."""
     window: TrainWindow
-    """Rows to train on: ``{last: 30d}`` or ``{all: true}``."""
+    """Rows to train on: ``{last: 30d}``, ``{all: true}`` or ``{since: change}``."""
+    min_rows: Annotated[int, Field(ge=1)] = 100
+    """Fewest rows to train on, the holdout not counted; with fewer no run starts."""
+    weights: AgeWeights | None = None
+    """Weights of the rows by their age, for ``context.sample_weight``; default: none."""
     holdout: Share = 0.2
     """The most recent share of the rows, kept from the training for the gates."""
     refit: bool = False

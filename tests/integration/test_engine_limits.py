@@ -130,7 +130,7 @@ def test_too_few_rows_to_train_on_suppress(poor: World, tmp_path: Path) -> None:
     assert decided(world)[-1] == (Outcome.SUPPRESSED, Suppression.INSUFFICIENT_DATA)
     answer = world.ask(RequestKind.TRIGGER).answer
     assert answer == (
-        "refused: asked for by ada; suppressed: 90 labelled, matured rows in the training window, 100 needed"
+        "refused: asked for by ada; suppressed: 90 labelled, matured rows in the training window, 125 needed"
     )
     assert world.runs() == []
 

@@ -2,6 +2,7 @@
 
 The split is ctrain's: the child gets the older rows only, the newest share is held out for the gates.
 The job is found again by run id and attempt, so a crash of the daemon neither loses nor doubles it.
+In a blackout nothing is begun; a training that runs goes on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import (
-    IngestState,
     JobState,
     JobStatus,
     Json,
@@ -21,20 +21,13 @@ from ctrain.domain import (
     TrainingJob,
     Version,
 )
-from ctrain.engine.matured import (
-    EPOCH_START,
-    MIN_HOLDOUT_ROWS,
-    MIN_TRAINING_ROWS,
-    labelled_rows,
-    matured_until,
-)
-from ctrain.engine.moves import MOVED, WAITING, Step, found_in, keep, move, with_details
+from ctrain.engine.advance.training_rows import files_of, instant, split, training_window, write_rows
+from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.lifecycle.transitions import RunEvent
-from ctrain.policy.models import AllRows, LastWindow
+from ctrain.triggers.blackout import blackout_until
+from ctrain.triggers.training_time import TimeSpent, with_attempt
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ctrain.engine.watch import Watch
 
 RETRY_BASE = timedelta(seconds=10)
@@ -42,78 +35,41 @@ RETRY_BASE = timedelta(seconds=10)
 
 def prepare(watch: Watch, run: Run) -> Step:
     """QUEUED -> TRAINING: write the training rows and the holdout, both fixed from here on."""
+    if _in_blackout(watch):
+        return IDLE
     with watch.store.read() as tx:
         state = tx.ingest_state(watch.name)
         champion = tx.champion(watch.name)
-    rows, cut_off = _training_rows(watch, state)
-    halves = _split(rows, watch.policy.train.holdout) if rows is not None else None
-    if halves is None or cut_off is None:
-        count = 0 if rows is None else rows.num_rows
+    run = replace(run, champion_version=champion.version if champion else None)
+    window = training_window(watch, run, state)
+    halves = split(watch, window.rows) if window is not None else None
+    if halves is None or window is None:
+        count = 0 if window is None else window.rows.num_rows
         move(watch, run, RunEvent.FAIL, f"{count} matured labelled rows are too few to train and to hold out")
         return MOVED
     train, holdout = halves
-    watch.workspace.write(run.id, "rows.parquet", _as_contracted(watch, train))
+    write_rows(watch, run, train)
     watch.workspace.write(run.id, "holdout.parquet", holdout)
     found = {
         "rows": train.num_rows,
         "holdout_rows": holdout.num_rows,
-        "window_start": _instant(train, 0).isoformat(),
-        "holdout_start": _instant(holdout, 0).isoformat(),
-        "cut_off": cut_off.isoformat(),
+        "window_start": instant(train, 0).isoformat(),
+        "holdout_start": instant(holdout, 0).isoformat(),
+        "cut_off": window.end.isoformat(),
+        "window": window.why,
         "attempt": 1,
         "started_at": watch.timer.now().isoformat(),
     }
     run = with_details(run, "training", found)
-    run = replace(run, champion_version=champion.version if champion else None)
+    reason = f"{train.num_rows} rows to train on, {holdout.num_rows} held out"
     move(
         watch,
         run,
         RunEvent.PREPARE,
-        f"{train.num_rows} rows to train on, {holdout.num_rows} held out",
+        f"{reason}: {window.why}" if window.why else reason,
         evidence=found,
     )
     return MOVED
-
-
-def _training_rows(watch: Watch, state: IngestState) -> tuple[pa.Table | None, datetime | None]:
-    end = matured_until(state, watch.policy)
-    if end is None:
-        return None, None
-    match watch.policy.train.window:
-        case LastWindow(last=last):
-            start = end - last
-        case AllRows():
-            start = EPOCH_START
-        case window:
-            raise TypeError(f"training window {window!r} is refused when a policy is run")
-    return labelled_rows(watch, start, end), end
-
-
-def _split(rows: pa.Table, share: float) -> tuple[pa.Table, pa.Table] | None:
-    """The newest share is held out; rows of one instant stay on one side. None: too few for both."""
-    import pyarrow.compute as pc
-
-    held_out = int(rows.num_rows * share)
-    if not held_out:
-        return None
-    border = rows["event_at"][rows.num_rows - held_out]
-    older = pc.less(rows["event_at"], border)
-    train, holdout = rows.filter(older), rows.filter(pc.invert(older))
-    enough = train.num_rows >= MIN_TRAINING_ROWS and holdout.num_rows >= MIN_HOLDOUT_ROWS
-    return (train, holdout) if enough else None
-
-
-def _as_contracted(watch: Watch, rows: pa.Table) -> pa.Table:
-    """What a training function sees: the features and the label under its own name."""
-    data = watch.policy.data
-    names = [*data.features.names, "label"]
-    return rows.select(names).rename_columns([*data.features.names, data.labels.label])
-
-
-def _instant(table: pa.Table, position: int) -> datetime:
-    value = table["event_at"][position].as_py()
-    assert isinstance(value, datetime)
-    return value
 
 
 def train(watch: Watch, run: Run) -> Step:
@@ -125,7 +81,11 @@ def train(watch: Watch, run: Run) -> Step:
         case JobState.ABSENT:
             if watch.timer.monotonic() < watch.retry_at.get(run.id, 0.0):
                 return WAITING
-            watch.workspace.place(watch.workspace.path(run.id, "rows.parquet"), folder, "rows.parquet")
+            if _in_blackout(watch):
+                return IDLE
+            run = keep(watch, with_details(run, "training", {"launched_at": watch.timer.now().isoformat()}))
+            for name in files_of(watch):
+                watch.workspace.place(watch.workspace.path(run.id, name), folder, name)
             watch.launcher.start(training_job(watch, run, attempt, folder))
             return WAITING
         case JobState.RUNNING:
@@ -139,6 +99,8 @@ def train(watch: Watch, run: Run) -> Step:
 def _collect(watch: Watch, run: Run, status: JobStatus) -> Step:
     result = status.result
     importance = dict(result.get("importance") or {})
+    seconds = float(result.get("train_seconds", 0.0))
+    run = _with_time(watch, run, timedelta(seconds=seconds), trained=True)
     run = with_details(run, "training", {"result": dict(result), "importance": importance})
     run = replace(
         run, challenger_version=Version(str(result["version"])), mlflow_run_id=result["mlflow_run_id"]
@@ -152,9 +114,24 @@ def _collect(watch: Watch, run: Run, status: JobStatus) -> Step:
         )
         return MOVED
     run = _against_present_champion(watch, run)
-    seconds = float(result.get("train_seconds", 0.0))
     move(watch, run, RunEvent.TRAINED, f"version {run.challenger_version} trained in {seconds:.1f} s")
     return MOVED
+
+
+def _in_blackout(watch: Watch) -> bool:
+    return blackout_until(watch.policy.limits.blackout, watch.clock.now()) is not None
+
+
+def _with_time(watch: Watch, run: Run, took: timedelta, *, trained: bool) -> Run:
+    attempt = TimeSpent(watch.clock.now(), took, trained)
+    return with_details(run, "training", with_attempt(found_in(run, "training"), attempt))
+
+
+def _since_launch(watch: Watch, run: Run) -> timedelta:
+    """How long an attempt that failed took, at most; nobody may have looked when it ended."""
+    launched = found_in(run, "training").get("launched_at")
+    passed = watch.timer.now() - datetime.fromisoformat(launched) if launched else timedelta(0)
+    return min(passed, watch.policy.train.timeout)
 
 
 def _against_present_champion(watch: Watch, run: Run) -> Run:
@@ -184,6 +161,7 @@ def _retry(watch: Watch, run: Run, attempt: int, status: JobStatus) -> Step:
     watch.telemetry.log(
         "training_failed", policy=watch.name, run=run.id, attempt=attempt, message=status.message
     )
+    run = _with_time(watch, run, _since_launch(watch, run), trained=False)
     failures = [*found_in(run, "training").get("failures", []), f"{status.state.value}: {status.message}"]
     if attempt > watch.policy.train.retries:
         run = with_details(run, "training", {"failures": failures})

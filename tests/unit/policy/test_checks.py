@@ -70,8 +70,6 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
     assert unavailable_parts(policy) == [
         part + SUFFIX
         for part in (
-            "limits.blackout: a blackout",
-            "limits.budget.training_time: a budget of training time",
             "train.refit: a refit after the gates",
             "gates[2].by: a gate between groups",
             "gates[3]: a gate on latency or size",
@@ -83,7 +81,6 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "part"),
     [
-        ("{last: 30d}", "{since: change}", "train.window: a training window since the change"),
         ('entrypoint: "train:train"', "command: [make]", "train.command: training by a command"),
         (
             "timeout: 1h}",

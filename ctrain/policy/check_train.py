@@ -1,0 +1,47 @@
+"""Checks of the ``train`` part of a policy: what trains, where, and on how many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ctrain.policy.document import Problem
+from ctrain.policy.models import Policy, SinceChange, Train
+from ctrain.policy.monitors import ChangeMonitor
+
+
+def check_train(policy: Policy) -> Iterator[Problem]:
+    """Return what cannot be meant: no trainer or two, a launcher without its key, windows too small."""
+    yield from _check_trainer(policy.train)
+    yield from _check_launcher(policy.train)
+    yield from _check_window(policy)
+
+
+def _check_trainer(train: Train) -> Iterator[Problem]:
+    if train.entrypoint is None and train.command is None:
+        yield Problem(("train",), "expected entrypoint or command")
+    if train.entrypoint is not None and train.command is not None:
+        yield Problem(("train", "command"), "expected either entrypoint or command, not both")
+
+
+def _check_launcher(train: Train) -> Iterator[Problem]:
+    needs = {"process": None, "kubernetes": None, "dask": "address", "http": "url"}[train.launcher.type]
+    for key in ("address", "url"):
+        given = getattr(train.launcher, key) is not None
+        if key == needs and not given:
+            yield Problem(("train", "launcher"), f"the launcher {train.launcher.type} needs the key {key}")
+        if key != needs and given:
+            yield Problem(("train", "launcher", key), f"the launcher {train.launcher.type} has no such key")
+
+
+def _check_window(policy: Policy) -> Iterator[Problem]:
+    train, window = policy.train, policy.train.window
+    if not isinstance(window, SinceChange):
+        return
+    if not any(isinstance(one, ChangeMonitor) for one in policy.monitors.values()):
+        yield Problem(("train", "window", "since"), "expected a monitor of type change that finds the change")
+    kept = int(window.min_rows * (1 - train.holdout))
+    if kept < train.min_rows:
+        yield Problem(
+            ("train", "window", "min_rows"),
+            f"{window.min_rows} rows less the holdout are {kept}, train.min_rows asks for {train.min_rows}",
+        )
