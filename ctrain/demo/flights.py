@@ -36,7 +36,8 @@ WEATHER = {
 NUMERIC = (*CALENDAR, *SCHEDULE, *WEATHER.values())
 CATEGORICAL = ("carrier", "origin", "dest")
 FEATURES = (*NUMERIC, *CATEGORICAL)
-COLUMNS = ("flight_id", "scheduled_at", *FEATURES, "delayed")
+LABELS = ("delayed", "arrival_delay")
+COLUMNS = ("flight_id", "scheduled_at", *FEATURES, *LABELS)
 
 
 def load_flights() -> pa.Table:
@@ -44,9 +45,9 @@ def load_flights() -> pa.Table:
 
     ``flight_id`` is unique. ``scheduled_at`` is the scheduled departure in UTC; ``dep_hour``,
     ``day_of_week`` and ``day_of_year`` are those of New York's wall clock. Numeric features are
-    float64 and null where the weather station was silent. ``delayed`` is 1 when the flight arrived
-    more than 15 minutes late, else 0, and null for the flights that never arrived at their
-    destination (cancelled or diverted): their label never comes.
+    float64 and null where the weather station was silent. ``arrival_delay`` is in minutes, negative
+    for an early arrival, and ``delayed`` is 1 where it is more than 15, else 0. Both are null for the
+    flights that never arrived at their destination (cancelled or diverted): their labels never come.
 
     Raises
     ------
@@ -114,6 +115,7 @@ def _as_rows(joined: pa.Table) -> pa.Table:
         "dep_minute": joined["minute"],
         "scheduled_minutes": _minutes_between(joined["sched_dep_time"], joined["sched_arr_time"]),
         "delayed": pc.greater(joined["arr_delay"], pa.scalar(DELAYED_AFTER_MINUTES)).cast(pa.int8()),
+        "arrival_delay": joined["arr_delay"].cast(pa.float64()),
     }
     for name in NUMERIC:
         columns[name] = pc.cast(columns[name], pa.float64())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ctrain.demo.flights import CATEGORICAL, FEATURES
+from ctrain.demo.flights import CATEGORICAL, FEATURES, LABELS
 from ctrain.demo.ledger import Ledger
 from ctrain.domain import Version
 
@@ -59,7 +59,7 @@ class Production:
         Without a champion there is nothing to serve: the rows land without a score.
         """
         rows = self.rows_between(start, end)
-        table = self._flights.slice(rows.start, rows.stop - rows.start).drop_columns("delayed")
+        table = self._flights.slice(rows.start, rows.stop - rows.start).drop_columns(list(LABELS))
         if table.num_rows == 0:
             return 0
         scores = None if champion is None else self._score(champion, table, rows, staged)
@@ -77,7 +77,7 @@ class Production:
         Cancelled and diverted flights never get one.
         """
         rows = self.rows_between(start - LABELS_AFTER, end - LABELS_AFTER)
-        table = self._flights.slice(rows.start, rows.stop - rows.start).select(["flight_id", "delayed"])
+        table = self._flights.slice(rows.start, rows.stop - rows.start).select(["flight_id", *LABELS])
         table = table.filter(table["delayed"].is_valid())
         if table.num_rows:
             _land(table, self._labels / f"{end:%Y-%m-%dT%H}.parquet")

@@ -40,7 +40,7 @@ def test_labels_are_what_an_independent_count_says(flights: pa.Table) -> None:
     # counted with awk in flights.csv: arr_delay NA, above 15, at most 15
     counts = [flights.filter(pc.equal(flights["delayed"], pa.scalar(value))).num_rows for value in (1, 0)]
     assert counts == [77_630, 249_716]
-    assert flights["delayed"].null_count == 9_430
+    assert flights["delayed"].null_count == flights["arrival_delay"].null_count == 9_430
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,14 @@ def test_delayed_means_more_than_fifteen_minutes(
     flights: pa.Table, flight_id: str, delayed: int | None
 ) -> None:
     assert _row(flights, flight_id)["delayed"] == delayed
+
+
+@pytest.mark.parametrize(
+    ("flight_id", "minutes"),
+    [("2013-01-01-UA-1545-EWR", 11.0), ("2013-01-01-B6-725-JFK", -18.0), ("2013-01-01-EV-4308-EWR", None)],
+)
+def test_the_arrival_delay_is_in_minutes(flights: pa.Table, flight_id: str, minutes: float | None) -> None:
+    assert _row(flights, flight_id)["arrival_delay"] == minutes
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_each_hour_lands_as_a_file_of_its_own(
     assert landed.select(["flight_id", "scheduled_at", *FEATURES]).equals(
         flights.slice(0, rows).select(["flight_id", "scheduled_at", *FEATURES])
     )
-    assert "delayed" not in landed.column_names
+    assert not {"delayed", "arrival_delay"} & set(landed.column_names)
 
 
 def test_without_a_champion_rows_land_without_a_score(production: Production, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_labels_land_a_day_later_and_never_for_flights_that_did_not_arrive(
     assert production.deliver_labels(day(0), day(1)) == 0
     known = production.deliver_labels(day(1), day(2))
     landed = _landed(tmp_path / "labels")
-    assert landed.column_names == ["flight_id", "delayed"]
+    assert landed.column_names == ["flight_id", "delayed", "arrival_delay"]
     assert known == landed.num_rows == FIRST_DAY - 8
     assert landed["delayed"].null_count == 0
 
