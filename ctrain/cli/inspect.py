@@ -240,11 +240,23 @@ def _limit_lines(limits: LimitsLeft) -> list[str]:
         lines.append(f"cooldown until {_instant(limits.cooldown_until)}")
     if limits.backoff_until:
         lines.append(f"backoff until {_instant(limits.backoff_until)}")
+    if limits.blackout_until:
+        lines.append(f"blackout until {_instant(limits.blackout_until)}: nothing is trained or promoted")
+    lines += _budget_lines(limits)
+    if limits.min_new_labels:
+        lines.append(f"a run needs {limits.min_new_labels} new labelled rows")
+    return lines
+
+
+def _budget_lines(limits: LimitsLeft) -> list[str]:
+    lines = []
     if limits.budget_runs_left is not None:
         frees = f", the next frees at {_instant(limits.budget_frees_at)}" if limits.budget_frees_at else ""
         lines.append(f"{limits.budget_runs_left} runs left in the budget{frees}")
-    if limits.min_new_labels:
-        lines.append(f"a run needs {limits.min_new_labels} new labelled rows")
+    if limits.training_time_left is not None:
+        frees_at = limits.training_time_frees_at
+        frees = f", enough for a training at {_instant(frees_at)}" if frees_at else ""
+        lines.append(f"{_length(limits.training_time_left)} of training time left in the budget{frees}")
     return lines
 
 

@@ -20,6 +20,7 @@ from ctrain.domain import (
     RequestKind,
     Run,
     RunId,
+    Suppression,
     TriggerName,
     TriggerState,
 )
@@ -38,6 +39,7 @@ from ctrain.policy.triggers import Cron, Every, NewLabels
 from ctrain.triggers.decide import decide as decide_triggers
 from ctrain.triggers.limits import PASSED_OVER, LimitFacts, refusals
 from ctrain.triggers.schedules import Due, due_occurrence
+from ctrain.triggers.training_time import time_spent
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -86,7 +88,10 @@ def _mark(watch: Watch, tx: Transaction, now: datetime) -> tuple[object, ...]:
 
 
 def decide_in(watch: Watch, tx: Transaction) -> bool:
-    """Decide every trigger inside ``tx`` and record it; True when a run started."""
+    """Decide every trigger inside ``tx`` and record it; True when a run started.
+
+    An occurrence of a schedule is looked at once, unless a blackout holds it back: then it is due at its end.
+    """
     now = watch.clock.now()
     due = _due(watch, tx, now)
     requests = _asked(watch, tx)
@@ -107,8 +112,10 @@ def decide_in(watch: Watch, tx: Transaction) -> bool:
             started.id if decision.outcome is Outcome.FIRED and started else None,
         )
         _count(watch, decision)
+    waits = {one.trigger for one in decisions if one.suppression is Suppression.BLACKOUT}
     for name, one in due.items():
-        tx.claim_occurrence(watch.name, name, one.at)
+        if name not in waits:
+            tx.claim_occurrence(watch.name, name, one.at)
     _answer(tx, requests, decisions, started)
     watch.suppressed = any(one.outcome is Outcome.SUPPRESSED for one in decisions[len(requests) :])
     return started is not None
@@ -136,6 +143,8 @@ def gather_facts(watch: Watch, tx: Transaction, may_fire: bool, asked: bool = Fa
         labelled_rows=needed,
         champion_readable=watch.registry_view.readable,
         min_labelled_rows=needed,
+        time_spent=time_spent(runs),
+        training_timeout=watch.policy.train.timeout,
     )
     counts = any(isinstance(one, NewLabels) for one in watch.policy.triggers.values())
     if not counts and not _undecided(watch, facts, may_fire, asked):

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 
+MOVES_AN_ALIAS = frozenset({Phase.PROMOTING, Phase.ROLLING_BACK, Phase.ROLLBACK_FAILED})
+"""Phases in which a run moves an alias itself; a promotion that has no intent yet has not begun."""
+
+
 def answer_requests(watch: Watch) -> bool:
     """Carry out every open cancel and rollback; True when one was answered.
 
@@ -63,7 +67,7 @@ def _because(request: Request) -> str:
 
 def _end(watch: Watch, run: Run, request: Request, reason: str) -> str:
     """Cancel a run as its phase allows: before PROMOTING it ends, on probation it is rolled back."""
-    if run.phase is Phase.TRAINING:
+    if run.phase in {Phase.TRAINING, Phase.EVALUATING}:  # where a refit may run
         attempt = int(found_in(run, "training").get("attempt", 1))
         watch.launcher.stop(run.id, attempt, watch.workspace.folder(run.id, attempt))
     run = with_details(run, "rollback", {"cause": "person", "reason": reason})
@@ -90,7 +94,8 @@ def _roll_back(watch: Watch, request: Request) -> str | None:
         intent = tx.open_intent(watch.name)
     if run is not None and run.phase is Phase.PROBATION:
         return _end(watch, run, request, f"rolled back by {request.actor}{_because(request)}")
-    if run is not None and run.phase in {Phase.PROMOTING, Phase.ROLLING_BACK, Phase.ROLLBACK_FAILED}:
+    waits = run is not None and run.phase is Phase.PROMOTING and intent is None
+    if run is not None and run.phase in MOVES_AN_ALIAS and not waits:
         return f"run {run.id} is {run.phase.value}; ask again when it is done"
     if intent is not None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Phase, Run
@@ -17,6 +18,7 @@ from ctrain.engine.outcomes import tell_outcomes
 from ctrain.engine.requests import answer_requests, reconcile
 from ctrain.engine.retention import retire
 from ctrain.triggers.limits import budget_left
+from ctrain.triggers.training_time import time_spent, training_time_left
 
 if TYPE_CHECKING:
     from ctrain.domain import Champion, IngestState
@@ -80,10 +82,14 @@ def measure(watch: Watch) -> None:
 
 
 def _measure_budget(watch: Watch, runs: list[Run]) -> None:
-    created = (run.created_at for run in runs)
-    left = budget_left(watch.policy.limits.budget, created, watch.clock.now())
+    budget, now = watch.policy.limits.budget, watch.clock.now()
+    left = budget_left(budget, (run.created_at for run in runs), now)
     if left is not None:
         watch.telemetry.gauge("budget_remaining", left[0], policy=watch.name)
+    time_left = training_time_left(budget, time_spent(runs), timedelta(0), now)
+    if time_left is not None:
+        seconds = time_left[0].total_seconds()
+        watch.telemetry.gauge("budget_remaining_seconds", seconds, policy=watch.name)
 
 
 def _measure_data(watch: Watch, state: IngestState) -> None:

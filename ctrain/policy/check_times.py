@@ -82,6 +82,13 @@ def _check_limits(policy: Policy) -> Iterator[Problem]:
             ("limits", "backoff", "max"),
             f"{_d(limits.backoff.max)} is shorter than cooldown ({_d(limits.cooldown)}), where it begins",
         )
+    budget, timeout = limits.budget, policy.train.timeout
+    if budget is not None and budget.training_time is not None and budget.training_time < timeout:
+        yield Problem(
+            ("limits", "budget", "training_time"),
+            f"{_d(budget.training_time)} is shorter than train.timeout ({_d(timeout)}), "
+            "which the first training needs",
+        )
 
 
 def _windows(policy: Policy) -> Iterator[tuple[KeyPath, timedelta]]:

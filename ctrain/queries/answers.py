@@ -189,6 +189,11 @@ class LimitsLeft(Answer):
     budget_runs_left: int | None
     budget_frees_at: datetime | None
     min_new_labels: int | None
+    training_time_left: timedelta | None = None
+    training_time_frees_at: datetime | None = None
+    """When the budget holds the time of one more training."""
+    blackout_until: datetime | None = None
+    """When trainings and promotions may begin again."""
 
 
 @dataclass(frozen=True, slots=True)

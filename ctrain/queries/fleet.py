@@ -21,7 +21,7 @@ from ctrain.queries.answers import (
     RunNow,
     Why,
 )
-from ctrain.queries.limits import limits_in_force, limits_left
+from ctrain.queries.limits import limits_left, policy_in_force
 from ctrain.queries.needs import needs_of
 from ctrain.queries.notes import notes_on
 
@@ -89,7 +89,7 @@ class FleetQueries:
             status = _status(tx, policy)
             now, daemon = self._clock.now(), self._daemon(tx)
             runs = tx.runs(policy, limit=100)
-            limits = limits_in_force(tx.policy_record(policy), runs, self._environ)
+            in_force = policy_in_force(tx.policy_record(policy), runs, self._environ)
             return Why(
                 policy=policy,
                 now=now,
@@ -97,7 +97,7 @@ class FleetQueries:
                 champion=status.champion,
                 decisions=_newest_decisions(tx, policy),
                 verdicts=status.verdicts,
-                limits=limits_left(limits, runs, tx.paused(policy), now),
+                limits=limits_left(in_force, runs, tx.paused(policy), now),
                 notes=notes_on(status, daemon, now),
             )
 

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from ctrain.domain import PolicyRecord, Run
 from ctrain.errors import PolicyError
 from ctrain.policy.files import parse_policy
-from ctrain.policy.models import Limits
+from ctrain.policy.models import Limits, Policy
 from ctrain.queries.answers import LimitsLeft
+from ctrain.triggers.blackout import blackout_until
 from ctrain.triggers.limits import backoff_until, budget_left
+from ctrain.triggers.training_time import reserved_time, time_spent, training_time_left
 
 
-def limits_left(limits: Limits | None, runs: Sequence[Run], paused: bool, now: datetime) -> LimitsLeft:
-    """What ``limits`` (None: unknown) hold back now; ``runs`` are the policy's, newest first."""
+def limits_left(policy: Policy | None, runs: Sequence[Run], paused: bool, now: datetime) -> LimitsLeft:
+    """What the limits of ``policy`` (None: unknown) hold back now; ``runs`` are its own, newest first."""
+    limits = policy.limits if policy else None
     ended = [(run.phase, run.created_at, run.ended_at) for run in runs if run.ended_at is not None]
     backoff = backoff_until(limits, ended) if limits else None
     budget = limits.budget if limits else None
     left, frees_at = budget_left(budget, (run.created_at for run in runs), now) or (None, None)
+    spent = time_spent(runs)
+    reserved = reserved_time(spent, policy.train.timeout if policy else timedelta(0))
+    time_left, time_frees_at = training_time_left(budget, spent, reserved, now) or (None, None)
     return LimitsLeft(
         active_run=next((run.id for run in runs if not run.phase.ended), None),
         paused=paused,
@@ -28,21 +34,24 @@ def limits_left(limits: Limits | None, runs: Sequence[Run], paused: bool, now: d
         backoff_until=_ahead(backoff, now),
         budget_runs_left=left,
         budget_frees_at=frees_at,
+        training_time_left=time_left,
+        training_time_frees_at=time_frees_at,
+        blackout_until=blackout_until(limits.blackout, now) if limits else None,
         min_new_labels=limits.min_new_labels if limits and limits.min_new_labels else None,
     )
 
 
-def limits_in_force(
+def policy_in_force(
     record: PolicyRecord | None, runs: Sequence[Run], environ: Mapping[str, str]
-) -> Limits | None:
-    """Limits as the file says that the daemon has in force; None when neither it nor a run tells."""
+) -> Policy | None:
+    """The policy as the file has it that the daemon has in force; None when neither it nor a run tells."""
     texts = [(runs[0].policy_text, runs[0].policy_path)] if runs else []
     if record is not None and record.path:
         with suppress(OSError):
             texts.insert(0, (Path(record.path).read_text(), record.path))
     for text, path in texts:
         with suppress(PolicyError):
-            return parse_policy(text, Path(path), environ).policy.limits
+            return parse_policy(text, Path(path), environ).policy
     return None
 
 

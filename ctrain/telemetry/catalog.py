@@ -80,6 +80,7 @@ _TABLE = (
     _gauge("run_phase", "1 for the phase of the active run, 0 for the others.", "phase"),
     Metric("run_phase_duration_seconds", Kind.HISTOGRAM, "Time in a phase.", ("phase",), MINUTES_TO_DAYS),
     _gauge("budget_remaining", "Runs that the budget still allows in its window."),
+    _gauge("budget_remaining_seconds", "Training time that the budget still allows in its window."),
     _counter("shadow_rows_total", "Rows that were compared between two models."),
     _gauge("shadow_difference", "Mean loss of the challenger minus the champion's, over blocks."),
     _gauge("shadow_lower", "Lower confidence bound of the difference, valid at any time."),

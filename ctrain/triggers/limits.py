@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from ctrain.domain import Phase, RunId, Suppression
 from ctrain.policy.fields import format_duration
 from ctrain.policy.models import Budget, Limits
+from ctrain.triggers.blackout import blackout_until
+from ctrain.triggers.training_time import TimeSpent, reserved_time, training_time_left
 
 EndedRun = tuple[Phase, datetime, datetime]
 """Phase, created at, ended at."""
@@ -44,6 +46,10 @@ class LimitFacts:
     """False when the registry did not answer; "there is no champion" is readable."""
     min_labelled_rows: int = 100
     """What a training needs whatever the policy says."""
+    time_spent: Sequence[TimeSpent] = ()
+    """Every attempt at a training that is remembered, in any order."""
+    training_timeout: timedelta = timedelta(0)
+    """The longest that an attempt may take."""
 
 
 def check_limits(limits: Limits, facts: LimitFacts, now: datetime) -> Refusal | None:
@@ -55,8 +61,10 @@ def refusals(limits: Limits, facts: LimitFacts, now: datetime) -> list[Refusal]:
     """Return every limit that forbids a run now, the hardest first."""
     found = [
         _state(facts),
+        _blackout(limits, now),
         _data(facts),
         _budget(limits, facts, now),
+        _training_time(limits, facts, now),
         _cooldown(limits, facts, now),
         _backoff(limits, facts, now),
         _new_labels(limits, facts),
@@ -132,6 +140,23 @@ def _budget(limits: Limits, facts: LimitFacts, now: datetime) -> Refusal | None:
         f"{spent} runs in the last {format_duration(budget.per)}, {budget.runs} allowed; "
         f"next at {shown(free_at)}",
     )
+
+
+def _training_time(limits: Limits, facts: LimitFacts, now: datetime) -> Refusal | None:
+    reserved = reserved_time(facts.time_spent, facts.training_timeout)
+    left = training_time_left(limits.budget, facts.time_spent, reserved, now)
+    if limits.budget is None or left is None or left[1] is None:
+        return None
+    return (
+        Suppression.BUDGET,
+        f"{format_duration(left[0])} of training time left in {format_duration(limits.budget.per)}, "
+        f"{format_duration(reserved)} needed; next at {shown(left[1])}",
+    )
+
+
+def _blackout(limits: Limits, now: datetime) -> Refusal | None:
+    until = blackout_until(limits.blackout, now)
+    return None if until is None else (Suppression.BLACKOUT, f"blackout until {shown(until)}")
 
 
 def _cooldown(limits: Limits, facts: LimitFacts, now: datetime) -> Refusal | None:

@@ -45,7 +45,7 @@ monitors:
   brier: {type: performance, metric: brier, window: 12h, above: 0.01, min_rows: 100}
 triggers:
   degraded: {any: [brier]}
-limits: {cooldown: 6h, budget: {runs: 10, per: 30d}, min_new_labels: 50}
+limits: {cooldown: 6h, budget: {runs: 10, training_time: 10h, per: 30d}, min_new_labels: 50}
 train: {entrypoint: "clicks:train", window: {all: true}, timeout: 5m, retries: 0}
 gates:
   - {metric: roc_auc, min: 0.55}

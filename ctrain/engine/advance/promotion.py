@@ -2,6 +2,7 @@
 
 Before the first alias is touched, the champion (the rollback target) must load and predict in a
 child. Whatever a crash leaves, the open intent is carried to its end or given up by the next tick.
+In a blackout no promotion begins; one whose intent is on record is finished.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ctrain.engine.alias_moves import abandon, carry_out, plan_move, record_inte
 from ctrain.engine.champions import read_aliases
 from ctrain.engine.comparison import begin
 from ctrain.engine.moves import (
+    IDLE,
     MOVED,
     WAITING,
     Step,
@@ -28,6 +30,7 @@ from ctrain.engine.moves import (
 from ctrain.engine.scores import score_rows
 from ctrain.errors import PermanentError
 from ctrain.lifecycle.transitions import RunEvent
+from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -40,7 +43,11 @@ def promote(watch: Watch, run: Run) -> Step:
     """PROMOTING -> PROBATION (ACCEPTED for a first champion), FAILED or SUPERSEDED."""
     with watch.store.read() as tx:
         intent = tx.open_intent(watch.name)
+    if intent is not None and intent.run_id != run.id:
+        return WAITING
     if intent is None:
+        if blackout_until(watch.policy.limits.blackout, watch.clock.now()) is not None:
+            return IDLE
         ready = _prove_way_back(watch, run)
         if ready is not None:
             return ready

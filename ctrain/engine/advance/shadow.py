@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Run
 from ctrain.engine.comparison import Look, Progress, begin, fold, measure, save_points
-from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move
+from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.lifecycle.comparison import ShadowJudgement, ShadowVerdict, judge_shadow
 from ctrain.lifecycle.transitions import RunEvent
+from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
+    from ctrain.ports import Transaction
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -21,6 +24,8 @@ def shadow(watch: Watch, run: Run) -> Step:
     """SHADOWING -> PROMOTING, REJECTED or SUPERSEDED; or keep observing."""
     if _superseded(watch, run):
         return MOVED
+    if "won" in found_in(run, "shadow"):
+        return _promote(watch, run, found_in(run, "shadow")["won"])
     if "state" not in found_in(run, "shadow"):
         run = keep(watch, _begun(run))
     challenger, champion = run.challenger_version, run.champion_version
@@ -81,13 +86,33 @@ def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
     judgement = _judged(watch, progress, origin, deadline_at)
     measure(watch, progress)
     if judgement.verdict is not ShadowVerdict.OBSERVE:
-        event = RunEvent.PROMOTE if judgement.verdict is ShadowVerdict.PROMOTE else RunEvent.REJECT
+        if judgement.verdict is ShadowVerdict.PROMOTE:
+            won = with_details(progress.run, "shadow", {"won": judgement.reason})
+            return _promote(watch, won, judgement.reason, save_points(run, progress))
         evidence = progress.state.to_json()
-        move(watch, progress.run, event, judgement.reason, evidence=evidence, also=save_points(run, progress))
+        move(
+            watch,
+            progress.run,
+            RunEvent.REJECT,
+            judgement.reason,
+            evidence=evidence,
+            also=save_points(run, progress),
+        )
         return MOVED
     if progress.run == run:
         return IDLE
     keep(watch, progress.run, also=save_points(run, progress))
+    return MOVED
+
+
+def _promote(watch: Watch, run: Run, reason: str, also: Callable[[Transaction], None] | None = None) -> Step:
+    """Go on to the promotion, or wait until a blackout ends: the verdict stands, nothing more is folded."""
+    if blackout_until(watch.policy.limits.blackout, watch.clock.now()) is None:
+        move(watch, run, RunEvent.PROMOTE, reason, evidence=found_in(run, "shadow")["state"], also=also)
+        return MOVED
+    if also is None:
+        return IDLE
+    keep(watch, run, also=also)
     return MOVED
 
 

@@ -83,7 +83,7 @@ def train(watch: Watch, run: Run) -> Step:
                 return WAITING
             if _in_blackout(watch):
                 return IDLE
-            run = keep(watch, with_details(run, "training", {"launched_at": watch.timer.now().isoformat()}))
+            run = keep(watch, with_details(run, "training", {"started_at": watch.timer.now().isoformat()}))
             for name in files_of(watch):
                 watch.workspace.place(watch.workspace.path(run.id, name), folder, name)
             watch.launcher.start(training_job(watch, run, attempt, folder))
@@ -129,7 +129,7 @@ def _with_time(watch: Watch, run: Run, took: timedelta, *, trained: bool) -> Run
 
 def _since_launch(watch: Watch, run: Run) -> timedelta:
     """How long an attempt that failed took, at most; nobody may have looked when it ended."""
-    launched = found_in(run, "training").get("launched_at")
+    launched = found_in(run, "training").get("started_at")
     passed = watch.timer.now() - datetime.fromisoformat(launched) if launched else timedelta(0)
     return min(passed, watch.policy.train.timeout)
 

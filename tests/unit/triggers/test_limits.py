@@ -9,6 +9,7 @@ import pytest
 from ctrain.domain import Phase, RunId, Suppression
 from ctrain.policy.models import Limits
 from ctrain.triggers.limits import EndedRun, LimitFacts, backoff_until, check_limits
+from ctrain.triggers.training_time import TimeSpent
 
 NOW = datetime(2013, 3, 4, 12, tzinfo=UTC)
 FINE = LimitFacts(
@@ -92,6 +93,22 @@ ALL = ["rejected", "failed", "rolled_back"]
             {"budget": {"training_time": "1h", "per": "7d"}},
             {"ended_runs": [ended(Phase.FAILED, 1, took=9)]},
             None,
+        ),
+        (
+            {"budget": {"training_time": "8h", "per": "7d"}},
+            {
+                "time_spent": [TimeSpent(NOW - timedelta(hours=1), timedelta(hours=7.5), False)],
+                "training_timeout": timedelta(hours=1),
+            },
+            (
+                Suppression.BUDGET,
+                "30m of training time left in 7d, 1h needed; next at 2013-03-11 11:00 UTC",
+            ),
+        ),
+        (
+            {"blackout": [{"days": ["mon"], "from": "11:00", "to": "13:00", "timezone": "UTC"}]},
+            {"labelled_rows": 0},
+            (Suppression.BLACKOUT, "blackout until 2013-03-04 13:00 UTC"),
         ),
         (
             {"min_new_labels": 5001},
