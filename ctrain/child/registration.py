@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctrain.child.artifact_digest import artifact_digest, content_digest
-from ctrain.child.tracking import RUN_TAG, log_new_params, quoted
+from ctrain.child.tracking import REFIT_TAG, RUN_TAG, log_new_params, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,10 +24,19 @@ MAX_ESTIMATOR_PARAMS = 60
 REGISTERED_URI = re.compile(r"models:/(?P<name>[^/]+)/(?P<version>\d+)")
 
 
-def find_version(client: MlflowClient, model: str, run_id: str) -> ModelVersion | None:
-    """The version of ``model`` that carries this run's tag, if any."""
+def find_version(
+    client: MlflowClient, model: str, run_id: str, refit_of: str | None = None
+) -> ModelVersion | None:
+    """The newest version of ``model`` that carries this run's tag, if any.
+
+    With ``refit_of`` only the one that was fitted again after that version; empty: that was not.
+    """
     where = f"name = {quoted(model)} and tags.`{RUN_TAG}` = {quoted(run_id)}"
-    found = client.search_model_versions(where, max_results=10)
+    found = [
+        one
+        for one in client.search_model_versions(where, max_results=10)
+        if refit_of is None or one.tags.get(REFIT_TAG, "") == refit_of
+    ]
     return max(found, key=lambda one: int(one.version), default=None)
 
 
@@ -44,6 +53,35 @@ def log_estimator(
     """URI of the estimator, logged to the active MLflow run with a signature of doubles and strings."""
     import mlflow
     import mlflow.sklearn
+
+    example, described = _described(estimator, rows, context)
+    client = mlflow.MlflowClient()
+    run = mlflow.active_run()
+    assert run is not None
+    log_new_params(client, run.info.run_id, _estimator_params(estimator))
+    info = mlflow.sklearn.log_model(
+        estimator,
+        name="model",
+        input_example=example if not example.isna().to_numpy().any() else None,
+        pip_requirements=list(requirements),
+        tags={RUN_TAG: context["run_id"]},
+        **described,
+    )
+    return str(info.model_uri)
+
+
+def save_estimator(estimator: Any, rows: pd.DataFrame, context: Mapping[str, Any], folder: Path) -> None:
+    """Save the estimator as the same MLflow model in a folder, without a word to any server."""
+    import mlflow.sklearn
+
+    _, described = _described(estimator, rows, context)
+    mlflow.sklearn.save_model(estimator, str(folder), pip_requirements=[], **described)
+
+
+def _described(
+    estimator: Any, rows: pd.DataFrame, context: Mapping[str, Any]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A few rows, and how the estimator is written down: a signature of doubles and strings, its method."""
     from mlflow.models import ModelSignature, infer_signature
     from mlflow.types import ColSpec, Schema
 
@@ -58,21 +96,11 @@ def log_estimator(
         inputs=Schema([ColSpec(kind, name) for kind, name in kinds]),
         outputs=infer_signature(model_output=answer).outputs,
     )
-    client = mlflow.MlflowClient()
-    run = mlflow.active_run()
-    assert run is not None
-    log_new_params(client, run.info.run_id, _estimator_params(estimator))
-    info = mlflow.sklearn.log_model(
-        estimator,
-        name="model",
-        serialization_format="cloudpickle",
-        pyfunc_predict_fn=predict,
-        signature=signature,
-        input_example=example if not example.isna().to_numpy().any() else None,
-        pip_requirements=list(requirements),
-        tags={RUN_TAG: context["run_id"]},
-    )
-    return str(info.model_uri)
+    return example, {
+        "serialization_format": "cloudpickle",
+        "pyfunc_predict_fn": predict,
+        "signature": signature,
+    }
 
 
 def prediction_method(estimator: Any, task: str) -> str:

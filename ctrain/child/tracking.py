@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LOST_RACES = 2
 RUN_TAG = "ctrain.run_id"
+REFIT_TAG = "ctrain.refit_of"
 MAX_PARAM_LENGTH = 500
 DATASET_DIGEST_LENGTH = 36
 """MLflow's limit."""
@@ -39,12 +40,13 @@ def tried_again(call: Callable[[], T]) -> T:
 
 
 def find_or_create_run(client: MlflowClient, registration: Mapping[str, Any]) -> Run:
-    """The MLflow run that carries this run's tag, created when there is none."""
+    """The MLflow run that carries this run's tag, created when there is none; a refit has its own."""
     experiment_id = tried_again(lambda: _experiment(client, registration["experiment"]))
     tags = {key: str(value) for key, value in registration["tags"].items()}
-    found = client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = {quoted(tags[RUN_TAG])}", max_results=1)
-    if found:
-        return found[0]
+    found = client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = {quoted(tags[RUN_TAG])}", max_results=10)
+    for run in found:
+        if run.data.tags.get(REFIT_TAG, "") == tags.get(REFIT_TAG, ""):
+            return run
     return client.create_run(experiment_id, tags=tags, run_name=registration["run_name"])
 
 

@@ -104,12 +104,12 @@ def _train(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     import mlflow
 
     from ctrain.child.registration import find_version
-    from ctrain.child.tracking import RUN_TAG, describe_run, find_or_create_run
+    from ctrain.child.tracking import REFIT_TAG, RUN_TAG, describe_run, find_or_create_run
 
     registration = job["registration"]
     client = mlflow.MlflowClient()
-    run_id = registration["tags"][RUN_TAG]
-    earlier = find_version(client, registration["model"], run_id)
+    tags = registration["tags"]
+    earlier = find_version(client, registration["model"], tags[RUN_TAG], tags.get(REFIT_TAG, ""))
     if earlier is not None and earlier.tags.get("ctrain.digest"):
         print(f"version {earlier.version} was registered by an earlier attempt of this run")
         return _result_of(earlier)

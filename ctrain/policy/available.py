@@ -32,8 +32,6 @@ def _training_parts(policy: Policy) -> Iterator[tuple[str, str]]:
         yield "train.command", "training by a command"
     if train.launcher.type != "process":
         yield "train.launcher.type", f"the launcher {train.launcher.type}"
-    if train.refit:
-        yield "train.refit", "a refit after the gates"
 
 
 def _serving_parts(policy: Policy) -> Iterator[tuple[str, str]]:

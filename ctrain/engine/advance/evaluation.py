@@ -15,6 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Run, Task, Version
+from ctrain.engine.advance.refit import begin_refit, candidate_of, tell_refit
+from ctrain.engine.advance.training import train
+from ctrain.engine.advance.training_job import refitting
 from ctrain.engine.alias_moves import ensure_digest
 from ctrain.engine.assess.estimated_performance import first_calibrations
 from ctrain.engine.champions import cut_off
@@ -27,6 +30,7 @@ from ctrain.engine.watch import score_column
 from ctrain.engine.watched import Rows, first_memories
 from ctrain.lifecycle.gates import GateReport, judge_gates
 from ctrain.lifecycle.transitions import RunEvent
+from ctrain.policy.models import AbsoluteGate
 from ctrain.stats.blocks import block_length
 from ctrain.stats.losses import bounded_losses, row_losses
 from ctrain.stats.metrics import evaluate
@@ -58,9 +62,14 @@ class Holdout:
 
 def evaluate_challenger(watch: Watch, run: Run) -> Step:
     """EVALUATING -> SHADOWING, PROMOTING (a first champion) or REJECTED."""
-    holdout = _score_holdout(watch, run)
+    if refitting(run):
+        return train(watch, run)
+    candidate = candidate_of(run)
+    holdout = _score_holdout(watch, candidate or run)
     if isinstance(holdout, Step):
         return holdout
+    if candidate is not None:
+        return _take_refit(watch, run, holdout)
     task = watch.policy.model.task
     challenger = evaluate(task, holdout.labels, holdout.challenger)
     champion = paired = None
@@ -80,6 +89,38 @@ def _conclude(watch: Watch, run: Run, holdout: Holdout, report: GateReport) -> S
         move(watch, run, RunEvent.REJECT, f"gates: {failed}", evidence=found_in(run, "evaluation"))
         return MOVED
     passed = "; ".join(result.reason for result in report.results) or "no gates are declared"
+    if watch.policy.train.refit:
+        return begin_refit(watch, run, holdout.rows, passed)
+    return _go_on(watch, run, holdout, f"gates passed: {passed}")
+
+
+def _take_refit(watch: Watch, run: Run, holdout: Holdout) -> Step:
+    """The refit goes on, once it has predicted; bounds that it misses on rows it knows show a broken one."""
+    version, task = run.challenger_version, watch.policy.model.task
+    assert version is not None
+    model = watch.registry.version(watch.policy.model.name, version)
+    outcome = score_rows(watch, f"{run.id}/holdout-{version}", model, holdout.rows)
+    if outcome.state == "pending":
+        return WAITING
+    if outcome.state == "failed":
+        move(watch, run, RunEvent.FAIL, outcome.message)
+        return MOVED
+    judged = judged_rows(task, holdout.rows, {version: outcome.table[score_column(version)]})
+    assert judged.labels is not None
+    assert judged.scores is not None
+    bounds = [gate for gate in watch.policy.gates if isinstance(gate, AbsoluteGate)]
+    report = judge_gates(bounds, evaluate(task, judged.labels, judged.scores[version]), None, n=0)
+    if not report.passed:
+        failed = "; ".join(result.reason for result in report.results if not result.passed)
+        move(watch, run, RunEvent.REJECT, f"the refit fails on rows that it was trained on: {failed}")
+        return MOVED
+    tell_refit(watch, run)
+    before = found_in(run, "training")["candidate"]["version"]
+    return _go_on(watch, run, holdout, f"version {version} goes on, fitted on all rows as version {before}")
+
+
+def _go_on(watch: Watch, run: Run, holdout: Holdout, reason: str) -> Step:
+    """To the shadow, or for a first champion to its promotion."""
     predictions = as_predictions(holdout.rows, holdout.challenger, holdout.classes)
     reference = save_reference_of_run(watch, run, predictions)
     rows = Rows(holdout.rows, holdout.labels, holdout.challenger)
@@ -101,7 +142,7 @@ def _conclude(watch: Watch, run: Run, holdout: Holdout, report: GateReport) -> S
         watch,
         run,
         event,
-        f"gates passed: {passed}",
+        reason,
         evidence=found_in(run, "evaluation"),
         also=keyed_by_version,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ctrain.domain import (
     JobState,
@@ -17,10 +17,9 @@ from ctrain.domain import (
     Json,
     Phase,
     Run,
-    TrainingContext,
-    TrainingJob,
     Version,
 )
+from ctrain.engine.advance.training_job import is_refit, training_job
 from ctrain.engine.advance.training_rows import files_of, instant, split, training_window, write_rows
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.lifecycle.transitions import RunEvent
@@ -73,7 +72,7 @@ def prepare(watch: Watch, run: Run) -> Step:
 
 
 def train(watch: Watch, run: Run) -> Step:
-    """TRAINING: start the child, watch it, try again when it failed, collect what it registered."""
+    """TRAINING, or a refit: start the child, watch it, try again when it failed, collect its version."""
     attempt = int(found_in(run, "training")["attempt"])
     folder = watch.workspace.folder(run.id, attempt)
     status = watch.launcher.poll(run.id, attempt, folder)
@@ -84,8 +83,8 @@ def train(watch: Watch, run: Run) -> Step:
             if _in_blackout(watch):
                 return IDLE
             run = keep(watch, with_details(run, "training", {"started_at": watch.timer.now().isoformat()}))
-            for name in files_of(watch):
-                watch.workspace.place(watch.workspace.path(run.id, name), folder, name)
+            for name, source in files_of(watch, refit=is_refit(run)).items():
+                watch.workspace.place(watch.workspace.path(run.id, source), folder, name)
             watch.launcher.start(training_job(watch, run, attempt, folder))
             return WAITING
         case JobState.RUNNING:
@@ -113,8 +112,22 @@ def _collect(watch: Watch, run: Run, status: JobStatus) -> Step:
             "the same artifact was rejected in an earlier run; it is not tried again",
         )
         return MOVED
+    if is_refit(run):
+        return _collect_refit(watch, run, seconds)
     run = _against_present_champion(watch, run)
     move(watch, run, RunEvent.TRAINED, f"version {run.challenger_version} trained in {seconds:.1f} s")
+    return MOVED
+
+
+def _collect_refit(watch: Watch, run: Run, seconds: float) -> Step:
+    """The gates have been passed against a champion: should it be another by now, the run ends there."""
+    told = f"version {run.challenger_version} fitted on all rows in {seconds:.1f} s"
+    event = watch.event("refitted", told, run_id=run.id)
+    keep(
+        watch,
+        with_details(run, "training", {"refitting": False}),
+        also=lambda tx: tx.append_event(event),
+    )
     return MOVED
 
 
@@ -163,66 +176,11 @@ def _retry(watch: Watch, run: Run, attempt: int, status: JobStatus) -> Step:
     )
     run = _with_time(watch, run, _since_launch(watch, run), trained=False)
     failures = [*found_in(run, "training").get("failures", []), f"{status.state.value}: {status.message}"]
-    if attempt > watch.policy.train.retries:
+    tried = attempt - int(found_in(run, "training").get("first_attempt", 1)) + 1
+    if tried > watch.policy.train.retries:
         run = with_details(run, "training", {"failures": failures})
-        move(watch, run, RunEvent.FAIL, f"training failed {attempt} times; last: {failures[-1]}")
+        move(watch, run, RunEvent.FAIL, f"training failed {tried} times; last: {failures[-1]}")
         return MOVED
-    watch.retry_at[run.id] = watch.timer.monotonic() + RETRY_BASE.total_seconds() * 2 ** (attempt - 1)
+    watch.retry_at[run.id] = watch.timer.monotonic() + RETRY_BASE.total_seconds() * 2 ** (tried - 1)
     keep(watch, with_details(run, "training", {"attempt": attempt + 1, "failures": failures}))
     return WAITING
-
-
-def training_job(watch: Watch, run: Run, attempt: int, folder: str) -> TrainingJob:
-    """Everything the child needs to train this run."""
-    policy, found = watch.policy, found_in(run, "training")
-    params: dict[str, Any] = {**policy.train.params, **found_in(run, "request").get("params", {})}
-    features = policy.data.features.by_kind
-    context = TrainingContext(
-        policy=policy.policy,
-        run_id=run.id,
-        task=policy.model.task.value,
-        label=policy.data.labels.label,
-        features=features,
-        window_start=found["window_start"],
-        window_end=found["holdout_start"],
-        params=params,
-    )
-    return TrainingJob(
-        run_id=run.id,
-        attempt=attempt,
-        folder=folder,
-        entrypoint=policy.train.entrypoint or "",
-        code_folder=str(watch.loaded.folder),
-        python=policy.train.python or "",
-        timeout=policy.train.timeout,
-        memory_limit_bytes=policy.train.memory_limit,
-        context=context,
-        registration=_registration(watch, run),
-    )
-
-
-def _registration(watch: Watch, run: Run) -> dict[str, Any]:
-    policy, found = watch.policy, found_in(run, "training")
-    reason = f"{run.trigger}: {run.reason}"
-    return {
-        "model": policy.model.name,
-        "experiment": policy.policy,
-        "run_name": f"{policy.policy} {run.created_at:%Y-%m-%d %H:%M} {run.trigger}",
-        "dataset": f"{policy.policy} {found['window_start'][:10]} to {found['holdout_start'][:10]}",
-        "policy_text": run.policy_text,
-        "reason": reason,
-        "metric": policy.model.metric,
-        "params": {"holdout": str(policy.train.holdout), "holdout_rows": str(found["holdout_rows"])},
-        "tags": {
-            "ctrain.run_id": run.id,
-            "ctrain.policy": policy.policy,
-            "ctrain.trigger": run.trigger,
-            "ctrain.reason": run.reason[:400],
-            "ctrain.actor": run.actor,
-            "ctrain.policy_hash": run.policy_hash,
-            "ctrain.window_start": found["window_start"],
-            "ctrain.window_end": found["holdout_start"],
-            "ctrain.cut_off": found["cut_off"],
-        },
-        "description": f"Trained by ctrain because of {reason}",
-    }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ROWS_FILE, WEIGHTS_FILE = "rows.parquet", "weights.parquet"
 WEIGHT = "weight"
-"""Name of the one column of a file of weights."""
+"""Name of the column of a file of weights that says what a row weighs."""
 
 
 class TrainingWindow(NamedTuple):
@@ -116,24 +116,46 @@ def as_contracted(watch: Watch, rows: pa.Table) -> pa.Table:
 
 
 def weights_of(rows: pa.Table, half_life: timedelta) -> pa.Table:
-    """One column with the weight of each row, by its age."""
+    """The weight of each row, by its age, beside its event time."""
     import pyarrow as pa
 
     instants = rows["event_at"].to_numpy().astype("datetime64[us]")
-    return pa.table({WEIGHT: pa.array(age_weights(instants, half_life))})
+    weights = pa.array(age_weights(instants, half_life))
+    return rows.select(["event_at"]).append_column(WEIGHT, weights)
 
 
 def write_rows(watch: Watch, run: Run, rows: pa.Table) -> None:
-    """Write what the child gets, under the names of ``files_of``."""
+    """Write what the child gets, as ``files_of`` names it."""
     watch.workspace.write(run.id, ROWS_FILE, as_contracted(watch, rows).combine_chunks())
     if watch.policy.train.weights is not None:
-        weights = weights_of(rows, watch.policy.train.weights.half_life)
-        watch.workspace.write(run.id, WEIGHTS_FILE, weights)
+        watch.workspace.write(run.id, WEIGHTS_FILE, weights_of(rows, watch.policy.train.weights.half_life))
 
 
-def files_of(watch: Watch) -> tuple[str, ...]:
-    """Names of the files that a training reads."""
-    return (ROWS_FILE,) if watch.policy.train.weights is None else (ROWS_FILE, WEIGHTS_FILE)
+def write_all_rows(watch: Watch, run: Run, holdout: pa.Table) -> int | None:
+    """Write training rows and holdout as one training; how many rows, or None: the former are gone."""
+    import pyarrow as pa
+
+    rows = watch.workspace.read(watch.workspace.path(run.id, ROWS_FILE))
+    weights = watch.policy.train.weights
+    known = watch.workspace.read(watch.workspace.path(run.id, WEIGHTS_FILE)) if weights else None
+    if rows is None or (weights is not None and known is None):
+        return None
+    everything = pa.concat_tables([rows, as_contracted(watch, holdout)])
+    watch.workspace.write(run.id, _of_refit(ROWS_FILE), everything.combine_chunks())
+    if weights is not None and known is not None:
+        instants = pa.concat_tables([known.select(["event_at"]), holdout.select(["event_at"])])
+        watch.workspace.write(run.id, _of_refit(WEIGHTS_FILE), weights_of(instants, weights.half_life))
+    return everything.num_rows
+
+
+def files_of(watch: Watch, *, refit: bool) -> dict[str, str]:
+    """Names of the files that a training reads, and what they are called in the run's own folder."""
+    names = [ROWS_FILE] if watch.policy.train.weights is None else [ROWS_FILE, WEIGHTS_FILE]
+    return {name: _of_refit(name) if refit else name for name in names}
+
+
+def _of_refit(name: str) -> str:
+    return f"refit-{name}"
 
 
 def instant(table: pa.Table, position: int) -> datetime:
