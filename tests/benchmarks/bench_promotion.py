@@ -1,111 +1,240 @@
-"""How often each rule promotes an equal and a better challenger, by how its rows depend on each other.
+"""How often equal, better and worse models are promoted and rolled back: ``make bench-promotion``.
 
-Run as ``python tests/benchmarks/bench_promotion.py``. Champion and challenger disagree on 10 % of
-20,000 live rows in 500 panes of 40; every rule looks after each of its blocks and promotes once.
-Three rules: a t-test at 5 % at every look, the confidence sequence on panes, and the confidence
-sequence on blocks whose length comes from a holdout of 300 panes, as the shadow does it.
+Champion and challenger disagree on 10 % of 20,000 labelled rows, 40 to a pane. Looks come after every
+block; a rule promotes, or rolls back, once. The shadow's rule is that of ctrain: blocks whose length
+comes from a holdout of 300 panes before it, the bounds of the comparison on their means, and evidence
+from single rows that agrees. Beside it a t-test at 5 % at every look, and one at the end alone.
+Writes tables (Markdown) and a plot to ``build/bench``; intervals are two-sided, 95 %, exact.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
 from ctrain.stats.blocks import block_length
+from ctrain.stats.empirical_bernstein import RowEvidence
 from ctrain.stats.sequential import MIN_BLOCKS, standard_width
+from tests.benchmarks.alarms_simulated import Share
+from tests.benchmarks.measuring import RESULTS, markdown
 
 Floats = npt.NDArray[np.float64]
-Rule = Callable[[Floats, Floats], int]
 
 ALPHA = 0.05
-PANES, HOLDOUT_PANES, ROWS_A_PANE = 500, 300, 40
+ROWS, HOLDOUT_ROWS, ROWS_A_PANE = 20_000, 12_000, 40
 DISAGREEMENT = 0.1
-REPETITIONS = 1000
+REPETITIONS = 2000
+SEED = 20130101
 HOUR = timedelta(hours=1)
-LONGEST = PANES // MIN_BLOCKS * HOUR
+LONGEST = ROWS // ROWS_A_PANE // MIN_BLOCKS * HOUR
+FIXED_HORIZON = round((1.645 + 1.645) ** 2 * DISAGREEMENT / 0.01**2)
+"""Rows that a single test at 5 % needs to find one point with a power of 95 %."""
+
+
+def independent(rng: np.random.Generator, rows: int, gain: float) -> Floats:
+    """1 where the challenger alone is wrong, -1 where the champion alone is, else 0."""
+    return _signs(rng, rows, gain) * (rng.uniform(size=rows) < DISAGREEMENT)
+
+
+def bursts(rng: np.random.Generator, rows: int, gain: float) -> Floats:
+    """Twenty rows in a row share their sign."""
+    return _signs(rng, rows // 20, gain).repeat(20) * (rng.uniform(size=rows) < DISAGREEMENT)
+
+
+def repeated(rng: np.random.Generator, rows: int, gain: float) -> Floats:
+    """Every row comes ten times."""
+    return independent(rng, rows // 10, gain).repeat(10)
+
+
+def regimes(length: int) -> Callable[[np.random.Generator, int, float], Floats]:
+    """For so many rows the same model is the better one."""
+
+    def draw(rng: np.random.Generator, rows: int, gain: float) -> Floats:
+        signs = _signs(rng, -(-rows // length), gain).repeat(length)[:rows]
+        return signs * (rng.uniform(size=rows) < DISAGREEMENT)
+
+    return draw
+
+
+def _signs(rng: np.random.Generator, number: int, gain: float) -> Floats:
+    return np.where(rng.uniform(size=number) < 0.5 - gain / DISAGREEMENT / 2, 1.0, -1.0)
+
+
 SCENARIOS = {
-    # burst of rows that err together, weight and size (in sd of a pane) of a wave over the panes
-    "independent rows": (1, 0.0, 0.0),
-    "bursts of 20 rows": (20, 0.0, 0.0),
-    "waves of hours": (1, 0.6, 0.7),
-    "waves of a day": (1, 0.9, 0.7),
+    "independent rows": independent,
+    "bursts of 20 rows": bursts,
+    "rows repeated 10 times": repeated,
+    "regimes of 50 rows": regimes(50),
+    "regimes of 1,000 rows": regimes(1000),
 }
 
 
-def pane_differences(rng: np.random.Generator, scenario: str, gain: float, panes: int) -> Floats:
-    """Mean loss differences of consecutive panes; the challenger's loss is smaller by ``gain``."""
-    burst, weight, size = SCENARIOS[scenario]
-    shape = (panes, ROWS_A_PANE // burst)
-    disagreeing = rng.binomial(burst, DISAGREEMENT, shape)
-    worse = rng.uniform(size=shape) < 0.5 - gain / DISAGREEMENT / 2
-    means = np.where(worse, disagreeing, -disagreeing).sum(axis=1) / ROWS_A_PANE
-    steps = rng.normal(0, np.sqrt(1 - weight**2), panes)
-    wave = np.empty(panes)
-    wave[0] = rng.normal()
-    for pane in range(1, panes):
-        wave[pane] = weight * wave[pane - 1] + steps[pane]
-    differences: Floats = means + size * np.sqrt(DISAGREEMENT / ROWS_A_PANE) * wave
-    return differences
+@dataclass(frozen=True)
+class Looks:
+    """What a rule sees: the live rows, cut into blocks."""
+
+    rows: Floats
+    block_rows: int
+
+    @property
+    def means(self) -> Floats:
+        whole = self.rows.size // self.block_rows * self.block_rows
+        means: Floats = self.rows[:whole].reshape(-1, self.block_rows).mean(axis=1)
+        return means
+
+    def outside(self, width: Callable[[Floats], Floats]) -> npt.NDArray[np.int64]:
+        """Numbers of the blocks after which the mean is below zero by more than the width."""
+        means = self.means
+        count = np.arange(1.0, means.size + 1)
+        mean = means.cumsum() / count
+        squares = (means**2).cumsum() - count * mean**2 + (1 / self.block_rows) ** 2
+        deviation = np.sqrt(np.maximum(squares, 0.0) / count)
+        below = (mean + deviation * width(count) < 0) & (count >= MIN_BLOCKS)
+        return 1 + np.flatnonzero(below)
 
 
-def first_below(means: Floats, width: Floats, first_look: int) -> int:
-    """Number of values at the first look whose upper bound is below zero; 0 if there is none."""
-    count = np.arange(1.0, means.size + 1)
-    mean = means.cumsum() / count
-    deviation = np.sqrt(np.maximum((means**2).cumsum() / count - mean**2, 0))
-    below = np.flatnonzero((mean + deviation * width < 0)[first_look - 1 :])
-    return int(below[0]) + first_look if below.size else 0
+def sequence_width(count: Floats) -> Floats:
+    return np.asarray(standard_width(count, ALPHA))
 
 
-def t_test_at_every_look(live: Floats, _: Floats) -> int:
-    return first_below(live, 1.645 / np.sqrt(np.arange(1.0, live.size + 1)), MIN_BLOCKS)
+def t_width(count: Floats) -> Floats:
+    return np.asarray(1.645 / np.sqrt(count))
 
 
-def sequence_on_panes(live: Floats, _: Floats) -> int:
-    return first_below(live, np.asarray(standard_width(np.arange(1.0, live.size + 1), ALPHA)), MIN_BLOCKS)
+def promoted_by_shadow(looks: Looks) -> int:
+    """Rows until blocks and rows agree that the challenger is better; 0: never."""
+    evidence, done = RowEvidence(), 0
+    for block in looks.outside(sequence_width):
+        end = int(block) * looks.block_rows
+        evidence, done = evidence.with_rows(looks.rows[done:end]), end
+        if evidence.against(0.0) >= math.log(1 / ALPHA):
+            return end
+    return 0
 
 
-def sequence_on_blocks(live: Floats, holdout: Floats) -> int:
-    hours = np.arange(holdout.size) * 3600
-    panes = block_length(hours, holdout, HOUR, LONGEST) // HOUR
-    blocks = live[: live.size // panes * panes].reshape(-1, panes).mean(axis=1)
-    return panes * sequence_on_panes(blocks, holdout)
+def rolled_back(looks: Looks) -> int:
+    """Rows until the bounds say that the newer model is worse; 0: never."""
+    found = Looks(-looks.rows, looks.block_rows).outside(sequence_width)
+    return int(found[0]) * looks.block_rows if found.size else 0
 
 
-RULES: dict[str, Rule] = {
-    "t-test at every look": t_test_at_every_look,
-    "sequence on panes": sequence_on_panes,
-    "sequence on blocks": sequence_on_blocks,
+def peeked(looks: Looks) -> int:
+    found = looks.outside(t_width)
+    return int(found[0]) * looks.block_rows if found.size else 0
+
+
+def looked_at_the_end(looks: Looks) -> int:
+    found = looks.outside(t_width)
+    return ROWS if found.size and found[-1] == looks.means.size else 0
+
+
+def block_rows(holdout: Floats) -> int:
+    """Rows of a block, from rows before the shadow."""
+    panes = holdout.reshape(-1, ROWS_A_PANE).mean(axis=1)
+    return block_length(np.arange(panes.size) * 3600, panes, HOUR, LONGEST) // HOUR * ROWS_A_PANE
+
+
+RULES = {
+    "ctrain": promoted_by_shadow,
+    "t-test at every look": peeked,
+    "t-test at the end": looked_at_the_end,
+    "rolled back": rolled_back,
 }
 
 
-def promotions(scenario: str, gain: float) -> dict[str, npt.NDArray[np.int64]]:
-    """Panes until each rule promotes, by repetition; 0 where it does not."""
-    rng = np.random.default_rng(20130101)
+def studied(scenario: str, gain: float, repetitions: int) -> dict[str, npt.NDArray[np.int64]]:
+    """Rows until each rule acts, by repetition; 0 where it does not."""
+    rng, draw = np.random.default_rng(SEED), SCENARIOS[scenario]
     found: dict[str, list[int]] = {name: [] for name in RULES}
-    for _ in range(REPETITIONS):
-        holdout = pane_differences(rng, scenario, gain, HOLDOUT_PANES)
-        live = pane_differences(rng, scenario, gain, PANES)
+    for _ in range(repetitions):
+        looks = Looks(draw(rng, ROWS, gain), block_rows(draw(rng, HOLDOUT_ROWS, gain)))
         for name, rule in RULES.items():
-            found[name].append(rule(live, holdout))
-    return {name: np.array(panes) for name, panes in found.items()}
+            found[name].append(rule(looks))
+    return {name: np.array(rows) for name, rows in found.items()}
+
+
+def share(rows: npt.NDArray[np.int64]) -> str:
+    return str(Share(int(np.count_nonzero(rows)), rows.size))
+
+
+def median(rows: npt.NDArray[np.int64]) -> str:
+    return f"{np.median(rows[rows > 0]):,.0f}" if rows.any() else "-"
+
+
+def report(repetitions: int) -> str:
+    promotions, rollbacks = [], []
+    equal = {scenario: studied(scenario, 0.0, repetitions) for scenario in SCENARIOS}
+    better = {scenario: studied(scenario, 0.01, repetitions) for scenario in SCENARIOS}
+    for scenario in SCENARIOS:
+        for name in ("ctrain", "t-test at every look", "t-test at the end"):
+            found = better[scenario][name]
+            wrong, right = share(equal[scenario][name]), f"{np.mean(found > 0):.1%}"
+            promotions.append((scenario, name, wrong, right, median(found)))
+        worse = [studied(scenario, -gain, repetitions // 4)["rolled back"] for gain in (0.01, 0.02, 0.05)]
+        cells = tuple(f"{median(one)} ({np.mean(one > 0):.0%})" for one in worse)
+        rollbacks.append((scenario, share(equal[scenario]["rolled back"]), *cells))
+    plot(equal, better)
+    return "\n\n".join(
+        [
+            f"{repetitions:,} repetitions, {ROWS:,} rows each, at {ALPHA:.0%}; a test of fixed size needs "
+            f"{FIXED_HORIZON:,} independent rows.",
+            markdown(
+                ("rows", "rule", "equal models promoted", "one point better promoted", "median rows"),
+                promotions,
+            ),
+            markdown(
+                ("rows", "equal models rolled back", "median rows: 1 point worse", "2 points", "5 points"),
+                rollbacks,
+            ),
+        ]
+    )
+
+
+def plot(
+    equal: dict[str, dict[str, npt.NDArray[np.int64]]], better: dict[str, dict[str, npt.NDArray[np.int64]]]
+) -> None:
+    """Share promoted by the number of rows: equal models above, better ones below."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    colours = {"ctrain": "#0072B2", "t-test at every look": "#D55E00", "t-test at the end": "#999999"}
+    places = np.linspace(0, ROWS, 401)
+    figure, rows = pyplot.subplots(
+        2, len(SCENARIOS), figsize=(13, 5), sharex=True, sharey="row", layout="constrained"
+    )
+    for line, (title, found) in zip(rows, (("equal", equal), ("1 point better", better)), strict=True):
+        for axes, scenario in zip(line, SCENARIOS, strict=True):
+            for name, colour in colours.items():
+                acted = found[scenario][name]
+                shares = [np.mean((acted > 0) & (acted <= place)) for place in places]
+                axes.plot(places, shares, color=colour, label=name)
+            if title == "equal":
+                axes.axhline(ALPHA, color="black", linestyle="--", linewidth=1)
+                axes.set_title(scenario, fontsize=10)
+            axes.spines[["top", "right"]].set_visible(False)
+        line[0].set_ylabel(f"promoted, {title}")
+    rows[1][len(SCENARIOS) // 2].set_xlabel("labelled rows seen")
+    handles, labels = rows[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    figure.savefig(RESULTS / "promotion.png", dpi=90)
 
 
 def main() -> None:
-    print(f"{'rows':18} {'rule':21} {'equal promoted':>14} {'+1 point promoted':>18} {'median rows':>12}")
-    for scenario in SCENARIOS:
-        equal, better = promotions(scenario, 0.0), promotions(scenario, 0.01)
-        for name in RULES:
-            taken = better[name][better[name] > 0]
-            median = f"{np.median(taken) * ROWS_A_PANE:12,.0f}" if taken.size else f"{'-':>12}"
-            wrong, right = np.mean(equal[name] > 0), np.mean(better[name] > 0)
-            print(f"{scenario:18} {name:21} {wrong:14.1%} {right:18.1%} {median}")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repetitions", type=int, default=REPETITIONS)
+    text = report(parser.parse_args().repetitions)
+    (RESULTS / "promotion.md").write_text(text + "\n")
+    print(text)
+    print(f"written: {RESULTS / 'promotion.md'}, {RESULTS / 'promotion.png'}")
 
 
 if __name__ == "__main__":
