@@ -72,7 +72,7 @@ class Days:
     def add_rows(self, day: str, fresh: pa.Table) -> None:
         """Take in rows that were committed; ``fresh`` is in order and has no labels."""
         if day not in self._days:
-            if len(self._manifest.of(SegmentKind.ROWS, day)) == 1:
+            if sum(one.rows for one in self._manifest.of(SegmentKind.ROWS, day)) == fresh.num_rows:
                 self._keep(day, Day(conform(fresh, self._schema)))
             return
         before = self._days[day].table

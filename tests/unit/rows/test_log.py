@@ -105,6 +105,16 @@ def test_a_feature_that_means_nothing_costs_no_row(harness: RowLogHarness) -> No
     assert [value for (value,) in harness.read("distance")] == [100.0, None, None, None, None, None]
 
 
+def test_small_segments_that_are_put_together_after_a_restart_hide_no_row(harness: RowLogHarness) -> None:
+    ids = [f"{one:02}" for one in range(2 * manifest.ABSORB_FROM)]
+    for number in ids:
+        harness.rows(build_rows([number]))
+        harness.restart()
+    assert harness.rows(build_rows(["last"])).accepted == 1
+    assert sorted(harness.read("row_id")) == [(one,) for one in [*ids, "last"]]
+    assert harness.rows(build_rows(ids)).duplicates == len(ids)
+
+
 def test_nothing_shows_before_the_commit_and_everything_after(harness: RowLogHarness) -> None:
     ingested = harness.log.write_rows(as_read(build_rows(["1"])), harness.state, NOW)
     assert harness.read("row_id") == []
