@@ -107,6 +107,10 @@ class Arrived:
     """Rows whose file lacks the column of a feature."""
     repeated_at: Sequence[int] = ()
     """Event times of rows that were dropped because their id was known, in microseconds since 1970."""
+    received: pa.Table | None = None
+    """All rows of the read, with those that were dropped."""
+    repeated: Mask | None = None
+    """Which of the received rows were dropped because their id was known."""
     new_columns: Mapping[str, int] = field(default_factory=dict)
     """Columns that no earlier file had, by the earliest event of their file in microseconds."""
 

@@ -7,7 +7,7 @@ apart: its verdict stands.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Json
+from ctrain.engine.nested_counts import merged_counts, put
+from ctrain.engine.seen_values import load_seen
+from ctrain.engine.segment_arrivals import Kept, bounded, columns_counted, count_by_value, values_kept
 from ctrain.engine.window_sums import WindowSums
 from ctrain.policy.monitors import Between, QualityMonitor
 from ctrain.stats.profile import EPOCH, event_microseconds
@@ -24,8 +27,6 @@ if TYPE_CHECKING:
     from ctrain.policy.models import Policy
     from ctrain.ports import Transaction
 
-MOST_NEW_COLUMNS = 20
-"""Names that are kept for one pane."""
 MICROSECOND = timedelta(microseconds=1)
 
 Counts = npt.NDArray[np.int64]
@@ -41,27 +42,45 @@ def range_name(between: Between) -> str:
     return f"{between.min}..{between.max}"
 
 
+def add_arrived(
+    tx: Transaction, policy: Policy, name: PolicyName, arrived: Arrived, judged_until: datetime | None
+) -> None:
+    """Take in the rows of one read, in its transaction, after their values have been seen."""
+    if not watches_quality(policy):
+        return
+    kept = values_kept(policy, load_seen(tx, name, policy)) if columns_counted(policy) else {}
+    news = count_arrived(policy, arrived, judged_until, kept)
+    if news:
+        known = tx.arrivals(name, min(news), max(news) + policy.data.pane)
+        tx.save_arrivals(name, added_to(known, news, kept))
+
+
 def count_arrived(
-    policy: Policy, arrived: Arrived, judged_until: datetime | None
+    policy: Policy, arrived: Arrived, judged_until: datetime | None, kept: Mapping[str, Kept] | None = None
 ) -> dict[datetime, dict[str, Any]]:
     """Return the counts of one read by the start of their pane; what is 0 is left out.
 
     ``rows``, ``duplicates``; by feature ``nulls``, ``wrong`` and ``absent``; by feature and range
-    ``outside``; the names of ``new_columns``; ``late`` with the first two of panes that are closed.
+    ``outside``; the names of ``new_columns``; ``by`` each column of ``kept`` what is wrong with the rows
+    of its values; ``late`` with the first two of panes that are closed.
 
     ``judged_until`` is the watermark before the read: panes that end there or before it are closed.
     """
     length = policy.data.pane // MICROSECOND
     closed = -1 if judged_until is None else (judged_until - EPOCH) // MICROSECOND // length - 1
     counts: dict[int, dict[str, Any]] = {}
-    panes, of_row = np.unique(_instants(arrived) // length, return_inverse=True)
+    of_rows = _instants(arrived) // length
+    panes, of_row = np.unique(of_rows, return_inverse=True)
     _tell(counts, panes, np.bincount(of_row, minlength=len(panes)), "rows")
     for path, mask in _marks(policy, arrived):
         _tell(counts, panes, np.bincount(of_row[mask], minlength=len(panes)), *path)
-    repeated, times = np.unique(np.asarray(arrived.repeated_at, dtype=np.int64) // length, return_counts=True)
-    _tell(counts, repeated, times, "duplicates")
+    of_repeated = np.asarray(arrived.repeated_at, dtype=np.int64) // length
+    _tell(counts, *np.unique(of_repeated, return_counts=True), "duplicates")
     for name, instant in arrived.new_columns.items():
         counts.setdefault(instant // length, {}).setdefault("new_columns", []).append(name)
+    for column, one in (kept or {}).items():
+        for pane, part in count_by_value(arrived, column, of_rows, of_repeated, one).items():
+            counts.setdefault(pane, {}).setdefault("by", {})[column] = part
     return {
         EPOCH + policy.data.pane * pane: _late(one) if pane <= closed else one
         for pane, one in sorted(counts.items())
@@ -76,10 +95,7 @@ def _instants(arrived: Arrived) -> Counts:
 def _tell(counts: dict[int, dict[str, Any]], panes: Counts, amounts: Counts, *path: str) -> None:
     """Put the amounts that are not 0 under ``path`` of their pane's counts."""
     for place in np.flatnonzero(amounts):
-        part = counts.setdefault(int(panes[place]), {})
-        for name in path[:-1]:
-            part = part.setdefault(name, {})
-        part[path[-1]] = int(amounts[place])
+        put(counts.setdefault(int(panes[place]), {}), path, int(amounts[place]))
 
 
 def _late(counts: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,25 +136,6 @@ def outside(column: Any, between: Between) -> npt.NDArray[np.bool_]:
     return found
 
 
-def merged_counts(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the counts of all parts together; a list holds every name once.
-
-    >>> merged_counts([{"rows": 2, "nulls": {"x": 1}}, {"rows": 1, "nulls": {"x": 2, "y": 1}}])
-    {'rows': 3, 'nulls': {'x': 3, 'y': 1}}
-    """
-    whole: dict[str, Any] = {}
-    for part in parts:
-        for key, value in part.items():
-            match value:
-                case Mapping():
-                    whole[key] = merged_counts([whole.get(key, {}), value])
-                case list():
-                    whole[key] = list(dict.fromkeys([*whole.get(key, []), *value]))[:MOST_NEW_COLUMNS]
-                case _:
-                    whole[key] = whole.get(key, 0) + value
-    return whole
-
-
 class PaneArrivals:
     """The counts of closed panes, as far as windows reach."""
 
@@ -152,7 +149,7 @@ class PaneArrivals:
         if missing:
             first, last = (EPOCH + self.pane * one for one in (missing.start, missing.stop))
             stored = tx.arrivals(policy, first, last)
-            panes = [(self._number(one), _punctual(counts)) for one, counts in stored.items()]
+            panes = [(self._number(one), _of_all_rows(counts)) for one, counts in stored.items()]
             self._sums.put(panes, missing.stop)
 
     def window(self, start: datetime, end: datetime) -> Json:
@@ -163,10 +160,18 @@ class PaneArrivals:
         return (instant - EPOCH) // self.pane
 
 
-def _punctual(counts: Json) -> Json:
-    return {key: part for key, part in counts.items() if key != "late"}
+def _of_all_rows(counts: Json) -> Json:
+    """Without what came late, and without segments."""
+    return {key: part for key, part in counts.items() if key not in ("late", "by")}
 
 
-def added_to(known: Mapping[datetime, Json], news: Mapping[datetime, Json]) -> dict[datetime, Json]:
+def added_to(
+    known: Mapping[datetime, Json], news: Mapping[datetime, Json], kept: Mapping[str, Kept] | None = None
+) -> dict[datetime, dict[str, Any]]:
     """Return the counts of the panes of ``news``, together with what was known of them."""
-    return {start: merged_counts([known.get(start, {}), one]) for start, one in news.items()}
+    whole = {start: merged_counts([known.get(start, {}), one]) for start, one in news.items()}
+    for counts in whole.values():
+        for column, one in (kept or {}).items():
+            if column in counts.get("by", {}):
+                counts["by"][column] = bounded(counts["by"][column], one)
+    return whole

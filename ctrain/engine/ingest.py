@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Ingested, IngestState
-from ctrain.engine.arrivals import added_to, count_arrived, watches_quality
+from ctrain.engine.arrivals import add_arrived
 from ctrain.engine.seen_values import add_seen
 from ctrain.engine.unread import tell_unread
 
@@ -139,12 +139,7 @@ def _save_arrived(watch: Watch, tx: Transaction, arrived: Arrived, judged_until:
     """Keep what monitors ask of the rows of one read beside the rows themselves."""
     tell_unread(watch, tx, arrived)
     add_seen(tx, watch.policy, watch.name, arrived.rows, judged_until)
-    if watches_quality(watch.policy):
-        news = count_arrived(watch.policy, arrived, judged_until)
-        if news:
-            pane = watch.policy.data.pane
-            known = tx.arrivals(watch.name, min(news), max(news) + pane)
-            tx.save_arrivals(watch.name, added_to(known, news))
+    add_arrived(tx, watch.policy, watch.name, arrived, judged_until)
 
 
 def _count(watch: Watch, read: SourceRead, ingested: Ingested) -> None:

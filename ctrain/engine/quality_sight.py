@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ctrain.domain import MonitorName
+from ctrain.domain import Json, MonitorName
 from ctrain.engine.arrivals import PaneArrivals
 from ctrain.engine.seen_values import load_seen
+from ctrain.engine.segment_arrivals import asks_of_arrival
 from ctrain.engine.segment_counts import PaneSegments, Segments, frequent_values
 from ctrain.policy.monitors import Between, FreshnessMonitor, QualityMonitor, VolumeMonitor
 from ctrain.stats.grid import CategoricalGrid, NumericGrid
@@ -68,7 +70,12 @@ def load_counts(watch: Watch, reference: Reference | None, first_end: datetime, 
         known = watch.segment_counts.get(name)
         if known is None or not known.covers(wanted, policy.data.pane):
             known = watch.segment_counts[name] = PaneSegments(wanted, policy.data.pane)
-        known.load(watch.row_log, first_end - monitor.window, last_end)
+        known.load(watch.row_log, partial(_arrived, watch), first_end - monitor.window, last_end)
+
+
+def _arrived(watch: Watch, start: datetime, end: datetime) -> dict[datetime, Json]:
+    with watch.store.read() as tx:
+        return tx.arrivals(watch.name, start, end)
 
 
 def segments_at(
@@ -122,7 +129,24 @@ def _segments(
         features=tuple(monitor.columns or data.features.names),
         ranges=allowed_ranges(data, monitor, reference),
         categories=known_categories(data, monitor, reference),
+        spreads=_spreads(data, monitor, reference),
+        with_arrivals=asks_of_arrival(monitor),
     )
+
+
+def _spreads(
+    data: DataSpec, monitor: QualityMonitor, reference: Reference | None
+) -> dict[str, tuple[str, ...] | None]:
+    """The features whose spread is looked at, with the categories of those that are texts."""
+    if monitor.constant != "breach" or reference is None:
+        return {}
+    known = reference.grid.columns.keys() - reference.left_out.keys() - {monitor.by}
+    wanted = [name for name in monitor.columns or data.features.names if name in known]
+    grids = {name: reference.grid.columns[name] for name in wanted}
+    return {
+        name: grid.categories if isinstance(grid, CategoricalGrid) and not grid.boolean else None
+        for name, grid in grids.items()
+    }
 
 
 def allowed_ranges(

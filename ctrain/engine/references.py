@@ -45,9 +45,18 @@ FEWEST_ROWS = 500
 
 
 def segments_wanted(policy: Policy) -> dict[str, int]:
-    """Columns by whose values drift is looked at, and at most how many values."""
+    """Columns by whose values the reference is looked at, and at most how many values.
+
+    What drift monitors say of a column holds; they look at all segments that there are.
+    """
     monitors = policy.monitors.values()
-    return {one.by: one.max_segments for one in monitors if isinstance(one, DriftMonitor) and one.by}
+    of_drift = {one.by: one.max_segments for one in monitors if isinstance(one, DriftMonitor) and one.by}
+    of_quality = {
+        one.by: one.max_segments
+        for one in monitors
+        if isinstance(one, QualityMonitor) and one.by and one.constant == "breach"
+    }
+    return of_quality | of_drift
 
 
 def save_reference_of_run(

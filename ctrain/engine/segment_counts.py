@@ -1,14 +1,16 @@
 """Rows of closed panes by the value of a column, with what is wrong with them.
 
-Each pane is read from the row log once and remembered; a window is the sum of its panes. What cannot
-be remembered across a restart is read again: a closed pane never changes.
+Each pane is read from the row log once and remembered, together with what was counted as its rows
+arrived; a window is the sum of its panes. What cannot be remembered across a restart is read again: a
+closed pane never changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.engine.arrivals import outside
+from ctrain.engine.segment_arrivals import amounts_by_segment
 from ctrain.engine.window_sums import WindowSums
 from ctrain.stats.grid import CategoricalGrid
 from ctrain.stats.profile import EPOCH, event_microseconds
 from ctrain.stats.segments import NULL, OTHER
 
 if TYPE_CHECKING:
+    from ctrain.domain import Json
     from ctrain.policy.monitors import Between
     from ctrain.ports import RowLog
     from ctrain.stats.reference import Reference
@@ -30,8 +34,10 @@ if TYPE_CHECKING:
 READ_AT_ONCE = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 
-Amounts = npt.NDArray[np.int64]
-"""By segment; the others together come last."""
+Amounts = npt.NDArray[Any]
+"""By segment; the others together come last. Numbers of rows, or lowest and highest values."""
+Arrivals = Callable[[datetime, datetime], Mapping[datetime, "Json"]]
+"""How the rows of the panes of a stretch arrived."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,10 @@ class Segments:
     features: tuple[str, ...] = ()
     ranges: Mapping[str, Between] = field(default_factory=dict)
     categories: Mapping[str, CategoricalGrid] = field(default_factory=dict)
+    spreads: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    """Features whose lowest and highest value are known; those of texts are places in these categories."""
+    with_arrivals: bool = False
+    """Type errors, missing columns and repeated ids are counted, too."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,10 +79,28 @@ class Segments:
                 found["unseen", name] = ~np.asarray(known.to_numpy(), dtype=np.bool_) & ~null
         return found
 
+    def values_to_spread(self, rows: pa.Table) -> dict[str, npt.NDArray[np.float64]]:
+        """The values of the features whose spread is known, as numbers; NaN where there is none."""
+        found = {}
+        for name, categories in self.spreads.items():
+            column: Any = rows[name]
+            if categories is not None:
+                places: Any = pc.index_in(column, value_set=pa.array(categories, pa.string()))
+                column = pc.if_else(column.is_valid(), places.fill_null(len(categories)), None)
+            found[name] = np.asarray(column.to_numpy(), dtype=np.float64)
+        return found
 
-Counted = dict[tuple[str, str], Amounts]
-"""By kind of count and feature; ``rows`` has no feature."""
-ROWS = ("rows", "")
+
+Key = tuple[str, str]
+"""Kind of count, and its feature; that of rows has none."""
+Counted = dict[Key, Amounts]
+ROWS: Key = ("rows", "")
+DUPLICATES: Key = ("duplicates", "")
+UNCOUNTED: Key = ("uncounted", "")
+"""Rows of panes of which is not known how all of them arrived."""
+LOWEST, HIGHEST = "lowest", "highest"
+EXTREMES = {LOWEST: np.fmin, HIGHEST: np.fmax}
+"""What is not added up; no value is NaN."""
 
 
 class PaneSegments:
@@ -83,24 +111,51 @@ class PaneSegments:
         self.pane = pane
         self._sums: WindowSums[Counted] = WindowSums(_added)
 
-    def load(self, row_log: RowLog, start: datetime, end: datetime) -> None:
+    def load(self, row_log: RowLog, arrivals: Arrivals, start: datetime, end: datetime) -> None:
         """Have the panes of ``[start, end)``, and forget those before."""
         missing = self._sums.missing(self._number(start), self._number(end))
         step = max(READ_AT_ONCE // self.pane, 1)
         for first in missing[::step]:
             last = min(first + step, missing.stop)
-            self._sums.put(self._count(row_log, first, last), last)
+            panes = dict(self._count(row_log, first, last))
+            if self.segments.with_arrivals:
+                self._add_arrivals(panes, arrivals(self._start(first), self._start(last)))
+            self._sums.put(panes.items(), last)
 
-    def window(
-        self, start: datetime, end: datetime, chosen: Sequence[str]
-    ) -> dict[str, dict[tuple[str, str], int]]:
+    def window(self, start: datetime, end: datetime, chosen: Sequence[str]) -> dict[str, dict[Key, int]]:
         """The counts of ``[start, end)``, which has been loaded, by segment; the others come last."""
+        counted = {key: one for key, one in self._total(start, end).items() if key[0] not in EXTREMES}
+        return {
+            name: {key: int(one[places].sum()) for key, one in counted.items()}
+            for name, places in self._places(chosen).items()
+        }
+
+    def spreads(
+        self, start: datetime, end: datetime, chosen: Sequence[str]
+    ) -> dict[str, dict[str, tuple[float, float]]]:
+        """Lowest and highest value of each feature in ``[start, end)``, by segment; NaN without values."""
+        known = self._total(start, end)
+        features = [name for kind, name in known if kind == LOWEST]
+        return {
+            segment: {
+                name: (
+                    float(np.fmin.reduce(known[LOWEST, name][places])),
+                    float(np.fmax.reduce(known[HIGHEST, name][places])),
+                )
+                for name in features
+            }
+            for segment, places in self._places(chosen).items()
+        }
+
+    def _total(self, start: datetime, end: datetime) -> Counted:
         nothing: Counted = {ROWS: np.zeros(len(self.segments.names), dtype=np.int64)}
-        counted = self._sums.total(self._number(start), self._number(end)) or nothing
-        places = {name: self.segments.values.index(name) for name in chosen}
-        rest = np.setdiff1d(np.arange(len(self.segments.names)), list(places.values()))
-        found = {name: {key: int(one[at]) for key, one in counted.items()} for name, at in places.items()}
-        return {**found, OTHER: {key: int(one[rest].sum()) for key, one in counted.items()}}
+        return {**nothing, **(self._sums.total(self._number(start), self._number(end)) or {})}
+
+    def _places(self, chosen: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
+        """Where the amounts of each segment stand; those of the others are all that remain."""
+        named = {name: np.array([self.segments.values.index(name)]) for name in chosen}
+        taken = [int(one[0]) for one in named.values()]
+        return {**named, OTHER: np.setdiff1d(np.arange(len(self.segments.names)), taken)}
 
     def covers(self, wanted: Segments, pane: timedelta) -> bool:
         """True when everything that is wanted is counted here."""
@@ -111,15 +166,31 @@ class PaneSegments:
         rows = row_log.read(self._start(first), self._start(last), include_late=False)
         pane = event_microseconds(rows) // (self.pane // MICROSECOND)
         codes, marks = self.segments.codes(rows), self.segments.marks(rows)
+        values = self.segments.values_to_spread(rows)
         width = len(self.segments.names)
         numbers, begins = np.unique(pane, return_index=True)
-        for number, begin, stop in zip(numbers, begins, [*begins[1:], len(pane)], strict=True):
+        for number, (begin, stop) in zip(numbers, pairwise([*begins, len(pane)]), strict=True):
             here = codes[begin:stop]
             counted = {
                 key: np.bincount(here[mask[begin:stop]], minlength=width) for key, mask in marks.items()
             }
             kept = {key: amounts for key, amounts in counted.items() if amounts.any()}
+            for name, all_values in values.items():
+                for kind, extreme in EXTREMES.items():
+                    kept[kind, name] = np.full(width, np.nan)
+                    extreme.at(kept[kind, name], here, all_values[begin:stop])
             yield int(number), {ROWS: np.bincount(here, minlength=width), **kept}
+
+    def _add_arrivals(self, panes: dict[int, Counted], arrivals: Mapping[datetime, Json]) -> None:
+        """Put what was counted on arrival beside what the row log says."""
+        of_pane = {self._number(at): one.get("by", {}).get(self.segments.by) for at, one in arrivals.items()}
+        for number in sorted(panes.keys() | of_pane.keys()):
+            counts, rows = of_pane.get(number) or {}, panes.get(number, {}).get(ROWS)
+            known = amounts_by_segment(counts, self.segments.values)
+            if rows is not None and counts.get("rows", 0) < rows.sum():
+                known[UNCOUNTED] = rows
+            if known:
+                panes[number] = {**panes.get(number, {}), **known}
 
     def _number(self, instant: datetime) -> int:
         return (instant - EPOCH) // self.pane
@@ -129,7 +200,8 @@ class PaneSegments:
 
 
 def _added(one: Counted, other: Counted) -> Counted:
-    return {**one, **{key: one[key] + part if key in one else part for key, part in other.items()}}
+    both = {key: EXTREMES.get(key[0], np.add)(one[key], other[key]) for key in one.keys() & other.keys()}
+    return {**one, **other, **both}
 
 
 def frequent_values(

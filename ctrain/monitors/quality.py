@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -66,8 +67,9 @@ class _Finding:
     bound: float
     words: str
     breached: bool
-    p_value: float = 0.0
-    p_adjusted: float = 0.0
+    p_value: float = math.nan
+    """Of a rate; what must not be at all has none."""
+    p_adjusted: float = math.nan
 
     @property
     def rate(self) -> float:
@@ -93,8 +95,9 @@ def assess_quality(
     whole, segments
         counts of all rows of the window, and of its segments where the monitor has ``by``. A segment
         breaches where its rate is above the bound and significantly so: exact binomial test,
-        Benjamini-Hochberg over columns, checks and segments at 0.05. One with fewer than
-        ``min_rows`` rows says nothing.
+        Benjamini-Hochberg over columns, checks and segments at 0.05. What has no rate (a column that
+        files lack, a constant one) breaches as it does for all rows. One with fewer than ``min_rows``
+        rows says nothing.
     as_of
         end of the closed pane.
     unknown
@@ -118,7 +121,7 @@ def assess_quality(
     if received < monitor.min_rows:
         reason = f"{received} rows, {monitor.min_rows} are needed"
         return Verdict(name, as_of, Status.INCONCLUSIVE, None, None, received, reason, (), model_version)
-    findings = [*_table_findings(monitor, whole), *_findings(monitor, whole)]
+    findings = list(_findings(monitor, whole))
     findings += _significant([one for segment in segments for one in _findings(monitor, segment)])
     findings.sort(key=lambda one: (not one.breached, one.bound - one.rate, one.column))
     status, reason = _conclusion(monitor, whole, segments, findings, unknown or {})
@@ -168,12 +171,15 @@ def _table_findings(monitor: QualityMonitor, window: QualityWindow) -> Iterator[
 
 
 def _findings(monitor: QualityMonitor, window: QualityWindow) -> Iterator[_Finding]:
-    if window.rows < monitor.min_rows:
-        return
-    for name, counts in window.columns.items():
-        column = f"{name} [{window.segment}]" if window.segment else name
-        for one in _column_findings(monitor, window.rows, counts):
-            yield replace(one, column=column)
+    """What there is to say of a window; of its columns only when enough rows have a new id."""
+    segment = f" [{window.segment}]" if window.segment else ""
+    found: list[_Finding] = []
+    if window.rows + window.duplicates >= monitor.min_rows:
+        found += _table_findings(monitor, window)
+    if window.rows >= monitor.min_rows:
+        for name, counts in window.columns.items():
+            found += [replace(one, column=name) for one in _column_findings(monitor, window.rows, counts)]
+    return (replace(one, column=f"{one.column}{segment}") for one in found)
 
 
 def _column_findings(monitor: QualityMonitor, rows: int, counts: ColumnCounts) -> Iterator[_Finding]:
@@ -215,10 +221,11 @@ def _of_rate(column: str, check: str, count: int, n: int, bound: float, words: s
 
 def _significant(findings: Sequence[_Finding]) -> list[_Finding]:
     """The findings of segments; a rate above its bound by chance is none."""
-    adjusted = benjamini_hochberg([one.p_value for one in findings]) if findings else []
-    return [
+    rates = [one for one in findings if not math.isnan(one.p_value)]
+    adjusted = benjamini_hochberg([one.p_value for one in rates]) if rates else []
+    return [one for one in findings if math.isnan(one.p_value)] + [
         replace(one, p_adjusted=p, breached=one.breached and p <= FALSE_DISCOVERY_RATE)
-        for one, p in zip(findings, adjusted, strict=True)
+        for one, p in zip(rates, adjusted, strict=True)
     ]
 
 

@@ -149,7 +149,7 @@ class QualityMonitor(BySegment):
     constant: Literal["breach", "ignore"] = "ignore"
     """``breach``: a feature that varied in the reference and has one value in the window."""
     schema_: Annotated[Literal["breach", "ignore"], Field(alias="schema")] = "ignore"
-    """``breach``: files of the window lack a feature's column, or bring columns never seen before."""
+    """``breach``: files lack a feature's column, or bring (this is of no segment) one never seen before."""
     min_rows: Annotated[int, Field(ge=1)] = 100
     """Rows that a verdict needs."""
 

@@ -122,6 +122,8 @@ class ParquetRowLog:
                 wrong={name: mask[arrived.fresh] for name, mask in normalised.wrong.items()},
                 absent={name: mask[arrived.fresh] for name, mask in normalised.absent.items()},
                 repeated_at=microseconds_of(normalised.table["event_at"])[arrived.repeated].tolist(),
+                received=normalised.table,
+                repeated=arrived.repeated,
                 new_columns=normalised.new_columns,
             ),
             newest_event_at=min(newest_at.astimezone(UTC), now) if newest_at is not None else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ctrain.domain import Status, Verdict
@@ -65,6 +66,11 @@ def land(world: World, change: Change | None = None) -> None:
 def found(world: World, monitor: str) -> dict[int, Verdict]:
     """Verdicts by the hour of the pane that they were given on."""
     return {(one.as_of - START) // HOUR - 1: one for one in world.verdicts() if one.monitor == monitor}
+
+
+def said(verdicts: Iterable[Verdict]) -> list[str]:
+    """All that verdicts say; as text, in which one NaN is like another."""
+    return [repr(one) for one in verdicts]
 
 
 def statuses(world: World, monitor: str) -> dict[int, str]:
@@ -158,7 +164,7 @@ def test_a_crash_after_the_segments_and_before_the_commit_counts_nothing_twice(t
         shaken.open()
         shaken.settle()
     assert counts(shaken) == counts(calm)
-    assert shaken.verdicts() == calm.verdicts()
+    assert said(shaken.verdicts()) == said(calm.verdicts())
     assert counts(calm)[START + 5 * HOUR]["duplicates"] == 20
 
 
@@ -170,7 +176,7 @@ def test_rows_that_come_too_late_change_no_verdict_and_are_counted_apart(tmp_pat
     before = world.verdicts()
     world.put_rows(held_back[0])
     world.settle()
-    assert world.verdicts()[: len(before)] == before
+    assert said(world.verdicts()[: len(before)]) == said(before)
     with world.store.read() as tx:
         assert tx.arrivals(world.name, START, START + HOUR) == {START: {"late": {"rows": 40}}}
 
@@ -258,7 +264,7 @@ def test_a_backlog_sees_the_segments_that_the_stream_saw(tmp_path: Path) -> None
         backlog.put_rows(produced._replace(rows=later(produced.rows, hour)))
     backlog.settle()
     for monitor in ("rows", "nulls"):
-        assert found(backlog, monitor) == found(stream, monitor)
+        assert said(found(backlog, monitor).values()) == said(found(stream, monitor).values())
     assert found(stream, "rows")[6].reason == "kind=c: 0 rows in 2h, at least 5 are expected"
     known = {
         hour: {one.column for one in verdict.features} for hour, verdict in found(stream, "rows").items()
@@ -273,12 +279,123 @@ def test_a_restart_sees_the_same_segments(tmp_path: Path) -> None:
         land(steady)
         land(restarted)
         restarted.open()
-    assert restarted.verdicts() == steady.verdicts()
+    assert said(restarted.verdicts()) == said(steady.verdicts())
     assert len(steady.verdicts()) == 9
 
 
+ONE_SENDER = policy(
+    """\
+  types: {type: quality, window: 1h, min_rows: 10, max_type_errors: 0.6, by: kind}
+  ids: {type: quality, window: 1h, min_rows: 10, max_duplicates: 0.6, by: kind}
+  columns: {type: quality, window: 1h, min_rows: 10, schema: breach, by: kind}
+  constant: {type: quality, window: 1h, min_rows: 10, constant: breach, by: kind}
+"""
+)
+
+
+def much_instead_of_numbers(rows: pa.Table) -> pa.Table:
+    return put(rows, "z", ["much"] * rows.num_rows)
+
+
+def four_times(rows: pa.Table) -> pa.Table:
+    return pa.concat_tables([rows] * 4)
+
+
+def without_z(rows: pa.Table) -> pa.Table:
+    return rows.drop_columns(["z"])
+
+
+OF_B: dict[int, Change] = {
+    3: much_instead_of_numbers,
+    4: four_times,
+    5: without_z,
+    6: one_value,
+}
+
+
+def land_of_each_sender(world: World, settle: Callable[[World], object] = World.settle) -> None:
+    """An hour lands in two files: that of b, in which something may be wrong, after that of all others."""
+    produced = world.produce()
+    is_b = np.array(produced.rows["kind"].to_pylist()) == "b"
+    world.put_rows(produced._replace(rows=produced.rows.filter(pa.array(~is_b))))
+    settle(world)
+    of_b, change = produced.rows.filter(pa.array(is_b)), OF_B.get(produced.hour)
+    pq.write_table(of_b if change is None else change(of_b), file_of_b(world, produced.hour))
+    settle(world)
+
+
+def file_of_b(world: World, hour: int) -> Path:
+    return world.folder / "rows" / f"{hour:05d}-b.parquet"
+
+
+@pytest.fixture(scope="module")
+def senders(tmp_path_factory: pytest.TempPathFactory) -> World:
+    world = World(tmp_path_factory.mktemp("senders"), ONE_SENDER, rows_per_hour=90)
+    world.install(2.0)
+    for _ in range(10):
+        land_of_each_sender(world)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("monitor", "hour", "named", "reason"),
+    [
+        ("types", 3, "z", "none of {} values are numbers: the type has changed"),
+        ("ids", 4, "row id", "75% of {} rows repeat an id, 60% is allowed"),
+        ("columns", 5, "z", "the column is missing in files with {0} of {0} rows"),
+        ("constant", 6, "z", "{} values are one and the same; they varied in the reference"),
+    ],
+)
+def test_only_the_sender_of_what_is_wrong_is_named(
+    senders: World, monitor: str, hour: int, named: str, reason: str
+) -> None:
+    verdicts = found(senders, monitor)
+    assert [at for at, one in verdicts.items() if one.status is Status.BREACHED] == [hour]
+    breached = {one.column for one in verdicts[hour].features if one.breached}
+    assert breached - {named} == {f"{named} [kind=b]"}
+    sent = pq.read_metadata(file_of_b(senders, hour)).num_rows
+    assert f"{named} [kind=b]: {reason.format(sent)}" in verdicts[hour].reason
+    assert verdicts[7].status is Status.OK
+
+
+def test_crashes_in_the_middle_of_panes_see_the_same_senders(senders: World, tmp_path: Path) -> None:
+    class Crash(BaseException):
+        pass
+
+    def crash(call: str, moment: str, _: tuple[Any, ...]) -> None:
+        if (call, moment) in (("row_log.write_rows", "after"), ("row_log.adopt", "before")):
+            raise Crash
+
+    def settle_after_a_crash(world: World) -> None:
+        world.listener = crash
+        with pytest.raises(Crash):
+            world.settle()
+        world.listener = None
+        world.open()
+        world.settle()
+
+    shaken = World(tmp_path, ONE_SENDER, rows_per_hour=90)
+    shaken.install(2.0)
+    for _ in range(10):
+        land_of_each_sender(shaken, settle_after_a_crash)
+    assert said(shaken.verdicts()) == said(senders.verdicts())
+
+
+def test_rows_that_came_before_they_were_counted_by_segment_are_not_healthy(tmp_path: Path) -> None:
+    without, window = "max_type_errors: 0.5, columns: [z]", "{type: quality, window: 2h, min_rows: 10, "
+    world = World(tmp_path, policy(f"  types: {window}{without}}}\n"))
+    for _ in range(3):
+        land(world)
+    world.edit(policy(f"  types: {window}{without}, by: kind}}\n"))
+    for _ in range(4):
+        land(world)
+    verdicts = found(world, "types")
+    assert statuses(world, "types") == {0: "OK", **dict.fromkeys((1, 2, 3), "INCONCLUSIVE"), 4: "OK"}
+    assert verdicts[3].reason == "how rows arrived by kind is not known: 40 rows came before it was counted"
+
+
 def test_the_policies_are_what_they_seem() -> None:
-    for text in (ARRIVALS, KNOWN, SEGMENTS):
+    for text in (ARRIVALS, KNOWN, SEGMENTS, ONE_SENDER):
         assert parse_policy(text, Path("clicks.yaml"), {}).policy.monitors
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from ctrain.engine.quality_sight import (
     ranges_of_reference,
     segments_at,
 )
-from ctrain.engine.segment_counts import ROWS, Segments
+from ctrain.engine.segment_counts import DUPLICATES, ROWS, UNCOUNTED, Segments
 from ctrain.engine.sight import Sight
 from ctrain.monitors.quality import ColumnCounts, QualityWindow, assess_quality
 from ctrain.policy.models import FromChampion
@@ -48,13 +48,14 @@ def quality_verdict(
         duplicates=counts.get("duplicates", 0),
         new_columns=counts.get("new_columns", ()),
     )
+    segments, unknown = _by_segment(watch, sight, name, monitor, as_of)
     return assess_quality(
         name,
         monitor,
         whole,
-        list(_by_segment(watch, sight, name, monitor, as_of)),
+        segments,
         as_of,
-        unknown=_unknown(sight, watch.policy, monitor),
+        unknown=_unknown(sight, watch.policy, monitor) | unknown,
         model_version=sight.champion.version if sight.champion else None,
     )
 
@@ -141,21 +142,67 @@ def _one_value(column: ColumnProfile, grid: ColumnGrid) -> bool | None:
 
 def _by_segment(
     watch: Watch, sight: Sight, name: MonitorName, monitor: QualityMonitor, as_of: datetime
-) -> Iterator[QualityWindow]:
+) -> tuple[list[QualityWindow], dict[str, str]]:
+    """The window of each segment, and what cannot be known of them."""
     if monitor.by is None:
-        return
-    panes = watch.segment_counts[name]
+        return [], {}
+    panes, start = watch.segment_counts[name], as_of - monitor.window
     chosen = segments_at(watch, monitor, sight.reference, as_of)
-    for value, amounts in panes.window(as_of - monitor.window, as_of, chosen).items():
-        yield QualityWindow(
+    counted, spreads = panes.window(start, as_of, chosen), panes.spreads(start, as_of, chosen)
+    own = _references(monitor.by, sight.reference)
+    windows = [
+        QualityWindow(
             rows=amounts[ROWS],
-            columns=_segment_columns(watch.policy.data, monitor, panes.segments, amounts),
+            columns=_segment_columns(
+                watch.policy.data,
+                monitor,
+                panes.segments,
+                amounts,
+                _singles(panes.segments, spreads[value], own.get(value)),
+            ),
             segment=f"{monitor.by}={value}",
+            duplicates=amounts.get(DUPLICATES, 0),
         )
+        for value, amounts in counted.items()
+    ]
+    unknown = {}
+    uncounted = sum(amounts.get(UNCOUNTED, 0) for amounts in counted.values())
+    if uncounted:
+        unknown[f"how rows arrived by {monitor.by}"] = f"{uncounted} rows came before it was counted"
+    strangers = [value for value in chosen if value not in own] if panes.segments.spreads else []
+    if strangers:
+        unknown[f"constant by {monitor.by}"] = f"the reference does not tell {', '.join(strangers)} apart"
+    return windows, unknown
+
+
+def _references(by: str, reference: Reference | None) -> dict[str, Reference]:
+    """What the reference says of each segment, by the name of the segment."""
+    segments = () if reference is None else reference.segments.get(by, ())
+    return {one.segment.removeprefix(f"{by}="): one for one in segments}
+
+
+def _singles(
+    segments: Segments, spreads: Mapping[str, tuple[float, float]], reference: Reference | None
+) -> dict[str, bool]:
+    """Whether one value is all there is, of each feature that had several in the segment's reference."""
+    found = {}
+    for name, categories in segments.spreads.items():
+        grid = None if reference is None else reference.grid.columns.get(name)
+        lowest, highest = spreads.get(name, (np.nan, np.nan))
+        if reference is None or grid is None or np.isnan(lowest):
+            continue
+        if _one_value(reference.profile.columns[name], grid) is False:
+            unseen = categories is not None and highest == len(categories)
+            found[name] = bool(lowest == highest and np.isfinite(lowest) and not unseen)
+    return found
 
 
 def _segment_columns(
-    data: DataSpec, monitor: QualityMonitor, segments: Segments, amounts: Mapping[tuple[str, str], int]
+    data: DataSpec,
+    monitor: QualityMonitor,
+    segments: Segments,
+    amounts: Mapping[tuple[str, str], int],
+    singles: Mapping[str, bool],
 ) -> dict[str, ColumnCounts]:
     kinds = {name: kind for kind, names in data.features.by_kind.items() for name in names}
     allowed = {name: in_words(one, name in monitor.ranges) for name, one in segments.ranges.items()}
@@ -163,9 +210,12 @@ def _segment_columns(
         name: ColumnCounts(
             kind=kinds[name],
             nulls=amounts.get(("nulls", name), 0),
+            wrong=amounts.get(("wrong", name), 0),
+            absent=amounts.get(("absent", name), 0),
             outside=amounts.get(("outside", name), 0) if name in allowed else None,
             allowed=allowed.get(name, ""),
             unseen=amounts.get(("unseen", name), 0) if name in segments.categories else None,
+            single=singles.get(name),
         )
         for name in segments.features
         if name != monitor.by

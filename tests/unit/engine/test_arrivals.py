@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrain.domain import Arrived
-from ctrain.engine.arrivals import added_to, count_arrived, merged_counts
+from ctrain.engine.arrivals import added_to, count_arrived
+from ctrain.engine.nested_counts import merged_counts
 from ctrain.policy.files import parse_policy
 from ctrain.policy.models import Policy
 
