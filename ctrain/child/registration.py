@@ -155,7 +155,7 @@ def register(
         tags["ctrain.unverified_holdout"] = "true"
     version = _create_version(client, uri, model, tags)
     client.update_model_version(model, version, description=registration.get("description", ""))
-    return {"version": version, **digests}
+    return {"version": version, "unverified_holdout": not trusted_split, **digests}
 
 
 def _create_version(client: MlflowClient, uri: str, model: str, tags: Mapping[str, str]) -> str:

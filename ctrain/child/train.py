@@ -131,6 +131,7 @@ def _result_of(version: Any) -> dict[str, Any]:
         "content_digest": version.tags.get("ctrain.content_digest", ""),
         "train_seconds": float(version.tags.get("ctrain.train_seconds", 0.0)),
         "importance": json.loads(version.tags.get("ctrain.importance", "{}")),
+        "unverified_holdout": version.tags.get("ctrain.unverified_holdout") == "true",
     }
 
 

@@ -149,6 +149,8 @@ class Train(Frozen):
     """The most recent share of the rows, kept from the training for the gates."""
     refit: bool = False
     """Fit once more on all rows after the gates."""
+    reuse: bool = True
+    """Take the version of an earlier run of the same rows, code and parameters, instead of training again."""
     timeout: PositiveDuration
     """After this time an attempt is stopped and has failed."""
     retries: Annotated[int, Field(ge=0, le=10)] = 2
@@ -186,6 +188,8 @@ class GroupGate(Frozen):
     """Column whose values are the groups."""
     max_gap: Annotated[float, Field(ge=0)]
     """Largest difference between two groups that passes."""
+    min_rows: Annotated[int, Field(ge=1)] = 100
+    """Held-out rows that a group needs; smaller ones are left out and named."""
 
 
 class ServingGate(Frozen):

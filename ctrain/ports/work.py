@@ -78,6 +78,9 @@ class Workspace(Protocol):
     def place(self, path: str, folder: str, name: str) -> None:
         """Make the file at ``path`` available as ``folder/name`` without copying where possible."""
 
+    def digest(self, path: str) -> str:
+        """SHA-256 of a file, or of the Python files of a folder with their names; empty: neither is there."""
+
     def remove(self, owner: str) -> None:
         """Delete what lies under ``owner``."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,5 +57,33 @@ class FolderWorkspace:
             shutil.copyfile(path, partial)
             os.replace(partial, target)
 
+    def digest(self, path: str) -> str:
+        place = Path(path)
+        if place.is_file():
+            return _file_digest(place)
+        if not place.is_dir():
+            return ""
+        total = hashlib.sha256()
+        for file in _python_files(place):
+            total.update(f"{file.relative_to(place).as_posix()}\0{_file_digest(file)}\n".encode())
+        return total.hexdigest()
+
     def remove(self, owner: str) -> None:
         shutil.rmtree(self._root / owner, ignore_errors=True)
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _python_files(folder: Path) -> Iterator[Path]:
+    """Python files of a folder and those below it, in one order, but for hidden folders and environments."""
+    for place, folders, names in os.walk(folder):
+        here = Path(place)
+        folders[:] = sorted(
+            one
+            for one in folders
+            if not one.startswith((".", "__pycache__")) and not (here / one / "pyvenv.cfg").exists()
+        )
+        yield from (here / name for name in sorted(names) if name.endswith(".py"))

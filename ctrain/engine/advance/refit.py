@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Run, Version
+from ctrain.engine.advance.reuse import known_training, tell_reused
 from ctrain.engine.advance.training_rows import write_all_rows
 from ctrain.engine.moves import MOVED, Step, found_in, keep, move, with_details
 from ctrain.lifecycle.transitions import RunEvent
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ctrain.engine.watch import Watch
+    from ctrain.ports import Transaction
 
 
 def begin_refit(watch: Watch, run: Run, holdout: pa.Table, passed: str) -> Step:
@@ -34,8 +36,10 @@ def begin_refit(watch: Watch, run: Run, holdout: pa.Table, passed: str) -> Step:
         "mlflow_run_id": run.mlflow_run_id,
         "result": training["result"],
         "rows": training["rows"],
+        "fingerprint": training["fingerprint"],
     }
     found = {
+        **known_training(watch, run, refit=True),
         "candidate": candidate,
         "refitting": True,
         "rows": rows,
@@ -44,7 +48,13 @@ def begin_refit(watch: Watch, run: Run, holdout: pa.Table, passed: str) -> Step:
     }
     told = f"gates passed: {passed}; version {run.challenger_version} is fitted again on all {rows} rows"
     event = watch.event("refit_begun", told, run_id=run.id, evidence=found_in(run, "evaluation"))
-    keep(watch, with_details(run, "training", found), also=lambda tx: tx.append_event(event))
+    reused = tell_reused(watch, run, found)
+
+    def tell(tx: Transaction) -> None:
+        tx.append_event(event)
+        reused(tx)
+
+    keep(watch, with_details(run, "training", found), also=tell)
     return MOVED
 
 
@@ -65,7 +75,10 @@ def tell_refit(watch: Watch, run: Run) -> None:
     assert candidate.challenger_version is not None
     version = str(run.challenger_version)
     watch.registry.annotate_version(
-        watch.policy.model.name, candidate.challenger_version, tags={"ctrain.refitted_as": version}
+        watch.policy.model.name,
+        candidate.challenger_version,
+        tags={"ctrain.refitted_as": version},
+        description=f"Passed the gates of run {run.id}; fitted again on all rows as version {version}.",
     )
     if run.mlflow_run_id is not None:
         told = f"passed by version {candidate.challenger_version}, which had not seen the holdout"

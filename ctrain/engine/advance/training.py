@@ -19,6 +19,7 @@ from ctrain.domain import (
     Run,
     Version,
 )
+from ctrain.engine.advance.reuse import known_training, tell_reused
 from ctrain.engine.advance.training_job import is_refit, training_job
 from ctrain.engine.advance.training_rows import files_of, instant, split, training_window, write_rows
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
@@ -59,6 +60,7 @@ def prepare(watch: Watch, run: Run) -> Step:
         "attempt": 1,
         "started_at": watch.timer.now().isoformat(),
     }
+    found |= known_training(watch, run, refit=False)
     run = with_details(run, "training", found)
     reason = f"{train.num_rows} rows to train on, {holdout.num_rows} held out"
     move(
@@ -67,12 +69,18 @@ def prepare(watch: Watch, run: Run) -> Step:
         RunEvent.PREPARE,
         f"{reason}: {window.why}" if window.why else reason,
         evidence=found,
+        also=tell_reused(watch, run, found),
     )
     return MOVED
 
 
 def train(watch: Watch, run: Run) -> Step:
-    """TRAINING, or a refit: start the child, watch it, try again when it failed, collect its version."""
+    """TRAINING, or a refit: start the child, watch it, try again when it failed, collect its version.
+
+    Nothing is started where an earlier run has trained the same.
+    """
+    if found_in(run, "training").get("reused"):
+        return _collect_again(watch, run)
     attempt = int(found_in(run, "training")["attempt"])
     folder = watch.workspace.folder(run.id, attempt)
     status = watch.launcher.poll(run.id, attempt, folder)
@@ -96,10 +104,26 @@ def train(watch: Watch, run: Run) -> Step:
 
 
 def _collect(watch: Watch, run: Run, status: JobStatus) -> Step:
-    result = status.result
-    importance = dict(result.get("importance") or {})
-    seconds = float(result.get("train_seconds", 0.0))
+    seconds = float(status.result.get("train_seconds", 0.0))
     run = _with_time(watch, run, timedelta(seconds=seconds), trained=True)
+    return _take(watch, run, status.result, f"trained in {seconds:.1f} s")
+
+
+def _collect_again(watch: Watch, run: Run) -> Step:
+    """Take the version of the earlier run; it is no challenger of itself."""
+    training = found_in(run, "training")
+    earlier, result = training["reused"], training["result"]
+    with watch.store.read() as tx:
+        champion = tx.champion(watch.name)
+    if champion is not None and champion.version == str(result["version"]):
+        told = f"rows, code and parameters are those of run {earlier}, whose version is the champion"
+        move(watch, run, RunEvent.REJECT, told)
+        return MOVED
+    return _take(watch, run, result, f"reused from run {earlier}: rows, code and parameters are the same")
+
+
+def _take(watch: Watch, run: Run, result: Json, how: str) -> Step:
+    importance = dict(result.get("importance") or {})
     run = with_details(run, "training", {"result": dict(result), "importance": importance})
     run = replace(
         run, challenger_version=Version(str(result["version"])), mlflow_run_id=result["mlflow_run_id"]
@@ -113,15 +137,15 @@ def _collect(watch: Watch, run: Run, status: JobStatus) -> Step:
         )
         return MOVED
     if is_refit(run):
-        return _collect_refit(watch, run, seconds)
+        return _collect_refit(watch, run, how)
     run = _against_present_champion(watch, run)
-    move(watch, run, RunEvent.TRAINED, f"version {run.challenger_version} trained in {seconds:.1f} s")
+    move(watch, run, RunEvent.TRAINED, f"version {run.challenger_version} {how}")
     return MOVED
 
 
-def _collect_refit(watch: Watch, run: Run, seconds: float) -> Step:
+def _collect_refit(watch: Watch, run: Run, how: str) -> Step:
     """The gates have been passed against a champion: should it be another by now, the run ends there."""
-    told = f"version {run.challenger_version} fitted on all rows in {seconds:.1f} s"
+    told = f"version {run.challenger_version}, fitted on all rows: {how}"
     event = watch.event("refitted", told, run_id=run.id)
     keep(
         watch,

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 def training_job(watch: Watch, run: Run, attempt: int, folder: str) -> TrainingJob:
     """Everything the child needs to train this run."""
     policy, found = watch.policy, found_in(run, "training")
-    params: dict[str, Any] = {**policy.train.params, **found_in(run, "request").get("params", {})}
     features = policy.data.features.by_kind
     context = TrainingContext(
         policy=policy.policy,
@@ -25,7 +24,7 @@ def training_job(watch: Watch, run: Run, attempt: int, folder: str) -> TrainingJ
         features=features,
         window_start=found["window_start"],
         window_end=trained_until(run),
-        params=params,
+        params=params_of(watch, run),
     )
     return TrainingJob(
         run_id=run.id,
@@ -39,6 +38,11 @@ def training_job(watch: Watch, run: Run, attempt: int, folder: str) -> TrainingJ
         context=context,
         registration=_registration(watch, run),
     )
+
+
+def params_of(watch: Watch, run: Run) -> dict[str, Any]:
+    """The policy's parameters, and over them those that the person gave who asked for the run."""
+    return {**watch.policy.train.params, **found_in(run, "request").get("params", {})}
 
 
 def is_refit(run: Run) -> bool:
