@@ -7,17 +7,19 @@ restart continues exactly where the last commit stood.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ctrain.domain import Run, Version
 from ctrain.engine.matured import floor_to, matured_until
 from ctrain.engine.moves import found_in, with_details
 from ctrain.engine.scores import Scored, load_scored
+from ctrain.engine.slices import slice_masks, with_block
 from ctrain.stats.losses import bounded_losses
 from ctrain.stats.sequential import ComparisonState
 
@@ -50,6 +52,8 @@ class Compared:
     mean: float
     rows: int
     clipped: int
+    slices: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    """Mean difference and rows of each slice that has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def fold(
     if scored.state != "ready":
         failure = scored.message if scored.state == "failed" else ""
         return replace(before, waiting=not failure, failure=failure, clipped_share=_share(found))
-    for compared in _blocks(watch, scored, new, old, start, end, block, found["scale"]):
+    for compared in _blocks(watch, scored, new, old, start, end, block, found):
         before = _with_block(before, phase, compared, look.alpha)
         if look.enough(before):
             return before
@@ -121,6 +125,8 @@ def _with_block(before: Progress, phase: str, compared: Compared, alpha: float) 
         "state": state.to_json(),
         "clipped_rows": int(found["clipped_rows"]) + compared.clipped,
     }
+    if "slices" in found:
+        following["slices"] = with_block(found["slices"], compared.slices)
     run = with_details(before.run, phase, following)
     point = (compared.end, _point(state, alpha, compared.mean, compared.rows))
     return replace(
@@ -157,11 +163,13 @@ def _blocks(
     start: datetime,
     end: datetime,
     block: timedelta,
-    scale: float | None,
+    found: Json,
 ) -> Iterator[Compared]:
     """Each block that has comparable rows, in order."""
     assert scored.labels is not None
     assert scored.scores is not None
+    scale = found["scale"]
+    masks = slice_masks(scored.table, found.get("slices", {}))
     task, metric = watch.policy.model.task, watch.policy.model.metric
     instants = scored.table["event_at"].to_numpy().astype("datetime64[us]")
     borders = [np.datetime64(edge.replace(tzinfo=None), "us") for edge in _edges(start, end, block)]
@@ -171,10 +179,20 @@ def _blocks(
         labels = scored.labels[inside]
         ours, ours_cut = bounded_losses(task, metric, labels, scored.scores[new][inside], scale)
         theirs, theirs_cut = bounded_losses(task, metric, labels, scored.scores[old][inside], scale)
-        values = (ours - theirs)[np.isfinite(ours - theirs)]
+        differences = ours - theirs
+        values = differences[np.isfinite(differences)]
         if values.size:
             clipped = round(max(ours_cut, theirs_cut) * values.size)
-            yield Compared(block_end, float(values.mean()), int(values.size), clipped)
+            slices = _by_slice(differences, {name: mask[inside] for name, mask in masks.items()})
+            yield Compared(block_end, float(values.mean()), int(values.size), clipped, slices)
+
+
+def _by_slice(
+    differences: npt.NDArray[np.float64], masks: Mapping[str, npt.NDArray[np.bool_]]
+) -> dict[str, tuple[float, int]]:
+    usable = np.isfinite(differences)
+    chosen = {name: differences[mask & usable] for name, mask in masks.items()}
+    return {name: (float(values.mean()), int(values.size)) for name, values in chosen.items() if values.size}
 
 
 def _edges(start: datetime, end: datetime, block: timedelta) -> list[datetime]:

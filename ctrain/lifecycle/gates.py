@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ctrain.policy.models import AbsoluteGate, ChampionGate, Gate, GroupGate, ServingGate
@@ -55,6 +55,7 @@ def judge_gates(
     n: int,
     note: str = "",
     challenger_paired: Metrics | None = None,
+    words: Mapping[str, str] | None = None,
 ) -> GateReport:
     """Return whether every gate lets the challenger through, with each gate's value and bound.
 
@@ -75,6 +76,8 @@ def judge_gates(
         what the caller knows of the rows; kept in the report.
     challenger_paired
         the challenger's metrics on the champion's rows; default: ``challenger``.
+    words
+        what a person should know of a metric, by its name: added to the reasons of its gates.
 
     A metric that is missing, NaN or infinite fails its gate, and so does a gate without a bound.
     """
@@ -85,7 +88,8 @@ def judge_gates(
         if isinstance(gate, ChampionGate) and champion is None:
             skipped += 1
             continue
-        results.extend(_judge(gate, challenger, paired, champion or {}))
+        judged = _judge(gate, challenger, paired, champion or {})
+        results.extend(_with_words(judged, (words or {}).get(gap_name(gate), "")))
     notes = [note] if note else []
     if champion is None:
         notes.append(_first_champion(len(results), skipped))
@@ -105,9 +109,18 @@ def _judge(gate: Gate, challenger: Metrics, paired: Metrics, champion: Metrics) 
         case ChampionGate():
             return [_judge_against(gate, paired, champion)]
         case GroupGate():
-            return _judge_bounds(f"{gate.metric}:gap:{gate.by}", challenger, None, gate.max_gap)
+            return _judge_bounds(gap_name(gate), challenger, None, gate.max_gap)
         case ServingGate():
             return _judge_serving(gate, challenger)
+
+
+def gap_name(gate: Gate) -> str:
+    """Return the name of the metric that a gate between groups judges; empty for other gates."""
+    return f"{gate.metric}:gap:{gate.by}" if isinstance(gate, GroupGate) else ""
+
+
+def _with_words(results: list[GateResult], words: str) -> list[GateResult]:
+    return [replace(one, reason=f"{one.reason} ({words})") for one in results] if words else results
 
 
 def _judge_bounds(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ctrain.policy.models import (
-    GroupGate,
     Policy,
     ServingGate,
 )
@@ -19,9 +18,7 @@ def unavailable_parts(policy: Policy) -> list[str]:
 def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
     yield from _training_parts(policy)
     for position, gate in enumerate(policy.gates):
-        if isinstance(gate, GroupGate):
-            yield f"gates[{position}].by", "a gate between groups"
-        elif isinstance(gate, ServingGate):
+        if isinstance(gate, ServingGate):
             yield f"gates[{position}]", "a gate on latency or size"
     yield from _serving_parts(policy)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from ctrain.domain import Task
 from ctrain.policy.check_classifiers import check_classifiers
+from ctrain.policy.check_groups import check_groups
 from ctrain.policy.check_monitors import check_monitors
 from ctrain.policy.check_quality import check_quality
 from ctrain.policy.check_reference import check_reference
@@ -45,6 +46,7 @@ def check_policy(policy: Policy) -> list[Problem]:
         *_check_limits(policy),
         *check_train(policy),
         *_check_gates(policy),
+        *check_groups(policy),
         *check_times(policy),
     ]
 

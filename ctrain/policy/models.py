@@ -86,6 +86,10 @@ class Shadow(Frozen):
     """The worsening of the metric that is tolerated."""
     min_gain: Annotated[float, Field(ge=0)] = 0.0
     """The improvement of the metric that is asked for."""
+    slices: tuple[Text, ...] = ()
+    """Categorical or boolean features: a challenger that is clearly worse, by more than ``margin``, on the
+    rows of one of their values is not promoted, however good it is on average. Each of the up to 20 values
+    with most held-out rows is tested at ``alpha`` divided by the number of slices."""
     block: Block = "auto"
     """Slice of event time whose mean difference counts as one observation."""
     min_rows: Annotated[int, Field(ge=1)] = 1000

@@ -190,6 +190,8 @@ class GroupGate(Frozen):
     """Largest difference between two groups that passes."""
     min_rows: Annotated[int, Field(ge=1)] = 100
     """Held-out rows that a group needs; smaller ones are left out and named."""
+    min_rows: Annotated[int, Field(ge=1)] = 100
+    """Held-out rows that a group needs; smaller ones are left out and named."""
 
 
 class ServingGate(Frozen):

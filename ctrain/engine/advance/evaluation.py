@@ -21,6 +21,7 @@ from ctrain.engine.advance.training_job import refitting
 from ctrain.engine.alias_moves import ensure_digest
 from ctrain.engine.assess.estimated_performance import first_calibrations
 from ctrain.engine.champions import cut_off
+from ctrain.engine.group_gaps import group_gaps
 from ctrain.engine.moves import MOVED, WAITING, Step, found_in, move, with_details
 from ctrain.engine.predictions import as_predictions
 from ctrain.engine.references import save_reference_of_run
@@ -77,7 +78,9 @@ def evaluate_challenger(watch: Watch, run: Run) -> Step:
         fair = holdout.fair
         champion = evaluate(task, holdout.labels[fair], holdout.champion[fair])
         paired = evaluate(task, holdout.labels[fair], holdout.challenger[fair])
-    report = _judge(watch, holdout, challenger, paired, champion)
+    gaps, words = group_gaps(watch.policy, holdout.rows, holdout.labels, holdout.challenger)
+    challenger |= gaps
+    report = _judge(watch, holdout, challenger, paired, champion, words)
     run = with_details(run, "evaluation", _found(watch, holdout, challenger, champion, report))
     _annotate(watch, run, challenger, champion, report)
     return _conclude(watch, run, holdout, report)
@@ -198,6 +201,7 @@ def _judge(
     challenger: dict[str, float],
     paired: dict[str, float] | None,
     champion: dict[str, float] | None,
+    words: dict[str, str],
 ) -> GateReport:
     """Absolute gates on the whole holdout, paired ones on rows that neither model was trained on."""
     note = ""
@@ -205,7 +209,15 @@ def _judge(
     if champion is not None and fair < MIN_COMMON_ROWS:
         champion, paired = {}, {}
         note = f"only {fair} held-out rows are later than the champion's training"
-    return judge_gates(watch.policy.gates, challenger, champion, n=fair, note=note, challenger_paired=paired)
+    return judge_gates(
+        watch.policy.gates,
+        challenger,
+        champion,
+        n=fair,
+        note=note,
+        challenger_paired=paired,
+        words=words,
+    )
 
 
 def _found(

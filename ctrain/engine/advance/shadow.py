@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from ctrain.domain import Run
 from ctrain.engine.comparison import Look, Progress, begin, fold, measure, save_points
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
+from ctrain.engine.slices import begin_slices, slice_states
+from ctrain.errors import PermanentError
 from ctrain.lifecycle.comparison import ShadowJudgement, ShadowVerdict, judge_shadow
+from ctrain.lifecycle.slices import judge_slices
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.triggers.blackout import blackout_until
 
@@ -27,7 +30,7 @@ def shadow(watch: Watch, run: Run) -> Step:
     if "won" in found_in(run, "shadow"):
         return _promote(watch, run, found_in(run, "shadow")["won"])
     if "state" not in found_in(run, "shadow"):
-        run = keep(watch, _begun(run))
+        run = keep(watch, _begun(watch, run))
     challenger, champion = run.challenger_version, run.champion_version
     assert challenger is not None
     assert champion is not None
@@ -43,10 +46,17 @@ def shadow(watch: Watch, run: Run) -> Step:
     return _judge(watch, run, progress)
 
 
-def _begun(run: Run) -> Run:
+def _begun(watch: Watch, run: Run) -> Run:
     evaluation = found_in(run, "evaluation")
     origin = datetime.fromisoformat(found_in(run, "training")["cut_off"])
-    return begin(run, "shadow", origin, timedelta(seconds=evaluation["block_seconds"]), evaluation["scale"])
+    run = begin(run, "shadow", origin, timedelta(seconds=evaluation["block_seconds"]), evaluation["scale"])
+    columns = watch.policy.shadow.slices
+    if not columns:
+        return run
+    rows = watch.workspace.read(watch.workspace.path(run.id, "holdout.parquet"))
+    if rows is None:
+        raise PermanentError("the held-out rows of this run are gone from its folder: no slice can be named")
+    return with_details(run, "shadow", {"slices": begin_slices(rows, columns)})
 
 
 def _superseded(watch: Watch, run: Run) -> bool:
@@ -69,13 +79,20 @@ def _judged(
     watch: Watch, progress: Progress, origin: datetime, deadline_at: datetime = NEVER
 ) -> ShadowJudgement:
     """The verdict on what has been folded; the deadline counts only once no block is left to fold."""
-    return judge_shadow(
+    judgement = judge_shadow(
         watch.policy.shadow,
         progress.state,
         started_at=origin,
         observed_until=progress.folded_until,
         deadline_at=deadline_at,
         now=watch.clock.now(),
+        clipped_share=progress.clipped_share,
+    )
+    return judge_slices(
+        watch.policy.shadow,
+        judgement,
+        slice_states(found_in(progress.run, "shadow").get("slices", {})),
+        rows=progress.state.rows,
         clipped_share=progress.clipped_share,
     )
 

@@ -70,7 +70,6 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
     assert unavailable_parts(policy) == [
         part + SUFFIX
         for part in (
-            "gates[2].by: a gate between groups",
             "gates[3]: a gate on latency or size",
             "notify: notification",
         )
