@@ -25,6 +25,8 @@ NICENESS = 10
 ROLES = {
     "separation": "ctrain.analysis.separation:answer_separation",
     "inside": "ctrain.analysis.separation:answer_inside",
+    "separation_by_segment": "ctrain.analysis.segment_separation:answer_separation",
+    "inside_by_segment": "ctrain.analysis.segment_separation:answer_inside",
     "report": "ctrain.analysis.report:answer_report",
 }
 Answer = Callable[[Path, Mapping[str, Any]], dict[str, Any]]

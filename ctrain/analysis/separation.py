@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from ctrain.analysis.encoding import Encoded, encode
 from ctrain.stats.mann_whitney import Separation, mann_whitney
+from ctrain.stats.profile import event_microseconds
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,7 +59,7 @@ def answer_inside(folder: Path, request: Mapping[str, Any]) -> dict[str, Any]:  
     import pyarrow.parquet as pq
 
     reference, windows = pq.read_table(request["reference"]), pq.read_table(request["windows"])
-    moments, numbers = _microseconds(reference), windows["window"].to_numpy()
+    moments, numbers = event_microseconds(reference), windows["window"].to_numpy()
     aucs = []
     for number, (start, end) in enumerate(request["spans_microseconds"]):
         window = windows.filter(numbers == number)
@@ -84,8 +85,13 @@ def separate(
     seed: int,
     *,
     importance: bool = True,
+    min_auc: float = 0.0,
+    alpha: float = 1.0,
 ) -> tuple[Separation, dict[str, float]]:
     """How well held-out rows are told apart, and by how much less without each feature's help.
+
+    The latter where it is asked for, and where the AUC is at least ``min_auc`` and the p-value at most
+    ``alpha``.
 
     Raises
     ------
@@ -98,11 +104,11 @@ def separate(
     rows = pa.concat_tables([reference.select(names), current.select(names)])
     encoded = encode(rows, features)
     is_current = np.arange(rows.num_rows) >= reference.num_rows
-    held_out = hold_out(_microseconds(rows) % period_microseconds, is_current, seed)
+    held_out = hold_out(event_microseconds(rows) % period_microseconds, is_current, seed)
     fitted = _fit(encoded, is_current, ~held_out, seed)
     judged = encoded.rows(held_out)
     found = _judge(fitted, judged, is_current[held_out])
-    if not importance:
+    if not importance or found.auc < min_auc or found.p_value > alpha:
         return found, {}
     return found, _importance(fitted, encoded, judged, is_current[held_out], found.auc, seed)
 
@@ -164,7 +170,3 @@ def _importance(
             falls[name].append(auc - _judge(fitted, rows, is_current).auc)
             rows[:, places] = kept
     return {name: float(np.mean(found)) for name, found in falls.items()}
-
-
-def _microseconds(table: pa.Table) -> Counts:
-    return np.asarray(table["event_at"].to_numpy().astype("datetime64[us]").astype(np.int64))

@@ -20,8 +20,9 @@ class AnalysisJob:
     """
 
     key: str
-    role: Literal["separation", "inside", "report"]
-    """Tell two samples apart, windows of one sample from its rest, or make pictures of both."""
+    role: Literal["separation", "inside", "separation_by_segment", "inside_by_segment", "report"]
+    """Tell two samples apart, windows of one sample from its rest (both also segment by segment), or make
+    pictures of both."""
     request: Json = field(default_factory=dict)
     timeout: timedelta = timedelta(minutes=10)
 
@@ -44,3 +45,5 @@ class ChampionRows:
     rows: int
     left_out: Mapping[str, str]
     """Why columns of it should not be compared: they differ between any two windows."""
+    segments: tuple[str, ...] = ()
+    """Of a sample by segments: their names in the order of their numbers; the others come after them."""

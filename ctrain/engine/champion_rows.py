@@ -7,16 +7,20 @@ window is not on record is compared with the first rows that were seen.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Champion, ChampionRows, Version, Window
 from ctrain.engine.matured import floor_to
 from ctrain.engine.panes import first_row_at
-from ctrain.engine.sampling import sample_rows, seed_of
+from ctrain.engine.sampling import SEGMENT, read_days, sample_rows, seed_of
+from ctrain.engine.segment_counts import Segments
 from ctrain.policy.monitors import DomainClassifierMonitor, DriftMonitor
 from ctrain.stats.screening import leave_out
+from ctrain.stats.segments import value_counts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,25 +30,46 @@ if TYPE_CHECKING:
 FIRST_WINDOWS = 4
 """Without a training window the sample spans this many windows of the longest monitor."""
 FEWEST_ROWS = 100
+MOST_VALUES = 200_000
+"""Of a column that are counted at once; what is rarer than all of these is no segment."""
 FILE = "rows.parquet"
 NOTE = b"ctrain"
 
 
-def load_champion_rows(watch: Watch, champion: Champion, most: int) -> ChampionRows | None:
-    """At most ``most`` rows of the champion's training window; None until there can be a sample.
+@dataclass(frozen=True)
+class Wanted:
+    """How a champion's rows are sampled."""
+
+    most: int
+    """Rows, or rows of each segment."""
+    by: str | None = None
+    """Column whose values are the segments."""
+    most_segments: int = 0
+    """Besides the others, which are one together."""
+
+    @property
+    def name(self) -> str:
+        """Of the folder that the sample is kept in."""
+        if self.by is None:
+            return f"champion-{self.most}"
+        return f"champion-{self.most}-by-{seed_of(self.by):08x}-{self.most_segments}"
+
+
+def load_champion_rows(watch: Watch, champion: Champion, wanted: Wanted) -> ChampionRows | None:
+    """A sample of the rows of the champion's training window; None until there can be one.
 
     Made once for a champion, and found again after a restart.
     """
-    shape = (most, watch.policy.data.features.names)
+    owner = f"analysis-{watch.name}/{wanted.name}"
+    shape = (owner, watch.policy.data.features.names)
     known = watch.champion_rows.get(shape)
     if known is not None and known.version == champion.version:
         return known
-    owner = f"analysis-{watch.name}/champion-{most}"
     path = watch.workspace.path(owner, FILE)
     table = watch.workspace.read(path)
     found = _described(path, table) if table is not None else None
     if found is None or found.version != champion.version or not _has_features(watch, table):
-        found = _made(watch, champion, owner, most)
+        found = _made(watch, champion, owner, wanted)
     if found is not None:
         watch.champion_rows[shape] = found
     return found
@@ -63,35 +88,51 @@ def _has_features(watch: Watch, table: pa.Table | None) -> bool:
     return table is not None and wanted <= set(table.column_names)
 
 
-def _made(watch: Watch, champion: Champion, owner: str, most: int) -> ChampionRows | None:
+def _made(watch: Watch, champion: Champion, owner: str, wanted: Wanted) -> ChampionRows | None:
     """From the training window where its rows are kept, else from the first rows that were seen."""
     with watch.store.read() as tx:
         watermark = tx.ingest_state(watch.name).watermark
     for window in (_training_window(watch, champion), _first_rows(watch)):
         if window is None or watermark is None or window.end > watermark:
             continue
-        table = _sampled(watch, champion, window, most)
+        table = _sampled(watch, champion, window, wanted)
         if table.num_rows >= FEWEST_ROWS:
             return _described(watch.workspace.write(owner, FILE, table), table)
     return None
 
 
-def _sampled(watch: Watch, champion: Champion, window: Window, most: int) -> pa.Table:
+def _sampled(watch: Watch, champion: Champion, window: Window, wanted: Wanted) -> pa.Table:
     seed = seed_of(f"{watch.name}/champion/{champion.version}")
-    table = sample_rows(watch, window.start, window.end, most, seed, watch.policy.data.features.names)
+    names = watch.policy.data.features.names
+    segments = _segments(watch, window, wanted)
+    table = sample_rows(watch, window.start, window.end, wanted.most, seed, names, segments)
     note = {
         "version": champion.version,
         "start": window.start.isoformat(),
         "end": window.end.isoformat(),
         "left_out": dict(_left_out(watch, table)),
+        "segments": list(segments.values) if segments is not None else [],
     }
     return table.replace_schema_metadata({NOTE: json.dumps(note).encode()})
 
 
+def _segments(watch: Watch, window: Window, wanted: Wanted) -> Segments | None:
+    """The most frequent values of all rows of the window, and the others together."""
+    if wanted.by is None:
+        return None
+    counts: Counter[str] = Counter()
+    for _, rows in read_days(watch, window.start, window.end):
+        counts.update(value_counts(rows, wanted.by))
+        if len(counts) > MOST_VALUES:
+            counts = Counter(dict(counts.most_common(MOST_VALUES // 2)))
+    ranked = sorted(counts, key=lambda name: (-counts[name], name))
+    return Segments(wanted.by, tuple(ranked[: wanted.most_segments]))
+
+
 def _left_out(watch: Watch, table: pa.Table) -> Mapping[str, str]:
     """Free text is looked at by its statistics, which are no ids."""
-    texts = set(watch.policy.data.features.text)
-    return leave_out(table.select([name for name in table.column_names if name not in texts]))
+    ignored = {*watch.policy.data.features.text, SEGMENT}
+    return leave_out(table.select([name for name in table.column_names if name not in ignored]))
 
 
 def _described(path: str, table: pa.Table) -> ChampionRows | None:
@@ -99,7 +140,14 @@ def _described(path: str, table: pa.Table) -> ChampionRows | None:
     if note is None:
         return None
     window = Window(datetime.fromisoformat(note["start"]), datetime.fromisoformat(note["end"]))
-    return ChampionRows(Version(note["version"]), path, window, table.num_rows, note["left_out"])
+    return ChampionRows(
+        Version(note["version"]),
+        path,
+        window,
+        table.num_rows,
+        note["left_out"],
+        tuple(note.get("segments", ())),
+    )
 
 
 def _training_window(watch: Watch, champion: Champion) -> Window | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import AnalysisJob, MonitorName, Run, Status, Verdict
 from ctrain.engine.pictures import INPUT_MONITORS, picture_request, pictured_rows
-from ctrain.engine.separations import ATTEMPTS, settled
+from ctrain.engine.question import ATTEMPTS, settled
 from ctrain.errors import CtrainError, StateConflict, TransientError
 from ctrain.policy.triggers import Condition, Trigger
 

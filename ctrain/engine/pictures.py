@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Champion, ChampionRows, FeatureVerdict, MonitorName, Verdict
-from ctrain.engine.champion_rows import load_champion_rows
+from ctrain.engine.champion_rows import Wanted, load_champion_rows
 from ctrain.engine.sampling import sample_rows, seed_of
 from ctrain.policy.monitors import DomainClassifierMonitor, DriftMonitor, Monitor, QualityMonitor
 
@@ -27,7 +27,7 @@ NOT_TESTED = "none"
 
 def pictured_rows(watch: Watch, champion: Champion) -> ChampionRows | None:
     """The sample of the champion's rows that pictures are made from."""
-    return load_champion_rows(watch, champion, MOST_ROWS)
+    return load_champion_rows(watch, champion, Wanted(MOST_ROWS))
 
 
 def picture_request(

@@ -1,41 +1,25 @@
 """What the domain classifiers found for the looks among a stretch of panes, without waiting for it.
 
-A classifier is fitted in a child. Its answer belongs to a champion and an instant and is a file, so a
-restart or another rhythm of ticks finds the same; a pane waits for the answers that it needs.
+A classifier is fitted in a child; a pane waits for the answers that it needs.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from ctrain.domain import AnalysisJob, AnalysisStatus, Champion, ChampionRows, MonitorName, Window
-from ctrain.engine.champion_rows import load_champion_rows
-from ctrain.engine.matured import EPOCH_START, ceil_to
-from ctrain.engine.sampling import sample_rows, seed_of
-from ctrain.monitors.domain_classifier import Told
+from ctrain.domain import Champion, MonitorName
+from ctrain.engine.matured import EPOCH_START
+from ctrain.engine.question import Answer, Asked, Question
+from ctrain.engine.segment_question import SegmentQuestion
 from ctrain.policy.monitors import DomainClassifierMonitor
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ctrain.engine.watch import Watch
 
-ATTEMPTS = 3
-RETRY_SECONDS = 5.0
-PATIENCE_SECONDS = 1800.0
-"""An answer that has not come by then is taken for a failure: other monitors wait for the pane, too."""
-MOST_INSIDE = 10
-MICROSECOND = timedelta(microseconds=1)
-
 Look = tuple[MonitorName, datetime]
-Separations = Mapping[Look, Told | str]
-"""What was found, or why nothing could be."""
-Role = Literal["separation", "inside"]
-Asked = Told | str | None
-"""None: the answer has not come yet."""
+Separations = Mapping[Look, Answer]
 
 
 def is_look(monitor: DomainClassifierMonitor, as_of: datetime) -> bool:
@@ -58,7 +42,8 @@ def load_separations(watch: Watch, champion: Champion, ends: Sequence[datetime])
     for name, monitor in classifiers(watch).items():
         looks = [end for end in ends if is_look(monitor, end)]
         if looks:
-            question = Question(watch, champion, name, monitor)
+            kind = Question if monitor.by is None else SegmentQuestion
+            question = kind(watch, champion, name, monitor)
             found |= {(name, as_of): question.ask(as_of) for as_of in looks}
             wanted |= question.keys
     _forget_all_but(watch, wanted)
@@ -72,177 +57,3 @@ def _forget_all_but(watch: Watch, wanted: set[str]) -> None:
         watch.analyst.forget(key)
         watch.workspace.remove(key)
     watch.analyses.intersection_update(wanted)
-
-
-class Question:
-    """One domain classifier's questions about one champion."""
-
-    def __init__(
-        self, watch: Watch, champion: Champion, name: MonitorName, monitor: DomainClassifierMonitor
-    ) -> None:
-        self._watch, self._champion, self._monitor = watch, champion, monitor
-        self._reference = load_champion_rows(watch, champion, monitor.sample)
-        self._features = _features(watch, monitor, self._reference)
-        shape = json.dumps([monitor.model_dump(mode="json"), self._features], sort_keys=True)
-        self._key = f"analysis-{watch.name}/{name}/{champion.version}-{seed_of(shape):08x}"
-        self.keys: set[str] = set()
-        """Of everything that was asked for."""
-
-    def ask(self, as_of: datetime) -> Asked:
-        """What the classifier found as of ``as_of``; it is asked in a child first."""
-        reference, monitor = self._reference, self._monitor
-        if reference is None:
-            return "there are no rows of a reference yet"
-        if not any(self._features.values()):
-            return "no column can be tested"
-        start = as_of - monitor.window
-        if start < max(reference.window.end, self._champion.cut_off_at or EPOCH_START):
-            return "the window reaches back to rows that the champion was trained on"
-        if reference.rows < monitor.min_rows:
-            return f"the reference has {reference.rows} rows, {monitor.min_rows} are needed"
-        inside = self._inside(reference)
-        told = self._told(reference, as_of)
-        for answer in (inside, told):
-            if not isinstance(answer, AnalysisStatus):
-                return answer
-            if answer.state == "failed":
-                return f"the classifier failed: {answer.message}"
-        assert isinstance(inside, AnalysisStatus)
-        assert isinstance(told, AnalysisStatus)
-        return Told(
-            **told.answer,
-            inside=tuple(inside.answer["aucs"]),
-            left_out={name: note for name, note in reference.left_out.items() if self._is_asked_for(name)},
-        )
-
-    def _is_asked_for(self, column: str) -> bool:
-        return self._monitor.columns is None or column in self._monitor.columns
-
-    def _inside(self, reference: ChampionRows) -> AnalysisStatus | None:
-        """How well windows inside the reference are told from its rest; asked once."""
-
-        def request(key: str) -> Mapping[str, Any] | str:
-            spans = _inside_windows(reference.window, self._monitor)
-            return {
-                **self._request(reference, key),
-                "windows": self._watch.workspace.write(key, "windows.parquet", self._windows(spans, key)),
-                "spans_microseconds": [[_microseconds(one.start), _microseconds(one.end)] for one in spans],
-                "min_rows": self._monitor.min_rows,
-            }
-
-        answer = self._answer(f"{self._key}-inside", "inside", request)
-        return answer if isinstance(answer, AnalysisStatus) else None
-
-    def _told(self, reference: ChampionRows, as_of: datetime) -> AnalysisStatus | str | None:
-        def request(key: str) -> Mapping[str, Any] | str:
-            start = as_of - self._monitor.window
-            rows = self._sample(Window(start, as_of), key)
-            if rows.num_rows < self._monitor.min_rows:
-                return f"{rows.num_rows} rows, {self._monitor.min_rows} are needed"
-            current = self._watch.workspace.write(key, "current.parquet", rows)
-            return {**self._request(reference, key), "current": current}
-
-        return self._answer(f"{self._key}-{as_of:%Y%m%dT%H%M%S}", "separation", request)
-
-    def _request(self, reference: ChampionRows, key: str) -> Mapping[str, Any]:
-        return {
-            "reference": reference.path,
-            "features": self._features,
-            "period_microseconds": self._monitor.window // MICROSECOND,
-            "seed": seed_of(key),
-        }
-
-    def _sample(self, window: Window, key: str) -> pa.Table:
-        names = [name for kind in self._features.values() for name in kind]
-        return sample_rows(self._watch, window.start, window.end, self._monitor.sample, seed_of(key), names)
-
-    def _windows(self, spans: Sequence[Window], key: str) -> pa.Table:
-        import pyarrow as pa
-
-        parts = [self._sample(span, key) for span in spans]
-        empty = self._sample(Window(EPOCH_START, EPOCH_START), key)
-        numbers = [number for number, part in enumerate(parts) for _ in range(part.num_rows)]
-        return pa.concat_tables([empty, *parts]).append_column("window", pa.array(numbers, pa.int64()))
-
-    def _answer(
-        self, key: str, role: Role, request: Callable[[str], Mapping[str, Any] | str]
-    ) -> AnalysisStatus | str | None:
-        """The answer under a key, done or given up; a reason not to ask; None while it is awaited."""
-        watch = self._watch
-        self.keys.add(key)
-        watch.analyses.add(key)
-        status = watch.analyst.poll(key)
-        if status.state == "absent":
-            asked = request(key)
-            if isinstance(asked, str):
-                return asked
-            watch.analyst.submit(AnalysisJob(key, role, asked))
-            status = watch.analyst.poll(key)
-        return settled(watch, key, status)
-
-
-def settled(watch: Watch, key: str, status: AnalysisStatus) -> AnalysisStatus | None:
-    """The status when the job is done or has failed for good; None while it is to be waited for.
-
-    What fails is tried again ``ATTEMPTS`` times; what never comes has failed, too.
-    """
-    now = watch.timer.monotonic()
-    if status.state == "failed":
-        return _after_failure(watch, key, status, now)
-    if status.state == "done":
-        for table in (watch.failures, watch.retry_at):
-            table.pop(key, None)
-        watch.retry_at.pop(f"{key} is due", None)
-        return status
-    due = watch.retry_at.setdefault(f"{key} is due", now + PATIENCE_SECONDS)
-    return AnalysisStatus("failed", "it takes too long") if now > due else None
-
-
-def _after_failure(watch: Watch, key: str, status: AnalysisStatus, now: float) -> AnalysisStatus | None:
-    if key not in watch.retry_at:
-        watch.failures[key] = watch.failures.get(key, 0) + 1
-        watch.retry_at[key] = now + RETRY_SECONDS
-        watch.telemetry.log("analysis_failed", policy=watch.name, job=key, message=status.message)
-    if watch.failures[key] >= ATTEMPTS:
-        return status
-    if now >= watch.retry_at[key]:
-        del watch.retry_at[key]
-        watch.analyst.forget(key)
-    return None
-
-
-def _features(
-    watch: Watch, monitor: DomainClassifierMonitor, reference: ChampionRows | None
-) -> dict[str, list[str]]:
-    """The features to be shown to the classifier, by kind."""
-    left_out = reference.left_out if reference is not None else {}
-    return {
-        kind: [
-            name
-            for name in names
-            if name not in left_out and (monitor.columns is None or name in monitor.columns)
-        ]
-        for kind, names in watch.policy.data.features.by_kind.items()
-    }
-
-
-def _inside_windows(reference: Window, monitor: DomainClassifierMonitor) -> list[Window]:
-    """Windows inside the reference side by side, at most ``MOST_INSIDE`` of them, evenly spread."""
-    return list(_spread(list(_side_by_side(reference, monitor))))
-
-
-def _side_by_side(reference: Window, monitor: DomainClassifierMonitor) -> Iterator[Window]:
-    start = ceil_to(reference.start, monitor.every or monitor.window)
-    while start + monitor.window <= reference.end:
-        yield Window(start, start + monitor.window)
-        start += monitor.window
-
-
-def _spread(windows: list[Window]) -> Iterator[Window]:
-    count = min(len(windows), MOST_INSIDE)
-    for number in range(count):
-        yield windows[number * len(windows) // count]
-
-
-def _microseconds(instant: datetime) -> int:
-    return (instant - EPOCH_START) // MICROSECOND

@@ -117,8 +117,8 @@ class Watch:
     """Values of the columns by which rows are counted, as of the last look."""
     arrivals: PaneArrivals | None = None
     """How the rows of closed panes arrived, for monitors of quality."""
-    champion_rows: dict[tuple[int, tuple[str, ...]], ChampionRows] = field(default_factory=dict)
-    """Samples of what the champion was trained on, by their size and features."""
+    champion_rows: dict[tuple[str, tuple[str, ...]], ChampionRows] = field(default_factory=dict)
+    """Samples of what the champion was trained on, by where they are kept and their features."""
     analyses: set[str] = field(default_factory=set)
     """Keys of what the analyst was asked for panes."""
     variabilities: dict[VariabilityKey, Variability] = field(default_factory=dict)

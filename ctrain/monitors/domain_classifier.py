@@ -127,28 +127,29 @@ def _reason(monitor: DomainClassifierMonitor, told: Told, usual: float | None, t
         parts[-1] += f", as windows of the reference reach {max(told.inside):.3f}"
     if told.p_value >= monitor.alpha:
         parts.append(f"by chance as likely as alpha {monitor.alpha:g} allows")
-    named = ", ".join(f"{column} (-{fall:.3f} without it)" for column, fall in _named(told))
+    named = ", ".join(f"{column} (-{fall:.3f} without it)" for column, fall in giveaways(told))
     if named and told.auc >= threshold:
         parts.append(f"by {named}")
     return "; ".join(parts)
 
 
-def _ranked(told: Told) -> list[tuple[str, float]]:
+def ranked_features(told: Told) -> list[tuple[str, float]]:
+    """Return the features by how much they help, the most helpful first."""
     return sorted(told.importance.items(), key=lambda one: (-one[1], one[0]))
 
 
-def _named(told: Told) -> list[tuple[str, float]]:
-    """The features that gave the window away: at most three, none that hardly helps beside the first."""
-    ranked = _ranked(told)[:NAMED]
+def giveaways(told: Told) -> list[tuple[str, float]]:
+    """Return the features that gave a window away: at most three, none that hardly helps beside the first."""
+    ranked = ranked_features(told)[:NAMED]
     return [(column, fall) for column, fall in ranked if fall > 0 and fall >= WORTH_NAMING * ranked[0][1]]
 
 
 def _features(told: Told, breached: bool) -> tuple[FeatureVerdict, ...]:
     """The features that help most, then those that were left out."""
-    n, named = told.current_rows, dict(_named(told))
+    n, named = told.current_rows, dict(giveaways(told))
     ranked = [
         FeatureVerdict(column, TEST, fall, effect=fall, breached=breached and column in named, n=n)
-        for column, fall in _ranked(told)[:MOST_FEATURES]
+        for column, fall in ranked_features(told)[:MOST_FEATURES]
     ]
     left_out = [FeatureVerdict(column, NOT_TESTED, n=n, note=note) for column, note in told.left_out.items()]
     return (*ranked, *left_out)

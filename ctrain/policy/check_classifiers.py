@@ -10,6 +10,9 @@ from ctrain.policy.models import Policy
 from ctrain.policy.monitors import DomainClassifierMonitor
 from ctrain.policy.words import did_you_mean
 
+MOST_SAMPLED = 100_000
+"""Rows of either side in all segments: what one look may cost."""
+
 
 def check_classifiers(policy: Policy) -> Iterator[Problem]:
     """Return what makes domain classifiers of a policy impossible."""
@@ -31,6 +34,9 @@ def check_domain_classifier(
             )
         elif column in columns[:position]:
             yield Problem((*path, "columns", position), f"the column {column} is there twice")
+        elif column == monitor.by:
+            message = f"{column} is the same for all rows of a segment, as by names it: leave it out"
+            yield Problem((*path, "columns", position), message)
     key, every = ("window", monitor.window) if monitor.every is None else ("every", monitor.every)
     if every % policy.data.pane != timedelta(0):
         yield Problem(
@@ -39,4 +45,11 @@ def check_domain_classifier(
     if monitor.min_rows > monitor.sample:
         yield Problem(
             (*path, "min_rows"), "is greater than sample: so many rows are never shown to the classifier"
+        )
+    most = MOST_SAMPLED // monitor.sample
+    if monitor.by is not None and monitor.max_segments > most:
+        yield Problem(
+            (*path, "max_segments"),
+            f"expected at most {most} with samples of {monitor.sample} rows, got {monitor.max_segments}:"
+            " take fewer segments, or smaller samples",
         )

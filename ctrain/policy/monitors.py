@@ -52,7 +52,7 @@ class DriftMonitor(BySegment):
     """Share of all permutation importance below which a feature counts as not used."""
 
 
-class DomainClassifierMonitor(Frozen):
+class DomainClassifierMonitor(BySegment):
     """Can a classifier tell rows of the window from rows of the reference? Finds joint shifts."""
 
     type: Literal["domain_classifier"]
@@ -64,9 +64,9 @@ class DomainClassifierMonitor(Frozen):
     every: PositiveDuration | None = None
     """How often it is asked, a multiple of the pane; default: once a window."""
     sample: Annotated[int, Field(ge=200, le=100_000)] = 5000
-    """Most rows of either side that are shown to the classifier."""
+    """Most rows of either side (of each segment) that are shown to a classifier."""
     alpha: Share = 0.01
-    """Largest probability of BREACHED when nothing has changed, at each look."""
+    """Probability of BREACHED at most, at each look without a change; by segment the false discovery rate."""
     min_auc: Annotated[float, Field(ge=0.5, le=1)] = 0.6
     """Smallest held-out area under the ROC curve that counts as drift."""
     min_rows: Annotated[int, Field(ge=100)] = 500

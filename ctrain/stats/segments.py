@@ -23,11 +23,20 @@ def frequent_values(table: pa.Table, by: str, most: int) -> tuple[str, ...]:
     >>> frequent_values(pa.table({"c": ["a", "b", "b", None, None, None]}), "c", 2)
     ('null', 'b')
     """
+    counts = value_counts(table, by)
+    return tuple(sorted(counts, key=lambda name: (-counts[name], name))[:most])
+
+
+def value_counts(table: pa.Table, by: str) -> dict[str, int]:
+    """Return how many rows each value of a column has.
+
+    >>> value_counts(pa.table({"c": ["a", "b", "b", None]}), "c")
+    {'a': 1, 'b': 2, 'null': 1}
+    """
     values: Any = pc.fill_null(text_values(table, by), pa.scalar(NULL))
     found: Any = pc.value_counts(values)
     names, counts = found.field("values").to_pylist(), found.field("counts").to_pylist()
-    ranked = sorted(zip(names, counts, strict=True), key=lambda one: (-one[1], one[0]))
-    return tuple(name for name, _ in ranked[:most])
+    return dict(zip(names, counts, strict=True))
 
 
 def rows_of_segment(table: pa.Table, by: str, value: str | None, named: Sequence[str]) -> pa.Table:
