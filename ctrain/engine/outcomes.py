@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 from ctrain.domain import Phase, Run
 from ctrain.engine.moves import found_in
 from ctrain.errors import PermanentError, TransientError
+from ctrain.lifecycle.model_card import render_card
 from ctrain.stats.sequential import ComparisonState
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
 
 RUNS_LOOKED_AT = 5
+PHASES_TOLD = frozenset({Phase.SHADOWING, Phase.AWAITING_APPROVAL, Phase.PROBATION})
+"""Phases at whose beginning the model card says more than before."""
 
 
 def tell_outcomes(watch: Watch) -> None:
-    """Annotate the newest runs that have ended or been promoted, unless this daemon has done so.
+    """Annotate the newest runs at the end of a phase, unless this daemon has done so: the card has grown.
 
     A registry that does not answer is asked again at the next tick; one that no longer knows the run
     or its version is not.
@@ -30,7 +33,7 @@ def tell_outcomes(watch: Watch) -> None:
     with watch.store.read() as tx:
         runs = tx.runs(watch.name, limit=RUNS_LOOKED_AT)
     for run in runs:
-        worth_telling = run.phase.ended or run.phase is Phase.PROBATION
+        worth_telling = run.phase.ended or run.phase in PHASES_TOLD
         if worth_telling and (run.id, run.phase) not in watch.told:
             try:
                 _tell(watch, run)
@@ -43,8 +46,8 @@ def tell_outcomes(watch: Watch) -> None:
 
 
 def _tell(watch: Watch, run: Run) -> None:
-    if run.phase is Phase.PROBATION:
-        _tell_promotion(watch, run)
+    if not run.phase.ended:
+        _tell_progress(watch, run)
         return
     if run.mlflow_run_id is not None:
         watch.registry.annotate_run(
@@ -60,7 +63,7 @@ def _tell(watch: Watch, run: Run) -> None:
         model.name,
         run.challenger_version,
         tags={"ctrain.outcome": run.phase.value, "ctrain.phase": run.phase.value, **_promoted(run)},
-        description=_description(run),
+        description=render_card(run, model.name, model.metric),
     )
     if watch.registry.alias(model.name, model.aliases.challenger) == run.challenger_version:
         watch.registry.delete_alias(model.name, model.aliases.challenger)
@@ -72,12 +75,16 @@ def _promoted(run: Run) -> Mapping[str, str]:
     return {"ctrain.promoted_at": since} if since else {}
 
 
-def _tell_promotion(watch: Watch, run: Run) -> None:
+def _tell_progress(watch: Watch, run: Run) -> None:
+    """The card of a challenger that goes on; in PROBATION it is the champion."""
     assert run.challenger_version is not None
+    model = watch.policy.model
+    promoted = {"ctrain.promoted_at": run.phase_since.isoformat()} if run.phase is Phase.PROBATION else {}
     watch.registry.annotate_version(
-        watch.policy.model.name,
+        model.name,
         run.challenger_version,
-        tags={"ctrain.promoted_at": run.phase_since.isoformat(), "ctrain.phase": run.phase.value},
+        tags={"ctrain.phase": run.phase.value, **promoted},
+        description=render_card(run, model.name, model.metric),
     )
 
 
@@ -93,13 +100,3 @@ def _metrics(run: Run) -> Mapping[str, float]:
             if state.blocks:
                 metrics[f"{phase}.difference"] = state.mean
     return metrics
-
-
-def _description(run: Run) -> str:
-    found = found_in(run, "training")
-    trained = (
-        f"Trained by ctrain on {found['rows']} rows, {found['window_start'][:10]} to "
-        f"{found['holdout_start'][:10]}, because of {run.trigger}: {run.reason}."
-    )
-    was = "Accepted" if run.phase is Phase.ACCEPTED else run.phase.value.capitalize().replace("_", " ")
-    return f"{trained}\n\n{was}: {run.outcome_reason}."

@@ -116,9 +116,10 @@ def test_version_says_where_it_comes_from(client: MlflowClient, challenger: Run)
     }
     assert expected.items() <= tags.items()
     assert len(tags["ctrain.digest"]) == 64
-    first, last = str(version.description).split("\n\n")
-    assert first.startswith("Trained by ctrain on 384 rows, 2024-01-02 to 2024-01-02, because of degraded: ")
-    assert last.startswith("Accepted: not worse than the margin")
+    card = str(version.description)
+    assert card.startswith("# steady, version 2\n\n**ACCEPTED: not worse than the margin")
+    assert "- trained on 384 rows, 2024-01-02 " in card
+    assert "\n## Probation: against the previous champion\n" in card
 
 
 def test_aliases_name_the_champion_and_the_way_back(client: MlflowClient, told: Told) -> None:

@@ -74,6 +74,15 @@ def test_the_shadow_counts_no_row_that_the_refit_has_seen(shadowed: World) -> No
     assert last["event_at"][-1].as_py() < cut_off
 
 
+def test_the_card_of_each_says_what_it_is(shadowed: World) -> None:
+    told = shadowed.registry.descriptions
+    assert told[Version("2")] == "Passed the gates of run clicks-1; fitted again on all rows as version 3."
+    card = told[Version("3")]
+    assert card.startswith("# clicks, version 3\n\n**SHADOWING: version 3 goes on, fitted on all rows")
+    assert "- judged by the gates as version 2, without the last " in card
+    assert "\n## Gates\n\n- passed: roc_auc " in card
+
+
 def test_reference_and_baselines_are_kept_for_the_refit(shadowed: World) -> None:
     with shadowed.store.read() as tx:
         assert tx.reference(shadowed.name, Version("3")) is not None

@@ -98,6 +98,7 @@ class FakeRegistry:
     notes: dict[str, dict[str, str]] = field(default_factory=dict)
     attached: dict[str, dict[str, bytes]] = field(default_factory=dict)
     """Files by MLflow run."""
+    descriptions: dict[Version, str] = field(default_factory=dict)
     down: bool = False
 
     def register(
@@ -168,6 +169,8 @@ class FakeRegistry:
     ) -> None:
         self._reach()
         self.notes.setdefault(version, {}).update(tags)
+        if description is not None:
+            self.descriptions[version] = description
         known = self.versions[version]
         self.versions[version] = replace(known, tags={**known.tags, **tags})
 

@@ -1,0 +1,159 @@
+"""The card of a version: it says what is known, and nothing where nothing is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ctrain.domain import Phase, Run, TriggerName, Version
+from ctrain.lifecycle.gates import judge_gates
+from ctrain.lifecycle.model_card import MAX_CHARACTERS, render_card
+from ctrain.policy.models import AbsoluteGate, ChampionGate
+from ctrain.stats.sequential import ComparisonState
+from tests.support.runs import a_run
+
+TRAINING = {
+    "rows": 12000,
+    "holdout_rows": 3000,
+    "window_start": "2024-01-01T00:00:10+00:00",
+    "holdout_start": "2024-01-25T08:00:00+00:00",
+    "cut_off": "2024-01-31T00:00:00+00:00",
+    "result": {"train_seconds": 4.25},
+    "importance": {"x": 0.75, "kind": 0.25},
+}
+GATES = judge_gates(
+    [AbsoluteGate(metric="roc_auc", min=0.6), ChampionGate(metric="brier", not_worse_than_champion_by=0.0)],
+    {"roc_auc": 0.71, "brier": 0.181},
+    {"roc_auc": 0.7, "brier": 0.19},
+    n=2900,
+)
+EVALUATION = {
+    "challenger": {"roc_auc": 0.71, "brier": 0.181, "brier:gap:kind": 0.02},
+    "champion": {"roc_auc": 0.7, "brier": 0.19},
+    "fair_rows": 2900,
+    "gates": GATES.to_json(),
+}
+
+
+def compared(mean: float, blocks: int) -> dict[str, Any]:
+    state = ComparisonState()
+    for _ in range(blocks):
+        state = state.with_block(mean, 50)
+    return {"state": state.to_json(), "origin": "2024-01-31T00:00:00+00:00", "clipped_rows": 0}
+
+
+def a_challenger(phase: Phase = Phase.SHADOWING, **details: Any) -> Run:
+    return a_run(
+        phase=phase,
+        challenger_version=Version("4"),
+        champion_version=Version("3"),
+        outcome_reason="gates passed",
+        details={"training": TRAINING, **details},
+    )
+
+
+def sections(run: Run) -> dict[str, str]:
+    _, *parts = render_card(run, "clicks", "brier").split("\n## ")
+    return {title: text.strip() for title, _, text in (part.partition("\n") for part in parts)}
+
+
+def test_a_card_begins_with_what_it_is_and_why() -> None:
+    card = render_card(a_challenger(), "clicks", "brier")
+    assert card.startswith("# clicks, version 4\n\n**SHADOWING: gates passed**\n\n## Why it was trained\n\n")
+    assert "Trigger `degraded`, 2024-01-01 00:00 UTC: brier BREACHED (run clicks-1)" in card
+    person = replace(a_challenger(), actor="ada", trigger=TriggerName("manual"), reason="asked for by ada")
+    assert "Trigger `manual`, by ada, " in render_card(person, "clicks", "brier")
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    assert list(sections(a_challenger())) == ["Why it was trained", "Rows", "Importance of features"]
+
+
+def test_rows_and_importance() -> None:
+    told = sections(a_challenger())
+    assert told["Rows"].split("\n") == [
+        "- trained on 12,000 rows, 2024-01-01 00:00 to 2024-01-25 08:00",
+        "- held out for the gates: 3,000 rows, 2024-01-25 08:00 to 2024-01-31 00:00",
+    ]
+    assert told["Importance of features"] == "- x: 75.0%\n- kind: 25.0%"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"window": "the change that error found began then"}, "- the window: the change that error found"),
+        ({"reused": "clicks-7"}, "- made by run clicks-7 from the same rows, code and parameters"),
+        (
+            {"candidate": {"version": "2"}},
+            "- judged by the gates as version 2, without the last 3,000 rows, 2024-01-25 08:00",
+        ),
+        ({"candidate": {"version": "2"}}, "- trained on 12,000 rows, 2024-01-01 00:00 to 2024-01-31 00:00"),
+        ({"result": {"unverified_holdout": True}}, "- the trainer logged the model itself"),
+    ],
+)
+def test_how_it_came_about(more: dict[str, Any], words: str) -> None:
+    assert words in sections(a_challenger(training={**TRAINING, **more}))["Rows"]
+
+
+def test_metrics_stand_beside_those_of_the_champion_and_gates_with_their_reasons() -> None:
+    told = sections(a_challenger(evaluation=EVALUATION))
+    assert told["Metrics on held-out rows"].split("\n") == [
+        "| metric | this version | champion (version 3) |",
+        "| --- | --- | --- |",
+        "| roc_auc | 0.71 | 0.7 |",
+        "| brier | 0.181 | 0.19 |",
+        "",
+        "The champion on the 2,900 rows that are later than its training.",
+    ]
+    assert [line.split(":")[0] for line in told["Gates"].split("\n")] == ["- passed", "- passed"]
+    assert told["Slices"] == "- brier differs by at most 0.02 between the groups of kind"
+
+
+def test_a_first_champion_is_beside_nobody() -> None:
+    run = a_challenger(evaluation={**EVALUATION, "champion": None})
+    told = sections(replace(run, champion_version=None))["Metrics on held-out rows"]
+    assert told.startswith("| metric | this version | champion (no champion) |")
+    assert told.endswith("| brier | 0.181 |  |")
+
+
+def test_what_live_rows_said() -> None:
+    run = a_challenger(Phase.PROBATION, shadow=compared(-0.01, 30), probation=compared(0.002, 4))
+    told = sections(run)
+    assert told["Shadow: the same live rows as the champion"] == (
+        "- brier (bounded loss): -0.01 on average, better; 1,500 rows in 30 blocks from 2024-01-31 00:00 on"
+    )
+    assert (
+        "+0.002 on average, worse; 200 rows in 4 blocks" in told["Probation: against the previous champion"]
+    )
+    nothing = sections(a_challenger(shadow=compared(0, 0)))
+    assert nothing["Shadow: the same live rows as the champion"] == "- nothing has been compared yet"
+
+
+def test_who_approved() -> None:
+    approval = {"actor": "ada", "at": "2024-02-09T10:00:00+00:00", "reason": "looked at\nthe slices"}
+    told = sections(a_challenger(Phase.PROBATION, approval=approval))["Approval"]
+    assert told == "- approved by ada, 2024-02-09 10:00: looked at the slices"
+
+
+def test_texts_of_others_make_no_markdown_of_their_own() -> None:
+    run = replace(a_challenger(), reason="because\n# of\n\n## this", outcome_reason="a\nb")
+    assert next(iter(sections(run))) == "Why it was trained"
+    assert "because # of ## this" in sections(run)["Why it was trained"]
+    odd = {**EVALUATION, "challenger": {"a|b": 1.0}}
+    assert "| a\\|b | 1 |" in sections(a_challenger(evaluation=odd))["Metrics on held-out rows"]
+
+
+def test_a_card_fits_into_the_databases_of_mlflow() -> None:
+    many = {f"metric_{number}": 0.5 for number in range(1000)}
+    card = render_card(a_challenger(evaluation={**EVALUATION, "challenger": many}), "clicks", "brier")
+    assert len(card) <= MAX_CHARACTERS
+    assert card.endswith("|\n\n*Cut here: the rest is on record in ctrain.*\n")
+
+
+def test_only_the_features_that_matter_most_are_named() -> None:
+    shares = {f"f{number:02}": 1 / 12 for number in range(12)}
+    told = sections(a_challenger(training={**TRAINING, "importance": shares}))["Importance of features"]
+    assert told.split("\n")[0] == "- f00: 8.3%"
+    assert told.split("\n")[-1] == "- and 2 more"
