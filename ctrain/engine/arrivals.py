@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ctrain.policy.models import Policy
     from ctrain.ports import Transaction
 
+READ_AT_ONCE = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 
 Counts = npt.NDArray[np.int64]
@@ -146,11 +147,12 @@ class PaneArrivals:
     def load(self, tx: Transaction, policy: PolicyName, start: datetime, end: datetime) -> None:
         """Have the panes of ``[start, end)``, and forget those before; what came late changes nothing."""
         missing = self._sums.missing(self._number(start), self._number(end))
-        if missing:
-            first, last = (EPOCH + self.pane * one for one in (missing.start, missing.stop))
-            stored = tx.arrivals(policy, first, last)
+        step = max(READ_AT_ONCE // self.pane, 1)
+        for first in missing[::step]:
+            last = min(first + step, missing.stop)
+            stored = tx.arrivals(policy, EPOCH + self.pane * first, EPOCH + self.pane * last)
             panes = [(self._number(one), _of_all_rows(counts)) for one, counts in stored.items()]
-            self._sums.put(panes, missing.stop)
+            self._sums.put(panes, last)
 
     def window(self, start: datetime, end: datetime) -> Json:
         """The counts of ``[start, end)``, which has been loaded."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.engine.arrivals import outside
+from ctrain.engine.arrivals import READ_AT_ONCE, outside
 from ctrain.engine.segment_arrivals import amounts_by_segment
 from ctrain.engine.window_sums import WindowSums
 from ctrain.stats.grid import CategoricalGrid
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ctrain.ports import RowLog
     from ctrain.stats.reference import Reference
 
-READ_AT_ONCE = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 
 Amounts = npt.NDArray[Any]

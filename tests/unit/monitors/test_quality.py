@@ -1,6 +1,7 @@
 """Data quality: each check, its bound, its sentence, and what is too little to say."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -183,6 +184,87 @@ def test_small_segments_are_left_out_and_counted() -> None:
     assert verdict.reason == (
         "1000 rows and 1 columns are within the bounds; 1 of 2 segments have too few to say"
     )
+
+
+def part(rows: int, duplicates: int = 0, **counts: Any) -> QualityWindow:
+    columns = {"x": ColumnCounts("numeric", **counts)}
+    return QualityWindow(rows, columns, segment="kind=a", duplicates=duplicates)
+
+
+@pytest.mark.parametrize(
+    ("window", "column", "check", "reason"),
+    [
+        (
+            part(200, nulls=60, wrong=60),
+            "x",
+            "type_errors",
+            "30% of 200 values are no numbers, 5% is allowed",
+        ),
+        (part(200, duplicates=200), "row id", "duplicates", "50% of 400 rows repeat an id, 5% is allowed"),
+        (part(10, duplicates=200), "row id", "duplicates", "95.2% of 210 rows repeat an id, 5% is allowed"),
+        (part(200, absent=1), "x", "schema", "the column is missing in files with 1 of 200 rows"),
+        (
+            part(200, single=True),
+            "x",
+            "constant",
+            "200 values are one and the same; they varied in the reference",
+        ),
+    ],
+)
+def test_every_check_is_made_of_a_segment_and_names_it(
+    window: QualityWindow, column: str, check: str, reason: str
+) -> None:
+    verdict = judged(numeric(), segment("b", 500, 0), window, **ALL_BOUNDS)
+    assert verdict.status is Status.BREACHED
+    assert f"{column} [kind=a]: {reason}" in verdict.reason
+    assert f"{column} [kind=a]" in [
+        one.column for one in verdict.features if one.test == check and one.breached
+    ]
+    assert not any(one.breached for one in verdict.features if "kind=a" not in one.column)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        part(99, absent=99),
+        part(99, single=True),
+        part(200, nulls=150, single=True),
+        part(60, duplicates=39),
+        part(99, nulls=99, wrong=99),
+    ],
+)
+def test_a_segment_with_too_few_rows_or_values_says_nothing(window: QualityWindow) -> None:
+    assert judged(numeric(), window, **{**ALL_BOUNDS, "max_null_rate": None}).status is Status.OK
+
+
+def test_new_columns_are_of_files_and_of_no_segment() -> None:
+    new = QualityWindow(1000, {}, new_columns=["y"])
+    assert judged(new, part(200), **ALL_BOUNDS).reason == "y: is a new column"
+
+
+def test_what_has_no_rate_is_no_test_and_makes_no_other_more_significant() -> None:
+    """17 of 200 at a bound of 5 %: p = 0.024 (scipy's binomial test), and there are eleven such tests."""
+    whole = QualityWindow(4600, {"x": ColumnCounts("numeric", nulls=220)})
+    others = {f"y{at}": ColumnCounts("numeric", absent=9, single=True) for at in range(10)}
+    suspect = QualityWindow(200, {"x": ColumnCounts("numeric", nulls=17), **others}, segment="kind=a")
+    bounds: dict[str, Any] = {"max_null_rate": 0.05, "schema": "breach", "constant": "breach"}
+    parts = {(one.column, one.test): one for one in judged(whole, suspect, **bounds).features}
+    rate = parts["x [kind=a]", "null_rate"]
+    assert rate.p_value == pytest.approx(binomtest(17, 200, 0.05, alternative="greater").pvalue)
+    assert not rate.breached
+    assert rate.p_adjusted == pytest.approx(11 * rate.p_value)
+    for check in ("schema", "constant"):
+        assert parts["y0 [kind=a]", check].breached
+        assert math.isnan(parts["y0 [kind=a]", check].p_value)
+
+
+def test_duplicates_of_a_segment_are_tested_together_with_all_other_rates() -> None:
+    quiet = [replace(part(200, duplicates=10), segment=f"kind=s{at}") for at in range(20)]
+    whole = QualityWindow(4200, {}, duplicates=200)
+    chance = judged(whole, *quiet, part(200, duplicates=20), max_duplicates=0.05)
+    assert chance.status is Status.OK
+    clear = judged(whole, *quiet, part(200, duplicates=60), max_duplicates=0.05)
+    assert clear.reason == "row id [kind=a]: 23.1% of 260 rows repeat an id, 5% is allowed"
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,13 @@ def test_a_feature_that_means_nothing_costs_no_row(harness: RowLogHarness) -> No
     assert arrived.repeated_at == [
         (one - FIRST) // timedelta(microseconds=1) for one in (START, START + timedelta(hours=3))
     ]
+    assert arrived.received is not None
+    assert arrived.repeated is not None
+    dropped = arrived.received.filter(pa.array(arrived.repeated))
+    assert dropped.select(["row_id", "carrier"]).to_pylist() == [
+        {"row_id": "1", "carrier": "UA"},
+        {"row_id": "3", "carrier": "UA"},
+    ]
     assert [value for (value,) in harness.read("distance")] == [100.0, None, None, None, None, None]
 
 
