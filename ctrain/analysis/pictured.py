@@ -75,11 +75,29 @@ def _names(table: pa.Table, column: str, kind: str) -> Any:
     return pc.cast(pc.cast(table[column], pa.bool_()), pa.string())
 
 
+def first_pair(columns: Sequence[str]) -> tuple[str, ...]:
+    """The first column and the next one of the same segment, as far as there are any.
+
+    >>> first_pair(["x [kind=a]", "x [kind=b]", "z [kind=a]"])
+    ('x [kind=a]', 'z [kind=a]')
+    """
+    found = [SEGMENT.fullmatch(one) for one in columns]
+    segments = [one.group("by", "value") if one else None for one in found]
+    alike = [column for column, one in zip(columns, segments, strict=True) if one == segments[0]]
+    return tuple(alike[:2])
+
+
 def pair(columns: Sequence[str], kinds: Mapping[str, str], table: pa.Table) -> Floats | None:
-    """Rows of the first two ``columns`` that both are known of; None unless both are numbers."""
-    if len(columns) < 2 or any(kinds.get(name) != "numeric" for name in columns[:2]):
+    """Rows of ``columns``, which may be of one segment, that both are known of; None unless two numbers."""
+    found = [SEGMENT.fullmatch(one) for one in columns]
+    names = [one["column"] if one else column for one, column in zip(found, columns, strict=True)]
+    if len(names) != 2 or any(kinds.get(name) != "numeric" for name in names):
         return None
-    points = np.column_stack([numeric_values(table, name) for name in columns[:2]])
+    if found[0]:
+        if found[0]["value"] == OTHER:
+            return None
+        table = _segment(table, found[0]["by"], found[0]["value"])
+    points = np.column_stack([numeric_values(table, name) for name in names])
     known = points[np.isfinite(points).all(axis=1)]
     return known if len(known) else None
 

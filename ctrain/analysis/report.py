@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctrain.analysis.pictured import Panel, pair, panel
+from ctrain.analysis.pictured import Panel, first_pair, pair, panel
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +67,7 @@ def _picture(
         return bool(panels)
 
     def together(path: Path) -> bool:
-        names = [one["column"] for one in monitor["columns"] if one["breached"]]
+        names = first_pair([one["column"] for one in monitor["columns"] if one["breached"]])
         if reference is None or not monitor["current"] or not monitor["joint"]:
             return False
         current = pq.read_table(monitor["current"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ctrain.domain import Champion, ChampionRows, FeatureVerdict, MonitorName, Verdict
 from ctrain.engine.champion_rows import Wanted, load_champion_rows
 from ctrain.engine.sampling import sample_rows, seed_of
+from ctrain.monitors.classifier_segments import SEGMENT_TEST
 from ctrain.policy.monitors import DomainClassifierMonitor, DriftMonitor, Monitor, QualityMonitor
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def history_of(watch: Watch, name: MonitorName, until: datetime) -> Sequence[Map
 
 def _columns(verdict: Verdict) -> Sequence[Mapping[str, Any]]:
     """What was tested, what breached by most first; a column appears once."""
-    tested = [one for one in verdict.features if one.test != NOT_TESTED]
+    tested = [one for one in verdict.features if one.test not in (NOT_TESTED, SEGMENT_TEST)]
     ranked = sorted(tested, key=lambda one: (one.breached, _closeness(one)), reverse=True)
     named = {one.column: one for one in reversed(ranked)}
     return [

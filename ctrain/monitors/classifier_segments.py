@@ -25,6 +25,8 @@ from ctrain.policy.monitors import DomainClassifierMonitor
 from ctrain.stats.multiplicity import benjamini_hochberg
 from ctrain.stats.segments import OTHER
 
+SEGMENT_TEST = "auc"
+"""Of a whole segment, beside ``TEST`` of one of its features."""
 MOST_NAMED = 3
 
 
@@ -206,7 +208,7 @@ def _features(
     segments = [
         FeatureVerdict(
             column=f"auc [{one.label}]",
-            test="auc",
+            test=SEGMENT_TEST,
             statistic=one.told.auc,
             p_value=one.told.p_value,
             p_adjusted=one.p_adjusted,

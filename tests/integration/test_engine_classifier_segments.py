@@ -15,7 +15,9 @@ from threadpoolctl import threadpool_limits
 
 from ctrain.analysis import segment_separation
 from ctrain.domain import AnalysisJob, Json, Status, Verdict
+from ctrain.engine import champion_rows
 from ctrain.engine.champion_rows import Wanted, load_champion_rows, read_champion_rows
+from ctrain.engine.pictures import picture_request
 from ctrain.engine.sampling import SEGMENT, sample_rows
 from ctrain.engine.segment_counts import Segments
 from ctrain.stats.profile import event_microseconds
@@ -126,6 +128,26 @@ def test_each_segment_has_as_many_rows_as_there_are_up_to_the_sample(turned: Wor
         (2, "c"),
         (2, None),
     }
+
+
+def test_values_that_are_too_many_to_be_counted_leave_the_frequent_ones(
+    turned: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(champion_rows, "MOST_VALUES", 3)
+    with turned.store.read() as tx:
+        champion = tx.champion(turned.name)
+    assert champion is not None
+    kept = load_champion_rows(turned.watch, champion, Wanted(150, "kind", 1))
+    assert kept is not None
+    assert kept.segments == ("a",)
+
+
+def test_pictures_are_made_of_the_features_of_segments(turned: World) -> None:
+    request = picture_request(turned.watch, None, [joint(turned)[42]], "pictures")
+    (monitor,) = request["monitors"]
+    assert monitor["joint"]
+    assert {one["column"] for one in monitor["columns"]} == {"x [kind=b]", "z [kind=b]"}
+    assert all(one["breached"] and "without it" in one["sentence"] for one in monitor["columns"])
 
 
 def test_a_sample_is_the_same_whether_its_days_come_one_by_one_or_not(turned: World) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ctrain.analysis.pictured import MOST_BARS, Panel, pair, panel
+from ctrain.analysis.pictured import MOST_BARS, Panel, first_pair, pair, panel
 
 KINDS = {
     "x": "numeric",
@@ -93,8 +93,20 @@ def test_many_categories_are_shown_by_the_most_frequent_of_either_side() -> None
 
 def test_two_columns_are_shown_against_each_other_only_as_numbers() -> None:
     table = rows().set_column(0, "x", pa.array([np.nan, np.inf, *RANDOM.normal(size=398)]))
-    points = pair(["x", "n", "kind"], KINDS, table)
+    points = pair(["x", "n"], KINDS, table)
     assert points is not None
     assert points.shape == (398, 2)
     assert pair(["x", "kind"], KINDS, table) is None
     assert pair(["x"], KINDS, table) is None
+
+
+def test_two_columns_of_a_segment_are_shown_by_its_rows() -> None:
+    names = ["n [kind=a]", "x [kind=b]", "x [kind=a]", "kind [kind=a]"]
+    assert first_pair(names) == ("n [kind=a]", "x [kind=a]")
+    table = rows()
+    points = pair(first_pair(names), KINDS, table)
+    assert points is not None
+    assert points[:, 1].tolist() == table["x"].to_pylist()[:200]
+    assert pair(["n [kind=other]", "x [kind=other]"], KINDS, rows()) is None
+    assert first_pair([]) == ()
+    assert first_pair(["x", "x [kind=a]", "n"]) == ("x", "n")
