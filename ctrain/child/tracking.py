@@ -75,7 +75,7 @@ def describe_run(client: MlflowClient, run: Run, job: Mapping[str, Any], folder:
     """Log what is known before training: parameters, the data set, the policy and the reason."""
     run_id, registration, context = run.info.run_id, job["registration"], job["context"]
     params = {
-        "entrypoint": job["entrypoint"],
+        "entrypoint": job["entrypoint"] or " ".join(job.get("command", ())),
         "task": context["task"],
         "window_start": context["window_start"],
         "window_end": context["window_end"],

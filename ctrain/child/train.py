@@ -7,7 +7,6 @@ launcher started anew finds it; a second process for the same folder ends withou
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import resource
@@ -17,16 +16,12 @@ import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from ctrain.child.entrypoint import (
-    load_training_function,
-    pickle_by_value,
-    pip_requirements,
-    top_level_modules,
-)
+from ctrain.child.command import run_command
+from ctrain.child.entrypoint import pickle_by_value, pip_requirements, top_level_modules
 from ctrain.child.files import take_lock, write_json
+from ctrain.child.fitting import fit
 
 ALREADY_TAKEN = 75
 LEAST_MEMORY_BYTES = 10**9
@@ -148,9 +143,8 @@ def _fit_and_register(
     code_folder = Path(job["code_folder"])
     before = top_level_modules()
     limit_memory(_limit(job))
-    function = load_training_function(job["entrypoint"], code_folder)
     started = time.monotonic()
-    model = function(rows, _context({**job["context"], "sample_weight": sample_weight(folder)}))
+    model = run_command(client, run, job, folder) if job.get("command") else fit(job, rows, folder)
     seconds = time.monotonic() - started
     lift_memory_limit()
     requirements = pip_requirements(top_level_modules() - before)
@@ -173,17 +167,6 @@ def _fit_and_register(
     }
 
 
-def sample_weight(folder: Path) -> Any:
-    """The weights of the rows as a Series with their index; None where the policy wants none."""
-    import pandas as pd
-    import pyarrow.parquet as pq
-
-    path = folder / "weights.parquet"
-    if not path.exists():
-        return None
-    return pd.Series(pq.read_table(path)["weight"].to_numpy(), name="sample_weight")
-
-
 def _importance(
     client: Any, mlflow_run_id: str, model: Any, rows: Any, job: Mapping[str, Any]
 ) -> dict[str, float]:
@@ -197,14 +180,3 @@ def _importance(
     with contextlib.suppress(Exception):  # the version holds it too, and no training fails for this
         client.log_dict(mlflow_run_id, found.to_json(), "importance.json")
     return found.share
-
-
-def _context(given: Mapping[str, Any]) -> Any:
-    """A ``ctrain.TrainingContext``, or an object with the same fields in an older Python."""
-    features = {kind: tuple(names) for kind, names in given["features"].items()}
-    fields = {**given, "features": features}
-    own = getattr(importlib.import_module("ctrain"), "TrainingContext", None)
-    if own is not None:
-        return own(**fields)
-    names = tuple(name for names in features.values() for name in names)
-    return SimpleNamespace(**fields, feature_names=names)

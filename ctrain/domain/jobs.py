@@ -67,6 +67,8 @@ class TrainingJob:
     context: TrainingContext
     registration: Json
     """Model name, experiment, tags, data set name and description for MLflow."""
+    command: tuple[str, ...] = ()
+    """Program and arguments that train instead of an entrypoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class ScoreJob:
     python: str
     digest: str | None = None
     """Checked before the model is loaded, when given."""
+    probe: bool = False
+    """Load the model in a child that has done nothing else, and measure what serving it costs, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +110,7 @@ class ScoreStatus:
     state: Literal["absent", "running", "done", "failed"]
     message: str = ""
     seconds: float = 0.0
+    measured: Json = field(default_factory=dict)
+    """Of a probe: ``latency_p50_ms``, ``latency_p99_ms``, ``batch_p50_ms``, ``batch_p99_ms``,
+    ``batch_rows``, ``predictions``, ``size_bytes``, ``deterministic`` and ``signature`` (name and type of
+    each input)."""

@@ -44,6 +44,7 @@ class JobFolder:
             "run_id": job.run_id,
             "attempt": job.attempt,
             "entrypoint": job.entrypoint,
+            "command": list(job.command),
             "code_folder": job.code_folder,
             "timeout_seconds": job.timeout.total_seconds(),
             "memory_limit_bytes": job.memory_limit_bytes,

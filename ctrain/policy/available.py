@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from ctrain.policy.models import (
     Policy,
-    ServingGate,
 )
 
 
@@ -17,16 +16,11 @@ def unavailable_parts(policy: Policy) -> list[str]:
 
 def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
     yield from _training_parts(policy)
-    for position, gate in enumerate(policy.gates):
-        if isinstance(gate, ServingGate):
-            yield f"gates[{position}]", "a gate on latency or size"
     yield from _serving_parts(policy)
 
 
 def _training_parts(policy: Policy) -> Iterator[tuple[str, str]]:
     train = policy.train
-    if train.command is not None:
-        yield "train.command", "training by a command"
     if train.launcher.type != "process":
         yield "train.launcher.type", f"the launcher {train.launcher.type}"
 

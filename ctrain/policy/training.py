@@ -132,7 +132,7 @@ class Train(Frozen):
     entrypoint: Entrypoint | None = None
     """``module:function`` in a file beside the policy."""
     command: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
-    """Program and arguments, instead of an entrypoint."""
+    """Program and arguments, instead of an entrypoint; it runs in the folder of the policy file."""
     params: dict[Text, Any] = Field(default_factory=dict)
     """Free values that the training function finds in its context."""
     launcher: Launcher = Launcher()
@@ -190,17 +190,18 @@ class GroupGate(Frozen):
     """Largest difference between two groups that passes."""
     min_rows: Annotated[int, Field(ge=1)] = 100
     """Held-out rows that a group needs; smaller ones are left out and named."""
-    min_rows: Annotated[int, Field(ge=1)] = 100
-    """Held-out rows that a group needs; smaller ones are left out and named."""
 
 
 class ServingGate(Frozen):
-    """The challenger must be fast and small enough."""
+    """The challenger must load in a clean process, be fast and small enough, and give equal rows equal scores."""
 
     latency_p99_ms: Annotated[float, Field(gt=0)] | None = None
-    """99th percentile of the time to predict one row, in milliseconds."""
+    """99th percentile of the time to predict one row in a process of its own, in milliseconds, without
+    what a server and its network add."""
     max_size: Size | None = None
     """Size of the artifact."""
+    signature: Literal["same", "any"] = "same"
+    """``same``: names and types of the inputs are the champion's."""
 
 
 Gate = Annotated[
@@ -215,6 +216,7 @@ Gate = Annotated[
             "max_gap": "<GroupGate>",
             "latency_p99_ms": "<ServingGate>",
             "max_size": "<ServingGate>",
+            "signature": "<ServingGate>",
             "min": "<AbsoluteGate>",
             "max": "<AbsoluteGate>",
             "metric": "<AbsoluteGate>",

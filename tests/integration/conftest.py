@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -54,6 +55,9 @@ def trained(embedded: Embedded) -> Mapping[str, Trained]:
             folder, embedded.code, "run-kinds", "kinds", task="multiclass", model="carriers"
         ),
         "own_model": training_job(folder, embedded.code, "run-own_model", "own_model"),
+        "command": training_job(
+            folder, embedded.code, "run-command", entrypoint="", command=(sys.executable, "pipeline.py")
+        ),
         "fail": training_job(folder, embedded.code, "run-fail", "fail"),
         "allocate": training_job(folder, embedded.code, "run-allocate", "allocate", memory_limit_bytes=10**9),
     }

@@ -79,6 +79,24 @@ def test_a_model_that_the_trainer_logged_is_registered_and_marked(
     assert measured["increase"]["distance"] != 0
 
 
+def test_a_command_trains_in_the_run_that_it_is_told(
+    embedded: Embedded, trained: Mapping[str, Trained]
+) -> None:
+    import mlflow
+
+    status = trained["command"].status
+    assert status.state is JobState.SUCCEEDED, status
+    client = mlflow.MlflowClient(embedded.uri)
+    run = client.get_run(status.result["mlflow_run_id"])
+    assert (run.info.status, run.data.metrics["pipeline_rows"]) == ("FINISHED", 200)
+    assert run.data.params["entrypoint"].endswith("python pipeline.py")
+    version = client.get_model_version("flights", status.result["version"])
+    assert version.tags["ctrain.run_id"] == "run-command"
+    assert version.tags["ctrain.unverified_holdout"] == "true"
+    assert status.result["importance"] == {"distance": 0.0, "carrier": 1.0}
+    assert 'pipeline done {"depth": 3}' in log_of(trained["command"].job)
+
+
 def test_an_error_reaches_the_status_and_the_log(embedded: Embedded, trained: Mapping[str, Trained]) -> None:
     import mlflow
 

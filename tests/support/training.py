@@ -114,8 +114,34 @@ def own_model(rows, context):
 '''
 
 
+PIPELINE = """
+import json
+import os
+import sys
+
+import mlflow
+import pyarrow.parquet as pq
+
+sys.path.insert(0, os.getcwd())
+import training
+
+rows = pq.read_table(os.environ["CTRAIN_ROWS"]).to_pandas()
+columns = [name for names in json.loads(os.environ["CTRAIN_FEATURES"]).values() for name in names]
+model = training.Rate().fit(rows[columns], rows[os.environ["CTRAIN_LABEL"]])
+with mlflow.start_run():
+    mlflow.log_metric("pipeline_rows", len(rows))
+    mlflow.sklearn.log_model(
+        model, name="model", serialization_format="cloudpickle", pyfunc_predict_fn="predict_proba",
+        pip_requirements=["mlflow"], code_paths=["training.py", "neighbour.py"],
+        input_example=rows[columns][1:4],
+    )
+print("pipeline done", os.environ["CTRAIN_PARAMS"])
+"""
+
+
 def write_code(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pipeline.py").write_text(PIPELINE)
     (folder / "training.py").write_text(CODE)
     (folder / "neighbour.py").write_text(NEIGHBOUR)
     return folder

@@ -13,8 +13,14 @@ from tests.support.reference import README, ROOT, TABLES, section
 
 TEXT = README.read_text()
 READ_FROM_ENVIRONMENT = re.compile(r"\b(?:CTRAIN_[A-Z_]+|MLFLOW_TRACKING_URI)\b")
-GIVEN_TO_CHILDREN: frozenset[str] = frozenset()
-"""Set by ctrain for its own children; nothing for a user to set."""
+GIVEN_TO_CHILDREN = frozenset(
+    f"CTRAIN_{name}"
+    for name in (
+        "ROWS", "WEIGHTS", "RESULT", "RUN_ID", "POLICY", "MODEL", "TASK", "LABEL", "FEATURES", "PARAMS",
+        "SEED", "WINDOW_START", "WINDOW_END",
+    )
+)  # fmt: skip
+"""Set by ctrain for commands that train; nothing for a user to set."""
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -30,6 +36,12 @@ def environment_variables() -> set[str]:
 def test_every_environment_variable_is_documented() -> None:
     documented = set(re.findall(r"^\| `([A-Z_]+)` \|", TEXT, re.MULTILINE))
     assert documented == environment_variables() - GIVEN_TO_CHILDREN
+
+
+def test_every_variable_that_a_command_is_given_is_documented() -> None:
+    assert environment_variables() >= GIVEN_TO_CHILDREN
+    training = TEXT.partition("\n## Training\n")[2].partition("\n## ")[0]
+    assert {name for name in GIVEN_TO_CHILDREN if f"`{name}`" not in training} == set()
 
 
 def test_every_make_target_is_documented() -> None:

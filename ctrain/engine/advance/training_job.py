@@ -31,6 +31,7 @@ def training_job(watch: Watch, run: Run, attempt: int, folder: str) -> TrainingJ
         attempt=attempt,
         folder=folder,
         entrypoint=policy.train.entrypoint or "",
+        command=policy.train.command or (),
         code_folder=str(watch.loaded.folder),
         python=policy.train.python or "",
         timeout=policy.train.timeout,

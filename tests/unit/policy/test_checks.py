@@ -70,7 +70,6 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
     assert unavailable_parts(policy) == [
         part + SUFFIX
         for part in (
-            "gates[3]: a gate on latency or size",
             "notify: notification",
         )
     ]
@@ -79,7 +78,6 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "part"),
     [
-        ('entrypoint: "train:train"', "command: [make]", "train.command: training by a command"),
         (
             "timeout: 1h}",
             "timeout: 1h, launcher: {type: kubernetes}}",
