@@ -1,7 +1,8 @@
 """Scores rows with registered models: one JSON line a job, warm models in between.
 
-``{"key", "source", "digest", "rows_path", "output_path", "features", "task", "output"}`` is answered by
-``{"key", "ok": true, "seconds", "bad_rows"}`` or ``{"key", "ok": false, "message"}``.
+``{"key", "source", "digest", "rows_path", "output_path", "features", "task", "output", "probe"}`` is
+answered by ``{"key", "ok": true, "seconds", "bad_rows", "measured"}`` or ``{"key", "ok": false, "message"}``;
+``measured`` is empty unless the job is a probe.
 """
 
 from __future__ import annotations
@@ -54,11 +55,17 @@ class Models:
         try:
             model = self._model(job["source"], job["digest"])
             started = time.monotonic()
-            bad_rows = score_file(model, job)
+            bad_rows, measured = score_file(model, job)
         except Exception as error:  # noqa: BLE001 - models may fail in any way; the parent is told
             traceback.print_exc()
             return {"key": job["key"], "ok": False, "message": f"{type(error).__name__}: {error}"}
-        return {"key": job["key"], "ok": True, "seconds": time.monotonic() - started, "bad_rows": bad_rows}
+        return {
+            "key": job["key"],
+            "ok": True,
+            "seconds": time.monotonic() - started,
+            "bad_rows": bad_rows,
+            "measured": measured,
+        }
 
     def _model(self, source: str, digest: str | None) -> LoadedModel:
         name = (source, digest)
@@ -71,9 +78,11 @@ class Models:
         return self._loaded[name]
 
 
-def score_file(model: LoadedModel, job: Mapping[str, Any]) -> int:
-    """Write row_id and score (null: none) of every row; the number of rows without a score."""
+def score_file(model: LoadedModel, job: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Write row_id and score (null: none) of every row; how many have none, and what a probe measured."""
     import pyarrow.parquet as pq
+
+    from ctrain.child.probe import probe_model
 
     table = pq.read_table(job["rows_path"])
     frame, usable = model.frame(table, job["features"])
@@ -81,8 +90,9 @@ def score_file(model: LoadedModel, job: Mapping[str, Any]) -> int:
     output = Path(job["output_path"])
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     pq.write_table(_as_table(table, scored, scores), partial)
+    measured = probe_model(model, frame.iloc[scored.nonzero()[0]], job) if job["probe"] else {}
     os.replace(partial, output)
-    return int(len(scored) - scored.sum())
+    return int(len(scored) - scored.sum()), measured
 
 
 def score_frame(

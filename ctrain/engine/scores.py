@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ctrain.domain import ModelVersion, ScoreJob, Task, Version
+from ctrain.domain import Json, ModelVersion, ScoreJob, Task, Version
 from ctrain.engine.matured import with_absent_labels
 from ctrain.engine.scored import Scored, as_floats, judged_rows
 from ctrain.engine.watch import score_column
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ctrain.engine.watch import Watch
 
-__all__ = ["Scored", "as_floats", "load_scored", "score_rows"]
+__all__ = ["Scored", "as_floats", "load_scored", "measure_serving", "score_rows"]
 
 ATTEMPTS = 3
 RETRY_SECONDS = 5.0
@@ -193,6 +193,23 @@ def _after_failure(watch: Watch, key: str, model: ModelVersion, message: str) ->
     if watch.failures[key] < ATTEMPTS:
         return Scored("pending")
     return Scored("failed", message=f"version {model.version} cannot score rows: {message}")
+
+
+def measure_serving(watch: Watch, key: str, model: ModelVersion, rows: pa.Table) -> Scored | Json:
+    """What serving ``model`` costs, measured on ``rows`` in a clean child; or that it is pending or failed.
+
+    Failures are tried again as ``score_rows`` does; a restart measures anew.
+    """
+    status = watch.scorer.poll(key)
+    if status.state == "failed":
+        return _after_failure(watch, key, model, status.message)
+    if status.state == "done":
+        _succeeded(watch, key)
+        return status.measured
+    if status.state == "absent":
+        output = watch.workspace.path(key, "scores.parquet")
+        watch.scorer.submit(replace(_job(watch, key, model, rows, output), probe=True))
+    return Scored("pending")
 
 
 def _succeeded(watch: Watch, key: str) -> None:

@@ -65,7 +65,8 @@ def judge_gates(
         from the policy; a bound itself passes.
     challenger
         metrics on the whole holdout, for absolute gates. A gap between groups is
-        ``METRIC:gap:COLUMN``; serving metrics are ``latency_p99_ms`` and ``size_bytes``.
+        ``METRIC:gap:COLUMN``; serving metrics are ``latency_p99_ms``, ``size_bytes``,
+        ``deterministic`` (1 or 0) and, beside a champion, ``same_signature`` (1 or 0).
     champion
         the champion's metrics on the rows that it was not trained on either. None: there is no
         champion, so absolute gates alone are judged and the note says so. Empty: there is one,
@@ -158,9 +159,21 @@ def _judge_serving(gate: ServingGate, metrics: Metrics) -> list[GateResult]:
     asked = {metric: bound for metric, bound in bounds.items() if bound is not None}
     if not asked:
         return [GateResult("serving", None, None, False, "serving: the gate has no bound")]
-    return [
+    results = [
         result for metric, bound in asked.items() for result in _judge_bounds(metric, metrics, None, bound)
     ]
+    results.append(_judge_fact("deterministic", "the same rows get the same scores again", metrics))
+    if gate.signature == "same" and "same_signature" in metrics:
+        results.append(
+            _judge_fact("same_signature", "names and types of the inputs are the champion's", metrics)
+        )
+    return results
+
+
+def _judge_fact(metric: str, gate: str, metrics: Metrics) -> GateResult:
+    value = _finite(metrics, metric)
+    passed = value == 1.0
+    return GateResult(gate, value, 1.0, passed, f"{gate}: {'passed' if passed else 'failed'}")
 
 
 def _finite(metrics: Metrics, metric: str) -> float | None:

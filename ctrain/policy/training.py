@@ -193,7 +193,7 @@ class GroupGate(Frozen):
 
 
 class ServingGate(Frozen):
-    """The challenger must load in a clean process, be fast and small enough, and give equal rows equal scores."""
+    """The challenger must load in a clean process, be fast and small, and give equal rows equal scores."""
 
     latency_p99_ms: Annotated[float, Field(gt=0)] | None = None
     """99th percentile of the time to predict one row in a process of its own, in milliseconds, without

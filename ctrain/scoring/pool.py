@@ -126,6 +126,8 @@ class ScorerPool:
     def _worker_for(self, job: ScoreJob) -> _Worker | None:
         python = job.python or self._python
         idle = [worker for worker in self._workers if not worker.key]
+        if job.probe:
+            return self._clean(python, idle)
         fitting = [worker for worker in idle if worker.python == python]
         warm = [worker for worker in fitting if _source(job) in worker.sources]
         if warm:
@@ -134,11 +136,16 @@ class ScorerPool:
             return self._start(python)
         if fitting:
             return max(fitting, key=lambda worker: worker.last_used)
-        if not idle:
-            return None
-        oldest = min(idle, key=lambda worker: worker.last_used)
-        self._workers.remove(oldest)
-        self._end(oldest)
+        return self._clean(python, idle)
+
+    def _clean(self, python: str, idle: list[_Worker]) -> _Worker | None:
+        """A worker that has done nothing yet, in the place of the idle one used longest ago if need be."""
+        if len(self._workers) >= self._max_children:
+            if not idle:
+                return None
+            oldest = min(idle, key=lambda worker: worker.last_used)
+            self._workers.remove(oldest)
+            self._end(oldest)
         return self._start(python)
 
     def _start(self, python: str) -> _Worker:
@@ -177,7 +184,8 @@ class ScorerPool:
             if message["ok"]:
                 bad = int(message["bad_rows"])
                 text = f"{bad} rows have no score" if bad else ""
-                self._statuses[message["key"]] = ScoreStatus("done", text, float(message["seconds"]))
+                seconds, measured = float(message["seconds"]), message["measured"]
+                self._statuses[message["key"]] = ScoreStatus("done", text, seconds, measured)
             else:
                 self._statuses[message["key"]] = ScoreStatus("failed", str(message["message"]))
             self._dispatch()
@@ -224,4 +232,5 @@ def _request(job: ScoreJob) -> Json:
         "features": list(job.features),
         "task": job.task.value,
         "output": job.output,
+        "probe": job.probe,
     }

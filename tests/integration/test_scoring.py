@@ -229,3 +229,23 @@ def test_an_interpreter_that_is_not_there_fails_the_job(
     pool.close()
     assert status.state == "failed"
     assert "/nowhere/python" in status.message
+
+
+def test_a_probe_measures_in_a_child_that_has_done_nothing_else(
+    pool: ScorerPool, versions: Mapping[str, ModelVersion], tmp_path: Path
+) -> None:
+    for name in ("warm", "probe"):
+        (tmp_path / name).mkdir()
+    rows = rows_with_ids().slice(0, 60)
+    assert settled(pool, score_job(versions["train"], rows, tmp_path / "warm")).measured == {}
+    warm = pool.children
+    status = settled(pool, score_job(versions["train"], rows, tmp_path / "probe", probe=True))
+    assert (status.state, status.message) == ("done", "")
+    measured = status.measured
+    assert set(pool.children).isdisjoint(warm)
+    assert 0 < measured["latency_p50_ms"] <= measured["latency_p99_ms"]
+    assert 0 < measured["batch_p50_ms"] <= measured["batch_p99_ms"]
+    assert (measured["batch_rows"], measured["predictions"]) == (60, 200)
+    assert measured["size_bytes"] > 1000
+    assert measured["deterministic"] is True
+    assert measured["signature"] == [["distance", "double"], ["carrier", "string"]]

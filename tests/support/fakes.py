@@ -231,6 +231,19 @@ class FakeLauncher:
         self.stopped.append(run_id)
 
 
+PROBED: Json = {
+    "latency_p50_ms": 1.0,
+    "latency_p99_ms": 2.0,
+    "batch_p50_ms": 3.0,
+    "batch_p99_ms": 4.0,
+    "batch_rows": 100,
+    "predictions": 200,
+    "size_bytes": 5000,
+    "deterministic": True,
+    "signature": [["x", "double"]],
+}
+
+
 @dataclass
 class FakeScorer:
     """Scores inline with the registry's models; ``broken`` versions fail."""
@@ -241,6 +254,8 @@ class FakeScorer:
     """True takes jobs in and answers none."""
     states: dict[str, ScoreStatus] = field(default_factory=dict)
     scored: list[tuple[Version, int]] = field(default_factory=list)
+    measured: dict[Version, Json] = field(default_factory=dict)
+    """What probes of versions find, where it is not what they find of others."""
 
     def submit(self, job: ScoreJob) -> None:
         version = job.version.version
@@ -255,7 +270,8 @@ class FakeScorer:
         scored = rows.select(["row_id"]).append_column("score", pa.array(scores))
         pq.write_table(scored, job.output_path)
         self.scored.append((version, rows.num_rows))
-        self.states[job.key] = ScoreStatus("done")
+        measured = {**PROBED, **self.measured.get(version, {})} if job.probe else {}
+        self.states[job.key] = ScoreStatus("done", measured=measured)
 
     def poll(self, key: str) -> ScoreStatus:
         return self.states.get(key, ScoreStatus("absent"))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ctrain.domain import Run, Task, Version
 from ctrain.engine.advance.refit import begin_refit, candidate_of, tell_refit
+from ctrain.engine.advance.serving import measured_serving, serving_metrics
 from ctrain.engine.advance.training import train
 from ctrain.engine.advance.training_job import refitting
 from ctrain.engine.alias_moves import ensure_digest
@@ -71,6 +72,9 @@ def evaluate_challenger(watch: Watch, run: Run) -> Step:
         return holdout
     if candidate is not None:
         return _take_refit(watch, run, holdout)
+    serving = measured_serving(watch, run, holdout.rows)
+    if isinstance(serving, Step):
+        return serving
     task = watch.policy.model.task
     challenger = evaluate(task, holdout.labels, holdout.challenger)
     champion = paired = None
@@ -80,8 +84,9 @@ def evaluate_challenger(watch: Watch, run: Run) -> Step:
         paired = evaluate(task, holdout.labels[fair], holdout.challenger[fair])
     gaps, words = group_gaps(watch.policy, holdout.rows, holdout.labels, holdout.challenger)
     challenger |= gaps
-    report = _judge(watch, holdout, challenger, paired, champion, words)
-    run = with_details(run, "evaluation", _found(watch, holdout, challenger, champion, report))
+    report = _judge(watch, holdout, challenger | serving_metrics(serving), paired, champion, words)
+    found = _found(watch, holdout, challenger, champion, report)
+    run = with_details(run, "evaluation", {**found, "serving": serving} if serving else found)
     _annotate(watch, run, challenger, champion, report)
     return _conclude(watch, run, holdout, report)
 

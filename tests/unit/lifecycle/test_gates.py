@@ -6,6 +6,7 @@ from ctrain.lifecycle.gates import judge_gates
 from ctrain.policy.models import AbsoluteGate, ChampionGate, Gate, GroupGate, ServingGate
 
 NAN = math.nan
+SERVED = {"latency_p99_ms": 50.0, "size_bytes": 1000.0, "deterministic": 1.0}
 
 ABSOLUTE = [
     # gate, metrics, passed
@@ -20,8 +21,14 @@ ABSOLUTE = [
     (AbsoluteGate(metric="brier", min=0.1, max=0.2), {"brier": 0.05}, False),
     (AbsoluteGate(metric="brier", min=0.1, max=0.2), {"brier": 0.25}, False),
     (AbsoluteGate.model_construct(metric="brier", min=None, max=None), {"brier": 0.1}, False),
-    (ServingGate(latency_p99_ms=50, max_size=1000), {"latency_p99_ms": 50, "size_bytes": 1000}, True),
-    (ServingGate(latency_p99_ms=50), {"latency_p99_ms": 50.1}, False),
+    (ServingGate(latency_p99_ms=50, max_size=1000), SERVED, True),
+    (ServingGate(latency_p99_ms=49), SERVED, False),
+    (ServingGate(max_size=999), SERVED, False),
+    (ServingGate(max_size=1000), SERVED | {"deterministic": 0.0}, False),
+    (ServingGate(max_size=1000), {"size_bytes": 1000}, False),
+    (ServingGate(max_size=1000), SERVED | {"same_signature": 1.0}, True),
+    (ServingGate(max_size=1000), SERVED | {"same_signature": 0.0}, False),
+    (ServingGate(max_size=1000, signature="any"), SERVED | {"same_signature": 0.0}, True),
     (ServingGate(max_size=1000), {}, False),
     (ServingGate.model_construct(latency_p99_ms=None, max_size=None), {}, False),
     (GroupGate(metric="brier", by="origin", max_gap=0.05), {"brier:gap:origin": 0.05}, True),
