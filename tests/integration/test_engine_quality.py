@@ -394,6 +394,20 @@ def test_rows_that_came_before_they_were_counted_by_segment_are_not_healthy(tmp_
     assert verdicts[3].reason == "how rows arrived by kind is not known: 40 rows came before it was counted"
 
 
+def test_what_the_reference_does_not_tell_apart_is_not_known_to_vary(tmp_path: Path) -> None:
+    few = "{type: drift, window: 2h, min_rows: 30, by: kind, max_segments: 1}"
+    constant = "{type: quality, window: 1h, min_rows: 10, constant: breach, by: kind}"
+    world = World(tmp_path, policy(f"  inputs: {few}\n  constant: {constant}\n"))
+    world.install(2.0)
+    for _ in range(12):
+        land(world)
+    last = found(world, "constant")[9]
+    assert last.status is Status.INCONCLUSIVE
+    assert last.reason == "constant by kind is not known: the reference does not tell b, a apart"
+    assert {"x [kind=c]", "z [kind=c]", "x"} <= {one.column for one in last.features}
+    assert not any("kind=b" in one.column for one in last.features)
+
+
 def test_the_policies_are_what_they_seem() -> None:
     for text in (ARRIVALS, KNOWN, SEGMENTS, ONE_SENDER):
         assert parse_policy(text, Path("clicks.yaml"), {}).policy.monitors

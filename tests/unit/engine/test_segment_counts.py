@@ -22,8 +22,8 @@ class Log:
 
     def read(self, start: datetime, end: datetime, *, include_late: bool) -> pa.Table:
         assert not include_late
-        here = [start <= one < end for one in self.table["event_at"].to_pylist()]
-        return self.table.filter(pa.array(here, pa.bool_()))
+        hours: list[Any] = self.table["event_at"].to_pylist()
+        return self.table.filter(pa.array([start <= one < end for one in hours], pa.bool_()))
 
 
 def counted(
