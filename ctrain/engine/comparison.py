@@ -20,6 +20,7 @@ from ctrain.engine.matured import floor_to, matured_until
 from ctrain.engine.moves import found_in, with_details
 from ctrain.engine.scores import Scored, load_scored
 from ctrain.engine.slices import slice_masks, with_block
+from ctrain.stats.empirical_bernstein import RowEvidence
 from ctrain.stats.losses import bounded_losses
 from ctrain.stats.sequential import ComparisonState
 
@@ -37,6 +38,7 @@ class Progress:
 
     run: Run
     state: ComparisonState
+    evidence: RowEvidence
     points: tuple[tuple[datetime, Json], ...] = ()
     waiting: bool = False
     failure: str = ""
@@ -46,14 +48,22 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One block: when it ended, its mean difference, and the rows behind it."""
+    """One block: when it ended, and by how much the losses of its rows differ."""
 
     end: datetime
-    mean: float
-    rows: int
+    differences: npt.NDArray[np.float64]
+    """Of its rows, in event-time order."""
     clipped: int
     slices: Mapping[str, tuple[float, int]] = field(default_factory=dict)
     """Mean difference and rows of each slice that has any."""
+
+    @property
+    def mean(self) -> float:
+        return float(self.differences.mean())
+
+    @property
+    def rows(self) -> int:
+        return int(self.differences.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,7 @@ def begin(run: Run, phase: str, origin: datetime, block: timedelta, scale: float
             "block_seconds": block.total_seconds(),
             "scale": scale,
             "state": ComparisonState().to_json(),
+            "evidence": RowEvidence().to_json(),
             "clipped_rows": 0,
         },
     )
@@ -102,7 +113,8 @@ def fold(
     block = timedelta(seconds=found["block_seconds"])
     start = datetime.fromisoformat(found["next_block"])
     end = _last_matured(watch, start, block, last_at)
-    before = Progress(run, ComparisonState.from_json(found["state"]), folded_until=start)
+    evidence = RowEvidence.from_json(found["evidence"]) if "evidence" in found else RowEvidence()
+    before = Progress(run, ComparisonState.from_json(found["state"]), evidence, folded_until=start)
     if end == start:
         return replace(before, clipped_share=_share(found))
     scored = load_scored(watch, (old, new), start, end)
@@ -119,10 +131,12 @@ def fold(
 
 def _with_block(before: Progress, phase: str, compared: Compared, alpha: float) -> Progress:
     state = before.state.with_block(compared.mean, compared.rows)
+    evidence = before.evidence.with_rows(compared.differences)
     found = found_in(before.run, phase)
     following = {
         "next_block": compared.end.isoformat(),
         "state": state.to_json(),
+        "evidence": evidence.to_json(),
         "clipped_rows": int(found["clipped_rows"]) + compared.clipped,
     }
     if "slices" in found:
@@ -133,6 +147,7 @@ def _with_block(before: Progress, phase: str, compared: Compared, alpha: float) 
         before,
         run=run,
         state=state,
+        evidence=evidence,
         points=(*before.points, point),
         folded_until=compared.end,
         clipped_share=_share(found_in(run, phase)),
@@ -184,7 +199,7 @@ def _blocks(
         if values.size:
             clipped = round(max(ours_cut, theirs_cut) * values.size)
             slices = _by_slice(differences, {name: mask[inside] for name, mask in masks.items()})
-            yield Compared(block_end, float(values.mean()), int(values.size), clipped, slices)
+            yield Compared(block_end, values, clipped, slices)
 
 
 def _by_slice(

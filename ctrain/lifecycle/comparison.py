@@ -7,12 +7,14 @@ favour of the newer model: without enough rows and blocks it is neither promoted
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ctrain.policy.fields import format_duration
 from ctrain.policy.models import Probation, Shadow
+from ctrain.stats.empirical_bernstein import RowEvidence
 from ctrain.stats.sequential import MIN_BLOCKS, Bounds, ComparisonState
 
 MAX_CLIPPED_SHARE = 0.05
@@ -58,6 +60,7 @@ class ProbationJudgement:
 def judge_shadow(
     spec: Shadow,
     state: ComparisonState,
+    evidence: RowEvidence,
     *,
     started_at: datetime,
     now: datetime,
@@ -69,9 +72,10 @@ def judge_shadow(
 
     One limit decides both ways: ``margin``, the worsening that is tolerated, or ``-min_gain``
     where a gain is asked for. The challenger is promoted once the upper bound of the difference is
-    below the limit, with ``min_rows`` rows over ``min_duration`` of event time (``observed_until``,
-    default ``now``, minus ``started_at``). It is rejected once the lower bound is above the limit,
-    with ``min_rows`` rows. Each happens wrongly with probability about ``alpha``, over all looks.
+    below the limit and the single rows agree, with ``min_rows`` rows over ``min_duration`` of event
+    time (``observed_until``, default ``now``, minus ``started_at``). It is rejected once the lower
+    bound is above the limit, with ``min_rows`` rows. Each happens wrongly with probability about
+    ``alpha``, over all looks.
 
     From ``deadline_at`` (default: ``max_duration`` after the start) on, what is still undecided
     follows ``on_inconclusive``; even then it is promoted only with enough rows and blocks, few
@@ -85,12 +89,16 @@ def judge_shadow(
     if not missing and bounds.lower > limit:
         return ShadowJudgement(ShadowVerdict.REJECT, f"worse than {limit:+g} allows: {seen}", bounds)
     early = observed < spec.min_duration
-    if not missing and bounds.upper < limit and not early:
+    agreement = evidence.against(limit) / math.log(1 / spec.alpha)
+    if not missing and bounds.upper < limit and agreement >= 1 and not early:
         return ShadowJudgement(ShadowVerdict.PROMOTE, f"better than {limit:+g} asks: {seen}", bounds)
     if early:
         missing = (*missing, f"{_written(observed)} of {format_duration(spec.min_duration)}")
     if now < (deadline_at or started_at + spec.max_duration):
-        open_question = "; ".join(missing) or f"the bounds enclose {limit:+g}"
+        unsure = f"the bounds enclose {limit:+g}"
+        if bounds.upper < limit:
+            unsure = f"better by its blocks; single rows give {agreement:.0%} of the evidence that it takes"
+        open_question = "; ".join(missing) or unsure
         return ShadowJudgement(ShadowVerdict.OBSERVE, f"{open_question}: {seen}", bounds)
     return _at_deadline(spec, state, bounds, limit, missing)
 

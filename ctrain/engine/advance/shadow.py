@@ -50,6 +50,8 @@ def _begun(watch: Watch, run: Run) -> Run:
     evaluation = found_in(run, "evaluation")
     origin = datetime.fromisoformat(found_in(run, "training")["cut_off"])
     run = begin(run, "shadow", origin, timedelta(seconds=evaluation["block_seconds"]), evaluation["scale"])
+    spent = {"alpha": watch.policy.shadow.alpha, "begun_at": watch.clock.now().isoformat()}
+    run = with_details(run, "shadow", spent)
     columns = watch.policy.shadow.slices
     if not columns:
         return run
@@ -82,6 +84,7 @@ def _judged(
     judgement = judge_shadow(
         watch.policy.shadow,
         progress.state,
+        progress.evidence,
         started_at=origin,
         observed_until=progress.folded_until,
         deadline_at=deadline_at,

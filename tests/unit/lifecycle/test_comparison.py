@@ -8,6 +8,7 @@ import pytest
 
 from ctrain.lifecycle.comparison import judge_probation, judge_shadow
 from ctrain.policy.models import Probation, Shadow
+from ctrain.stats.empirical_bernstein import RowEvidence
 from ctrain.stats.sequential import ComparisonState
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -28,6 +29,11 @@ def compared(
 ) -> ComparisonState:
     """A comparison whose bounds lie about 0.28 deviations (at 100 blocks) from the mean."""
     return ComparisonState(blocks, rows, mean, deviation**2 * blocks)
+
+
+def rows_of(state: ComparisonState, variance: float = 1e-3) -> RowEvidence:
+    """Single rows with the mean of the blocks; each has this variance."""
+    return RowEvidence(state.rows, state.mean * state.rows, variance * state.rows)
 
 
 CLEARLY_BETTER = compared(-0.02)
@@ -99,6 +105,7 @@ def test_shadow(
     judgement = judge_shadow(
         shadow(**changed),
         state,
+        rows_of(state),
         started_at=START,
         now=START + now * DAY,
         clipped_share=clipped,
@@ -111,14 +118,49 @@ def test_shadow(
 
 def test_the_deadline_may_wait_for_labels_to_mature() -> None:
     when: dict[str, Any] = {"started_at": START, "now": START + 28 * DAY}
-    assert judge_shadow(shadow(), UNDECIDED, **when).verdict == "reject"
-    waiting = judge_shadow(shadow(), UNDECIDED, **when, deadline_at=START + 30 * DAY)
+    assert judge_shadow(shadow(), UNDECIDED, rows_of(UNDECIDED), **when).verdict == "reject"
+    waiting = judge_shadow(shadow(), UNDECIDED, rows_of(UNDECIDED), **when, deadline_at=START + 30 * DAY)
     assert waiting.verdict == "observe"
 
 
+NOISY = 0.5
+"""Variance of a row with which 20,000 of them do not tell 0.01 from nothing."""
+
+
+@pytest.mark.parametrize(
+    ("changed", "days", "verdict", "words"),
+    [
+        ({"margin": 0.0}, 8, "observe", "better by its blocks; single rows give 6% of the evidence"),
+        ({"margin": 0.0}, 28, "reject", "undecided at the deadline, rejected by on_inconclusive"),
+        ({"margin": 0.01}, 8, "promote", "better than +0.01 asks"),
+    ],
+)
+def test_single_rows_must_agree_to_promote(
+    changed: dict[str, Any], days: int, verdict: str, words: str
+) -> None:
+    state = compared(-0.01)
+    judgement = judge_shadow(
+        shadow(**changed), state, rows_of(state, NOISY), started_at=START, now=START + days * DAY
+    )
+    assert judgement.verdict == verdict
+    assert words in judgement.reason
+
+
+def test_rows_that_disagree_hold_no_rejection_back() -> None:
+    rows = RowEvidence(rows=20_000, total=-400.0)
+    judgement = judge_shadow(shadow(), CLEARLY_WORSE, rows, started_at=START, now=START + DAY)
+    assert judgement.verdict == "reject"
+
+
 def test_without_observed_until_the_present_counts() -> None:
-    assert judge_shadow(shadow(), EQUAL, started_at=START, now=START + 7 * DAY).verdict == "promote"
-    assert judge_shadow(shadow(), EQUAL, started_at=START, now=START + 6 * DAY).verdict == "observe"
+    assert (
+        judge_shadow(shadow(), EQUAL, rows_of(EQUAL), started_at=START, now=START + 7 * DAY).verdict
+        == "promote"
+    )
+    assert (
+        judge_shadow(shadow(), EQUAL, rows_of(EQUAL), started_at=START, now=START + 6 * DAY).verdict
+        == "observe"
+    )
 
 
 PROBATIONS = [
@@ -166,6 +208,6 @@ def test_probation(
 
 
 def test_bounds_travel_with_the_judgement() -> None:
-    early = judge_shadow(shadow(), FEW_BLOCKS, started_at=START, now=START)
+    early = judge_shadow(shadow(), FEW_BLOCKS, rows_of(FEW_BLOCKS), started_at=START, now=START)
     assert (early.bounds.mean, early.bounds.lower, early.bounds.upper) == (-0.5, -math.inf, math.inf)
     assert "[-inf, +inf]" in early.reason

@@ -9,6 +9,7 @@ import pytest
 
 from ctrain.lifecycle.comparison import ShadowVerdict, judge_shadow
 from ctrain.policy.models import Shadow
+from ctrain.stats.empirical_bernstein import RowEvidence
 from ctrain.stats.sequential import MIN_BLOCKS, ComparisonState, standard_width
 
 Floats = npt.NDArray[np.float64]
@@ -19,6 +20,8 @@ BLOCKS = 200
 REPETITIONS = 2000
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+AGREEING = RowEvidence(rows=10_000, total=-10_000.0)
+"""Rows that would promote anything: what is looked at here are the blocks."""
 
 
 def block_means(
@@ -69,7 +72,9 @@ def test_the_vectorised_rule_is_the_rule(burst: int, margin: float) -> None:
         state, verdict = ComparisonState(), ShadowVerdict.OBSERVE
         for index, mean in enumerate(series, start=1):
             state = state.with_block(float(mean), ROWS)
-            verdict = judge_shadow(spec(margin), state, started_at=START, now=START + index * HOUR).verdict
+            verdict = judge_shadow(
+                spec(margin), state, AGREEING, started_at=START, now=START + index * HOUR
+            ).verdict
             if verdict is not ShadowVerdict.OBSERVE:
                 break
         assert (state.blocks if verdict is ShadowVerdict.PROMOTE else 0) == wanted

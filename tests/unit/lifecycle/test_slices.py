@@ -11,6 +11,7 @@ import pytest
 from ctrain.lifecycle.comparison import ShadowJudgement, judge_shadow
 from ctrain.lifecycle.slices import judge_slices
 from ctrain.policy.models import Shadow
+from ctrain.stats.empirical_bernstein import RowEvidence
 from ctrain.stats.sequential import ComparisonState
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -19,6 +20,7 @@ BETTER = ComparisonState(100, 20_000, -0.02, 1e-4)
 WORSE = ComparisonState(100, 4_000, 0.03, 1e-4)
 EQUAL = ComparisonState(100, 4_000, 0.0, 1e-4)
 NOTHING = ComparisonState()
+AGREEING = RowEvidence(rows=20_000, total=-400.0, variance=2.0)
 
 
 def shadow(**changed: Any) -> Shadow:
@@ -27,7 +29,7 @@ def shadow(**changed: Any) -> Shadow:
 
 
 def judged(spec: Shadow, state: ComparisonState = BETTER) -> ShadowJudgement:
-    return judge_shadow(spec, state, started_at=START, now=START + 8 * DAY)
+    return judge_shadow(spec, state, AGREEING, started_at=START, now=START + 8 * DAY)
 
 
 @pytest.mark.parametrize(

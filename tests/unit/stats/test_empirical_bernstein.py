@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -11,35 +12,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
-from ctrain.stats.empirical_bernstein import _SHAPE, RANGE, RowEvidence, log_mixture
+from ctrain.stats.empirical_bernstein import RANGE, TUNED_FOR, RowEvidence, log_mixture, shape_of
 
 Floats = npt.NDArray[np.float64]
 
 
-def integrated(excess: float, variance: float) -> float:
-    """The mixture by its definition in Howard et al. (2021), integrated numerically."""
+def integrated(excess: float, variance: float, tuned_for: float) -> float:
+    """The mixture by its definition in Howard et al. (2021), integrated over ``depth = -log(1 - c l)``."""
+    shape = shape_of(tuned_for)
 
-    def density(rate: float) -> float:
-        left = 1 - RANGE * rate
-        return float(left ** (_SHAPE - 1) * math.exp(-_SHAPE * left))
+    def density(depth: float) -> float:
+        return math.exp(-shape * depth - shape * math.exp(-depth))
 
-    def weighted(rate: float) -> float:
-        cost = (-math.log(1 - RANGE * rate) - RANGE * rate) / RANGE**2
-        return math.exp(rate * excess - cost * variance) * density(rate)
+    def weighted(depth: float) -> float:
+        reached = 1 - math.exp(-depth)
+        return math.exp(reached / RANGE * excess - (depth - reached) / RANGE**2 * variance) * density(depth)
 
-    return math.log(integral(weighted) / integral(density))
+    return integral(weighted) / integral(density)
 
 
 def integral(function: Callable[[float], float]) -> float:
-    end, points = 1 / RANGE - 1e-12, [0.01, 0.05, 0.1]
-    return float(integrate.quad(function, 0, end, points=points, epsabs=0, epsrel=1e-10, limit=500)[0])
+    borders = [0.0, 0.05, 0.2, 1.0, 5.0, 25.0, 125.0, 625.0]
+    parts = (integrate.quad(function, *ends, epsabs=0, epsrel=1e-10)[0] for ends in pairwise(borders))
+    return float(math.fsum(parts))
 
 
 @pytest.mark.parametrize(
     ("excess", "variance"), [(10, 50), (30, 10), (100, 1000), (150, 2000), (400, 1000), (1, 0)]
 )
 def test_the_closed_form_is_the_integral(excess: float, variance: float) -> None:
-    assert log_mixture(excess, variance) == pytest.approx(integrated(excess, variance), rel=1e-8)
+    average = sum(weight * integrated(excess, variance, tuned) for tuned, weight in TUNED_FOR)
+    assert math.exp(log_mixture(excess, variance)) == pytest.approx(average, rel=1e-6)
 
 
 def differences(rng: np.random.Generator, rows: int, gain: float) -> Floats:
