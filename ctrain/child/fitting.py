@@ -1,42 +1,33 @@
-"""A fitted model out of rows: by the training function of a policy."""
+"""A fitted model out of rows: by the training function of a policy, or the best of several."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from ctrain.child.context import context_of, sample_weight
 from ctrain.child.entrypoint import load_training_function
+from ctrain.child.selection import best_candidate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-def fit(job: Mapping[str, Any], rows: pd.DataFrame, folder: Path) -> Any:
-    """What the training function returns: a fitted estimator, or the URI of a model that it logged."""
-    function = load_training_function(job["entrypoint"], Path(job["code_folder"]))
-    return function(rows, context_of(job["context"], sample_weight(folder)))
+Tell = Callable[[Mapping[str, Any]], None]
+"""Hears what was found out on the way to the model."""
 
 
-def sample_weight(folder: Path) -> Any:
-    """The weights of the rows as a Series with their index; None where the policy wants none."""
-    import pandas as pd
-    import pyarrow.parquet as pq
+def fit(job: Mapping[str, Any], rows: pd.DataFrame, folder: Path, tell: Tell = lambda _: None) -> Any:
+    """What the training function returns: a fitted estimator, or the URI of a model that it logged.
 
-    path = folder / "weights.parquet"
-    if not path.exists():
-        return None
-    return pd.Series(pq.read_table(path)["weight"].to_numpy(), name="sample_weight")
-
-
-def context_of(given: Mapping[str, Any], weights: Any = None) -> Any:
-    """A ``ctrain.TrainingContext``, or an object with the same fields in an older Python."""
-    features = {kind: tuple(names) for kind, names in given["features"].items()}
-    fields = {**given, "features": features, "sample_weight": weights}
-    own = getattr(importlib.import_module("ctrain"), "TrainingContext", None)
-    if own is not None:
-        return own(**fields)
-    names = tuple(name for names in features.values() for name in names)
-    return SimpleNamespace(**fields, feature_names=names)
+    Of several candidates the one that is best on the newest of the rows is fitted on all of them.
+    """
+    weights = sample_weight(folder)
+    names = job.get("candidates") or [job["entrypoint"]]
+    functions = {name: load_training_function(name, Path(job["code_folder"])) for name in names}
+    chosen = names[0]
+    if len(functions) > 1:
+        selection = best_candidate(functions, job, rows, weights)
+        chosen = selection["chosen"]
+        tell({"selection": selection})
+    return functions[chosen](rows, context_of(job["context"], weights))

@@ -191,3 +191,12 @@ def _class_losses(
     if metric == "log_loss":
         return np.asarray(-np.log(np.maximum((given * true).sum(axis=1), MIN_PROBABILITY)))
     return np.asarray(((given - true) ** 2).sum(axis=1) / 2)
+
+
+def mean_loss(model: Any, rows: pd.DataFrame, context: Mapping[str, Any], metric: str) -> float:
+    """The mean of the policy's loss of ``model`` (an estimator, or the URI of one) over ``rows``."""
+    with _loaded(model) as loaded:
+        names = [name for kind in context["features"].values() for name in kind]
+        frame, usable = _as_wanted(loaded, rows[names])
+        labels = rows[context["label"]].to_numpy(dtype=object)[usable]
+        return _loss(loaded, labels, context["task"], metric)(frame[usable])

@@ -75,7 +75,7 @@ def describe_run(client: MlflowClient, run: Run, job: Mapping[str, Any], folder:
     """Log what is known before training: parameters, the data set, the policy and the reason."""
     run_id, registration, context = run.info.run_id, job["registration"], job["context"]
     params = {
-        "entrypoint": job["entrypoint"] or " ".join(job.get("command", ())),
+        "entrypoint": trainer_of(job),
         "task": context["task"],
         "window_start": context["window_start"],
         "window_end": context["window_end"],
@@ -89,6 +89,12 @@ def describe_run(client: MlflowClient, run: Run, job: Mapping[str, Any], folder:
     _log_dataset(client, run, job, folder / "rows.parquet", rows)
     client.log_text(run_id, registration.get("policy_text", ""), "policy.yaml")
     client.log_text(run_id, registration.get("reason", "") + "\n", "reason.txt")
+
+
+def trainer_of(job: Mapping[str, Any]) -> str:
+    """What trains, in words: a function, a command, or the functions of which one is chosen."""
+    candidates = ", ".join(job.get("candidates", ()))
+    return str(job["entrypoint"] or candidates or " ".join(job.get("command", ())))
 
 
 def log_new_params(client: MlflowClient, run_id: str, params: Mapping[str, Any]) -> None:

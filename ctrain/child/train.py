@@ -22,6 +22,8 @@ from ctrain.child.command import run_command
 from ctrain.child.entrypoint import pickle_by_value, pip_requirements, top_level_modules
 from ctrain.child.files import take_lock, write_json
 from ctrain.child.fitting import fit
+from ctrain.child.notes import log_notes, notes_of, tags_of
+from ctrain.child.validation import metric_of
 
 ALREADY_TAKEN = 75
 LEAST_MEMORY_BYTES = 10**9
@@ -29,7 +31,6 @@ LEAST_MEMORY_BYTES = 10**9
 TRACEBACK_LINES = 25
 MAX_TAG_LENGTH = 5000
 """MLflow's limit."""
-DEFAULT_METRICS = {"regression": "squared_error"}
 SIGNS_OF_NO_MEMORY = ("can't start new thread", "failed to map segment", "Cannot allocate memory")
 
 
@@ -126,6 +127,7 @@ def _result_of(version: Any) -> dict[str, Any]:
         "content_digest": version.tags.get("ctrain.content_digest", ""),
         "train_seconds": float(version.tags.get("ctrain.train_seconds", 0.0)),
         "importance": json.loads(version.tags.get("ctrain.importance", "{}")),
+        **notes_of(version.tags),
         "unverified_holdout": version.tags.get("ctrain.unverified_holdout") == "true",
     }
 
@@ -143,10 +145,15 @@ def _fit_and_register(
     code_folder = Path(job["code_folder"])
     before = top_level_modules()
     limit_memory(_limit(job))
+    notes: dict[str, Any] = {}
     started = time.monotonic()
-    model = run_command(client, run, job, folder) if job.get("command") else fit(job, rows, folder)
+    if job.get("command"):
+        model: Any = run_command(client, run, job, folder)
+    else:
+        model = fit(job, rows, folder, notes.update)
     seconds = time.monotonic() - started
     lift_memory_limit()
+    log_notes(client, run.info.run_id, notes)
     requirements = pip_requirements(top_level_modules() - before)
     client.log_metric(run.info.run_id, "train_seconds", seconds)
     pickle_by_value(code_folder)
@@ -157,12 +164,15 @@ def _fit_and_register(
     noted = json.dumps(importance)
     if importance and len(noted) <= MAX_TAG_LENGTH:
         extra["ctrain.importance"] = noted
+    if notes:
+        extra |= tags_of(notes)
     registration = {**job["registration"], "tags": {**job["registration"]["tags"], **extra}}
     registered = register(client, uri, registration, trusted_split=not logged_by_trainer)
     return {
         "mlflow_run_id": run.info.run_id,
         "train_seconds": seconds,
         "importance": importance,
+        **notes,
         **registered,
     }
 
@@ -173,8 +183,7 @@ def _importance(
     """Share of each feature in all permutation importance; empty when it is not known."""
     from ctrain.child.importance import measure_importance
 
-    metric = job["registration"].get("metric") or DEFAULT_METRICS.get(job["context"]["task"], "brier")
-    found = measure_importance(model, rows, job["context"], metric)
+    found = measure_importance(model, rows, job["context"], metric_of(job))
     if found is None:
         return {}
     with contextlib.suppress(Exception):  # the version holds it too, and no training fails for this

@@ -69,6 +69,8 @@ class TrainingJob:
     """Model name, experiment, tags, data set name and description for MLflow."""
     command: tuple[str, ...] = ()
     """Program and arguments that train instead of an entrypoint."""
+    candidates: tuple[str, ...] = ()
+    """Several entrypoints, of which the best on the newest rows trains."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class JobFolder:
             "attempt": job.attempt,
             "entrypoint": job.entrypoint,
             "command": list(job.command),
+            "candidates": list(job.candidates),
             "code_folder": job.code_folder,
             "timeout_seconds": job.timeout.total_seconds(),
             "memory_limit_bytes": job.memory_limit_bytes,

@@ -93,8 +93,19 @@ def _rows(run: Run) -> Iterator[str]:
         yield f"- held out for the gates: {held_out}"
     if found.get("reused"):
         yield f"- made by run {found['reused']} from the same rows, code and parameters"
+    yield from _choices((candidate or found).get("result", {}))
     if found.get("result", {}).get("unverified_holdout"):
         yield "- the trainer logged the model itself: that it has not seen the holdout cannot be verified"
+
+
+def _choices(result: Json) -> Iterator[str]:
+    """What was chosen by the newest of the training rows."""
+    selection = result.get("selection")
+    if selection:
+        losses = sorted(selection["losses"].items(), key=lambda item: item[1])
+        named = ", ".join(f"{name} {_number(loss)}" for name, loss in losses)
+        by = f"by {selection['metric']} on the newest training rows"
+        yield f"- {selection['chosen']} was chosen {by}: {named}"
 
 
 def _gates(run: Run) -> Iterator[str]:

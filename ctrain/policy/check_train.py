@@ -8,6 +8,8 @@ from ctrain.policy.document import Problem
 from ctrain.policy.models import Policy, SinceChange, Train
 from ctrain.policy.monitors import ChangeMonitor
 
+TRAINERS = ("entrypoint", "candidates", "command")
+
 
 def check_train(policy: Policy) -> Iterator[Problem]:
     """Return what cannot be meant: no trainer or two, a launcher without its key, windows too small."""
@@ -17,10 +19,15 @@ def check_train(policy: Policy) -> Iterator[Problem]:
 
 
 def _check_trainer(train: Train) -> Iterator[Problem]:
-    if train.entrypoint is None and train.command is None:
-        yield Problem(("train",), "expected entrypoint or command")
-    if train.entrypoint is not None and train.command is not None:
-        yield Problem(("train", "command"), "expected either entrypoint or command, not both")
+    given = [key for key in TRAINERS if getattr(train, key) is not None]
+    if not given:
+        yield Problem(("train",), "expected entrypoint, candidates or command")
+    for key in given[1:]:
+        yield Problem(("train", key), f"expected either {given[0]} or {key}, not both")
+    candidates = train.candidates or ()
+    for position, name in enumerate(candidates):
+        if name in candidates[:position]:
+            yield Problem(("train", "candidates", position), f"{name} is there twice")
 
 
 def _check_launcher(train: Train) -> Iterator[Problem]:

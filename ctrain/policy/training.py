@@ -133,6 +133,8 @@ class Train(Frozen):
     """``module:function`` in a file beside the policy."""
     command: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     """Program and arguments, instead of an entrypoint; it runs in the folder of the policy file."""
+    candidates: Annotated[tuple[Entrypoint, ...], Field(min_length=2)] | None = None
+    """Several ``module:function``, instead of an entrypoint: the best on the newest training rows trains."""
     params: dict[Text, Any] = Field(default_factory=dict)
     """Free values that the training function finds in its context."""
     launcher: Launcher = Launcher()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from ctrain.domain import MonitorName, Phase, RequestKind, Run, Version
-from ctrain.engine.moves import found_in
+from ctrain.engine.advance.training_job import training_job
+from ctrain.engine.moves import found_in, with_details
+from ctrain.policy.files import parse_policy
+from ctrain.policy.models import Policy
 from tests.support.fakes import Model
 from tests.support.slopes import slope_model
 from tests.support.world import POLICY, World
@@ -32,6 +36,10 @@ def shadowed(before: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     world = before.branch(tmp_path_factory.mktemp("shadowed") / "world")
     world.settle()
     return world
+
+
+def parsed(text: str) -> Policy:
+    return parse_policy(text, Path("clicks.yaml"), {}).policy
 
 
 def newest(world: World) -> Run:
@@ -81,6 +89,20 @@ def test_the_card_of_each_says_what_it_is(shadowed: World) -> None:
     assert card.startswith("# clicks, version 3\n\n**SHADOWING: version 3 goes on, fitted on all rows")
     assert "- judged by the gates as version 2, without the last " in card
     assert "\n## Gates\n\n- passed: roc_auc " in card
+
+
+def test_what_the_candidate_was_chosen_for_is_fitted_again(shadowed: World) -> None:
+    run = newest(shadowed)
+    several = replace(
+        shadowed.watch.loaded,
+        policy=parsed(REFIT.replace("entrypoint: clicks:train", "candidates: [m:a, m:b]")),
+    )
+    watch = replace(shadowed.watch, loaded=several)
+    first = with_details(run, "training", {"candidate": None})
+    assert training_job(watch, first, 1, "").candidates == ("m:a", "m:b")
+    candidate = {"version": "2", "result": {"selection": {"chosen": "m:b"}}}
+    job = training_job(watch, with_details(run, "training", {"candidate": candidate}), 2, "")
+    assert (job.entrypoint, job.candidates) == ("m:b", ())
 
 
 def test_reference_and_baselines_are_kept_for_the_refit(shadowed: World) -> None:

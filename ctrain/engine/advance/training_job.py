@@ -30,8 +30,9 @@ def training_job(watch: Watch, run: Run, attempt: int, folder: str) -> TrainingJ
         run_id=run.id,
         attempt=attempt,
         folder=folder,
-        entrypoint=policy.train.entrypoint or "",
+        entrypoint=_chosen(run) or policy.train.entrypoint or "",
         command=policy.train.command or (),
+        candidates=() if _chosen(run) else policy.train.candidates or (),
         code_folder=str(watch.loaded.folder),
         python=policy.train.python or "",
         timeout=policy.train.timeout,
@@ -41,6 +42,12 @@ def training_job(watch: Watch, run: Run, attempt: int, folder: str) -> TrainingJ
     )
 
 
+def _chosen(run: Run) -> str:
+    """The function that won among the candidates, where it has been judged by the gates; else empty."""
+    candidate = found_in(run, "training").get("candidate") or {}
+    return str(candidate.get("result", {}).get("selection", {}).get("chosen", ""))
+
+
 def params_of(watch: Watch, run: Run) -> dict[str, Any]:
     """The policy's parameters, and over them those that the person gave who asked for the run."""
     return {**watch.policy.train.params, **found_in(run, "request").get("params", {})}
@@ -48,7 +55,7 @@ def params_of(watch: Watch, run: Run) -> dict[str, Any]:
 
 def is_refit(run: Run) -> bool:
     """True once the gates have passed and the model is fitted again, on the held-out rows too."""
-    return "candidate" in found_in(run, "training")
+    return bool(found_in(run, "training").get("candidate"))
 
 
 def refitting(run: Run) -> bool:

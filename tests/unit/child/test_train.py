@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ctrain.child.fitting import sample_weight
+from ctrain.child.context import sample_weight
 
 
 def test_weights_are_a_series_with_the_index_of_the_rows(tmp_path: Path) -> None:

@@ -90,6 +90,14 @@ def test_rows_and_importance() -> None:
             "- judged by the gates as version 2, without the last 3,000 rows, 2024-01-25 08:00",
         ),
         ({"candidate": {"version": "2"}}, "- trained on 12,000 rows, 2024-01-01 00:00 to 2024-01-31 00:00"),
+        (
+            {
+                "result": {
+                    "selection": {"chosen": "m:a", "metric": "brier", "losses": {"m:b": 0.2, "m:a": 0.19}}
+                }
+            },
+            "- m:a was chosen by brier on the newest training rows: m:a 0.19, m:b 0.2",
+        ),
         ({"result": {"unverified_holdout": True}}, "- the trainer logged the model itself"),
     ],
 )
