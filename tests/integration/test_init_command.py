@@ -1,0 +1,221 @@
+"""``ctrain init``: its files pass ``ctrain validate`` and train in a child, as the engine starts it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner, Result
+
+from ctrain.child.entrypoint import load_training_function
+from ctrain.child.frames import training_frame
+from ctrain.cli import app
+from ctrain.domain import JobState, TrainingContext
+from ctrain.policy.files import parse_policy
+from ctrain.policy.models import Policy
+from ctrain.sources.opening import FileSources
+from tests.integration.conftest import Embedded
+from tests.row_logs import FIRST, LAST, RowLogHarness
+from tests.support.training import run_to_end, training_job
+
+N = 600
+START = datetime(2024, 1, 1, tzinfo=UTC)
+RNG = np.random.default_rng(11)
+X = RNG.normal(size=N)
+NOISE = RNG.normal(size=N)
+
+EVERY_TYPE: Mapping[str, Any] = {
+    "order": pa.array([f"o{n:05d}" for n in range(N)]),
+    "at": pa.array([START + timedelta(minutes=90 * n) for n in range(N)], pa.timestamp("ms", "UTC")),
+    "whole": pa.array(RNG.integers(0, 50, N), pa.int16()),
+    "huge": pa.array(RNG.integers(0, 2**60, N), pa.uint64()),
+    "single": pa.array([None if n % 9 == 0 else x for n, x in enumerate(X)], pa.float32()),
+    "double": pa.array(np.where(np.arange(N) % 50 == 0, np.inf, NOISE)),
+    "price": pa.array([Decimal(n % 97) / 4 for n in range(N)], pa.decimal128(8, 2)),
+    "member": pa.array([None if n % 11 == 0 else n % 3 == 0 for n in range(N)]),
+    "colour": pa.array([["red", "green", None][n % 3] for n in range(N)]),
+    "size": pa.array([["S", "M", "L"][n % 3] for n in range(N)]).dictionary_encode(),
+    "review": pa.array([f"it {'really ' * (n % 5)}was a {n} of a thing" for n in range(N)]),
+    "signed_up": pa.array([date(2020, 1, 1) + timedelta(days=n % 300) for n in range(N)]),
+    "parts": pa.array([[1, 2]] * N),
+    "empty": pa.nulls(N),
+    "bought": pa.array([["no", "yes"][int(x + 0.3 * z > 0)] for x, z in zip(X, NOISE, strict=True)]),
+}
+
+
+def init(folder: Path, *options: str, columns: Mapping[str, Any] = EVERY_TYPE) -> Result:
+    file = folder / "history.parquet"
+    if not file.exists():
+        pq.write_table(pa.table(dict(columns)), file)
+    given = ["init", "shop", "--from-parquet", str(file), "--out", str(folder / "shop")]
+    return CliRunner().invoke(app, [*given, *options])
+
+
+@dataclass(frozen=True)
+class Read:
+    """A policy and its rows, as the engine would hand them to a training."""
+
+    policy: Policy
+    folder: Path
+    rows: pa.Table
+
+    @property
+    def context(self) -> TrainingContext:
+        data = self.policy.data
+        task, by_kind = self.policy.model.task.value, data.features.by_kind
+        return TrainingContext(
+            "shop", "run-shop", task, data.labels.label, by_kind, "2024-01-01", "2024-02-01"
+        )
+
+    def train(self, rows: pd.DataFrame | None = None) -> Any:
+        train = load_training_function(str(self.policy.train.entrypoint), self.folder)
+        return train(training_frame(self.rows) if rows is None else rows, self.context)
+
+
+def read(folder: Path, tmp_path: Path) -> Read:
+    """Read the files of a policy through its sources into a row log."""
+    file = folder / "shop.yaml"
+    policy = parse_policy(file.read_text(), file, {}).policy
+    sources, data = FileSources(), policy.data
+    labels_source = sources.open_labels(policy, folder)
+    assert labels_source is not None
+    log = RowLogHarness(tmp_path / "log", data, policy.model.task.value)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for source, write in ((labels_source, log.labels), (sources.open_rows(policy, folder), log.rows)):
+        found = source.read({}, 10**6)
+        assert (found.rejected, found.lines) == ((), ())
+        ingested = write(*(batch.table for batch in found.batches), now=now)
+        assert (ingested.rejected, ingested.duplicates, ingested.late) == ({}, 0, 0)
+    rows = log.log.read(FIRST, LAST)
+    names = list(data.features.names)
+    return Read(policy, folder, rows.select([*names, "label"]).rename_columns([*names, data.labels.label]))
+
+
+@pytest.fixture
+def every_type(tmp_path: Path) -> Read:
+    done = init(tmp_path, "--label", "bought", "--event-time", "at", "--id", "order")
+    assert done.exit_code == 0, done.output
+    return read(tmp_path / "shop", tmp_path)
+
+
+def test_what_is_written_is_valid_and_trains_in_a_child(every_type: Read, embedded: Embedded) -> None:
+    validated = CliRunner().invoke(app, ["validate", str(every_type.folder)])
+    assert validated.output == f"OK {every_type.folder / 'shop.yaml'} (shop)\n"
+    assert every_type.policy.data.features.by_kind == {
+        "numeric": ("whole", "huge", "single", "double", "price"),
+        "categorical": ("colour", "size"),
+        "boolean": ("member",),
+        "date": (),
+        "text": ("review",),
+    }
+    assert every_type.rows.num_rows == N
+    job = training_job(embedded.home / "runs", every_type.folder, "run-shop", model="shop")
+    entrypoint = str(every_type.policy.train.entrypoint)
+    job = replace(job, context=every_type.context, entrypoint=entrypoint)
+    pq.write_table(every_type.rows, Path(job.folder) / "rows.parquet")
+    status = run_to_end(embedded.launcher(), job)
+    log = (Path(job.folder) / "train.log").read_text()
+    assert status.state is JobState.SUCCEEDED, log
+    assert {line.partition(": ")[0] for line in log.splitlines() if ": " in line} >= {
+        "boosting on all rows",
+        "boosting on recent rows",
+        "linear on all rows",
+        "chosen",
+    }
+    importance = status.result["importance"]
+    assert set(importance) == set(every_type.context.feature_names)
+    assert sorted(importance, key=importance.__getitem__)[-2:] == ["double", "single"]
+
+
+def test_rows_unlike_those_of_training_are_predicted(every_type: Read) -> None:
+    rows = training_frame(every_type.rows)
+    strange = rows.head(4).copy()
+    strange[["colour", "size"]] = "unheard of"
+    strange["review"] = np.nan
+    strange[["single", "double"]] = [[np.nan, 1e300], [-np.inf, np.inf], [1e9, -1e9], [0.0, np.nan]]
+    names = list(every_type.context.feature_names)
+    train: Any = load_training_function(str(every_type.policy.train.entrypoint), every_type.folder)
+    for build, _ in train.__globals__["CANDIDATES"].values():
+        model = build(every_type.context).fit(rows[names], rows["bought"])
+        assert np.isfinite(model.predict_proba(strange[names])).all()
+
+
+@pytest.mark.parametrize(
+    ("label", "metric", "most"),
+    [(5 * X + NOISE, "absolute_error", 2.0), (np.digitize(X, [-0.5, 0.5]).astype(str), "brier", 0.2)],
+)
+def test_numbers_and_several_classes_are_learned(
+    tmp_path: Path, label: Any, metric: str, most: float
+) -> None:
+    columns = {"x": X, "z": NOISE, "kind": ["a", "b", "c"] * 200, "y": label}
+    done = init(tmp_path, "--label", "y", "--json", columns=columns)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["features"] == {"numeric": ["x", "z"], "categorical": ["kind"]}
+    found = read(tmp_path / "shop", tmp_path)
+    assert found.policy.model.metric == metric
+    rows = training_frame(found.rows)
+    model = found.train(rows.head(480))
+    answer = rows.tail(120)[list(found.context.feature_names)]
+    truth = rows.tail(120)["y"]
+    if metric == "absolute_error":
+        assert np.abs(model.predict(answer) - truth).mean() < most
+    else:
+        right = truth.to_numpy()[:, np.newaxis] == model.classes_
+        assert ((model.predict_proba(answer) - right) ** 2).sum(axis=1).mean() / 2 < most
+
+
+def test_newest_rows_of_one_class_alone_choose_no_candidate(every_type: Read) -> None:
+    rows = training_frame(every_type.rows)
+    rows["bought"] = np.where(np.arange(N) < 550, 0.0, 1.0)
+    assert set(every_type.train(rows).classes_) == {0.0, 1.0}
+
+
+def test_it_says_what_it_did_and_replaces_nothing_unasked(tmp_path: Path) -> None:
+    options = ("--label", "bought", "--drop", "huge", "--drop", "parts")
+    done = init(tmp_path, *options)
+    assert done.exit_code == 0, done.output
+    for line in (
+        "binary, 8 features, 600 rows",
+        "note: no --event-time: the order of the rows is their time, one a second from 1970 on",
+        "note: no --id: the rows were numbered",
+        "note: order is left out: almost every value is different, as in an id",
+        "note: at is left out: an instant or a date differs between any two windows",
+        "note: empty is left out: it has no value",
+        f"wrote {tmp_path / 'shop' / 'train_shop.py'}",
+    ):
+        assert line in done.stdout.splitlines()
+    again = init(tmp_path, *options)
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert again.stderr.endswith("is there already; --force replaces it, --out names another folder\n")
+    assert init(tmp_path, *options, "--force").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--label", "colour", "--label", "bought"),
+            "--label: got colour, bought; a policy predicts one column",
+        ),
+        (("--label", "bougth"), "has no column 'bougth'; did you mean bought?"),
+        (("--label", "bought", "--event-time", "whole"), "--event-time: whole holds int16, no instants"),
+        (("--label", "empty"), "--label: empty has no value in any of 600 rows"),
+    ],
+)
+def test_bad_input_ends_with_2_and_one_sentence(
+    tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    done = init(tmp_path, *options)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert not (tmp_path / "shop").exists()
