@@ -157,6 +157,8 @@ def _status_rows(one: PolicyStatus) -> list[list[str]]:
         ["rows", f"{data.rows}, newest {_instant(data.newest_event_at)}, closed {_instant(data.watermark)}"],
         ["labels", f"{data.labels}" + (f" ({data.label_coverage:.0%})" if data.label_coverage else "")],
     ]
+    if one.shadows:
+        rows.append(["alpha", f"{one.alpha_spent:g} spent by {one.shadows} shadows within a year"])
     if one.registry_trouble:
         rows.append(["registry", f"cannot be read {one.registry_trouble}"])
     set_aside = {"late": data.late, "repeated": data.duplicates, **data.rejected}

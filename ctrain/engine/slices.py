@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,17 +28,17 @@ def column_texts(rows: pa.Table, column: str) -> Texts:
     """The values of a categorical or boolean column as text; a missing one is ``null``."""
     import pyarrow.compute as pc
 
-    texts: Any = pc.fill_null(boolean_values(rows, column), NULL)
-    return np.asarray(texts.to_numpy(zero_copy_only=False), dtype=object)
+    values: Any = boolean_values(rows, column)
+    texts: Any = pc.fill_null(values, NULL)
+    return np.asarray(texts.to_numpy(zero_copy_only=False), dtype=np.object_)
 
 
 def begin_slices(rows: pa.Table, columns: Sequence[str]) -> dict[str, Any]:
     """An empty comparison for each slice that the held-out rows know: named before anything is compared."""
     found: dict[str, Any] = {}
     for column in columns:
-        values, counts = np.unique(column_texts(rows, column).astype(np.str_), return_counts=True)
-        for position in np.argsort(-counts, kind="stable")[:MOST_VALUES]:
-            found[f"{column}={values[position]}"] = ComparisonState().to_json()
+        for value, _ in Counter(column_texts(rows, column).tolist()).most_common(MOST_VALUES):
+            found[f"{column}={value}"] = ComparisonState().to_json()
     return found
 
 

@@ -17,12 +17,14 @@ from ctrain.engine.observe import observe
 from ctrain.engine.outcomes import tell_outcomes
 from ctrain.engine.requests import answer_requests, reconcile
 from ctrain.engine.retention import retire
+from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
 from ctrain.triggers.limits import budget_left
 from ctrain.triggers.training_time import time_spent, training_time_left
 
 if TYPE_CHECKING:
     from ctrain.domain import Champion, IngestState
     from ctrain.engine.watch import Watch
+    from ctrain.ports import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,21 @@ def measure(watch: Watch) -> None:
         champion = tx.champion(watch.name)
         run = tx.active_run(watch.name)
         runs = tx.runs(watch.name, limit=RUNS_REMEMBERED) if watch.policy.limits.budget else []
+        watch.alphas = _alphas(watch, tx, run)
+    watch.telemetry.gauge("alpha_spent_per_year", watch.alphas[1], policy=watch.name)
     _measure_budget(watch, runs)
     _measure_data(watch, state)
     _measure_champion(watch, champion)
     _measure_run(watch, run)
+
+
+def _alphas(watch: Watch, tx: Transaction, run: Run | None) -> tuple[tuple[object, ...], float]:
+    """Added up again when a run moves, and once a day."""
+    now = watch.clock.now()
+    found_for = (run.id, run.phase) if run is not None else (), now.date()
+    if watch.alphas is not None and watch.alphas[0] == found_for:
+        return watch.alphas
+    return found_for, alphas_spent(tx.runs(watch.name, limit=RUNS_IN_A_YEAR), now).total
 
 
 def _measure_budget(watch: Watch, runs: list[Run]) -> None:

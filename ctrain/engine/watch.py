@@ -140,6 +140,8 @@ class Watch:
     metrics_asked_at: dict[MonitorName, datetime] = field(default_factory=dict)
     """When each metric was asked for last."""
     snapshots: dict[str, LoadedPolicy] = field(default_factory=dict)
+    alphas: tuple[tuple[object, ...], float] | None = None
+    """What the shadows of a year have spent, and of which run and day that was found."""
     reads: TickReads = field(init=False)
     """The same store; remembers during a tick what it was asked."""
 

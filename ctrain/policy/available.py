@@ -26,8 +26,6 @@ def _training_parts(policy: Policy) -> Iterator[tuple[str, str]]:
 
 
 def _serving_parts(policy: Policy) -> Iterator[tuple[str, str]]:
-    if policy.shadow.min_gain > 0:
-        yield "shadow.min_gain", "a minimum gain"
     if policy.promotion.approval == "manual":
         yield "promotion.approval", "approval by a person"
     if policy.notify:

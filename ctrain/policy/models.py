@@ -81,11 +81,12 @@ class Shadow(Frozen):
     """The paired comparison of challenger and champion on the same live rows."""
 
     alpha: Share = 0.05
-    """Largest probability of promoting a challenger that is worse by the margin, over all looks."""
+    """Largest probability of promoting a challenger that is worse by the margin, over all looks. The sum
+    over the shadows of a year is in `ctrain status` and a metric."""
     margin: Annotated[float, Field(ge=0)] = 0.0
     """The worsening of the metric that is tolerated."""
     min_gain: Annotated[float, Field(ge=0)] = 0.0
-    """The improvement of the metric that is asked for."""
+    """The improvement of the metric that is asked for; with one, ``margin`` is only for ``slices``."""
     slices: tuple[Text, ...] = ()
     """Categorical or boolean features: a challenger that is clearly worse, by more than ``margin``, on the
     rows of one of their values is not promoted, however good it is on average. Each of the up to 20 values

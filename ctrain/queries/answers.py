@@ -111,6 +111,11 @@ class PolicyStatus(Answer):
     open_requests: int
     registry_trouble: str | None = None
     """Since when and why the registry cannot be read; None while it answers."""
+    alpha_spent: float = 0.0
+    """Sum of the alphas of the shadows that began within a year: it bounds the expected number of their
+    promotions that were wrong."""
+    shadows: int = 0
+    """How many they were."""
 
     @property
     def breached(self) -> tuple[str, ...]:
@@ -209,3 +214,6 @@ class Why(Answer):
     limits: LimitsLeft
     notes: tuple[str, ...]
     """What else a person should know: no daemon, no rows for long, files set aside."""
+    alpha_spent: float = 0.0
+    """Sum of the alphas of the shadows that began within a year."""
+    shadows: int = 0

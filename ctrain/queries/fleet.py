@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ctrain.domain import Champion, Decision, Event, IngestState, Phase, PolicyName, Run, RunId
 from ctrain.engine.champions import registry_trouble
 from ctrain.errors import InputError
+from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
 from ctrain.queries.answers import (
     AliasMove,
     ChampionNow,
@@ -63,7 +64,7 @@ class FleetQueries:
             return FleetStatus(
                 now=self._clock.now(),
                 daemon=self._daemon(tx),
-                policies=tuple(_status(tx, name) for name in names),
+                policies=tuple(_status(tx, name, self._clock.now()) for name in names),
             )
 
     def runs(self, policy: PolicyName | None = None, limit: int = 20) -> tuple[RunNow, ...]:
@@ -86,8 +87,8 @@ class FleetQueries:
         """The newest decision about each trigger, and what limits and data say."""
         with self._store.read() as tx:
             _known(tx, policy)
-            status = _status(tx, policy)
             now, daemon = self._clock.now(), self._daemon(tx)
+            status = _status(tx, policy, now)
             runs = tx.runs(policy, limit=100)
             in_force = policy_in_force(tx.policy_record(policy), runs, self._environ)
             return Why(
@@ -99,6 +100,8 @@ class FleetQueries:
                 verdicts=status.verdicts,
                 limits=limits_left(in_force, runs, tx.paused(policy), now),
                 notes=notes_on(status, daemon, now),
+                alpha_spent=status.alpha_spent,
+                shadows=status.shadows,
             )
 
     def _daemon(self, tx: Transaction) -> str | None:
@@ -115,12 +118,13 @@ def _known(tx: Transaction, policy: PolicyName | None) -> list[PolicyName]:
     return [policy]
 
 
-def _status(tx: Transaction, policy: PolicyName) -> PolicyStatus:
+def _status(tx: Transaction, policy: PolicyName, now: datetime) -> PolicyStatus:
     run = tx.active_run(policy)
     decisions = tx.decisions(policy, limit=1)
     champion = tx.champion(policy)
     events = tx.events(policy, limit=RECENT_EVENTS)
     trouble = registry_trouble(events)
+    spent = alphas_spent(tx.runs(policy, limit=RUNS_IN_A_YEAR), now)
     return PolicyStatus(
         policy=policy,
         paused=tx.paused(policy),
@@ -131,6 +135,8 @@ def _status(tx: Transaction, policy: PolicyName) -> PolicyStatus:
         last_decision=_decision(*decisions[0]) if decisions else None,
         open_requests=len(tx.open_requests(policy)),
         registry_trouble=f"since {trouble.at:%Y-%m-%d %H:%M} UTC: {trouble.message}" if trouble else None,
+        alpha_spent=spent.total,
+        shadows=spent.shadows,
     )
 
 

@@ -72,7 +72,7 @@ def _keys(node: Schema, models: Schema, prefix: str, kind: str) -> Iterator[tupl
         path = f"{prefix}{key}"
         if "const" in one and key == "type":
             continue
-        yield path, kind, _default(one, key in required), one.get("description", "")
+        yield path, kind, _default(one, key in required), " ".join(one.get("description", "").split())
         for below, inner, inner_kind in _models_below(one, models, path):
             yield from _keys(inner, models, below + ".", inner_kind or kind)
 

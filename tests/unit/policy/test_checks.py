@@ -83,7 +83,6 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
             "timeout: 1h, launcher: {type: kubernetes}}",
             "train.launcher.type: the launcher kubernetes",
         ),
-        ("max_duration: 28d", "max_duration: 28d, min_gain: 0.01", "shadow.min_gain: a minimum gain"),
         (
             "probation:",
             "promotion: {approval: manual}\nprobation:",

@@ -1,0 +1,79 @@
+"""What shadows cost: a gain that is asked for, alphas that add up, artifacts that are not tried twice."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ctrain.domain import Phase
+from ctrain.policy.available import unavailable_parts
+from ctrain.queries import FleetQueries
+from tests.support.fakes import FakeTimer
+from tests.support.stories import POOR, ask_to_train, last_run
+from tests.support.world import HOUR, POLICY, START, World
+
+UNTRIGGERED = POLICY.replace("triggers:\n  degraded: {any: [brier], for: 2h}\n", "").replace(
+    "min_duration: 1d", "min_duration: 20h"
+)
+GAINING = UNTRIGGERED.replace("margin: 0.002, ", "min_gain: 0.2, ")
+KNOWN = {"ctrain.window_start": START.isoformat(), "ctrain.cut_off": (START + 24 * HOUR).isoformat()}
+
+
+@pytest.fixture(scope="module")
+def poor(tmp_path_factory: pytest.TempPathFactory) -> World:
+    world = World(tmp_path_factory.mktemp("poor"), policy_text=UNTRIGGERED, rows_per_hour=30)
+    world.install(POOR, KNOWN)
+    world.land_together(42)
+    world.settle()
+    return world
+
+
+def at_work(poor: World, folder: Path, policy: str) -> World:
+    world = poor.branch(folder / "world")
+    world.edit(policy)
+    assert unavailable_parts(world.watch.policy) == []
+    with world.store.write() as tx:
+        tx.save_policy(world.name, world.watch.loaded.hash, "clicks.yaml", {}, world.clock.now())
+    return world
+
+
+def test_a_challenger_that_is_better_by_less_than_was_asked_is_rejected(poor: World, tmp_path: Path) -> None:
+    world = at_work(poor, tmp_path, GAINING)
+    ask_to_train(world)
+    world.live(30, step=6)
+    assert last_run(world).phase is Phase.REJECTED
+    assert last_run(world).outcome_reason.startswith("worse than -0.2 allows: difference -0.")
+
+
+def test_alphas_add_up_over_a_year(poor: World, tmp_path: Path) -> None:
+    world = at_work(poor, tmp_path, GAINING)
+    queries = FleetQueries(world.store, world.clock, FakeTimer(), {})
+    assert (queries.status().policies[0].alpha_spent, queries.status().policies[0].shadows) == (0.0, 0)
+    for number in (1, 2):
+        ask_to_train(world, attempt=number)
+        world.live(30, step=6)
+    assert [run.phase for run in world.runs()] == [Phase.REJECTED] * 2
+    assert (queries.why(world.name).alpha_spent, queries.why(world.name).shadows) == (0.1, 2)
+    assert world.watch.alphas is not None
+    assert world.watch.alphas[1] == 0.1
+    world.clock.instant = world.clock.now().replace(year=2025)
+    world.settle()
+    assert world.watch.alphas[1] == 0.0
+    assert queries.status(world.name).policies[0].shadows == 0
+
+
+def test_an_artifact_that_was_rejected_is_not_tried_again(
+    poor: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict = UNTRIGGERED.replace("roc_auc, min: 0.55", "roc_auc, min: 0.9999")
+    world = at_work(poor, tmp_path, strict)
+    monkeypatch.setattr(world.registry, "register", partial(world.registry.register, digest="the same"))
+    for number in (1, 2):
+        ask_to_train(world, attempt=number)
+        world.live(1)
+    first, second = world.runs()
+    assert "roc_auc >= 0.9999: failed" in first.outcome_reason
+    assert second.phase is Phase.REJECTED
+    assert second.outcome_reason == "the same artifact was rejected in an earlier run; it is not tried again"
