@@ -33,6 +33,7 @@ from ctrain.engine.matured import (
     matured_until,
 )
 from ctrain.engine.moves import found_in
+from ctrain.engine.regrets import Regrets
 from ctrain.engine.watch import ACTOR
 from ctrain.policy.models import LastWindow
 from ctrain.policy.triggers import Cron, Every, NewLabels
@@ -96,9 +97,13 @@ def decide_in(watch: Watch, tx: Transaction) -> bool:
     due = _due(watch, tx, now)
     requests = _asked(watch, tx)
     states = _states(watch, tx)
-    facts = gather_facts(watch, tx, bool(due) or bool(met_conditions(watch.policy, states)), bool(requests))
+    regrets = Regrets.load(watch, tx, tx.champion(watch.name))
+    may_fire = bool(due) or bool(met_conditions(watch.policy, states) | regrets.met())
+    facts = gather_facts(watch, tx, may_fire, bool(requests))
     verdicts = {verdict.monitor: verdict for verdict in tx.latest_verdicts(watch.name)}
-    decisions = decide_triggers(watch.policy, states, facts, due, requests, now, verdicts)
+    decisions = decide_triggers(
+        watch.policy, states, facts, due, requests, now, verdicts, regrets.decisions()
+    )
     started: Run | None = None
     for position, decision in enumerate(decisions):
         if decision.outcome is Outcome.FIRED:

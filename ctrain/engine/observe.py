@@ -23,6 +23,7 @@ from ctrain.engine.conditions import (
 from ctrain.engine.decide import decide_in
 from ctrain.engine.matured import ceil_to, floor_to
 from ctrain.engine.panes import first_row_at, pane_tree
+from ctrain.engine.regrets import Regrets
 from ctrain.engine.separations import classifiers
 from ctrain.engine.show import show
 from ctrain.engine.sight import Sight, look
@@ -108,18 +109,22 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
         memories = _load_memories(watch, tx, sight)
         conditions = pane_conditions(watch.policy)
         states = load_states(watch, tx, conditions)
+        regrets = Regrets.load(watch, tx, sight.champion)
         decided = frozenset[TriggerName]()
         for end in ends:
             verdicts = _judge_pane(watch, tx, sight, end, memories)
             statuses.update({verdict.monitor: verdict.status for verdict in verdicts})
             for name, condition in conditions.items():
                 states[name] = fold_condition(condition, statuses, states[name], end)
-            met = met_conditions(watch.policy, states)
+            regrets.fold(sight, end)
+            met = met_conditions(watch.policy, states) | regrets.met()
             if not decided.issuperset(met):
                 decided |= met
                 save_states(watch, tx, states)
+                regrets.save(tx)
                 decide_in(watch, tx)
         save_states(watch, tx, states)
+        regrets.save(tx)
         _save_memories(watch, tx, sight, memories)
         pane_tree(watch).save(tx)
         tx.save_ingest_state(watch.name, replace(tx.ingest_state(watch.name), next_pane_at=ends[-1]))

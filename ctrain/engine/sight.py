@@ -26,6 +26,7 @@ from ctrain.policy.monitors import (
     PerformanceMonitor,
     VolumeMonitor,
 )
+from ctrain.policy.triggers import Regret
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -154,12 +155,12 @@ def _first_pane(watch: Watch) -> datetime | None:
 
 
 def _losses(watch: Watch, champion: Champion, first_end: datetime, last_end: datetime) -> Scored | None:
-    """Matured rows that the champion served, with its scores; None when no monitor asks for them."""
+    """Matured rows that the champion served, with its scores; None when nothing asks for them."""
     policy = watch.policy
     if not any(
-        isinstance(one, EstimatedPerformanceMonitor | PerformanceMonitor)
+        isinstance(one, EstimatedPerformanceMonitor | PerformanceMonitor | Regret)
         or (isinstance(one, ChangeMonitor) and needs_labels(one))
-        for one in policy.monitors.values()
+        for one in (*policy.monitors.values(), *policy.triggers.values())
     ):
         return None
     matures_after = policy.data.labels.matures_after

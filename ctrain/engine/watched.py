@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ctrain.domain import Json, MonitorName, Task
+from ctrain.domain import Json, MonitorName, Task, TriggerName
 from ctrain.monitors.change import REST, Values, first_memory
 from ctrain.monitors.stream import Stream
 from ctrain.policy.monitors import ChangeMonitor, OnFeature, OnMetric
+from ctrain.policy.triggers import Regret
 from ctrain.stats.columns import numeric_values, text_values
 from ctrain.stats.losses import LOG_LOSS_CAP, row_losses
 from ctrain.stats.metrics import evaluate
 from ctrain.stats.segments import NULL, frequent_values
+from ctrain.triggers.regret import RegretMemory, memory_name, pane_losses
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,12 +92,22 @@ def watched_values(
     if on == "prediction":
         scores = rows.scores if rows.scores.ndim == 1 else rows.scores.max(axis=1, initial=0.0)
         return Values(scores, rows.event_at, segments)
-    labelled: Positions = np.flatnonzero(np.isfinite(rows.labels))
-    model = policy.model
+    labelled = _labelled(rows)
     if isinstance(on, OnMetric):
         return _by_pane(policy, on.metric, rows, labelled, segments, names or ())
+    event_at, losses = losses_of(policy, rows)
+    return Values(losses, event_at, _taken(segments, labelled))
+
+
+def losses_of(policy: Policy, rows: Rows) -> tuple[Instants, Floats]:
+    """Instants and losses of the rows that have a label."""
+    labelled, model = _labelled(rows), policy.model
     losses = row_losses(model.task, model.metric, rows.labels[labelled], rows.scores[labelled])
-    return Values(losses, rows.event_at[labelled], _taken(segments, labelled))
+    return rows.event_at[labelled], losses
+
+
+def _labelled(rows: Rows) -> Positions:
+    return np.flatnonzero(np.isfinite(rows.labels))
 
 
 def _segments(monitor: ChangeMonitor, rows: Rows) -> list[str] | None:
@@ -156,9 +168,10 @@ def _members(
 
 
 def first_memories(policy: Policy, rows: Rows) -> dict[MonitorName, Json]:
-    """What every change monitor remembers of a model at its beginning, from rows it was not trained on.
+    """What is remembered of a model at its beginning, from rows it was not trained on.
 
-    Segments with a detector of their own are the most frequent of these rows.
+    By every change monitor, whose segments with a detector of their own are the most frequent of these
+    rows, and by every trigger on regret.
     """
     memories: dict[MonitorName, Json] = {}
     for name, monitor in policy.monitors.items():
@@ -167,4 +180,9 @@ def first_memories(policy: Policy, rows: Rows) -> dict[MonitorName, Json]:
             values = watched_values(policy, monitor, rows, names or None)
             memory = first_memory(monitor, values, stream_of(policy, monitor), names or None)
             memories[MonitorName(name)] = {"state": memory}
+    for name, trigger in policy.triggers.items():
+        if isinstance(trigger, Regret):
+            panes = pane_losses(*losses_of(policy, rows), policy.data.pane)
+            begun = RegretMemory(policy.model.metric).fresh_from(trigger.regret, panes, policy.data.pane)
+            memories[memory_name(TriggerName(name))] = begun.to_json()
     return memories

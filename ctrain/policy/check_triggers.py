@@ -11,7 +11,7 @@ from ctrain.policy.document import KeyPath, Problem
 from ctrain.policy.fields import format_duration
 from ctrain.policy.models import Policy
 from ctrain.policy.monitors import ChangeMonitor
-from ctrain.policy.triggers import AllOf, AnyOf, AtLeast, Condition, Cron
+from ctrain.policy.triggers import AllOf, AnyOf, AtLeast, Condition, Cron, Regret
 from ctrain.policy.words import did_you_mean
 
 MANUAL = "manual"
@@ -31,6 +31,8 @@ def check_triggers(policy: Policy) -> Iterator[Problem]:
                 yield from _check_condition(policy, trigger, path)
             case Cron():
                 yield from _check_cron(trigger, path)
+            case Regret():
+                yield from _check_prices(trigger, path)
 
 
 def _check_condition(policy: Policy, trigger: Condition, path: KeyPath) -> Iterator[Problem]:
@@ -61,6 +63,16 @@ def _check_holds(policy: Policy, trigger: Condition, path: KeyPath) -> Iterator[
                 f"{format_duration(trigger.for_)} is longer than the monitor {name} stays BREACHED "
                 f"(hold: {format_duration(monitor.hold)})",
             )
+
+
+def _check_prices(trigger: Regret, path: KeyPath) -> Iterator[Problem]:
+    price, rate = trigger.regret.training_price, trigger.regret.training_rate
+    if price is None and rate is None:
+        yield Problem((*path, "regret"), "expected training_price or training_rate")
+    if price is not None and rate is not None:
+        yield Problem(
+            (*path, "regret", "training_rate"), "expected either training_price or training_rate, not both"
+        )
 
 
 def _check_cron(trigger: Cron, path: KeyPath) -> Iterator[Problem]:

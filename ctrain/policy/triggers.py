@@ -95,6 +95,30 @@ class NewLabels(Frozen):
     """Labelled rows since the last training cut-off."""
 
 
+class Prices(Frozen):
+    """What a worse prediction and a training cost."""
+
+    error_price: Annotated[float, Field(gt=0)]
+    """Price of one unit of ``model.metric`` on one row."""
+    training_price: Annotated[float, Field(gt=0)] | None = None
+    """Price of one training."""
+    training_rate: Annotated[float, Field(gt=0)] | None = None
+    """Price of one hour of training, instead: a training is reckoned to take the median of past ones, and
+    `train.timeout` before the first."""
+    currency: Text
+    """What prices are in."""
+    min_rows: Annotated[int, Field(ge=1)] = 500
+    """Rows that the champion was not trained on from which its fresh loss is known: held-out ones, then the
+    first matured ones. Eight panes are needed in any case."""
+
+
+class Regret(Frozen):
+    """Fires once the champion has cost as much more than a fresh model would have as a training costs."""
+
+    regret: Prices
+    """The prices."""
+
+
 Condition = AllOf | AnyOf | AtLeast
 Schedule = Cron | Every
 TRIGGER_KEYS = {
@@ -104,6 +128,7 @@ TRIGGER_KEYS = {
     "cron": "<Cron>",
     "every": "<Every>",
     "new_labels": "<NewLabels>",
+    "regret": "<Regret>",
 }
 Trigger = Annotated[
     Annotated[AllOf, Tag("<AllOf>")]
@@ -111,6 +136,7 @@ Trigger = Annotated[
     | Annotated[AtLeast, Tag("<AtLeast>")]
     | Annotated[Cron, Tag("<Cron>")]
     | Annotated[Every, Tag("<Every>")]
-    | Annotated[NewLabels, Tag("<NewLabels>")],
+    | Annotated[NewLabels, Tag("<NewLabels>")]
+    | Annotated[Regret, Tag("<Regret>")],
     variant_by_key(TRIGGER_KEYS),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctrain.domain import Decision, Outcome, Status, Suppression
+from ctrain.triggers.regret import money
 
 _REMEDIES = {
     Suppression.ACTIVE_RUN: "the active run must end",
@@ -24,7 +25,7 @@ def needs_of(decision: Decision) -> tuple[str, ...]:
         return ()
     if decision.suppression is not None:
         return (_REMEDIES[decision.suppression],)
-    return _monitors(decision) + _labels(decision)
+    return _monitors(decision) + _labels(decision) + _regret(decision)
 
 
 def _monitors(decision: Decision) -> tuple[str, ...]:
@@ -47,3 +48,13 @@ def _labels(decision: Decision) -> tuple[str, ...]:
     if "new_labels" not in evidence or "threshold" not in evidence:
         return ()
     return (f"{evidence['threshold'] - evidence['new_labels']} more labelled rows must come",)
+
+
+def _regret(decision: Decision) -> tuple[str, ...]:
+    evidence = decision.evidence
+    if "regret" not in evidence:
+        return ()
+    if evidence["regret"] is None:
+        return ("what a fresh model costs must be known",)
+    missing = evidence["price"] - evidence["regret"]
+    return (f"{money(missing)} {evidence['currency']} more of excess loss must be certain",)

@@ -21,7 +21,17 @@ from ctrain.domain import (
 from ctrain.policy.check_triggers import MANUAL
 from ctrain.policy.fields import format_duration
 from ctrain.policy.models import Limits, Policy
-from ctrain.policy.triggers import AllOf, AnyOf, AtLeast, Cron, Every, NewLabels, Trigger
+from ctrain.policy.triggers import (
+    AllOf,
+    AnyOf,
+    AtLeast,
+    Condition,
+    Cron,
+    Every,
+    NewLabels,
+    Regret,
+    Schedule,
+)
 from ctrain.triggers.conditions import condition_met
 from ctrain.triggers.limits import PASSED_OVER, LimitFacts, refusals, shown
 from ctrain.triggers.reasons import condition_evidence, condition_reason
@@ -39,16 +49,18 @@ def decide(
     requests: Sequence[Request],
     now: datetime,
     verdicts: Mapping[MonitorName, Verdict] | None = None,
+    regrets: Mapping[TriggerName, Decision] | None = None,
 ) -> list[Decision]:
     """Return a decision per request to train, in their order, then one per trigger of the policy.
 
     At most one has the outcome FIRED: the first that nothing forbids. Others that would fire as well
     are SUPPRESSED with ``active_run``, and their reason names the one that fires. ``verdicts`` are
-    the latest ones; they only make reasons and evidence say more.
+    the latest ones; they only make reasons and evidence say more. ``regrets`` are the wishes of the
+    triggers on regret.
     """
     decisions: list[Decision] = []
     fired: TriggerName | None = None
-    for wish in _wishes(policy, states, facts, occurrences, requests, now, verdicts or {}):
+    for wish in _wishes(policy, states, facts, occurrences, requests, now, verdicts or {}, regrets or {}):
         decision = wish
         if wish.outcome is Outcome.FIRED:
             decision = _limited(wish, fired, policy.limits, facts, now)
@@ -66,6 +78,7 @@ def _wishes(
     requests: Sequence[Request],
     now: datetime,
     verdicts: Mapping[MonitorName, Verdict],
+    regrets: Mapping[TriggerName, Decision],
 ) -> Iterator[Decision]:
     """Return what would be decided without limits: FIRED or NOT_MET."""
     for request in requests:
@@ -76,13 +89,16 @@ def _wishes(
             yield Decision(MANUAL_TRIGGER, Outcome.FIRED, reason, evidence=evidence)
     for key, trigger in policy.triggers.items():
         name = TriggerName(key)
+        if isinstance(trigger, Regret):
+            yield regrets[name]
+            continue
         state = states.get(name, TriggerState(name))
         yield _wish(name, trigger, state, facts, occurrences.get(name), now, verdicts)
 
 
 def _wish(
     name: TriggerName,
-    trigger: Trigger,
+    trigger: Condition | Schedule | NewLabels,
     state: TriggerState,
     facts: LimitFacts,
     due: Due | None,

@@ -1,0 +1,230 @@
+"""Triggers on regret: what is remembered of a champion between panes, and what is decided from it.
+
+The fresh loss is that of the champion itself on rows that it was not trained on: held-out ones, and where
+these are too few (or it was adopted) the first matured ones that it served. The rent counts from the last
+purchase: from its promotion, or from a training since that brought no better model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctrain.domain import Decision, Json, MonitorName, Outcome, Run, TriggerName
+from ctrain.policy.triggers import Prices
+from ctrain.stats.regret import MIN_BLOCKS, FreshLoss, Regret, fresh_loss
+from ctrain.triggers.training_time import TimeSpent, reserved_time
+
+Floats = npt.NDArray[np.float64]
+Instants = npt.NDArray[np.datetime64]
+
+STATE_VERSION = 1
+MOST_POOLED = 2000
+"""Panes of fresh losses that are kept while they say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaneLoss:
+    """The losses of the rows of one pane."""
+
+    start: float
+    """In seconds since 1970."""
+    rows: int
+    losses: float
+
+
+def pane_losses(event_at: Instants, losses: Floats, pane: timedelta) -> list[PaneLoss]:
+    """Return the finite losses by pane; ``event_at`` is ascending and means UTC.
+
+    >>> noon = np.datetime64("2026-05-01T12:00", "us")
+    >>> minutes = np.array([0, 59, 60], dtype="timedelta64[m]")
+    >>> [
+    ...     (one.rows, one.losses)
+    ...     for one in pane_losses(noon + minutes, np.array([0.25, 0.5, 1]), timedelta(hours=1))
+    ... ]
+    [(2, 0.75), (1, 1.0)]
+    """
+    usable = np.isfinite(losses)
+    if not usable.any():
+        return []
+    seconds = event_at[usable].astype("datetime64[us]").astype(np.int64) / 1e6
+    numbers, index = np.unique(np.floor(seconds / pane.total_seconds()), return_inverse=True)
+    rows, sums = np.bincount(index), np.bincount(index, losses[usable])
+    starts = numbers * pane.total_seconds()
+    return [PaneLoss(*one) for one in zip(starts.tolist(), rows.tolist(), sums.tolist(), strict=True)]
+
+
+def memory_name(trigger: TriggerName) -> MonitorName:
+    """Return the name under which a trigger's memory is kept, which no monitor can have."""
+    return MonitorName(f"trigger {trigger}")
+
+
+@dataclass(frozen=True, slots=True)
+class RegretMemory:
+    """What is remembered of one model version."""
+
+    metric: str
+    """What its losses are."""
+    until: str | None = None
+    """Rows before this instant have been read."""
+    since: str = ""
+    """When the version became champion for the last time."""
+    training: str = ""
+    """The run whose training was the last purchase."""
+    fresh: FreshLoss | None = None
+    pool: tuple[PaneLoss, ...] = ()
+    """Fresh losses, while they are too few."""
+    regret: Regret = field(default_factory=Regret)
+
+    def begun(self, metric: str, since: datetime, training: str) -> RegretMemory:
+        """The same memory, without what another promotion, purchase or metric has ended."""
+        memory = self if self.metric == metric else RegretMemory(metric, until=self.until)
+        bought = (since.isoformat(), training)
+        if (memory.since, memory.training) == bought:
+            return memory
+        return replace(memory, since=bought[0], training=bought[1], regret=Regret())
+
+    def after(self, prices: Prices, panes: Iterable[PaneLoss], pane: timedelta) -> RegretMemory:
+        """The memory after the rows of more panes; those that make the fresh loss cost nothing."""
+        memory = self
+        for one in panes:
+            memory = memory._paid(one) if memory.fresh else memory.fresh_from(prices, [one], pane)
+        return memory
+
+    def fresh_from(self, prices: Prices, panes: Sequence[PaneLoss], pane: timedelta) -> RegretMemory:
+        """The memory with the fresh loss of all ``panes``, which are kept where they are too few."""
+        pool = (*self.pool, *panes)[-MOST_POOLED:]
+        fresh = None
+        if sum(one.rows for one in pool) >= prices.min_rows:
+            starts, rows, losses = ([getattr(one, name) for one in pool] for name in PaneLoss.__slots__)
+            fresh = fresh_loss(starts, rows, losses, pane)
+        return replace(self, fresh=fresh, pool=() if fresh else pool)
+
+    def _paid(self, one: PaneLoss) -> RegretMemory:
+        assert self.fresh is not None
+        at = datetime.fromtimestamp(one.start, UTC).isoformat()
+        return replace(self, regret=self.regret.after(self.fresh, one.rows, one.losses, at))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": STATE_VERSION,
+            "metric": self.metric,
+            "until": self.until,
+            "since": self.since,
+            "training": self.training,
+            "fresh": self.fresh.to_json() if self.fresh else None,
+            "pool": [[one.start, one.rows, one.losses] for one in self.pool],
+            "regret": self.regret.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, stored: Json) -> RegretMemory:
+        fresh = stored["fresh"]
+        return cls(
+            metric=stored["metric"],
+            until=stored["until"],
+            since=stored["since"],
+            training=stored["training"],
+            fresh=FreshLoss.from_json(fresh) if fresh else None,
+            pool=tuple(PaneLoss(*one) for one in stored["pool"]),
+            regret=Regret.from_json(stored["regret"]),
+        )
+
+
+def known_memory(stored: Json | None, metric: str) -> RegretMemory:
+    """Return the memory as it is stored, or an empty one."""
+    if stored is None or stored.get("version") != STATE_VERSION:
+        return RegretMemory(metric)
+    return RegretMemory.from_json(stored)
+
+
+def last_purchase(runs: Sequence[Run]) -> str:
+    """Return the id of the newest run that has trained a model, or nothing; ``runs`` are newest first."""
+    return next((str(run.id) for run in runs if _trained(run)), "")
+
+
+def _trained(run: Run) -> bool:
+    return any(one["trained"] for one in run.details.get("training", {}).get("spent", ()))
+
+
+def price_of_training(prices: Prices, spent: Sequence[TimeSpent], timeout: timedelta) -> float:
+    """Return what the next training is reckoned to cost.
+
+    >>> prices = Prices(error_price=1, training_rate=12, currency="EUR")
+    >>> price_of_training(prices, (), timedelta(minutes=30))
+    6.0
+    """
+    if prices.training_price is not None:
+        return prices.training_price
+    assert prices.training_rate is not None
+    return prices.training_rate * (reserved_time(spent, timeout) / timedelta(hours=1))
+
+
+def regret_decision(
+    trigger: TriggerName, prices: Prices, memory: RegretMemory | None, price: float
+) -> Decision:
+    """Return whether the certain regret has reached the price of a training, without limits.
+
+    ``memory`` is None without a champion. What is unknown never fires.
+    """
+    if memory is None:
+        return _unknown(trigger, prices, price, "there is no champion")
+    if memory.fresh is None:
+        return _unknown(trigger, prices, price, "; ".join(_missing(prices, memory)))
+    fresh, regret = memory.fresh, memory.regret
+    paid = prices.error_price * regret.certain(fresh)
+    told = f"{money(paid)} of {money(price)} {prices.currency}: {_told(fresh, regret)}"
+    evidence = {
+        "regret": paid,
+        "price": price,
+        "currency": prices.currency,
+        "rows": regret.rows,
+        "excess": regret.excess,
+        "certain_excess": regret.certain(fresh),
+        "since": regret.since or None,
+        "fresh": fresh.to_json(),
+    }
+    return Decision(
+        trigger, Outcome.FIRED if paid > 0 and paid >= price else Outcome.NOT_MET, told, evidence=evidence
+    )
+
+
+def _told(fresh: FreshLoss, regret: Regret) -> str:
+    model = f"a fresh model ({fresh.mean:.4f} +- {fresh.error:.4f})"
+    if not regret.rows:
+        return f"rows cost no more than those of {model}"
+    more, certain = regret.excess / regret.rows, regret.certain(fresh) / regret.rows
+    sure = f"at least {certain:.4f}" if certain else "which may be chance"
+    rows = f"{regret.rows:,} rows since {datetime.fromisoformat(regret.since):%Y-%m-%d %H:%M} UTC"
+    return f"{rows} cost {more:.4f} ({sure}) more each than {model} would"
+
+
+def _missing(prices: Prices, memory: RegretMemory) -> Iterator[str]:
+    rows = sum(one.rows for one in memory.pool)
+    if rows < prices.min_rows:
+        yield f"what a fresh model costs is known from {prices.min_rows} rows on, {rows} have matured"
+    elif len(memory.pool) < MIN_BLOCKS:
+        yield f"what a fresh model costs is known from {MIN_BLOCKS} panes on, {len(memory.pool)} have matured"
+    else:
+        yield f"all {len(memory.pool)} panes have the same loss, so nobody can tell how sure it is"
+
+
+def _unknown(trigger: TriggerName, prices: Prices, price: float, why: str) -> Decision:
+    evidence = {"regret": None, "price": price, "currency": prices.currency}
+    return Decision(trigger, Outcome.NOT_MET, f"unknown: {why}", evidence=evidence)
+
+
+def money(amount: float) -> str:
+    """Return an amount to cents, as whole units where it is whole, and with three digits when it is tiny.
+
+    >>> money(38.2), money(40), money(1234.567), money(0.00321)
+    ('38.20', '40', '1,234.57', '0.00321')
+    """
+    if 0 < amount < 1:
+        return f"{amount:.3g}"
+    return f"{amount:,.0f}" if amount == int(amount) else f"{amount:,.2f}"
