@@ -103,7 +103,7 @@ def plot(found: list[tuple[str, int, Share]], path: Path) -> None:
     from matplotlib import pyplot
     from scipy import stats
 
-    figure, axes = pyplot.subplots(figsize=(8, 4.2), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(8, 4.6), layout="constrained")
     names = list(dict.fromkeys(test for test, _, _ in found))
     for place, name in enumerate(names):
         points = [(rows, share) for test, rows, share in found if test == name]
@@ -131,7 +131,7 @@ def plot(found: list[tuple[str, int, Share]], path: Path) -> None:
     axes.set_xlabel("rows of a window")
     axes.set_ylabel("checks breached")
     axes.set_title("30 features, nothing has changed: share of checks that say something has")
-    axes.legend(fontsize=8, ncols=3, loc="center", bbox_to_anchor=(0.5, 0.62))
+    figure.legend(fontsize=8, ncols=5, loc="outside lower center", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
 
