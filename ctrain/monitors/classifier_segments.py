@@ -1,7 +1,8 @@
 """Domain classifier by segment: joint shifts within each value of a column, corrected for how many there are.
 
 A segment is BREACHED by the conditions for all rows: a p-value (Benjamini-Hochberg over the segments)
-below ``alpha``, an AUC of at least ``min_auc``, and one above what windows of its own reference reach.
+below ``alpha``, an AUC of at least ``min_auc``, and one above what is usual between windows of its own
+reference, among so many segments.
 """
 
 from __future__ import annotations
@@ -12,15 +13,14 @@ from datetime import datetime
 
 from ctrain.domain import FeatureVerdict, MonitorName, Status, Verdict, Version
 from ctrain.monitors.domain_classifier import (
-    BLIND,
     MOST_FEATURES,
     NOT_TESTED,
     TEST,
     Told,
     giveaways,
     ranked_features,
-    usual_auc,
 )
+from ctrain.monitors.usual_auc import BLIND, usual_auc, usual_aucs
 from ctrain.policy.monitors import DomainClassifierMonitor
 from ctrain.stats.multiplicity import benjamini_hochberg
 from ctrain.stats.segments import OTHER
@@ -122,6 +122,7 @@ def assess_segments(
 
 
 def _is_blind(told: Told) -> bool:
+    """Its own windows say so, whatever those of other segments do."""
     usual = usual_auc(told.inside)
     return usual is not None and usual >= BLIND
 
@@ -130,9 +131,10 @@ def _judged(monitor: DomainClassifierMonitor, segments: Sequence[SegmentTold]) -
     """Those farthest above their thresholds first, BREACHED ones before all others."""
     told = [(one.name, one.told) for one in segments if one.told is not None]
     adjusted = benjamini_hochberg([one.p_value for _, one in told])
+    usual = usual_aucs([one.inside for _, one in told])
     found = []
-    for (name, one), p_adjusted in zip(told, adjusted, strict=True):
-        threshold = max(monitor.min_auc, usual_auc(one.inside) or 0.0)
+    for (name, one), p_adjusted, reached in zip(told, adjusted, usual, strict=True):
+        threshold = max(monitor.min_auc, reached or 0.0)
         breached = p_adjusted < monitor.alpha and one.auc >= threshold
         found.append(_Judged(f"{monitor.by}={name}", one, threshold, p_adjusted, breached))
     return sorted(found, key=lambda one: (not one.breached, -one.excess, one.label))

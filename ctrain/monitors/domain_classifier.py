@@ -14,18 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ctrain.domain import FeatureVerdict, MonitorName, Status, Verdict, Version
+from ctrain.monitors.usual_auc import BLIND, usual_auc
 from ctrain.policy.monitors import DomainClassifierMonitor
 
 TEST = "domain_classifier"
 NOT_TESTED = "none"
-MARGIN = 0.25
-"""A window must stand out by a quarter more than windows inside the reference do."""
-FEWEST_INSIDE = 3
-"""Windows inside the reference that tell what is usual."""
 MOST_FEATURES = 10
 NAMED = 3
-BLIND = 0.99
-"""From this threshold on nothing can stand out from what is usual."""
 WORTH_NAMING = 0.2
 """Share of the largest fall."""
 
@@ -44,23 +39,6 @@ class Told:
     """AUC of windows inside the reference against its rest."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Why columns were not shown to the classifier."""
-
-
-def usual_auc(inside: tuple[float, ...]) -> float | None:
-    """Return the AUC up to which a window is as usual as windows inside the reference; None: unknown.
-
-    The largest of theirs and a margin: a quarter of its distance from 0.5, or half of what is left
-    to 1.
-
-    >>> usual_auc((0.52, 0.6, 0.55))
-    0.625
-    >>> usual_auc((0.52, 0.6)) is None
-    True
-    """
-    if len(inside) < FEWEST_INSIDE:
-        return None
-    largest = max(*inside, 0.5)
-    return largest + min(MARGIN * (largest - 0.5), (1 - largest) / 2)
 
 
 def assess_domain_classifier(

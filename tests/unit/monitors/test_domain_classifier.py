@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ctrain.domain import MonitorName, Status, Verdict, Version
-from ctrain.monitors.domain_classifier import Told, assess_domain_classifier, usual_auc
+from ctrain.monitors.domain_classifier import Told, assess_domain_classifier
 from ctrain.policy.monitors import DomainClassifierMonitor
 
 AT = datetime(2024, 1, 2, tzinfo=UTC)
@@ -70,7 +70,3 @@ def test_the_features_that_gave_it_away_come_first_and_are_marked() -> None:
 )
 def test_the_reason_says_what_held_it_back(found: dict[str, Any], said: str) -> None:
     assert said in verdict(**found).reason
-
-
-def test_windows_that_differ_less_than_chance_raise_no_threshold() -> None:
-    assert usual_auc((0.4, 0.45, 0.3)) == 0.5
