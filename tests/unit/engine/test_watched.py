@@ -118,3 +118,12 @@ def test_held_out_rows_make_every_memory() -> None:
     memories = first_memories(policy(), many)
     assert list(memories) == [MonitorName("error")]
     assert memories[MonitorName("error")]["state"]["segments"][""]["baseline"]["n"] == 600
+
+
+def test_held_out_rows_make_the_fresh_loss_of_a_trigger_on_regret() -> None:
+    costly = "{regret: {error_price: 1, training_price: 9, currency: EUR}}"
+    many = rows([0, 1] * 300, [0.2, 0.7] * 300, minutes=7)
+    memory = first_memories(policy(weekly=costly), many)[MonitorName("trigger weekly")]
+    assert memory["fresh"]["mean"] == pytest.approx((0.04 + 0.09) / 2)
+    assert memory["fresh"]["rows"] == 600
+    assert memory["until"] is None

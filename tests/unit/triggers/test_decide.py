@@ -72,6 +72,7 @@ def decided(policy: Policy, **given: Any) -> list[Decision]:
         given.get("requests", ()),
         NOW,
         verdicts,
+        {one.trigger: one for one in given.get("regrets", ())},
     )
 
 
@@ -279,3 +280,26 @@ def test_a_person_does_not_pass_over_what_protects_model_data_and_bill(
         policy("", limits), requests=[request()], facts=replace(FINE, ended_runs=(ended,), **facts)
     )
     assert (decision.outcome, decision.suppression) == (Outcome.SUPPRESSED, suppression)
+
+
+COSTLY = "costly: {regret: {error_price: 0.5, training_price: 40, currency: EUR}}"
+
+
+@pytest.mark.parametrize(
+    ("wish", "limits", "outcome", "reason"),
+    [
+        (Outcome.NOT_MET, "{}", Outcome.NOT_MET, "so much of 40 EUR"),
+        (Outcome.FIRED, "{}", Outcome.FIRED, "so much of 40 EUR"),
+        (
+            Outcome.FIRED,
+            "{min_new_labels: 1000}",
+            Outcome.SUPPRESSED,
+            "so much of 40 EUR; suppressed: 800 new labelled rows since the last training, 1000 needed",
+        ),
+    ],
+)
+def test_regret_is_held_back_by_limits(wish: Outcome, limits: str, outcome: Outcome, reason: str) -> None:
+    regret = Decision(TriggerName("costly"), wish, "so much of 40 EUR", evidence={"regret": 41.0})
+    [decision] = decided(policy(COSTLY, limits), regrets=[regret])
+    assert (decision.outcome, decision.reason) == (outcome, reason)
+    assert decision.evidence == {"regret": 41.0}
