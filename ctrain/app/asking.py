@@ -23,6 +23,7 @@ from ctrain.engine.advance import advance
 from ctrain.engine.champions import sync_champion
 from ctrain.engine.requests import answer_requests, reconcile
 from ctrain.errors import CtrainError, InputError, PolicyError, StateConflict, TransientError
+from ctrain.lifecycle.approval import BOUND_TO
 from ctrain.policy.files import load_policy, parse_policy
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def ask(
 ) -> Asked:
     """Put a request on record and return it with its answer, or without one when nobody can give it.
 
-    A running daemon answers within ``wait``; without one a rollback or a cancellation is carried out
-    here, and a trigger waits for the next daemon.
+    A running daemon answers within ``wait``; without one everything but a trigger is carried out here,
+    and a trigger waits for the next daemon.
 
     Raises
     ------
@@ -95,6 +96,23 @@ def owner_of(settings: Settings, run_id: RunId) -> PolicyName:
     return run.policy
 
 
+def approval_of(settings: Settings, run_id: RunId) -> tuple[PolicyName, dict[str, Any]]:
+    """The policy of a run that waits for approval, and what an answer is bound to, as it stands now.
+
+    Raises
+    ------
+    InputError
+        when there is no such run, or it waits for no approval.
+    """
+    policy = owner_of(settings, run_id)
+    with open_existing_database(settings).read() as tx:
+        run = tx.run(run_id)
+    assert run is not None
+    if run.phase is not Phase.AWAITING_APPROVAL:
+        raise InputError(f"run {run_id} is {run.phase.value}: it waits for no approval")
+    return policy, {name: run.details["approval"][name] for name in BOUND_TO}
+
+
 def check_known(store: Store, policy: PolicyName) -> None:
     """Raise InputError, naming the policies there are, when this one has never been watched here."""
     with store.read() as tx:
@@ -113,7 +131,7 @@ def living_daemon(store: Store) -> str | None:
 def _run_before(
     store: Store, policy: PolicyName, kind: RequestKind, arguments: Mapping[str, Any]
 ) -> RunId | None:
-    if kind is RequestKind.CANCEL:
+    if kind in {RequestKind.CANCEL, RequestKind.APPROVE, RequestKind.REJECT}:
         return RunId(arguments["run"])
     with store.read() as tx:
         run = tx.active_run(policy)

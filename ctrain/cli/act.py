@@ -1,7 +1,7 @@
 """Commands that change something: each is recorded with its actor, and answered.
 
 They talk to the database, so they work whether or not a daemon runs: a running daemon answers,
-otherwise ``rollback`` and ``cancel`` are carried out here, and ``trigger`` waits for the next start.
+otherwise all but ``trigger``, which waits for the next start, are carried out here.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def register(app: typer.Typer) -> None:
         ("trigger", trigger),
         ("pause", pause),
         ("resume", resume),
+        ("approve", approve),
+        ("reject", reject),
         ("cancel", cancel),
         ("rollback", rollback),
         ("check", check),
@@ -73,6 +75,48 @@ def cancel(
 
     policy = owner_of(load_settings(home), RunId(run))
     _ask(RequestKind.CANCEL, policy, {"run": run, "reason": reason}, home, wait, as_json)
+
+
+RunArgument = Annotated[str, typer.Argument(help="Id of the run.", metavar="RUN")]
+Evidence = Annotated[
+    str,
+    typer.Option("--evidence", help="Evidence that `ctrain show RUN` named; default: what is on record now."),
+]
+
+
+def approve(
+    run: RunArgument,
+    reason: Reason = "",
+    evidence: Evidence = "",
+    home: Home = None,
+    wait: Wait = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Approve the promotion of the challenger that a run waits with."""
+    _answer_run(RequestKind.APPROVE, run, reason, evidence, home, wait, as_json)
+
+
+def reject(
+    run: RunArgument,
+    reason: Reason = "",
+    evidence: Evidence = "",
+    home: Home = None,
+    wait: Wait = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Reject the challenger that a run waits with; it is not tried again."""
+    _answer_run(RequestKind.REJECT, run, reason, evidence, home, wait, as_json)
+
+
+def _answer_run(
+    kind: RequestKind, run: str, reason: str, evidence: str, home: Path | None, wait: float, as_json: bool
+) -> None:
+    from ctrain.app.asking import approval_of
+
+    policy, bound_to = approval_of(load_settings(home), RunId(run))
+    if evidence and not bound_to["evidence"].startswith(evidence):
+        bound_to["evidence"] = evidence
+    _ask(kind, policy, {"run": run, "reason": reason, **bound_to}, home, wait, as_json)
 
 
 def rollback(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -213,6 +214,8 @@ def _detail_rows(detail: RunDetail) -> list[list[Any]]:
         ["MLflow run", detail.mlflow_run_id],
         ["policy", detail.policy_hash[:12]],
     ]
+    if detail.approval:
+        rows.append(["approval", _approval(detail.approval)])
     if training:
         window = f"{training.get('window_start', '')} to {training.get('holdout_start', '')}"
         rows.append(["training rows", f"{training.get('rows')} ({window})"])
@@ -224,6 +227,16 @@ def _detail_rows(detail: RunDetail) -> list[list[Any]]:
         text = f"{move.expected_champion or 'none'} to {move.new_champion}: {move.outcome}"
         rows.append([f"{move.kind} {_instant(move.created_at)}", text])
     return rows
+
+
+def _approval(approval: Mapping[str, Any]) -> str:
+    bound = f"version {approval['challenger']}, evidence {approval['evidence'][:12]}"
+    if "approved" in approval:
+        verb = "approved" if approval["approved"] else "rejected"
+        why = f": {approval['reason']}" if approval["reason"] else ""
+        return f"{bound}: {verb} by {approval['by']} {_instant(datetime.fromisoformat(approval['at']))}{why}"
+    until = approval["expires_at"]
+    return bound + (f", expires {_instant(datetime.fromisoformat(until))}" if until else "")
 
 
 def _comparison_row(one: Any) -> list[Any]:

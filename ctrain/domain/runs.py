@@ -65,7 +65,7 @@ class Run:
     """One retraining, from the trigger to its end.
 
     ``details`` holds what each phase found out, by phase name in lower case
-    (``training``, ``evaluation``, ``shadow``, ``promotion``, ``probation``).
+    (``training``, ``evaluation``, ``shadow``, ``approval``, ``promotion``, ``probation``).
     """
 
     id: RunId
@@ -119,6 +119,8 @@ class RequestKind(StrEnum):
     TRIGGER = "trigger"
     CANCEL = "cancel"
     ROLLBACK = "rollback"
+    APPROVE = "approve"
+    REJECT = "reject"
 
 
 @dataclass(frozen=True, slots=True)

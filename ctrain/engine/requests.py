@@ -1,13 +1,15 @@
-"""What people ask for through the database: cancel a run, roll back; each gets an answer.
+"""What people ask for through the database: cancel a run, roll back, approve; each gets an answer.
 
 A request to start a run is a trigger like any other and is answered by ``decide``.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Champion, Phase, Request, RequestKind, Run, RunId
+from ctrain.engine.advance.approval import answer_approval
 from ctrain.engine.advance.rollback import plan_rollback
 from ctrain.engine.alias_moves import abandon, carry_out
 from ctrain.engine.champions import Aliases, read_aliases
@@ -34,15 +36,24 @@ def answer_requests(watch: Watch) -> bool:
         requests = [one for one in tx.open_requests(watch.name) if one.kind is not RequestKind.TRIGGER]
     answered = False
     for request in requests:
-        refusal = (
-            _cancel(watch, request) if request.kind is RequestKind.CANCEL else _roll_back(watch, request)
-        )
+        refusal = _carry_out(watch, request)
         if refusal:
             with watch.store.write() as tx:
                 watch.fence(tx)
                 _answer(watch, tx, request, f"refused: {refusal}")
         answered |= refusal is not None
     return answered
+
+
+def _carry_out(watch: Watch, request: Request) -> str | None:
+    """Why it cannot be done; empty when it is done and answered; None when ``reconcile`` will answer."""
+    match request.kind:
+        case RequestKind.CANCEL:
+            return _cancel(watch, request)
+        case RequestKind.APPROVE | RequestKind.REJECT:
+            return answer_approval(watch, request, partial(_answer, watch))
+        case _:
+            return _roll_back(watch, request)
 
 
 def _answer(watch: Watch, tx: Transaction, request: Request, answer: str) -> None:

@@ -26,7 +26,5 @@ def _training_parts(policy: Policy) -> Iterator[tuple[str, str]]:
 
 
 def _serving_parts(policy: Policy) -> Iterator[tuple[str, str]]:
-    if policy.promotion.approval == "manual":
-        yield "promotion.approval", "approval by a person"
     if policy.notify:
         yield "notify", "notification"

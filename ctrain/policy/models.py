@@ -107,9 +107,9 @@ class Promotion(Frozen):
     """How a challenger that won becomes champion."""
 
     approval: Literal["auto", "manual"] = "auto"
-    """``manual``: a person approves each promotion."""
+    """``manual``: a person approves each promotion with `ctrain approve RUN`, after gates and shadow."""
     expires_after: PositiveDuration | None = None
-    """How long a promotion waits for a person."""
+    """How long a promotion waits for a person; default: until it is cancelled or superseded."""
 
 
 class Probation(Frozen):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -181,6 +181,8 @@ class RunDetail(Answer):
     alias_moves: tuple[AliasMove, ...]
     probation: Json
     rollback: Json
+    approval: Json = field(default_factory=dict)
+    """What an approval is bound to, until when it can be given, and what a person answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,6 +222,7 @@ def _detail(tx: Transaction, run: Run) -> RunDetail:
         ),
         probation=run.details.get("probation", {}),
         rollback=run.details.get("rollback", {}),
+        approval=run.details.get("approval", {}),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from ctrain.domain import Status
+from ctrain.domain import Phase, Status
 from ctrain.policy.fields import format_duration
 from ctrain.queries.answers import PolicyStatus
 
@@ -25,6 +25,9 @@ def _notes(status: PolicyStatus, daemon: str | None, now: datetime) -> Iterator[
         yield f"the registry cannot be read, so nothing is decided or promoted: {status.registry_trouble}"
     elif status.champion is None:
         yield "there is no champion: nothing is compared, and the first run is judged by absolute gates"
+    if status.run is not None and status.run.phase is Phase.AWAITING_APPROVAL:
+        run = status.run.id
+        yield f"run {run} waits for a person: see `ctrain show {run}`, then `ctrain approve` or `reject` it"
     yield from _on_data(status, now)
     inconclusive = [one for one in status.verdicts if one.status is Status.INCONCLUSIVE]
     for verdict in inconclusive:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Phase, Run
+from ctrain.engine.advance.approval import await_approval
 from ctrain.engine.advance.evaluation import evaluate_challenger
 from ctrain.engine.advance.probation import watch_probation
 from ctrain.engine.advance.promotion import promote
@@ -24,6 +25,7 @@ STEPS: Mapping[Phase, Callable[[Watch, Run], Step]] = {
     Phase.TRAINING: train,
     Phase.EVALUATING: evaluate_challenger,
     Phase.SHADOWING: shadow,
+    Phase.AWAITING_APPROVAL: await_approval,
     Phase.PROMOTING: promote,
     Phase.PROBATION: watch_probation,
     Phase.ROLLING_BACK: roll_back,

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Run, Task, Version
+from ctrain.engine.advance.approval import ask_for_approval
 from ctrain.engine.advance.refit import begin_refit, candidate_of, tell_refit
 from ctrain.engine.advance.serving import measured_serving, serving_metrics
 from ctrain.engine.advance.training import train
@@ -143,6 +144,8 @@ def _go_on(watch: Watch, run: Run, holdout: Holdout, reason: str) -> Step:
             tx.save_detector(watch.name, monitor, version, memory)
 
     event = RunEvent.PASS_FIRST if run.champion_version is None else RunEvent.PASS
+    if run.champion_version is None and watch.policy.promotion.approval == "manual":
+        return ask_for_approval(watch, run, reason, found_in(run, "evaluation"), keyed_by_version)
     if run.champion_version is not None:
         model = watch.policy.model
         watch.registry.set_alias(model.name, model.aliases.challenger, version)

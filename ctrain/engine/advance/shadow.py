@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Run
+from ctrain.engine.advance.approval import ask_for_approval
 from ctrain.engine.comparison import Look, Progress, begin, fold, measure, save_points
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.engine.slices import begin_slices, slice_states
@@ -126,9 +127,12 @@ def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
 
 
 def _promote(watch: Watch, run: Run, reason: str, also: Callable[[Transaction], None] | None = None) -> Step:
-    """Go on to the promotion, or wait until a blackout ends: the verdict stands, nothing more is folded."""
+    """Go on to the promotion, ask a person, or wait until a blackout ends with the verdict as it stands."""
+    evidence = found_in(run, "shadow")["state"]
+    if watch.policy.promotion.approval == "manual":
+        return ask_for_approval(watch, run, reason, evidence, also)
     if blackout_until(watch.policy.limits.blackout, watch.clock.now()) is None:
-        move(watch, run, RunEvent.PROMOTE, reason, evidence=found_in(run, "shadow")["state"], also=also)
+        move(watch, run, RunEvent.PROMOTE, reason, evidence=evidence, also=also)
         return MOVED
     if also is None:
         return IDLE

@@ -34,7 +34,7 @@ from ctrain.store.schema.observations import (
     verdicts,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in ``ctrain/store/migrations``."""
 
 __all__ = [

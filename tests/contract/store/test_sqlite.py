@@ -67,9 +67,27 @@ def test_migrations_go_down_and_up_again_step_by_step(engine: Engine) -> None:
     whole = _definitions(engine)
     downgrade(engine)
     assert _definitions(engine) == {}
-    for revision in ("0001", "0002", "0003"):
+    for revision in ("0001", "0002", "0003", "0004"):
         upgrade(engine, revision)
     assert _definitions(engine) == whole
+
+
+def test_requests_outlive_a_change_of_their_kinds(engine: Engine) -> None:
+    upgrade(engine, "0003")
+    insert = (
+        "INSERT INTO requests (policy, kind, actor, created_at, arguments, answer) "
+        "VALUES ('p', '{}', 'ann', 1, '', '')"
+    )
+    with engine.begin() as connection:
+        connection.exec_driver_sql(insert.format("cancel"))
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(insert.format("approve"))
+    for revision, kinds in (("0004", ["cancel", "approve"]), ("0003", ["cancel"])):
+        downgrade(engine, revision)
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("SELECT id, kind FROM requests ORDER BY id").all()
+        assert found == list(enumerate(kinds, start=1))
 
 
 def test_failed_migration_leaves_nothing(engine: Engine, file: Path) -> None:

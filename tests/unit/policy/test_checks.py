@@ -83,11 +83,6 @@ def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
             "timeout: 1h, launcher: {type: kubernetes}}",
             "train.launcher.type: the launcher kubernetes",
         ),
-        (
-            "probation:",
-            "promotion: {approval: manual}\nprobation:",
-            "promotion.approval: approval by a person",
-        ),
     ],
 )
 def test_a_part_that_cannot_be_run_yet_is_named(old: str, new: str, part: str) -> None:
