@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctrain.child.context import context_of, sample_weight
-from ctrain.child.entrypoint import load_training_function
+from ctrain.child.entrypoint import TrainingFunction, load_training_function
 from ctrain.child.selection import best_candidate
+from ctrain.child.tuning import tune
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,17 +18,34 @@ Tell = Callable[[Mapping[str, Any]], None]
 """Hears what was found out on the way to the model."""
 
 
-def fit(job: Mapping[str, Any], rows: pd.DataFrame, folder: Path, tell: Tell = lambda _: None) -> Any:
+def load_functions(job: Mapping[str, Any]) -> dict[str, TrainingFunction]:
+    """The training functions of the policy by name; what their file imports is imported by this."""
+    names = job.get("candidates") or [job["entrypoint"]]
+    return {name: load_training_function(name, Path(job["code_folder"])) for name in names}
+
+
+def fit(
+    job: Mapping[str, Any],
+    rows: pd.DataFrame,
+    folder: Path,
+    tell: Tell = lambda _: None,
+    functions: Mapping[str, TrainingFunction] | None = None,
+) -> Any:
     """What the training function returns: a fitted estimator, or the URI of a model that it logged.
 
-    Of several candidates the one that is best on the newest of the rows is fitted on all of them.
+    Of several candidates, or of the parameters that are searched, those that are best on the newest of
+    the rows are fitted on all of them.
     """
     weights = sample_weight(folder)
-    names = job.get("candidates") or [job["entrypoint"]]
-    functions = {name: load_training_function(name, Path(job["code_folder"])) for name in names}
-    chosen = names[0]
+    functions = functions or load_functions(job)
+    chosen = next(iter(functions))
     if len(functions) > 1:
         selection = best_candidate(functions, job, rows, weights)
         chosen = selection["chosen"]
         tell({"selection": selection})
-    return functions[chosen](rows, context_of(job["context"], weights))
+    context = job["context"]
+    if job.get("tune"):
+        tuning = tune(functions[chosen], job, rows, weights)
+        context = {**context, "params": {**context["params"], **tuning["params"]}}
+        tell({"tuning": tuning})
+    return functions[chosen](rows, context_of(context, weights))

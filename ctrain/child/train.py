@@ -21,8 +21,9 @@ from typing import Any
 from ctrain.child.command import run_command
 from ctrain.child.entrypoint import pickle_by_value, pip_requirements, top_level_modules
 from ctrain.child.files import take_lock, write_json
-from ctrain.child.fitting import fit
+from ctrain.child.fitting import fit, load_functions
 from ctrain.child.notes import log_notes, notes_of, tags_of
+from ctrain.child.tuning import OF_THE_SEARCH
 from ctrain.child.validation import metric_of
 
 ALREADY_TAKEN = 75
@@ -142,21 +143,15 @@ def _fit_and_register(
 
     rows = training_frame(pq.read_table(folder / "rows.parquet"))
     describe(client, run, job, folder, len(rows))
-    code_folder = Path(job["code_folder"])
     before = top_level_modules()
     limit_memory(_limit(job))
     notes: dict[str, Any] = {}
-    started = time.monotonic()
-    if job.get("command"):
-        model: Any = run_command(client, run, job, folder)
-    else:
-        model = fit(job, rows, folder, notes.update)
-    seconds = time.monotonic() - started
+    model, seconds = _fitted(client, run, job, rows, folder, notes)
     lift_memory_limit()
     log_notes(client, run.info.run_id, notes)
-    requirements = pip_requirements(top_level_modules() - before)
+    requirements = pip_requirements(top_level_modules() - before - OF_THE_SEARCH)
     client.log_metric(run.info.run_id, "train_seconds", seconds)
-    pickle_by_value(code_folder)
+    pickle_by_value(Path(job["code_folder"]))
     logged_by_trainer = isinstance(model, str)
     uri = model if logged_by_trainer else log_estimator(model, rows, job["context"], requirements)
     importance = _importance(client, run.info.run_id, model, rows, job)
@@ -164,8 +159,7 @@ def _fit_and_register(
     noted = json.dumps(importance)
     if importance and len(noted) <= MAX_TAG_LENGTH:
         extra["ctrain.importance"] = noted
-    if notes:
-        extra |= tags_of(notes)
+    extra |= tags_of(notes)
     registration = {**job["registration"], "tags": {**job["registration"]["tags"], **extra}}
     registered = register(client, uri, registration, trusted_split=not logged_by_trainer)
     return {
@@ -175,6 +169,19 @@ def _fit_and_register(
         **notes,
         **registered,
     }
+
+
+def _fitted(
+    client: Any, run: Any, job: Mapping[str, Any], rows: Any, folder: Path, notes: dict[str, Any]
+) -> tuple[Any, float]:
+    """What came of the training, and how long it took; importing is not training."""
+    if job.get("command"):
+        started = time.monotonic()
+        return run_command(client, run, job, folder), time.monotonic() - started
+    functions = load_functions(job)
+    started = time.monotonic()
+    model = fit(job, rows, folder, notes.update, functions)
+    return model, time.monotonic() - started
 
 
 def _importance(

@@ -71,6 +71,9 @@ class TrainingJob:
     """Program and arguments that train instead of an entrypoint."""
     candidates: tuple[str, ...] = ()
     """Several entrypoints, of which the best on the newest rows trains."""
+    tune: Json = field(default_factory=dict)
+    """``sampler``, ``trials``, ``timeout_seconds``, ``folds``, ``space`` and ``start``, the parameters
+    that are tried first; empty: nothing is tuned."""
 
 
 @dataclass(frozen=True, slots=True)

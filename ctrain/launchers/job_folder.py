@@ -46,6 +46,7 @@ class JobFolder:
             "entrypoint": job.entrypoint,
             "command": list(job.command),
             "candidates": list(job.candidates),
+            "tune": dict(job.tune),
             "code_folder": job.code_folder,
             "timeout_seconds": job.timeout.total_seconds(),
             "memory_limit_bytes": job.memory_limit_bytes,

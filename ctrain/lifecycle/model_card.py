@@ -106,6 +106,11 @@ def _choices(result: Json) -> Iterator[str]:
         named = ", ".join(f"{name} {_number(loss)}" for name, loss in losses)
         by = f"by {selection['metric']} on the newest training rows"
         yield f"- {selection['chosen']} was chosen {by}: {named}"
+    tuning = result.get("tuning")
+    if tuning:
+        found = ", ".join(f"{name} {value}" for name, value in tuning["params"].items())
+        judged = f"{tuning['metric']} {_number(tuning['loss'])} on the newest training rows"
+        yield f"- tuned by {tuning['sampler']}, {tuning['trials']} trials: {_line(found)}; {judged}"
 
 
 def _gates(run: Run) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ctrain.policy.check_tuning import check_tuning
 from ctrain.policy.document import Problem
 from ctrain.policy.models import Policy, SinceChange, Train
 from ctrain.policy.monitors import ChangeMonitor
@@ -16,6 +17,7 @@ def check_train(policy: Policy) -> Iterator[Problem]:
     yield from _check_trainer(policy.train)
     yield from _check_launcher(policy.train)
     yield from _check_window(policy)
+    yield from check_tuning(policy.train)
 
 
 def _check_trainer(train: Train) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from ctrain.policy.fields import (
     matches,
     variant_by_key,
 )
+from ctrain.policy.tuning import Tune
 
 Entrypoint = Annotated[
     str,
@@ -137,6 +138,8 @@ class Train(Frozen):
     """Several ``module:function``, instead of an entrypoint: the best on the newest training rows trains."""
     params: dict[Text, Any] = Field(default_factory=dict)
     """Free values that the training function finds in its context."""
+    tune: Tune | None = None
+    """A search for values of parameters, by the newest training rows; default: none."""
     launcher: Launcher = Launcher()
     """Where training runs."""
     python: Text | None = None

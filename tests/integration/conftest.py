@@ -18,6 +18,15 @@ from ctrain.registry.embedded import prepare_embedded
 from tests.support.training import ended, training_job, write_code
 from tests.waiting import wait_until
 
+TUNE = {
+    "sampler": "grid",
+    "trials": 5,
+    "timeout_seconds": None,
+    "folds": 2,
+    "space": {"depth": {"values": [2, 4]}},
+    "start": {},
+}
+
 
 @dataclass(frozen=True)
 class Embedded:
@@ -49,7 +58,14 @@ def trained(embedded: Embedded) -> Mapping[str, Trained]:
     jobs = {
         "train": training_job(folder, embedded.code, "run-train"),
         "regress": training_job(
-            folder, embedded.code, "run-regress", "regress", task="regression", model="delay"
+            folder,
+            embedded.code,
+            "run-regress",
+            task="regression",
+            model="delay",
+            entrypoint="",
+            candidates=("training:fail", "training:regress"),
+            tune=TUNE,
         ),
         "kinds": training_job(
             folder, embedded.code, "run-kinds", "kinds", task="multiclass", model="carriers"

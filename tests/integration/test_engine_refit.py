@@ -105,6 +105,30 @@ def test_what_the_candidate_was_chosen_for_is_fitted_again(shadowed: World) -> N
     assert (job.entrypoint, job.candidates) == ("m:b", ())
 
 
+def test_what_was_tuned_for_the_candidate_holds_for_its_refit_and_starts_the_next_search(
+    shadowed: World,
+) -> None:
+    run = newest(shadowed)
+    text = REFIT.replace(
+        "retries: 1",
+        "retries: 1\n  params: {depth: 1, rounds: 9}\n  tune: {space: {depth: {low: 1, high: 8}}}",
+    )
+    watch = replace(shadowed.watch, loaded=replace(shadowed.watch.loaded, policy=parsed(text)))
+    first = with_details(run, "training", {"candidate": None})
+    search = training_job(watch, first, 1, "").tune
+    assert (search["sampler"], search["trials"], search["folds"], search["start"]) == ("tpe", 20, 3, {})
+    assert search["space"] == {"depth": {"low": 1, "high": 8, "log": False, "step": None}}
+    candidate = {"version": "2", "result": {"tuning": {"params": {"depth": 4}}}}
+    job = training_job(watch, with_details(run, "training", {"candidate": candidate}), 2, "")
+    assert (job.tune, job.context.params) == ({}, {"depth": 4, "rounds": 9})
+    tag = job.registration["tags"]["ctrain.tuning"]
+    champion = shadowed.registry.register(slope_model(1.0), {"ctrain.tuning": tag})
+    again = training_job(watch, replace(first, champion_version=champion), 1, "")
+    assert again.tune["start"] == {"depth": 4}
+    gone = training_job(watch, replace(first, champion_version=Version("99")), 1, "")
+    assert gone.tune["start"] == {}
+
+
 def test_reference_and_baselines_are_kept_for_the_refit(shadowed: World) -> None:
     with shadowed.store.read() as tx:
         assert tx.reference(shadowed.name, Version("3")) is not None

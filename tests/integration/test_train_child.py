@@ -97,6 +97,24 @@ def test_a_command_trains_in_the_run_that_it_is_told(
     assert 'pipeline done {"depth": 3}' in log_of(trained["command"].job)
 
 
+def test_what_was_chosen_is_told_in_mlflow(embedded: Embedded, trained: Mapping[str, Trained]) -> None:
+    import mlflow
+
+    status = trained["regress"].status
+    assert status.state is JobState.SUCCEEDED, status
+    client = mlflow.MlflowClient(embedded.uri)
+    run = client.get_run(status.result["mlflow_run_id"])
+    assert run.data.params["entrypoint"] == "training:fail, training:regress"
+    assert run.data.params["chosen"] == "training:regress"
+    assert run.data.params["tuned.depth"] in {"2", "4"}
+    losses = status.result["selection"]["losses"]
+    assert run.data.metrics["validation.training.regress"] == pytest.approx(losses["training:regress"])
+    assert "choices.json" in {one.path for one in client.list_artifacts(run.info.run_id)}
+    version = client.get_model_version("delay", status.result["version"])
+    assert json.loads(version.tags["ctrain.tuning"]) == status.result["tuning"]
+    assert json.loads(version.tags["ctrain.selection"]) == status.result["selection"]
+
+
 def test_an_error_reaches_the_status_and_the_log(embedded: Embedded, trained: Mapping[str, Trained]) -> None:
     import mlflow
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from ctrain.domain import Run, TrainingContext, TrainingJob
+from ctrain.domain import Json, Run, TrainingContext, TrainingJob
 from ctrain.engine.moves import found_in
+from ctrain.errors import PermanentError
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
     from ctrain.policy.models import Policy
+
+
+TUNING_TAG = "ctrain.tuning"
+"""Of a version: what a search found, from which the next one starts."""
 
 
 def training_job(watch: Watch, run: Run, attempt: int, folder: str) -> TrainingJob:
@@ -33,6 +39,7 @@ def training_job(watch: Watch, run: Run, attempt: int, folder: str) -> TrainingJ
         entrypoint=_chosen(run) or policy.train.entrypoint or "",
         command=policy.train.command or (),
         candidates=() if _chosen(run) else policy.train.candidates or (),
+        tune={} if is_refit(run) else _tuning(watch, run),
         code_folder=str(watch.loaded.folder),
         python=policy.train.python or "",
         timeout=policy.train.timeout,
@@ -49,8 +56,40 @@ def _chosen(run: Run) -> str:
 
 
 def params_of(watch: Watch, run: Run) -> dict[str, Any]:
-    """The policy's parameters, and over them those that the person gave who asked for the run."""
-    return {**watch.policy.train.params, **found_in(run, "request").get("params", {})}
+    """The policy's parameters, over them those of the person who asked, and for a refit those found best."""
+    asked = found_in(run, "request").get("params", {})
+    return {**watch.policy.train.params, **asked, **_tuned(run).get("params", {})}
+
+
+def _tuned(run: Run) -> Json:
+    """What a search found that the gates have judged already."""
+    candidate = found_in(run, "training").get("candidate") or {}
+    found: Json = candidate.get("result", {}).get("tuning") or {}
+    return found
+
+
+def _tuning(watch: Watch, run: Run) -> dict[str, Any]:
+    """The search, with the champion's parameters to start from where a search found them."""
+    tune = watch.policy.train.tune
+    if tune is None:
+        return {}
+    return {
+        **tune.model_dump(mode="json", include={"sampler", "trials", "folds"}),
+        "timeout_seconds": tune.timeout.total_seconds() if tune.timeout else None,
+        "space": {name: one.model_dump(mode="json") for name, one in tune.space.items()},
+        "start": _champions_params(watch, run),
+    }
+
+
+def _champions_params(watch: Watch, run: Run) -> dict[str, Any]:
+    if run.champion_version is None:
+        return {}
+    try:
+        tags = watch.registry.version(watch.policy.model.name, run.champion_version).tags
+    except PermanentError:
+        return {}
+    params: dict[str, Any] = json.loads(tags.get(TUNING_TAG, "{}")).get("params", {})
+    return params
 
 
 def is_refit(run: Run) -> bool:
@@ -103,4 +142,6 @@ def _tags(policy: Policy, run: Run) -> dict[str, str]:
     }
     if is_refit(run):
         tags["ctrain.refit_of"] = str(found["candidate"]["version"])
+    if _tuned(run):
+        tags[TUNING_TAG] = json.dumps(_tuned(run))
     return tags

@@ -83,6 +83,23 @@ def test_rows_and_importance() -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
+        (
+            {
+                "candidate": {
+                    "version": "2",
+                    "result": {
+                        "tuning": {
+                            "params": {"depth": 4, "rate": 0.1},
+                            "loss": 0.181,
+                            "metric": "brier",
+                            "sampler": "tpe",
+                            "trials": 20,
+                        }
+                    },
+                }
+            },
+            "- tuned by tpe, 20 trials: depth 4, rate 0.1; brier 0.181 on the newest training rows",
+        ),
         ({"window": "the change that error found began then"}, "- the window: the change that error found"),
         ({"reused": "clicks-7"}, "- made by run clicks-7 from the same rows, code and parameters"),
         (

@@ -1,0 +1,65 @@
+"""The ``train.tune`` part of a policy: which parameters are searched, how, and for how long."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, Tag
+
+from ctrain.policy.fields import Frozen, PositiveDuration, Text, variant_by_key
+
+Scalar = bool | int | float | str | None
+
+
+class Choices(Frozen):
+    """One of some values."""
+
+    values: Annotated[tuple[Scalar, ...], Field(min_length=1)]
+    """What the parameter may be."""
+
+
+class Range(Frozen):
+    """A number between two bounds; a whole one when both are."""
+
+    low: int | float
+    """Smallest value."""
+    high: int | float
+    """Largest value."""
+    log: bool = False
+    """Search its logarithm evenly: for learning rates and penalties."""
+    step: Annotated[float, Field(gt=0)] | None = None
+    """Distance of the values that are tried; default: 1 for whole numbers, any for others."""
+
+    @property
+    def whole(self) -> bool:
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+Parameter = Annotated[
+    Annotated[Choices, Tag("<Choices>")] | Annotated[Range, Tag("<Range>")],
+    variant_by_key({"values": "<Choices>", "low": "<Range>", "high": "<Range>"}),
+]
+
+
+class Tune(Frozen):
+    """A search for parameters on the training rows, in the order of time."""
+
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    """How the next values are chosen; ``grid`` tries all of them."""
+    trials: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """At most so many; the champion's parameters are tried first."""
+    timeout: PositiveDuration | None = None
+    """No further trial begins after this time."""
+    folds: Annotated[int, Field(ge=1, le=20)] = 3
+    """Pieces of the newest fifth of the training rows, each predicted by a model of the rows before it."""
+    space: Annotated[dict[Text, Parameter], Field(min_length=1)]
+    """Parameters by name, as the training function finds them in ``context.params``."""
+
+
+def grid_points(parameter: Parameter) -> int | None:
+    """How many values a grid has of it; None: it has no steps."""
+    if isinstance(parameter, Choices):
+        return len(parameter.values)
+    if parameter.log or (parameter.step is None and not parameter.whole):
+        return None
+    return int((parameter.high - parameter.low) / (parameter.step or 1)) + 1

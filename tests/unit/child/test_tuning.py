@@ -1,0 +1,153 @@
+"""A search for parameters on a function whose best ones are known."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ctrain.child.fitting import fit
+from ctrain.child.tuning import grid, tune
+
+CODE = """
+class Line:
+    def __init__(self, slope):
+        self.slope = slope
+
+    def predict(self, rows):
+        return rows["x"].to_numpy() * self.slope
+
+
+def given(rows, context):
+    if context.params["slope"] < -1:
+        raise ValueError("too steep")
+    return Line(context.params["slope"] * (-1 if context.params.get("sign") == "minus" else 1))
+"""
+SLOPE = {"low": -3.0, "high": 3.0, "log": False, "step": None}
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    (tmp_path / "lines.py").write_text(CODE)
+    return tmp_path
+
+
+def job_of(code: Path, space: dict[str, Any], **search: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {"sampler": "tpe", "trials": 30, "timeout_seconds": None, "folds": 2, "start": {}}
+    params = search.pop("params", {})
+    return {
+        "entrypoint": "lines:given",
+        "code_folder": str(code),
+        "context": {
+            "policy": "lines",
+            "run_id": "lines-1",
+            "task": "regression",
+            "label": "y",
+            "features": {"numeric": ["x"]},
+            "window_start": "",
+            "window_end": "",
+            "seed": 0,
+            "params": params,
+            "sample_weight": None,
+        },
+        "registration": {"metric": "squared_error"},
+        "tune": {**given, "space": space, **search},
+    }
+
+
+def rows_with(slope: float, n: int = 100) -> pd.DataFrame:
+    x = np.random.default_rng(1).normal(size=n)
+    return pd.DataFrame({"x": x, "y": slope * x})
+
+
+def tuned(job: dict[str, Any], slope: float = 1.7) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    model = fit(job, rows_with(slope), Path(job["code_folder"]), told.update)
+    assert model.slope == pytest.approx(told["tuning"]["params"]["slope"])
+    found: dict[str, Any] = told["tuning"]
+    return found
+
+
+@pytest.mark.parametrize(("sampler", "within"), [("tpe", 0.3), ("random", 0.5)])
+def test_the_best_parameters_are_found_and_the_model_is_fitted_with_them(
+    code: Path, sampler: str, within: float
+) -> None:
+    found = tuned(job_of(code, {"slope": SLOPE}, sampler=sampler))
+    assert found["params"]["slope"] == pytest.approx(1.7, abs=within)
+    assert (found["trials"], found["sampler"], found["metric"]) == (30, sampler, "squared_error")
+    assert found["failed"] > 0
+
+
+def test_the_same_search_finds_the_same(code: Path) -> None:
+    one, other = (tuned(job_of(code, {"slope": SLOPE}, trials=8)) for _ in range(2))
+    assert one["params"] == other["params"]
+
+
+def test_a_grid_is_tried_whole_and_no_more(code: Path) -> None:
+    found = tuned(job_of(code, {"slope": {**SLOPE, "low": 0.0, "step": 0.5}}, sampler="grid"))
+    assert (found["params"], found["trials"], found["failed"]) == ({"slope": 1.5}, 7, 0)
+
+
+def test_it_begins_with_the_parameters_of_the_champion_and_then_the_policys(code: Path) -> None:
+    known = {"slope": 1.7, "gone": 3}
+    found = tuned(job_of(code, {"slope": SLOPE}, trials=1, start=known))
+    assert (found["params"], found["warm_start"]) == ({"slope": 1.7}, pytest.approx(0))
+    assert tuned(job_of(code, {"slope": SLOPE}, trials=1, params={"slope": 0.5}))["params"] == {"slope": 0.5}
+
+
+@pytest.mark.parametrize("start", [{"slope": 9.0}, {"slope": "steep"}, {"other": 1.0}, {"slope": True}])
+def test_parameters_that_the_space_has_not_are_no_beginning(code: Path, start: dict[str, Any]) -> None:
+    found = tuned(job_of(code, {"slope": {**SLOPE, "low": 0.0}}, trials=2, start=start))
+    assert 0.0 <= found["params"]["slope"] <= 3.0
+
+
+def test_choices_and_whole_numbers_keep_their_types(code: Path) -> None:
+    space = {
+        "slope": {"low": 0, "high": 3, "log": False, "step": None},
+        "sign": {"values": ["plus", "minus"]},
+    }
+    job = job_of(code, space, trials=25)
+    found = tune(_given(code), job, rows_with(-2.0), None)
+    assert found["params"] == {"slope": 2, "sign": "minus"}
+    assert isinstance(found["params"]["slope"], int)
+
+
+def _given(code: Path) -> Any:
+    from ctrain.child.entrypoint import load_training_function
+
+    return load_training_function("lines:given", code)
+
+
+def test_when_all_trials_fail_the_training_fails(code: Path) -> None:
+    with pytest.raises(ValueError, match="too steep"):
+        fit(job_of(code, {"slope": {**SLOPE, "high": -2.0}}, trials=2), rows_with(1.0), code)
+
+
+def test_no_trial_begins_after_the_timeout(code: Path) -> None:
+    assert (
+        tuned(job_of(code, {"slope": {**SLOPE, "low": 0.0}}, trials=1000, timeout_seconds=0.2))["trials"]
+        < 1000
+    )
+
+
+def test_an_interpreter_without_optuna_says_so(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(RuntimeError, match=r"train\.tune needs optuna in the interpreter that trains"):
+        fit(job_of(code, {"slope": SLOPE}), rows_with(1.0), code)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "values"),
+    [
+        ({"values": ["a", None]}, ["a", None]),
+        ({"low": 1, "high": 7, "step": 3.0}, [1, 4, 7]),
+        ({"low": 0.1, "high": 0.3, "step": 0.1}, [0.1, 0.2, pytest.approx(0.3)]),
+        ({"low": 0, "high": 1, "step": None}, [0, 1]),
+    ],
+)
+def test_the_values_of_a_grid(parameter: dict[str, Any], values: list[Any]) -> None:
+    assert grid(parameter) == values
