@@ -3,6 +3,9 @@
 The fresh loss is that of the champion itself on rows that it was not trained on: held-out ones, and where
 these are too few (or it was adopted) the first matured ones that it served. The rent counts from the last
 purchase: from its promotion, or from a training since that brought no better model.
+
+A trigger that is added to the policy of a champion which has served for long can compare it with its rows
+from then on alone.
 """
 
 from __future__ import annotations
@@ -75,7 +78,7 @@ class RegretMemory:
     since: str = ""
     """When the version became champion for the last time."""
     training: str = ""
-    """The run whose training was the last purchase."""
+    """The run that made the last purchase."""
     fresh: FreshLoss | None = None
     pool: tuple[PaneLoss, ...] = ()
     """Fresh losses, while they are too few."""
@@ -144,12 +147,11 @@ def known_memory(stored: Json | None, metric: str) -> RegretMemory:
 
 
 def last_purchase(runs: Sequence[Run]) -> str:
-    """Return the id of the newest run that has trained a model, or nothing; ``runs`` are newest first."""
-    return next((str(run.id) for run in runs if _trained(run)), "")
+    """Return the id of the newest run that came to a model, or nothing; ``runs`` are newest first.
 
-
-def _trained(run: Run) -> bool:
-    return any(one["trained"] for one in run.details.get("training", {}).get("spent", ()))
+    A training that failed brought nothing to wait for, and so may be tried again.
+    """
+    return next((str(run.id) for run in runs if run.challenger_version is not None), "")
 
 
 def price_of_training(prices: Prices, spent: Sequence[TimeSpent], timeout: timedelta) -> float:

@@ -40,9 +40,9 @@ def wandering(seed: int) -> Floats:
 
 
 NEVER_BACK = {
-    "constant": by_age(lambda age: 0.7 * (age > 0)),
+    "constant": by_age(lambda age: np.where(age > 0, 0.7, 0.0)),
     "linear": by_age(lambda age: 0.02 * age),
-    "accelerating": by_age(lambda age: 0.0005 * age**2),
+    "accelerating": by_age(lambda age: 0.0005 * age * age),
     "saturating": by_age(lambda age: np.asarray(2 - 2 * np.exp(-age / 30), dtype=np.float64)),
     "one step": by_place(np.where(np.arange(STEPS) < 120, 0.0, 3.0)),
     "steps": by_place(np.floor(np.arange(STEPS) / 45)),

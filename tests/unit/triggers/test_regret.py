@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from ctrain.domain import Outcome, Phase, PolicyName, Run, RunId, TriggerName
+from ctrain.domain import Outcome, Phase, PolicyName, Run, RunId, TriggerName, Version
 from ctrain.policy.triggers import Prices
 from ctrain.queries.needs import needs_of
 from ctrain.stats.regret import FreshLoss, Regret
@@ -38,8 +38,7 @@ def panes(*means: float, rows: int = 20, first: int = 0) -> list[PaneLoss]:
     return [PaneLoss(start + 3600 * (first + number), rows, mean * rows) for number, mean in enumerate(means)]
 
 
-def run(number: int, *trained: bool) -> Run:
-    spent = [{"at": NOON.isoformat(), "train_seconds": 60.0, "trained": one} for one in trained]
+def run(number: int, version: str | None = None) -> Run:
     return Run(
         id=RunId(f"churn-{number}"),
         policy=PolicyName("churn"),
@@ -52,7 +51,7 @@ def run(number: int, *trained: bool) -> Run:
         policy_path="",
         created_at=NOON,
         phase_since=NOON,
-        details={"training": {"spent": spent}} if spent else {},
+        challenger_version=Version(version) if version else None,
     )
 
 
@@ -165,8 +164,8 @@ def test_another_metric_has_another_fresh_loss() -> None:
 
 
 def test_only_a_training_that_brought_a_model_was_a_purchase() -> None:
-    assert last_purchase([run(4), run(3, False), run(2, False, True), run(1, True)]) == "churn-2"
-    assert last_purchase([run(1)]) == ""
+    assert last_purchase([run(3), run(2, "7"), run(1, "6")]) == "churn-2"
+    assert last_purchase([run(1)]) == last_purchase([]) == ""
 
 
 @pytest.mark.parametrize(
