@@ -16,7 +16,7 @@ from tests.support.world import HOUR, POLICY, START, World
 NAME = TriggerName("costly")
 OLD, NEW = Version("1"), Version("2")
 DEAR, UNPAYABLE = (f"training_price: {price}, min_rows: 300" for price in (12, 100000))
-STORY = Turn(hours=28, at=18, shift=0.0)
+STORY = Turn(hours=22, at=12, shift=0.0)
 
 Feed = Callable[[World], None]
 
@@ -91,8 +91,8 @@ def test_it_fires_at_the_pane_that_reaches_the_price(fired: World, live: World) 
 
 def test_it_fires_once_and_begins_anew_with_the_new_champion(fired: World, tmp_path: Path) -> None:
     world = fired.branch(tmp_path / "world")
-    for _ in range(8):
-        world.land_together(6)
+    for _ in range(4):
+        world.land_together(10)
         world.settle()
         world.open()
     [run] = world.runs()
