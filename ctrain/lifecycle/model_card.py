@@ -8,8 +8,7 @@ left out, so the card grows with the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from ctrain.domain import Json, Run
 from ctrain.stats.sequential import ComparisonState
@@ -144,22 +143,14 @@ def _slices(run: Run) -> Iterator[str]:
     for name, value in gaps.items():
         metric, _, column = name.partition(GAP)
         yield f"- {metric} differs by at most {_number(value)} between the groups of {column}"
-    slices = run.details.get("shadow", {}).get("slices") or {}
-    states = {name: one.get("state", one) for name, one in _named(slices) if isinstance(one, Mapping)}
-    compared = [(name, ComparisonState.from_json(one)) for name, one in states.items() if "blocks" in one]
-    if not compared:
-        return
-    if gaps:
+    slices = run.details.get("shadow", {}).get("slices", {})
+    states = {name: ComparisonState.from_json(one) for name, one in slices.items()}
+    compared = [(name, one) for name, one in states.items() if one.blocks]
+    if gaps and compared:
         yield ""
-    yield from _table(
-        ("slice", "difference of the loss", "rows"),
-        [(name, _number(one.mean if one.blocks else None), f"{one.rows:,}") for name, one in compared],
-    )
-
-
-def _named(slices: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(slices, Mapping):
-        yield from ((str(name), one) for name, one in slices.items())
+    if compared:
+        rows = [(name, f"{one.mean:+.4g}", f"{one.rows:,}") for name, one in compared]
+        yield from _table(("slice", "difference of the loss in the shadow", "rows"), rows)
 
 
 def _comparison(run: Run, phase: str, metric: str) -> Iterator[str]:
@@ -180,12 +171,14 @@ def _comparison(run: Run, phase: str, metric: str) -> Iterator[str]:
 
 
 def _approval(run: Run) -> Iterator[str]:
-    found: Json = run.details.get("approval") or {}
-    actor = found.get("actor") or found.get("by")
-    if actor:
-        at = found.get("at") or found.get("answered_at")
-        reason = f": {_line(str(found['reason']))}" if found.get("reason") else ""
-        yield f"- {found.get('answer', 'approved')} by {actor}{f', {_day(str(at))}' if at else ''}{reason}"
+    found: Json = run.details.get("approval", {})
+    if "by" in found:
+        reason = f": {_line(found['reason'])}" if found["reason"] else ""
+        answer = "approved" if found["approved"] else "rejected"
+        yield f"- {answer} by {found['by']}, {_day(found['at'])}{reason}"
+    elif found:
+        until = found.get("expires_at")
+        yield f"- waits for a person{f' until {_day(until)}' if until else ''}"
 
 
 def _importance(run: Run) -> Iterator[str]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ctrain.domain import Run, Task, Version
 from ctrain.engine.advance.approval import ask_for_approval
-from ctrain.engine.advance.refit import begin_refit, candidate_of, tell_refit
+from ctrain.engine.advance.refit import begin_refit, candidate_of, judge_refit, tell_refit
 from ctrain.engine.advance.serving import measured_serving, serving_metrics
 from ctrain.engine.advance.training import train
 from ctrain.engine.advance.training_job import refitting
@@ -33,7 +33,6 @@ from ctrain.engine.watch import score_column
 from ctrain.engine.watched import Rows, first_memories
 from ctrain.lifecycle.gates import GateReport, judge_gates
 from ctrain.lifecycle.transitions import RunEvent
-from ctrain.policy.models import AbsoluteGate
 from ctrain.stats.blocks import block_length
 from ctrain.stats.losses import bounded_losses, row_losses
 from ctrain.stats.metrics import evaluate
@@ -104,28 +103,14 @@ def _conclude(watch: Watch, run: Run, holdout: Holdout, report: GateReport) -> S
 
 
 def _take_refit(watch: Watch, run: Run, holdout: Holdout) -> Step:
-    """The refit goes on, once it has predicted; bounds that it misses on rows it knows show a broken one."""
-    version, task = run.challenger_version, watch.policy.model.task
-    assert version is not None
-    model = watch.registry.version(watch.policy.model.name, version)
-    outcome = score_rows(watch, f"{run.id}/holdout-{version}", model, holdout.rows)
-    if outcome.state == "pending":
-        return WAITING
-    if outcome.state == "failed":
-        move(watch, run, RunEvent.FAIL, outcome.message)
-        return MOVED
-    judged = judged_rows(task, holdout.rows, {version: outcome.table[score_column(version)]})
-    assert judged.labels is not None
-    assert judged.scores is not None
-    bounds = [gate for gate in watch.policy.gates if isinstance(gate, AbsoluteGate)]
-    report = judge_gates(bounds, evaluate(task, judged.labels, judged.scores[version]), None, n=0)
-    if not report.passed:
-        failed = "; ".join(result.reason for result in report.results if not result.passed)
-        move(watch, run, RunEvent.REJECT, f"the refit fails on rows that it was trained on: {failed}")
-        return MOVED
+    """The refit goes on with what is known of the candidate, unless it is broken."""
+    ended = judge_refit(watch, run, holdout.rows)
+    if ended is not None:
+        return ended
     tell_refit(watch, run)
     before = found_in(run, "training")["candidate"]["version"]
-    return _go_on(watch, run, holdout, f"version {version} goes on, fitted on all rows as version {before}")
+    reason = f"version {run.challenger_version} goes on, fitted on all rows as version {before}"
+    return _go_on(watch, run, holdout, reason)
 
 
 def _go_on(watch: Watch, run: Run, holdout: Holdout, reason: str) -> Step:

@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import Run, Version
 from ctrain.engine.advance.reuse import known_training, tell_reused
+from ctrain.engine.advance.serving import measured_serving, serving_metrics
 from ctrain.engine.advance.training_rows import write_all_rows
-from ctrain.engine.moves import MOVED, Step, found_in, keep, move, with_details
+from ctrain.engine.moves import MOVED, WAITING, Step, found_in, keep, move, with_details
+from ctrain.engine.scored import judged_rows
+from ctrain.engine.scores import score_rows
+from ctrain.engine.watch import score_column
+from ctrain.lifecycle.gates import judge_gates
 from ctrain.lifecycle.transitions import RunEvent
+from ctrain.policy.models import AbsoluteGate, ServingGate
+from ctrain.stats.metrics import evaluate
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,6 +73,37 @@ def candidate_of(run: Run) -> Run | None:
     return replace(
         run, challenger_version=Version(candidate["version"]), mlflow_run_id=candidate["mlflow_run_id"]
     )
+
+
+def judge_refit(watch: Watch, run: Run, rows: pa.Table) -> Step | None:
+    """None once the refit has answered the held-out rows within the bounds that ask for no champion.
+
+    It has been trained on these rows, so that it keeps the bounds proves little; missing them shows that
+    it is broken. What serving costs is measured anew.
+    """
+    version, task = run.challenger_version, watch.policy.model.task
+    assert version is not None
+    model = watch.registry.version(watch.policy.model.name, version)
+    outcome = score_rows(watch, f"{run.id}/holdout-{version}", model, rows)
+    if outcome.state == "pending":
+        return WAITING
+    if outcome.state == "failed":
+        move(watch, run, RunEvent.FAIL, outcome.message)
+        return MOVED
+    serving = measured_serving(watch, run, rows)
+    if isinstance(serving, Step):
+        return serving
+    judged = judged_rows(task, rows, {version: outcome.table[score_column(version)]})
+    assert judged.labels is not None
+    assert judged.scores is not None
+    metrics = evaluate(task, judged.labels, judged.scores[version]) | serving_metrics(serving)
+    bounds = [gate for gate in watch.policy.gates if isinstance(gate, AbsoluteGate | ServingGate)]
+    report = judge_gates(bounds, metrics, None, n=0)
+    if report.passed:
+        return None
+    failed = "; ".join(result.reason for result in report.results if not result.passed)
+    move(watch, run, RunEvent.REJECT, f"the refit fails on rows that it was trained on: {failed}")
+    return MOVED
 
 
 def tell_refit(watch: Watch, run: Run) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from ctrain.domain import Phase, Run, TriggerName, Version
+from ctrain.lifecycle.approval import approval_wanted
 from ctrain.lifecycle.gates import judge_gates
 from ctrain.lifecycle.model_card import MAX_CHARACTERS, render_card
 from ctrain.policy.models import AbsoluteGate, ChampionGate
 from ctrain.stats.sequential import ComparisonState
 from tests.support.runs import a_run
+from tests.support.world import START
 
 TRAINING = {
     "rows": 12000,
@@ -156,10 +159,35 @@ def test_what_live_rows_said() -> None:
     assert nothing["Shadow: the same live rows as the champion"] == "- nothing has been compared yet"
 
 
-def test_who_approved() -> None:
-    approval = {"actor": "ada", "at": "2024-02-09T10:00:00+00:00", "reason": "looked at\nthe slices"}
-    told = sections(a_challenger(Phase.PROBATION, approval=approval))["Approval"]
-    assert told == "- approved by ada, 2024-02-09 10:00: looked at the slices"
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            {"approved": True, "reason": "looked at\nthe slices"},
+            "approved by ada, 2024-02-09 10:00: looked at the slices",
+        ),
+        ({"approved": False, "reason": ""}, "rejected by ada, 2024-02-09 10:00"),
+    ],
+)
+def test_who_approved(answer: dict[str, Any], told: str) -> None:
+    wanted = approval_wanted(a_challenger(), timedelta(days=2), START)
+    answered = {**wanted, "by": "ada", "at": "2024-02-09T10:00:00+00:00", **answer}
+    assert sections(a_challenger(approval=answered))["Approval"] == f"- {told}"
+
+
+def test_who_is_waited_for() -> None:
+    for expires_after, until in ((timedelta(days=2), " until 2024-01-03 00:00"), (None, "")):
+        wanted = approval_wanted(a_challenger(), expires_after, START)
+        assert sections(a_challenger(approval=wanted))["Approval"] == f"- waits for a person{until}"
+
+
+def test_slices_that_live_rows_were_compared_on() -> None:
+    slices = {
+        name: compared(mean, blocks)["state"]
+        for name, mean, blocks in (("kind=a", 0.01, 25), ("kind=b", 0, 0))
+    }
+    told = sections(a_challenger(shadow={**compared(-0.01, 30), "slices": slices}))["Slices"]
+    assert told.split("\n")[2:] == ["| kind=a | +0.01 | 1,250 |"]
 
 
 def test_texts_of_others_make_no_markdown_of_their_own() -> None:
