@@ -9,7 +9,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-ROLES = ("train", "score", "registry", "prepare", "adopt")
+ROLES = ("train", "fit", "score", "registry", "prepare", "adopt")
 
 
 def _make_importable() -> None:

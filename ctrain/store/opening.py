@@ -23,8 +23,12 @@ BUSY_TIMEOUT = timedelta(seconds=15)
 """How long a transaction waits for the write lock before it gives up with TransientError."""
 
 
-def open_store(url: str, *, create: bool = True, busy_timeout: timedelta = BUSY_TIMEOUT) -> SqlStore:
+def open_store(
+    url: str, *, create: bool = True, busy_timeout: timedelta = BUSY_TIMEOUT, durable: bool = True
+) -> SqlStore:
     """The store at ``url`` (``sqlite:///PATH``) with the newest schema; any number may open it at once.
+
+    ``durable=False`` is for a store that is thrown away with its process: commits wait for no disk.
 
     Raises
     ------
@@ -36,7 +40,7 @@ def open_store(url: str, *, create: bool = True, busy_timeout: timedelta = BUSY_
     file = sqlite.database_file(_address(url))
     if not file.exists() and not create:
         raise InputError(f"{file}: there is no database; is this the home of a daemon that has run?")
-    engine = sqlite.create_sqlite_engine(file, busy_timeout)
+    engine = sqlite.create_sqlite_engine(file, busy_timeout, durable=durable)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         _bring_up_to_date(engine, file)

@@ -3,7 +3,8 @@
 Writers begin IMMEDIATE: a transaction that reads first and locks later loses updates or fails in
 the middle. Readers see one snapshot (WAL) and are refused every write by the database itself.
 ``synchronous`` is FULL, a disk flush per commit: an intent must be on the disk before the alias in
-the registry is moved, or after a power cut nobody would know that the move was ours.
+the registry is moved, or after a power cut nobody would know that the move was ours. Only a database
+that is thrown away with its process does without.
 """
 
 from __future__ import annotations
@@ -60,12 +61,12 @@ def database_file(url: URL) -> Path:
     return Path(url.database).absolute()
 
 
-def create_sqlite_engine(file: Path, busy_timeout: timedelta) -> Engine:
+def create_sqlite_engine(file: Path, busy_timeout: timedelta, *, durable: bool = True) -> Engine:
     """An engine whose transactions begin IMMEDIATE, or as a snapshot that cannot write."""
     engine = create_engine(
         URL.create("sqlite", database=str(file)), connect_args={"timeout": busy_timeout.total_seconds()}
     )
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", _prepare if durable else _prepare_to_be_thrown_away)
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _translate, retval=True)
     return engine
@@ -99,6 +100,11 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA synchronous=FULL")
+
+
+def _prepare_to_be_thrown_away(connection: sqlite3.Connection, _record: object) -> None:
+    _prepare(connection, _record)
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 def _begin(connection: Connection) -> None:

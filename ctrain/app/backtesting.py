@@ -1,0 +1,92 @@
+"""``ctrain backtest``: history, a throw-away folder and children, wired to what plays in them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctrain.app.wiring import load_fleet
+from ctrain.backtest.history import load_history
+from ctrain.backtest.perform import Choices, Room, perform
+from ctrain.backtest.stage import Crew
+from ctrain.backtest.trainer import Trainer
+from ctrain.children import PASSED_ON
+from ctrain.clocks import RealTimer
+from ctrain.errors import InputError
+from ctrain.policy.monitors import DriftMonitor
+
+if TYPE_CHECKING:
+    from ctrain.backtest.result import Backtest
+    from ctrain.policy.files import LoadedPolicy
+    from ctrain.ports import Store
+
+
+def run_backtest(
+    path: Path,
+    choices: Choices,
+    environ: Mapping[str, str],
+    progress: Callable[[str, float], None] = lambda _name, _share: None,
+) -> Backtest:
+    """Return what the policy in the file ``path`` would have done over its history.
+
+    Nothing outside a temporary folder is written, and no server is asked anything.
+
+    Raises
+    ------
+    PolicyError
+        with every problem of the file.
+    InputError
+        when the file holds several policies, or there is no history.
+    """
+    found = load_fleet([path], environ)
+    if len(found) != 1:
+        raise InputError(f"{path}: {len(found)} policies; a backtest is of one")
+    history = load_history(found[0].policy, found[0].folder)
+    with open_room(found[0], environ, progress) as room:
+        return perform(found[0], history, room, choices)
+
+
+@contextmanager
+def open_room(
+    loaded: LoadedPolicy, environ: Mapping[str, str], progress: Callable[[str, float], None]
+) -> Iterator[Room]:
+    """A temporary folder and children that train, score and analyse; all gone at the end."""
+    from ctrain.analysis import AnalystChildren
+    from ctrain.scoring.pool import ScorerPool
+
+    timer = RealTimer()
+    quiet = {name: value for name, value in environ.items() if name in PASSED_ON}
+    with tempfile.TemporaryDirectory(prefix="ctrain-backtest-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        nowhere = f"sqlite:///{folder / 'mlflow.db'}"
+        trainer = Trainer(folder / "trainings", timer, importance=_uses_importance(loaded), environ=environ)
+        scorer = ScorerPool(nowhere, timer, max_children=len(os.sched_getaffinity(0)), environ=quiet)
+        ends = [trainer.close, scorer.close]
+
+        def open_analyst(workspace: Path) -> AnalystChildren:
+            analyst = AnalystChildren(workspace, timer, environ=quiet)
+            ends.append(analyst.close)
+            return analyst
+
+        try:
+            yield Room(folder, _open_store, Crew(trainer, scorer, open_analyst), progress)
+        finally:
+            for end in ends:
+                end()
+
+
+def _open_store(path: Path) -> Store:
+    from ctrain.store import open_store
+
+    return open_store(f"sqlite:///{path}", durable=False)
+
+
+def _uses_importance(loaded: LoadedPolicy) -> bool:
+    """True when a monitor asks what the champion uses; measuring it takes time."""
+    return any(
+        isinstance(one, DriftMonitor) and one.weight_by is not None for one in loaded.policy.monitors.values()
+    )

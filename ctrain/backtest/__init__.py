@@ -1,0 +1,1 @@
+"""What a policy would have done over history: the engine on a virtual clock, beside simpler strategies."""

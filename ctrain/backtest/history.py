@@ -1,0 +1,252 @@
+"""History as sources that reveal it: a row at its event time, a label once it has matured.
+
+What lies after the virtual present cannot be read. Scores that production logged in its day are left
+out: they are those of other models, at another time. A label that lies in the rows' own table is taken
+out of it, and comes when it is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ctrain.backtest.clock import VirtualClock
+from ctrain.domain import Json, SourceBatch, SourceRead
+from ctrain.engine.matured import EPOCH_START
+from ctrain.errors import InputError
+from ctrain.rows.casting import cast_instant, microseconds_of
+from ctrain.rows.columns import extract, label_columns, row_columns
+from ctrain.rows.normalise import Normalised, normalise_labels, normalise_rows
+from ctrain.sources.opening import FileSources
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ctrain.policy.data import DataSpec
+    from ctrain.policy.models import Policy
+    from ctrain.ports import Source
+
+Micros = npt.NDArray[np.int64]
+
+ROWS_PER_READ = 1_000_000
+MICROSECOND = timedelta(microseconds=1)
+FAR = datetime(9000, 1, 1, tzinfo=UTC)
+BEGINNING = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows of one schema in the order in which they appear, and when each does, in microseconds."""
+
+    table: pa.Table
+    appears: Micros
+    path: str
+    new_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that is on record of the past, in the order in which it came to light."""
+
+    rows: tuple[Stretch, ...]
+    labels: tuple[Stretch, ...]
+    known: pa.Table
+    """To judge by: ``row_id``, ``event_at``, features and ``label`` (null: none), in event-time order."""
+
+    @property
+    def first_at(self) -> datetime:
+        return as_instant(self._events()[0])
+
+    @property
+    def last_at(self) -> datetime:
+        return as_instant(self._events()[-1])
+
+    def instant_of_share(self, share: float) -> datetime:
+        """The instant by which ``share`` of the rows has happened."""
+        events = self._events()
+        return as_instant(events[min(int(len(events) * share), len(events) - 1)])
+
+    def _events(self) -> Micros:
+        return microseconds_of(self.known["event_at"].combine_chunks())
+
+
+def as_instant(microseconds: int | np.int64) -> datetime:
+    return EPOCH_START + MICROSECOND * int(microseconds)
+
+
+def as_microseconds(instant: datetime) -> int:
+    return (instant - EPOCH_START) // MICROSECOND
+
+
+def load_history(policy: Policy, folder: Path) -> History:
+    """Return all rows and labels that the policy's sources hold now.
+
+    Raises
+    ------
+    InputError
+        when there is no usable row.
+    """
+    sources, data, task = FileSources(), policy.data, policy.model.task
+    batches = _read_all(sources.open_rows(policy, folder))
+    rows = normalise_rows(batches, data, task, FAR).table
+    if not rows.num_rows:
+        raise InputError(f"{data.source.path}: there is no row to replay")
+    rows = _first_of_each_id(rows)
+    labels_source = sources.open_labels(policy, folder)
+    labels = (
+        rows.select(["row_id", "label"]).filter(pc.is_valid(rows["label"]))
+        if labels_source is None
+        else _labels(normalise_labels(_read_all(labels_source), data, task))
+    )
+    return History(
+        rows=tuple(_revealed(batches, policy)),
+        labels=_due(labels, rows, policy),
+        known=_judged_by(rows, labels, data),
+    )
+
+
+def _read_all(source: Source) -> list[SourceBatch]:
+    cursor: Json = {}
+    batches: list[SourceBatch] = []
+    while True:
+        read = source.read(cursor, ROWS_PER_READ)
+        batches += read.batches
+        if not read.more:
+            return batches
+        cursor = read.cursor
+
+
+def _labels(normalised: Normalised) -> pa.Table:
+    return normalised.table
+
+
+def _first_of_each_id(rows: pa.Table) -> pa.Table:
+    """The row log drops a repeated id: what came first counts."""
+    positions = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
+    ordered = positions.sort_by([("event_at", "ascending"), ("position", "ascending")])
+    ids = ordered["row_id"].combine_chunks()
+    first = pc.index_in(ids, value_set=ids)
+    kept = pc.equal(first, pa.array(np.arange(len(ids)), first.type))
+    return ordered.filter(kept).drop_columns(["position"])
+
+
+def _revealed(batches: Sequence[SourceBatch], policy: Policy) -> Iterable[Stretch]:
+    """The rows as production exported them, but for what nobody knew then."""
+    columns = {one.name: one for one in row_columns(policy.data, policy.model.task)}
+    time = columns[policy.data.event_time.column]
+    for group in _by_schema(batches):
+        table = pa.concat_tables([one.table for one in group])
+        instants = cast_instant(extract(table, time), time.zone).values
+        appears = np.where(
+            np.asarray(pc.is_valid(instants)), microseconds_of(pc.fill_null(instants, EPOCH_START)), BEGINNING
+        )
+        news = tuple(dict.fromkeys(name for one in group for name in one.new_columns))
+        yield _sorted(Stretch(_without_hindsight(table, policy), appears, group[0].path, news))
+
+
+def _by_schema(batches: Iterable[SourceBatch]) -> list[list[SourceBatch]]:
+    groups: list[list[SourceBatch]] = []
+    for batch in batches:
+        known = next((group for group in groups if group[0].table.schema.equals(batch.table.schema)), None)
+        if known is None:
+            groups.append([batch])
+        else:
+            known.append(batch)
+    return groups
+
+
+def _without_hindsight(table: pa.Table, policy: Policy) -> pa.Table:
+    """Without logged scores, and labels in the rows' own table; a column of that name wins over a path."""
+    data = policy.data
+    hidden = [data.prediction, data.model_version]
+    if data.labels.source is None:
+        hidden.append(data.labels.label)
+    for name in hidden:
+        if name is None:
+            continue
+        path = data.columns.get(name, name)
+        position = table.schema.get_field_index(path)
+        nothing = pa.nulls(table.num_rows, pa.string() if name == data.model_version else None)
+        if position >= 0:
+            nothing = pa.nulls(table.num_rows, table.schema.field(position).type)
+            table = table.set_column(position, path, nothing)
+        else:
+            table = table.append_column(path, nothing)
+    return table
+
+
+def _due(labels: pa.Table, rows: pa.Table, policy: Policy) -> tuple[Stretch, ...]:
+    """Labels of known rows, each at the instant at which it can be trusted."""
+    position: Any = pc.index_in(labels["row_id"].combine_chunks(), value_set=rows["row_id"].combine_chunks())
+    labels = labels.filter(pc.is_valid(position))
+    events = rows["event_at"].combine_chunks().take(position.drop_null())
+    appears = microseconds_of(events) + policy.data.labels.matures_after // MICROSECOND
+    key, label = label_columns(policy.data, policy.model.task)
+    named = labels.rename_columns([key.paths[0], label.paths[0]])
+    return (_sorted(Stretch(named, appears, "labels")),) if named.num_rows else ()
+
+
+def _sorted(stretch: Stretch) -> Stretch:
+    order = np.argsort(stretch.appears, kind="stable")
+    return Stretch(
+        stretch.table.take(order).combine_chunks(),
+        stretch.appears[order],
+        stretch.path,
+        stretch.new_columns,
+    )
+
+
+def _judged_by(rows: pa.Table, labels: pa.Table, data: DataSpec) -> pa.Table:
+    """Every row with the last label that it got."""
+    newest = labels.take(np.arange(labels.num_rows)[::-1]).combine_chunks()
+    ids = newest["row_id"].combine_chunks()
+    position: Any = pc.index_in(rows["row_id"].combine_chunks(), value_set=ids)
+    label: Any = newest["label"].combine_chunks().take(position)
+    if data.labels.absent_means == 0:
+        label = label.fill_null("0" if pa.types.is_string(label.type) else 0.0)
+    table = rows.select(["row_id", "event_at", *data.features.names]).append_column("label", label)
+    return table.sort_by([("event_at", "ascending"), ("row_id", "ascending")])
+
+
+class RevealedSource:
+    """A ``Source`` of what has appeared by the virtual present, each thing once."""
+
+    def __init__(self, stretches: Sequence[Stretch], clock: VirtualClock) -> None:
+        self._stretches = stretches
+        self._clock = clock
+
+    def read(self, cursor: Json, limit_rows: int) -> SourceRead:
+        """Return what appeared after ``cursor`` until now, in order; up to about ``limit_rows``."""
+        since, now = int(cursor.get("until", BEGINNING)), as_microseconds(self._clock.now())
+        if not cursor:
+            since = BEGINNING - 1
+        until = self._within(since, now, limit_rows)
+        batches = []
+        for stretch in self._stretches:
+            first, end = _between(stretch.appears, since, until)
+            if first < end:
+                part = stretch.table.slice(first, end - first)
+                news = stretch.new_columns if first == 0 else ()
+                batches.append(SourceBatch(part, stretch.path, first, news))
+        return SourceRead(tuple(batches), {"until": until} if batches else cursor, more=until < now)
+
+    def _within(self, since: int, now: int, limit_rows: int) -> int:
+        """The last instant up to which at most so many things appeared, rounded up to a whole instant."""
+        waiting = [one.appears[slice(*_between(one.appears, since, now))] for one in self._stretches]
+        appears = np.concatenate(waiting) if waiting else np.array([], dtype=np.int64)
+        if len(appears) <= limit_rows:
+            return now
+        return int(np.partition(appears, limit_rows - 1)[limit_rows - 1])
+
+
+def _between(appears: Micros, since: int, until: int) -> tuple[int, int]:
+    """Positions of what appeared after ``since`` and not after ``until``."""
+    first = 0 if since < BEGINNING else int(np.searchsorted(appears, since, side="right"))
+    return first, int(np.searchsorted(appears, until, side="right"))

@@ -1,0 +1,152 @@
+"""The backtest: the policy through history, then simpler strategies on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctrain.backtest.ledger import Judged, Ledger, series
+from ctrain.backtest.replay import Progress, Replay, Replayed
+from ctrain.backtest.result import (
+    Backtest,
+    Outcome,
+    drift_of,
+    first_training,
+    outcome,
+    timeline,
+    trainings_of,
+)
+from ctrain.backtest.stage import Crew, set_stage
+from ctrain.backtest.strategies import BASELINES, GRID_STEPS, Plan, Strategy, as_written, baseline
+from ctrain.engine.matured import ceil_to
+from ctrain.errors import InputError, PermanentError
+from ctrain.policy.monitors import PrometheusMonitor
+from ctrain.rows.workspace import FolderWorkspace
+
+if TYPE_CHECKING:
+    from ctrain.backtest.history import History
+    from ctrain.policy.files import LoadedPolicy
+    from ctrain.policy.models import Policy
+    from ctrain.ports import Store
+
+FIRST_SHARE = 0.1
+"""Of the rows, which happen before the first model is trained."""
+MOST_STEPS = 300
+"""That watching strategies are given, unless a step is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a person asked for."""
+
+    baselines: tuple[str, ...] = BASELINES
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    step: timedelta | None = None
+    training_time: timedelta | None = None
+    """How long each training takes on the virtual clock; None: as long as it took."""
+    grid_steps: int = GRID_STEPS
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where it is played, and by whom."""
+
+    folder: Path
+    open_store: Callable[[Path], Store]
+    crew: Crew
+    progress: Callable[[str, float], None] = field(default=lambda _name, _share: None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Played:
+    replayed: Replayed
+    judged: Judged
+    outcome: Outcome
+
+
+def perform(loaded: LoadedPolicy, history: History, room: Room, choices: Choices) -> Backtest:
+    """Return what the policy would have done over ``history``, and what simpler strategies would have.
+
+    Raises
+    ------
+    InputError
+        when the time asked for holds no history.
+    PermanentError
+        when no first model passes the gates, so that there is nothing to compare.
+    """
+    plan = make_plan(loaded.policy, history, choices)
+    ledger = Ledger(history, loaded.policy, room.crew.scorer, FolderWorkspace(room.folder / "ledger"))
+    policy = _play(as_written(loaded), plan, loaded.policy, history, room, ledger, choices)
+    others = {}
+    for name in choices.baselines:
+        strategy = baseline(name, loaded, plan, policy.outcome.retrains)
+        others[name] = _play(strategy, plan, loaded.policy, history, room, ledger, choices).outcome
+    seconds, rows = first_training(policy.replayed)
+    return Backtest(
+        name=loaded.policy.policy,
+        metric_name=loaded.policy.model.metric,
+        judged_from=policy.replayed.reigns[0].since_at,
+        judged_until=plan.ends_at - loaded.policy.data.labels.matures_after,
+        first_train_seconds=seconds,
+        first_train_rows=rows,
+        policy=policy.outcome,
+        baselines=others,
+        events=timeline(policy.replayed),
+        drift=drift_of(policy.replayed),
+        notes=tuple(_notes(loaded.policy)),
+        trainings=trainings_of(policy.replayed),
+    )
+
+
+def make_plan(policy: Policy, history: History, choices: Choices) -> Plan:
+    """From when to when: the first tenth of the rows is there before the first model is trained."""
+    starts_at = choices.starts_at or ceil_to(history.instant_of_share(FIRST_SHARE), policy.data.pane)
+    ends_at = choices.ends_at or history.last_at
+    if not history.first_at <= starts_at < ends_at:
+        raise InputError(
+            f"history goes from {history.first_at.isoformat()} to {history.last_at.isoformat()}; "
+            f"nothing of it lies between {starts_at.isoformat()} and {ends_at.isoformat()}"
+        )
+    pane = policy.data.pane
+    panes = max(-(-((ends_at - starts_at) // pane) // MOST_STEPS), 1)
+    return Plan(starts_at, ends_at, choices.step or pane * panes, choices.grid_steps)
+
+
+def _play(
+    strategy: Strategy,
+    plan: Plan,
+    policy: Policy,
+    history: History,
+    room: Room,
+    ledger: Ledger,
+    choices: Choices,
+) -> _Played:
+    folder = room.folder / strategy.name
+    folder.mkdir(parents=True, exist_ok=True)
+    store = room.open_store(folder / "state.db")
+    stage = set_stage(
+        folder, store, strategy.loaded, history, room.crew, plan.starts_at, choices.training_time
+    )
+    replayed = Replay(stage, strategy, plan).play(_told(room, strategy.name))
+    if not replayed.reigns:
+        reasons = "; ".join(run.outcome_reason for run in replayed.runs[-1:]) or "no run was started"
+        raise PermanentError(f"no first model came into force by {plan.ends_at.isoformat()}: {reasons}")
+    start, end = replayed.reigns[0].since_at, plan.ends_at - policy.data.labels.matures_after
+    judged = ledger.judge(replayed.reigns, start, end)
+    points = series(judged, replayed.reigns, start, end, plan.grid_steps)
+    return _Played(replayed, judged, outcome(replayed, judged, points))
+
+
+def _told(room: Room, name: str) -> Progress:
+    return lambda share: room.progress(name, share)
+
+
+def _notes(policy: Policy) -> Iterable[str]:
+    if any(isinstance(one, PrometheusMonitor) for one in policy.monitors.values()):
+        yield "monitors of production metrics were INCONCLUSIVE: no metrics server was asked"
+    if policy.promotion.approval == "manual":
+        yield "promotions that wait for a person were approved at once"

@@ -1,0 +1,207 @@
+"""One strategy through history: the clock moves on, and the engine ticks until nothing is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from ctrain.clocks import wait_for
+from ctrain.domain import (
+    Decision,
+    Event,
+    ModelVersion,
+    Outcome,
+    Phase,
+    Request,
+    RequestKind,
+    Run,
+    Verdict,
+)
+from ctrain.engine.matured import floor_to
+from ctrain.engine.moves import move
+from ctrain.engine.tick import tick
+from ctrain.errors import TransientError
+from ctrain.lifecycle.transitions import RunEvent
+
+if TYPE_CHECKING:
+    from ctrain.backtest.launcher import Cost
+    from ctrain.backtest.stage import Stage
+    from ctrain.backtest.strategies import Plan, Strategy
+
+T = TypeVar("T")
+ACTOR = "backtest"
+FIRST = "the first model"
+PANES_BETWEEN_ASKS = 24
+"""When there was no first model, because rows are too few or a gate was not passed."""
+EVERYTHING = 1_000_000
+PATIENCE_SECONDS = 3600.0
+PAUSE_SECONDS = 0.002
+MOST_TICKS = 10_000
+"""At one instant; more means that the engine never comes to rest."""
+
+Progress = Callable[[float], None]
+"""Told which share of the time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """A version that served from an instant on, until the next one's."""
+
+    since_at: datetime
+    version: ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of one strategy."""
+
+    strategy: Strategy
+    reigns: tuple[Reign, ...]
+    runs: tuple[Run, ...]
+    """Oldest first, as everything here."""
+    events: tuple[Event, ...]
+    decisions: tuple[tuple[Decision, int], ...]
+    """And how often each was seen."""
+    verdicts: tuple[Verdict, ...]
+    costs: tuple[Cost, ...]
+
+
+class Replay:
+    """Plays one strategy on its stage, once."""
+
+    def __init__(self, stage: Stage, strategy: Strategy, plan: Plan) -> None:
+        self._stage, self._strategy, self._plan = stage, strategy, plan
+        self._watch = stage.watch
+        self._reigns: list[Reign] = []
+        self._asks = sorted(strategy.asks_at)
+        self._ask_for_first_at = plan.starts_at
+
+    def play(self, progress: Progress = lambda _: None) -> Replayed:
+        """Return what happened until the plan's end.
+
+        Raises
+        ------
+        TransientError
+            when a child does not answer for an hour.
+        """
+        plan = self._plan
+        now = plan.starts_at
+        while True:
+            self._stage.clock.move_to(now)
+            self._settle()
+            if self._ask(now):
+                self._settle()
+            progress((now - plan.starts_at) / (plan.ends_at - plan.starts_at))
+            if now >= plan.ends_at:
+                return self._replayed()
+            now = self._next(now)
+
+    def _next(self, now: datetime) -> datetime:
+        """The next instant at which something can happen."""
+        candidates = [self._plan.ends_at, self._stage.launcher.next_ready_at]
+        candidates += self._asks[:1]
+        if self._strategy.watches or self._active() is not None or not self._reigns:
+            candidates.append(floor_to(now, self._plan.step) + self._plan.step)
+        return min(at for at in candidates if at is not None and at > now)
+
+    def _settle(self) -> None:
+        """Tick until nothing is left to do at this instant."""
+        for _ in range(MOST_TICKS):
+            ticked = tick(self._watch)
+            self._note_champion()
+            if self._hasten() or ticked.moved:
+                continue
+            if not ticked.waiting or not self._news():
+                return
+        raise TransientError(f"the engine does not come to rest at {self._stage.clock.now().isoformat()}")
+
+    def _news(self) -> bool:
+        """Wait for the children; True when one has ended its work, False when none is at work."""
+        stage = self._stage
+        if stage.take_ended():
+            return True
+        if not stage.working:
+            return False
+        ended = wait_for(lambda: stage.take_ended() or not stage.working, PATIENCE_SECONDS, PAUSE_SECONDS)
+        if not ended:
+            raise TransientError("a child of the backtest does not answer")
+        return True
+
+    def _ask(self, now: datetime) -> bool:
+        """Ask for a run when it is time: for the first model until there is one, and as the strategy says."""
+        if now == self._plan.starts_at:
+            with self._watch.store.write() as tx:
+                tx.set_paused(self._watch.name, False)
+        wanted = []
+        if now >= self._ask_for_first_at and not self._reigns and self._active() is None:
+            self._ask_for_first_at = now + self._watch.policy.data.pane * PANES_BETWEEN_ASKS
+            wanted.append(FIRST)
+        while self._asks and self._asks[0] <= now:
+            self._asks.pop(0)
+            if self._reigns:
+                wanted.append(self._strategy.name)
+        for reason in wanted:
+            arguments = {"reason": reason}
+            request = Request(0, self._watch.name, RequestKind.TRIGGER, ACTOR, now, arguments)
+            with self._watch.store.write() as tx:
+                tx.add_request(request)
+        return bool(wanted)
+
+    def _note_champion(self) -> None:
+        with self._watch.store.read() as tx:
+            champion = tx.champion(self._watch.name)
+        if champion is None or (self._reigns and self._reigns[-1].version.version == champion.version):
+            return
+        version = self._stage.registry.version(self._watch.policy.model.name, champion.version)
+        self._reigns.append(Reign(champion.since_at, version))
+
+    def _hasten(self) -> bool:
+        """Do what a person would: approve at once; and let a simple strategy skip shadow and probation."""
+        run = self._active()
+        if run is None:
+            return False
+        if run.phase is Phase.AWAITING_APPROVAL:
+            return self._move(run, RunEvent.APPROVE, "approved at once")
+        if self._strategy.direct and run.phase is Phase.SHADOWING:
+            return self._move(run, RunEvent.PROMOTE, "it passed its gates")
+        if self._strategy.direct and run.phase is Phase.PROBATION:
+            return self._move(run, RunEvent.ACCEPT, "it is not on probation")
+        return False
+
+    def _move(self, run: Run, event: RunEvent, reason: str) -> bool:
+        move(self._watch.for_run(run), run, event, reason, actor=ACTOR)
+        return True
+
+    def _active(self) -> Run | None:
+        with self._watch.store.read() as tx:
+            return tx.active_run(self._watch.name)
+
+    def _replayed(self) -> Replayed:
+        name = self._watch.name
+        with self._watch.store.read() as tx:
+            decisions = tx.decisions(name, limit=EVERYTHING)
+            return Replayed(
+                strategy=self._strategy,
+                reigns=tuple(self._reigns),
+                runs=_oldest_first(tx.runs(name, limit=EVERYTHING)),
+                events=_oldest_first(tx.events(name, limit=EVERYTHING)),
+                decisions=tuple((decision, count) for decision, _, _, count in decisions[::-1]),
+                verdicts=_oldest_first(tx.verdicts(name, limit=EVERYTHING)),
+                costs=tuple(self._stage.launcher.costs),
+            )
+
+
+def _oldest_first(newest_first: Sequence[T]) -> tuple[T, ...]:
+    return tuple(newest_first[::-1])
+
+
+def suppressed(replayed: Replayed) -> dict[str, int]:
+    """How often triggers were suppressed, by reason."""
+    counts: dict[str, int] = {}
+    for decision, seen in replayed.decisions:
+        if decision.outcome is Outcome.SUPPRESSED and decision.suppression is not None:
+            reason = decision.suppression.value
+            counts[reason] = counts.get(reason, 0) + seen
+    return counts

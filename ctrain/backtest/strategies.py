@@ -1,0 +1,102 @@
+"""When to retrain: as the policy says, never, at fixed intervals, always, or on one detector.
+
+The simple strategies keep the policy's data, label delay, trainer, training window and gates. They have
+no limits and no shadow: what passes its gates serves at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ctrain.policy.models import FromChampion, Limits
+from ctrain.policy.monitors import ChangeMonitor
+from ctrain.policy.triggers import AnyOf
+
+if TYPE_CHECKING:
+    from ctrain.policy.files import LoadedPolicy
+    from ctrain.policy.monitors import Monitor
+    from ctrain.policy.triggers import Trigger
+
+BASELINES = ("never", "periodic", "always", "adwin")
+GRID_STEPS = 100
+DETECTOR = "adwin"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """From when to when history is replayed, and how finely."""
+
+    starts_at: datetime
+    """The first model is trained then."""
+    ends_at: datetime
+    step: timedelta
+    """What watches rows looks so often."""
+    grid_steps: int = GRID_STEPS
+
+    def grid(self, steps: int) -> tuple[datetime, ...]:
+        """The instants between ``steps`` equal parts of the time, neither end among them."""
+        length = self.ends_at - self.starts_at
+        return tuple(self.starts_at + length * part / steps for part in range(1, steps))
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A policy to run, and what somebody asks of it."""
+
+    name: str
+    loaded: LoadedPolicy
+    asks_at: tuple[datetime, ...] = ()
+    """When a person would ask for a run."""
+    watches: bool = False
+    """There are monitors or schedules that need every step."""
+    direct: bool = True
+    """What passes its gates is promoted at once."""
+
+
+def as_written(loaded: LoadedPolicy) -> Strategy:
+    """The policy itself."""
+    return Strategy("policy", loaded, watches=True, direct=False)
+
+
+def baseline(name: str, loaded: LoadedPolicy, plan: Plan, retrains: int) -> Strategy:
+    """The simple strategy of this name; ``retrains`` is how often the policy retrained.
+
+    Raises
+    ------
+    ValueError
+        when there is no strategy of that name.
+    """
+    match name:
+        case "never":
+            return Strategy(name, _simplified(loaded, name))
+        case "periodic":
+            return Strategy(name, _simplified(loaded, name), plan.grid(retrains + 1))
+        case "always":
+            return Strategy(name, _simplified(loaded, name), plan.grid(plan.grid_steps))
+        case "adwin":
+            hold = loaded.policy.data.pane
+            detector = ChangeMonitor(type="change", detector="adwin", on="loss", direction="up", hold=hold)
+            triggers: dict[str, Trigger] = {DETECTOR: AnyOf(any=(DETECTOR,))}
+            return Strategy(name, _simplified(loaded, name, {DETECTOR: detector}, triggers), watches=True)
+    raise ValueError(f"{name!r}: expected one of {', '.join(BASELINES)}")
+
+
+def _simplified(
+    loaded: LoadedPolicy,
+    name: str,
+    monitors: dict[str, Monitor] | None = None,
+    triggers: dict[str, Trigger] | None = None,
+) -> LoadedPolicy:
+    policy = loaded.policy.model_copy(
+        update={
+            "monitors": monitors or {},
+            "triggers": triggers or {},
+            "limits": Limits(),
+            "reference": FromChampion(**{"from": "champion"}),
+        }
+    )
+    own = hashlib.sha256(f"{loaded.hash} {name}".encode()).hexdigest()
+    return replace(loaded, policy=policy, hash=own)

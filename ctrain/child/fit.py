@@ -1,0 +1,124 @@
+"""Trainings that leave a folder and touch no registry: one JSON line a job, libraries warm in between.
+
+``{"key", "folder", "model_folder", "importance"}`` is answered by ``{"key", "ok": true, "seconds",
+"digest", "content_digest", "importance",
+"notes"}`` or ``{"key", "ok": false, "message"}``. Every job runs in a
+fork of its own, so that what one training leaves behind reaches no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ctrain.child import fitting
+from ctrain.child.entrypoint import pickle_by_value
+from ctrain.child.files import write_json
+from ctrain.child.lines import serve
+from ctrain.child.train import _limit, lift_memory_limit, limit_memory
+from ctrain.child.validation import metric_of
+
+RESULT = "result.json"
+LOG = "train.log"
+
+
+def main(arguments: list[str]) -> int:
+    # Imported before the first fork: every training needs them, and importing takes longer than fitting.
+    import mlflow.sklearn  # noqa: F401 - as said
+    import pandas as pd  # noqa: F401 - as said
+    import pyarrow.parquet as pq  # noqa: F401 - as said
+
+    return serve(answer, float(arguments[0]), at_end=lambda: None)
+
+
+def answer(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Train in a fork and return what it wrote down; never raises."""
+    folder = Path(job["folder"])
+    child = os.fork()
+    if child == 0:
+        _run(job, folder)
+    _, status = os.waitpid(child, 0)
+    try:
+        result = json.loads((folder / RESULT).read_text())
+    except FileNotFoundError:
+        code = os.waitstatus_to_exitcode(status)
+        return {"key": job["key"], "ok": False, "message": f"the training ended with {code}: {_tail(folder)}"}
+    return {"key": job["key"], **result}
+
+
+def _run(job: Mapping[str, Any], folder: Path) -> None:
+    """The fork: train, write the result, and end without what the parent would do at its end."""
+    log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    try:
+        os.chdir(folder)
+        result = {"ok": True, **fit(job, folder)}
+    except BaseException as error:  # noqa: BLE001 - user code may raise anything; the answer is a file
+        lift_memory_limit()
+        traceback.print_exc()
+        result = {"ok": False, "message": f"{type(error).__name__}: {error}"}
+    write_json(folder / RESULT, result)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def fit(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Fit on ``rows.parquet`` of the folder and save the model; how long the fit took, and digests.
+
+    Raises
+    ------
+    TypeError
+        when a command trains, or the training function logged a model itself: there is no registry.
+    """
+    import pyarrow.parquet as pq
+
+    from ctrain.child.artifact_digest import artifact_digest, content_digest
+    from ctrain.child.frames import training_frame
+    from ctrain.child.registration import save_estimator
+
+    spec = json.loads((folder / "job.json").read_text())
+    if spec.get("command"):
+        raise TypeError(
+            "a backtest cannot train by a command: it has no MLflow run that the command could use"
+        )
+    rows = training_frame(pq.read_table(folder / "rows.parquet"))
+    limit_memory(_limit(spec))
+    notes: dict[str, Any] = {}
+    started = time.monotonic()
+    model = fitting.fit(spec, rows, folder, notes.update)
+    seconds = time.monotonic() - started
+    lift_memory_limit()
+    if isinstance(model, str):
+        raise TypeError("the training function returned the URI of a model; in a backtest it must return one")
+    pickle_by_value(Path(spec["code_folder"]))
+    target = Path(job["model_folder"])
+    save_estimator(model, rows, spec["context"], target)
+    return {
+        "seconds": seconds,
+        "digest": artifact_digest(target),
+        "content_digest": content_digest(target),
+        "importance": _importance(model, rows, spec) if job["importance"] else {},
+        "notes": notes,
+    }
+
+
+def _importance(model: Any, rows: Any, spec: Mapping[str, Any]) -> dict[str, float]:
+    from ctrain.child.importance import measure_importance
+
+    found = measure_importance(model, rows, spec["context"], metric_of(spec))
+    return {} if found is None else dict(found.share)
+
+
+def _tail(folder: Path) -> str:
+    try:
+        return (folder / LOG).read_text(errors="replace")[-500:].strip()
+    except OSError:
+        return "it said nothing"

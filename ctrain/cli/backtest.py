@@ -1,0 +1,174 @@
+"""``ctrain backtest``: what a policy would have done over history."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ctrain.cli.output import fail, guarded, print_table
+from ctrain.errors import CtrainError
+
+if TYPE_CHECKING:
+    from ctrain.backtest.result import Backtest, Happening, Outcome
+
+FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+MOST_EVENTS = 60
+"""That the timeline shows; all are in the JSON document."""
+
+
+def register(app: typer.Typer) -> None:
+    app.command("backtest")(guarded(backtest))
+
+
+def backtest(
+    policy: Annotated[Path, typer.Argument(help="File of the policy.", metavar="POLICY")],
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from", formats=FORMATS, help="Train the first model then.  [default: after 10 % of the rows]"
+        ),
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--to", formats=FORMATS, help="Stop then.  [default: the last row]")
+    ] = None,
+    baselines: Annotated[
+        str, typer.Option("--baselines", help="Strategies to compare with, by commas; none: an empty text.")
+    ] = "never,periodic,always,adwin",
+    step: Annotated[
+        str | None,
+        typer.Option("--step", help="How often the engine looks (6h).  [default: at most 300 times]"),
+    ] = None,
+    grid: Annotated[
+        int,
+        typer.Option("--grid", min=2, max=1000, help="Parts of the time: always retrains after each."),
+    ] = 100,
+    training_time: Annotated[
+        str | None,
+        typer.Option("--training-time", help="What a training takes (30m).  [default: as long as it takes]"),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all that was found; - is standard output.")
+    ] = None,
+) -> None:
+    """Replay history through a policy, beside simpler strategies; nothing of it touches MLflow."""
+    from ctrain.app.backtesting import run_backtest
+    from ctrain.backtest.perform import Choices
+
+    choices = Choices(
+        baselines=_baselines(baselines),
+        starts_at=since.replace(tzinfo=UTC) if since else None,
+        ends_at=until.replace(tzinfo=UTC) if until else None,
+        step=_duration("--step", step),
+        training_time=_duration("--training-time", training_time),
+        grid_steps=grid,
+    )
+    with _progress() as told:
+        found = run_backtest(policy, choices, os.environ, told)
+    if json_file is None or str(json_file) != "-":
+        _print(found)
+    if json_file is not None:
+        _write(json_file, json.dumps(found.to_json(), indent=2) + "\n")
+
+
+def _baselines(text: str) -> tuple[str, ...]:
+    from ctrain.backtest.strategies import BASELINES
+
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in BASELINES]
+    if unknown:
+        fail(f"--baselines {unknown[0]}: expected some of {', '.join(BASELINES)}", 2)
+    return names
+
+
+def _duration(option: str, text: str | None) -> timedelta | None:
+    from ctrain.policy.fields import parse_duration
+
+    if text is None:
+        return None
+    try:
+        found = parse_duration(text)
+    except ValueError as error:
+        fail(f"{option} {text}: {error}", 2)
+    if not isinstance(found, timedelta) or not found:
+        fail(f"{option} {text}: expected a duration above zero", 2)
+    return found
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """Bars on standard error, one for each strategy, where somebody sees them."""
+    if not sys.stderr.isatty():
+        yield lambda _name, _share: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def told(name: str, share: float) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=1.0)
+            bars.update(tasks[name], completed=share)
+
+        yield told
+
+
+def _write(path: Path, text: str) -> None:
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise CtrainError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _print(found: Backtest) -> None:
+    title = (
+        f"{found.name}: {found.metric_name} of {found.policy.rows} rows, "
+        f"{found.judged_from:%Y-%m-%d %H:%M} to {found.judged_until:%Y-%m-%d %H:%M} UTC"
+    )
+    columns = [
+        "strategy", found.metric_name, "retrains", "promotions", "rollbacks", "train seconds", "rows trained",
+    ]  # fmt: skip
+    rows = [_row("policy", found.policy), *(_row(name, one) for name, one in found.baselines.items())]
+    print_table(columns, rows, title)
+    if found.regret is not None:
+        print(f"regret against always: {found.regret.per_row:+.4f} a row, {found.regret.total:+.1f} in all")
+    for reason, count in sorted(found.policy.suppressed.items()):
+        print(f"suppressed by {reason}: {count}")
+    for note in found.notes:
+        print(f"note: {note}")
+    _print_timeline(found)
+
+
+def _row(name: str, one: Outcome) -> list[object]:
+    return [
+        name,
+        f"{one.metric:.4f}",
+        one.retrains,
+        one.promotions,
+        one.rollbacks,
+        f"{one.train_seconds:.1f}",
+        one.rows_trained,
+    ]
+
+
+def _print_timeline(found: Backtest) -> None:
+    shown = found.events[-MOST_EVENTS:]
+    left_out = len(found.events) - len(shown)
+    title = f"timeline (the last {MOST_EVENTS}; {left_out} earlier in --json)" if left_out else "timeline"
+    print_table(["at", "run", "what", "trigger", "why"], map(_line, shown), title)
+
+
+def _line(one: Happening) -> list[object]:
+    return [f"{one.at:%Y-%m-%d %H:%M}", one.run, one.kind.removeprefix("run_"), one.trigger, one.message]

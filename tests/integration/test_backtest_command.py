@@ -1,0 +1,121 @@
+"""``ctrain backtest`` with real children; whatever is reachable counts who comes, and nobody does."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ctrain.cli import app
+from tests.support.backtests import POLICY, make_rows, write_history
+
+CODE = """
+import json
+from pathlib import Path
+
+from sklearn.linear_model import LogisticRegression
+
+def train(rows, context):
+    with Path(__file__).with_name("seen.jsonl").open("a") as file:
+        file.write(json.dumps({"last": float(rows["t"].max()), "run": context.run_id}) + "\\n")
+    names = list(context.feature_names)
+    return First().fit(rows[names], rows[context.label])
+
+class First(LogisticRegression):
+    def fit(self, X, y):
+        return super().fit(X[["x"]].to_numpy(), y)
+
+    def predict_proba(self, X):
+        return super().predict_proba(X[["x"]].to_numpy())
+"""
+
+
+@pytest.fixture
+def visitors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Who connected to the MLflow server that the environment names."""
+    come: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def listen() -> None:
+            while True:
+                try:
+                    connection, address = server.accept()
+                except OSError:
+                    return
+                come.append(str(address))
+                connection.close()
+
+        threading.Thread(target=listen, daemon=True).start()
+        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+        yield come
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["backtest", *arguments])
+
+
+def test_the_policy_and_all_strategies_on_the_same_rows(tmp_path: Path, visitors: list[str]) -> None:
+    write_history(tmp_path, make_rows(84, 36))
+    (tmp_path / "clicks.py").write_text(CODE)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    document = tmp_path / "found.json"
+    done = run(
+        str(tmp_path / "clicks.yaml"), "--from", "2024-01-02", "--step", "4h", "--grid", "5",
+        "--json", str(document), "--training-time", "5m",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    found = json.loads(document.read_text())
+    assert visitors == []
+    new = {path.name for path in tmp_path.iterdir()} - set(before)
+    assert new == {"found.json", "seen.jsonl"}
+    baselines = found["baselines"]
+    assert set(baselines) == {"never", "periodic", "always", "adwin"}
+    assert len({one["rows"] for one in (found["policy"], *baselines.values())}) == 1
+    assert baselines["never"]["retrains"] == 0
+    assert baselines["never"]["train_seconds"] == 0
+    assert baselines["periodic"]["retrains"] == found["policy"]["retrains"] > 0
+    assert baselines["always"]["retrains"] == 4
+    assert baselines["always"]["metric"] < baselines["never"]["metric"]
+    assert found["policy"]["metric"] < baselines["never"]["metric"]
+    assert found["regret"]["per_row"] == pytest.approx(
+        found["policy"]["metric"] - baselines["always"]["metric"]
+    )
+    kinds = [event["kind"] for event in found["events"]]
+    assert kinds[:3] == ["run_queued", "run_accepted", "promoted"]
+    assert sum(point["rows"] for point in found["policy"]["series"]) == found["policy"]["rows"]
+    for text in ("never", "always", "regret against always", "timeline", "degraded"):
+        assert text in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--baselines", "never,sometimes"), "--baselines sometimes: expected some of never, periodic"),
+        (("--step", "soon"), "--step soon: expected a duration such as"),
+        (("--step", "0h"), "--step 0h: expected a duration above zero"),
+        (("--from", "2030-01-01"), "nothing of it lies between 2030-01-01"),
+        (("--from", "2023-01-01"), "history goes from 2024-01-01"),
+    ],
+)
+def test_what_cannot_be_asked_for(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    write_history(tmp_path, make_rows(12, 99))
+    (tmp_path / "clicks.py").write_text(CODE)
+    done = run(str(tmp_path / "clicks.yaml"), *arguments)
+    assert done.exit_code == 2
+    assert message in done.output
+
+
+def test_no_first_model_is_said(tmp_path: Path) -> None:
+    write_history(tmp_path, make_rows(30, 0), POLICY.replace("roc_auc, min: 0.55", "roc_auc, min: 0.999"))
+    (tmp_path / "clicks.py").write_text(CODE)
+    done = run(str(tmp_path / "clicks.yaml"), "--baselines", "", "--step", "6h", "--from", "2024-01-02")
+    assert done.exit_code == 1
+    assert "no first model came into force" in done.output
+    assert "roc_auc >= 0.999: failed" in done.output
