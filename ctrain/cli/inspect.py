@@ -12,6 +12,7 @@ import typer
 
 from ctrain.cli.options import AsJson, Home, PolicyArgument, load_settings, named
 from ctrain.cli.output import guarded, print_json, print_table
+from ctrain.cli.training_rows import training_rows
 
 if TYPE_CHECKING:
     from ctrain.domain import Verdict
@@ -217,10 +218,7 @@ def _detail_rows(detail: RunDetail) -> list[list[Any]]:
     if detail.approval:
         rows.append(["approval", _approval(detail.approval)])
     if training:
-        window = f"{training.get('window_start', '')} to {training.get('holdout_start', '')}"
-        rows.append(["training rows", f"{training.get('rows')} ({window})"])
-        rows.append(["held out", training.get("holdout_rows")])
-        rows += [["failed attempt", failure] for failure in training.get("failures", [])]
+        rows += training_rows(training)
     if "train_seconds" in result:
         rows.append(["training time", _length(timedelta(seconds=float(result["train_seconds"])))])
     for move in detail.alias_moves:
