@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctrain.domain import Decision, Outcome, Status, Suppression
-from ctrain.triggers.regret import money
+from ctrain.triggers.regret_decision import money
 
 _REMEDIES = {
     Suppression.ACTIVE_RUN: "the active run must end",

@@ -1,4 +1,4 @@
-"""Triggers on regret: what is remembered of a champion between panes, and what is decided from it.
+"""Triggers on regret: what is remembered of a champion between panes.
 
 The fresh loss is that of the champion itself on rows that it was not trained on: held-out ones, and where
 these are too few (or it was adopted) the first matured ones that it served. The rent counts from the last
@@ -10,7 +10,7 @@ from then on alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctrain.domain import Decision, Json, MonitorName, Outcome, Run, TriggerName
+from ctrain.domain import Json, MonitorName, Run, TriggerName
 from ctrain.policy.triggers import Prices
-from ctrain.stats.regret import MIN_BLOCKS, FreshLoss, Regret, fresh_loss
-from ctrain.triggers.training_time import TimeSpent, reserved_time
+from ctrain.stats.regret import FreshLoss, Regret, fresh_loss
 
 Floats = npt.NDArray[np.float64]
 Instants = npt.NDArray[np.datetime64]
@@ -152,81 +151,3 @@ def last_purchase(runs: Sequence[Run]) -> str:
     A training that failed brought nothing to wait for, and so may be tried again.
     """
     return next((str(run.id) for run in runs if run.challenger_version is not None), "")
-
-
-def price_of_training(prices: Prices, spent: Sequence[TimeSpent], timeout: timedelta) -> float:
-    """Return what the next training is reckoned to cost.
-
-    >>> prices = Prices(error_price=1, training_rate=12, currency="EUR")
-    >>> price_of_training(prices, (), timedelta(minutes=30))
-    6.0
-    """
-    if prices.training_price is not None:
-        return prices.training_price
-    assert prices.training_rate is not None
-    return prices.training_rate * (reserved_time(spent, timeout) / timedelta(hours=1))
-
-
-def regret_decision(
-    trigger: TriggerName, prices: Prices, memory: RegretMemory | None, price: float
-) -> Decision:
-    """Return whether the certain regret has reached the price of a training, without limits.
-
-    ``memory`` is None without a champion. What is unknown never fires.
-    """
-    if memory is None:
-        return _unknown(trigger, prices, price, "there is no champion")
-    if memory.fresh is None:
-        return _unknown(trigger, prices, price, "; ".join(_missing(prices, memory)))
-    fresh, regret = memory.fresh, memory.regret
-    paid = prices.error_price * regret.certain(fresh)
-    told = f"{money(paid)} of {money(price)} {prices.currency}: {_told(fresh, regret)}"
-    evidence = {
-        "regret": paid,
-        "price": price,
-        "currency": prices.currency,
-        "rows": regret.rows,
-        "excess": regret.excess,
-        "certain_excess": regret.certain(fresh),
-        "since": regret.since or None,
-        "fresh": fresh.to_json(),
-    }
-    return Decision(
-        trigger, Outcome.FIRED if paid > 0 and paid >= price else Outcome.NOT_MET, told, evidence=evidence
-    )
-
-
-def _told(fresh: FreshLoss, regret: Regret) -> str:
-    model = f"a fresh model ({fresh.mean:.4f} +- {fresh.error:.4f})"
-    if not regret.rows:
-        return f"rows cost no more than those of {model}"
-    more, certain = regret.excess / regret.rows, regret.certain(fresh) / regret.rows
-    sure = f"at least {certain:.4f}" if certain else "which may be chance"
-    rows = f"{regret.rows:,} rows since {datetime.fromisoformat(regret.since):%Y-%m-%d %H:%M} UTC"
-    return f"{rows} cost {more:.4f} ({sure}) more each than {model} would"
-
-
-def _missing(prices: Prices, memory: RegretMemory) -> Iterator[str]:
-    rows = sum(one.rows for one in memory.pool)
-    if rows < prices.min_rows:
-        yield f"what a fresh model costs is known from {prices.min_rows} rows on, {rows} have matured"
-    elif len(memory.pool) < MIN_BLOCKS:
-        yield f"what a fresh model costs is known from {MIN_BLOCKS} panes on, {len(memory.pool)} have matured"
-    else:
-        yield f"all {len(memory.pool)} panes have the same loss, so nobody can tell how sure it is"
-
-
-def _unknown(trigger: TriggerName, prices: Prices, price: float, why: str) -> Decision:
-    evidence = {"regret": None, "price": price, "currency": prices.currency}
-    return Decision(trigger, Outcome.NOT_MET, f"unknown: {why}", evidence=evidence)
-
-
-def money(amount: float) -> str:
-    """Return an amount to cents, as whole units where it is whole, and with three digits when it is tiny.
-
-    >>> money(38.2), money(40), money(1234.567), money(0.00321)
-    ('38.20', '40', '1,234.57', '0.00321')
-    """
-    if 0 < amount < 1:
-        return f"{amount:.3g}"
-    return f"{amount:,.0f}" if amount == int(amount) else f"{amount:,.2f}"

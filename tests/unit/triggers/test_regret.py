@@ -20,9 +20,8 @@ from ctrain.triggers.regret import (
     last_purchase,
     memory_name,
     pane_losses,
-    price_of_training,
-    regret_decision,
 )
+from ctrain.triggers.regret_decision import price_of_training, regret_decision
 from ctrain.triggers.training_time import TimeSpent
 
 HOUR = timedelta(hours=1)
