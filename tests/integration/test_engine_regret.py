@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from ctrain.domain import Decision, Json, Outcome, Phase, TriggerName, Version
+from ctrain.queries import FleetQueries
 from ctrain.triggers.regret import memory_name
+from tests.support.fakes import FakeTimer
 from tests.support.feeds import Turn
 from tests.support.world import HOUR, POLICY, START, World
 
@@ -70,6 +72,12 @@ def test_the_first_rows_make_the_fresh_loss_and_the_turn_is_paid_for(live: World
     newest = costly(live)[-1]
     assert newest.outcome is Outcome.NOT_MET
     assert " of 100,000 EUR: " in newest.reason
+    with live.store.write() as tx:
+        tx.save_policy(live.name, "hash", "", {}, live.clock.now())
+    [told] = FleetQueries(live.store, live.clock, FakeTimer(), {}).why(live.name).decisions
+    missing = 100_000 - newest.evidence["regret"]
+    assert told.reason == newest.reason
+    assert told.needs == (f"{missing:,.2f} EUR more of excess loss must be certain",)
     assert live.runs() == []
 
 
