@@ -31,6 +31,7 @@ from ctrain.engine.matured import (
     floor_to,
     labelled_rows_needed,
     matured_until,
+    training_end,
 )
 from ctrain.engine.moves import found_in
 from ctrain.engine.regrets import Regrets
@@ -166,12 +167,15 @@ def _undecided(watch: Watch, facts: LimitFacts, may_fire: bool, asked: bool) -> 
 
 
 def _labels(watch: Watch, tx: Transaction, since: datetime, needed: int) -> tuple[int, int]:
-    """Matured labelled rows after ``since``, and in the training window (or at least enough there)."""
+    """Matured labelled rows after ``since``, and in the training window (or at least enough there).
+
+    Both end where the window does: what is later is not new to a training that would not see it.
+    """
     state = tx.ingest_state(watch.name)
-    end = matured_until(state, watch.policy)
-    if end is None:
+    matured = matured_until(state, watch.policy)
+    if matured is None:
         return 0, 0
-    window = watch.policy.train.window
+    window, end = watch.policy.train.window, training_end(watch.policy, matured)
     start = end - window.last if isinstance(window, LastWindow) else EPOCH_START
     new = count_labelled(watch, since, end, state.sequence)
     if since >= start and new >= needed:

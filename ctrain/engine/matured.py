@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import IngestState
+from ctrain.policy.models import LastWindow
 from ctrain.policy.monitors import (
     DriftMonitor,
     EstimatedPerformanceMonitor,
@@ -50,6 +51,16 @@ def matured_until(state: IngestState, policy: Policy) -> datetime | None:
     if state.watermark is None:
         return None
     return floor_to(state.watermark - policy.data.labels.matures_after, policy.data.pane)
+
+
+def training_end(policy: Policy, matured: datetime) -> datetime:
+    """Where the training window ends when labels have matured up to ``matured``: ``lag`` before that.
+
+    The shadow begins there, with rows that have matured already.
+    """
+    window = policy.train.window
+    lag = window.lag if isinstance(window, LastWindow) else None
+    return floor_to(matured - lag, policy.data.pane) if lag else matured
 
 
 def labelled_rows_needed(policy: Policy) -> int:

@@ -40,7 +40,7 @@ def kept_for(policy: Policy) -> timedelta | None:
     if not isinstance(window, LastWindow):
         return None
     longest_reach = max(
-        window.last,
+        window.last + (window.lag or timedelta(0)),
         reach(policy),
         longest_window(policy) * FIRST_WINDOWS,
         longest(policy, EstimatedPerformanceMonitor),

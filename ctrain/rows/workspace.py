@@ -78,12 +78,18 @@ def _file_digest(path: Path) -> str:
 
 
 def _python_files(folder: Path) -> Iterator[Path]:
-    """Python files of a folder and those below it, in one order, but for hidden folders and environments."""
+    """Python files of a folder and of its packages, in one order, but for hidden folders and environments.
+
+    Below a folder that has none nothing is looked for: data beside a policy may be millions of files.
+    """
     for place, folders, names in os.walk(folder):
         here = Path(place)
+        found = sorted(name for name in names if name.endswith(".py"))
         folders[:] = sorted(
             one
             for one in folders
             if not one.startswith((".", "__pycache__")) and not (here / one / "pyvenv.cfg").exists()
         )
-        yield from (here / name for name in sorted(names) if name.endswith(".py"))
+        if not found and here != folder:
+            folders.clear()
+        yield from (here / name for name in found)

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ctrain.domain import Outcome, RequestKind, Run, Suppression
+from ctrain.engine.matured import matured_until
 from ctrain.engine.moves import found_in
+from ctrain.stats.sequential import ComparisonState
 from tests.support.world import HOUR, POLICY, START, World
 
 TURN = 40
@@ -67,6 +69,31 @@ def test_without_a_change_the_last_rows_are_taken(quiet: World, tmp_path: Path) 
     (run,) = world.runs()
     assert rows_of(run) == 150
     assert found_in(run, "training")["window"] == "no change has been detected; the last 150 rows"
+
+
+def test_a_window_that_lags_leaves_matured_rows_to_the_shadow(quiet: World, tmp_path: Path) -> None:
+    world = quiet.branch(tmp_path / "world")
+    world.edit(POLICY.replace("{last: 36h}", "{last: 12h, lag: 20h}"))
+    assert world.ask(RequestKind.TRIGGER).answer.startswith("done")
+    (run,) = world.runs()
+    cut_off = datetime.fromisoformat(found_in(run, "training")["cut_off"])
+    with world.store.read() as tx:
+        matured = matured_until(tx.ingest_state(world.name), world.watch.policy)
+    assert matured is not None
+    assert cut_off == matured - 20 * HOUR
+    assert cut_off - 12 * HOUR <= began(run) < cut_off - 11 * HOUR
+    assert ComparisonState.from_json(found_in(run, "shadow")["state"]).rows > 15 * 40
+
+
+def test_labels_are_new_when_the_lagging_window_reaches_them(quiet: World, tmp_path: Path) -> None:
+    world = quiet.branch(tmp_path / "world")
+    lagging = POLICY.replace("{last: 36h}", "{last: 12h, lag: 20h}")
+    world.edit(lagging.replace("degraded: {any: [brier], for: 2h}", "volume: {new_labels: 200}"))
+    world.live(1)
+    assert [run.trigger for run in world.runs()] == ["volume"]
+    world.ask(RequestKind.CANCEL, run=world.runs()[0].id)
+    world.live(1)
+    assert world.decisions()[-1].reason.startswith("40 of 200 new labelled rows since the last training")
 
 
 def test_weights_lie_beside_the_rows_of_a_training(quiet: World, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from ctrain.engine.matured import (
     MIN_TRAINING_ROWS,
     labelled_rows,
     matured_until,
+    training_end,
 )
 from ctrain.monitors.begun import Begun, latest_change
 from ctrain.policy.models import AllRows, LastWindow, SinceChange
@@ -40,9 +41,10 @@ class TrainingWindow(NamedTuple):
 
 def training_window(watch: Watch, run: Run, state: IngestState) -> TrainingWindow | None:
     """The rows to train on and to hold out, by the policy's window; None: no row has matured."""
-    end = matured_until(state, watch.policy)
-    if end is None:
+    matured = matured_until(state, watch.policy)
+    if matured is None:
         return None
+    end = training_end(watch.policy, matured)
     match watch.policy.train.window:
         case LastWindow(last=last):
             return TrainingWindow(labelled_rows(watch, end - last, end), end, "")

@@ -43,7 +43,15 @@ def test_tables_with_the_same_rows_have_one_digest(workspace: FolderWorkspace) -
 
 
 @pytest.mark.parametrize(
-    "name", [".venv/lib.py", "env/lib/site.py", "__pycache__/train.py", "package/notes.txt", "policy.yaml"]
+    "name",
+    [
+        ".venv/lib.py",
+        "env/lib/site.py",
+        "__pycache__/train.py",
+        "package/notes.txt",
+        "policy.yaml",
+        "rows/2024/odd.py",
+    ],
 )
 def test_what_is_no_code_of_the_policy_does_not_count(
     workspace: FolderWorkspace, tmp_path: Path, name: str
