@@ -272,7 +272,10 @@ def _longest_gap(times: EventTimes, usable: npt.NDArray[np.int64]) -> timedelta 
 
 def _notes(wish: Wish, times: EventTimes, usable: npt.NDArray[np.int64], chosen: Chosen) -> Iterator[str]:
     if times.column is None:
-        yield "no --event-time: the order of the rows is their time, one a second from 1970 on"
+        yield (
+            "no --event-time: the order of the rows is their time, one a second from 1970 on;"
+            " a backtest takes that, production needs real times"
+        )
     elif times.zone is not None:
         yield f"{times.column} names no time zone: taken as {times.zone} (--timezone names another)"
     if times.without:

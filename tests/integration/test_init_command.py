@@ -186,7 +186,8 @@ def test_it_says_what_it_did_and_replaces_nothing_unasked(tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     for line in (
         "binary, 8 features, 600 rows",
-        "note: no --event-time: the order of the rows is their time, one a second from 1970 on",
+        "note: no --event-time: the order of the rows is their time, one a second from 1970 on;"
+        " a backtest takes that, production needs real times",
         "note: no --id: the rows were numbered",
         "note: order is left out: almost every value is different, as in an id",
         "note: at is left out: an instant or a date differs between any two windows",

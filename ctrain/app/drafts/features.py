@@ -97,6 +97,8 @@ def _comes_round(values: pa.ChunkedArray[Any]) -> bool:
 
 def _unusable(sample: pa.Table, name: str) -> str | None:
     """Why a column is no feature, whatever the time; None: it is one."""
+    if not name.strip() or "${" in name:
+        return "a policy cannot name it: it is empty, or stands for a variable of the environment"
     values = sample.column(name)
     kind, role = kind_of(values.type), role_of(values)
     if kind is Kind.TIME:

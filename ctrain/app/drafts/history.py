@@ -17,11 +17,11 @@ import pyarrow.compute as pc
 from ctrain.app.drafts.instants import NO_TIME, ROW_SECOND, EventTimes
 from ctrain.app.drafts.labels import Label, written
 from ctrain.rows.casting import INSTANT
-from ctrain.sources.tables import BATCH_ROWS, read_batches
+from ctrain.sources.tables import BATCH_ROWS
 from ctrain.stats.columns import plain
 
 SORTED_TOGETHER = 1_000_000
-"""Rows that are held in memory to be put in order; the file is read once for each so many."""
+"""Rows that are put in order together; for each so many, the row groups that hold any are read."""
 ROW_ID = "row_number"
 ROW_TIME = "event_time"
 Places = npt.NDArray[np.int64]
@@ -45,25 +45,31 @@ class History:
 
     def write(self, rows: Path, labels: Path) -> None:
         """Write both files, whole or not at all."""
+        unfinished = [path.with_name(f".{path.name}.unfinished") for path in (rows, labels)]
+        try:
+            self._write_parts(unfinished)
+            for path, target in zip(unfinished, (rows, labels), strict=True):
+                os.replace(path, target)
+        finally:
+            for path in unfinished:
+                path.unlink(missing_ok=True)
+
+    def _write_parts(self, paths: Sequence[Path]) -> None:
         import pyarrow.parquet as pq
 
-        unfinished = [path.with_name(f".{path.name}.unfinished") for path in (rows, labels)]
         writers: list[Any] = []
         try:
             for table in self._ordered():
                 parts = (table.drop_columns([self.label.name]), self._labelled(table))
                 if not writers:
                     writers += [
-                        pq.ParquetWriter(path, part.schema)
-                        for path, part in zip(unfinished, parts, strict=True)
+                        pq.ParquetWriter(path, part.schema) for path, part in zip(paths, parts, strict=True)
                     ]
                 for writer, part in zip(writers, parts, strict=True):
                     writer.write_table(part, row_group_size=BATCH_ROWS)
         finally:
             for writer in writers:
                 writer.close()
-        for path, target in zip(unfinished, (rows, labels), strict=True):
-            os.replace(path, target)
 
     def _labelled(self, table: pa.Table) -> pa.Table:
         """Ids and labels of the rows that have one; two classes as 0 and 1."""
@@ -85,8 +91,8 @@ class History:
 
     def _sorted_between(self, first: int, after: int | None) -> Iterator[pa.Table]:
         parts, instants = [], []
-        for table, times in self._read():
-            inside = (times >= first) & (times < after if after is not None else np.True_)
+        for table, times in self._read(first, after):
+            inside = _within(times, first, after)
             if inside.any():
                 parts.append(table.filter(pa.array(inside)))
                 instants.append(times[inside])
@@ -94,11 +100,27 @@ class History:
             order = np.argsort(np.concatenate(instants), kind="stable")
             yield pa.concat_tables(parts).take(order)
 
-    def _read(self) -> Iterator[tuple[pa.Table, Places]]:
-        """The rows as they stand in the file, and their event times; without those that have none."""
+    def _read(self, first: int = NO_TIME, after: int | None = None) -> Iterator[tuple[pa.Table, Places]]:
+        """The rows as they stand in the file, and their event times; without those that have none.
+
+        Row groups with no row in ``[first, after)`` are left out.
+        """
+        import pyarrow.parquet as pq
+
+        file = pq.ParquetFile(self.source)
         start = 0
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if (
+                self.times.column is None
+                or _within(self.times.instants[start : start + rows], first, after).any()
+            ):
+                yield from self._read_group(file, group, start)
+            start += rows
+
+    def _read_group(self, file: Any, group: int, start: int) -> Iterator[tuple[pa.Table, Places]]:
         names = [*self.columns, self.label.name]
-        for batch in read_batches(self.source, names):
+        for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=names):
             table = pa.Table.from_batches([batch]).select(names)
             numbers = np.arange(start, start + table.num_rows, dtype=np.int64)
             start += table.num_rows
@@ -114,6 +136,11 @@ class History:
                 table, times = table.filter(pa.array(known)), times[known]
             if table.num_rows:
                 yield table, times
+
+
+def _within(times: Places, first: int, after: int | None) -> npt.NDArray[np.bool_]:
+    inside: npt.NDArray[np.bool_] = (times >= first) & (times != NO_TIME)
+    return inside if after is None else inside & (times < after)
 
 
 def _known(values: pa.ChunkedArray[Any]) -> Any:

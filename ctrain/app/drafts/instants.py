@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ NO_TIME = np.iinfo(np.int64).min
 Instants = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EventTimes:
     """When the rows of a file happened."""
 
@@ -35,17 +36,18 @@ class EventTimes:
     instants: Instants
     """Microseconds since 1970 of every row, in the order of the file; empty without a column."""
 
-    @property
+    @cached_property
     def usable(self) -> Instants:
         """Those that mean something, in ascending order."""
-        return np.sort(self.instants[self.instants != NO_TIME])
+        known = self.instants[self.instants != NO_TIME]
+        return known if self.ordered else np.sort(known)
 
     @property
     def without(self) -> int:
         """Rows that have no event time, or one outside 1970 to 2149."""
         return int(np.count_nonzero(self.instants == NO_TIME))
 
-    @property
+    @cached_property
     def ordered(self) -> bool:
         """Whether no row happened before the one above it."""
         return bool(np.all(np.diff(self.instants[self.instants != NO_TIME]) >= 0))

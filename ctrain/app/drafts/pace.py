@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ctrain.errors import InputError
 
 STEPS_PER_FILE = 100
-LEAST_STEP_ROWS = 200
+LEAST_STEP_ROWS = 100
 """Fewer rows compare no two models, however short the file is."""
 PANES_PER_STEP = 20
 STEPS_TO_GROW_OLD = 5

@@ -24,6 +24,8 @@ SHARE_OF_CONSTANT = 0.02
 """A worsening of so much of a constant's loss is tolerated."""
 MARGIN_OF_NUMBERS = 0.01
 """In 99th percentiles of the champion's errors."""
+LEAST_ROWS = 40
+"""Fewer say nothing of a distribution or of a loss."""
 BASELINE_ROWS = 500
 LEAST_COVERAGE = 0.6
 """With a smaller share of labels than this the policy says how few are usual."""
@@ -122,9 +124,9 @@ def _label(label: Label) -> dict[str, str]:
         task_why, label_why = "the label is an amount", f"half of the values are below {label.centre:.4g}"
         metric_why = "a few outliers do not decide it"
     else:
-        task_why = f"the label has {len(label.classes)} values; (?) were they amounts: --task regression"
-        if not all(one.isdigit() for one, _ in label.classes):
-            task_why = f"the label has {len(label.classes)} values"
+        task_why = f"the label has {len(label.classes)} values"
+        if label.task is Task.MULTICLASS and all(_is_number(one) for one, _ in label.classes):
+            task_why += "; (?) if they are amounts: --task regression"
         metric_why, label_why = "squared error of the probabilities", f"{few}{more}"
     if label.codes:
         meaning = ", ".join(f"{code} is {json.dumps(one)}" for one, code in label.codes.items())
@@ -146,11 +148,15 @@ def _label(label: Label) -> dict[str, str]:
     }
 
 
+def _is_number(text: str) -> bool:
+    return text.removeprefix("-").replace(".", "", 1).isdigit()
+
+
 def _time(found: Findings) -> dict[str, str]:
     times, pace = found.history.times, found.pace
     zone, freshness = "", ""
     if times.column is None:
-        why = "(?) no event time was given: the order of the rows, one a second from 1970 on; go on so"
+        why = "(?) the order of the rows, one a second from 1970: good for a backtest, no time to serve at"
         lateness, lateness_why, from_to = "0s", "rows come in their order", ""
     else:
         usable = times.usable
@@ -203,7 +209,7 @@ def _losses(label: Label) -> dict[str, str]:
 
 
 def _lengths(pace: Pace) -> dict[str, str]:
-    rows = max(LEAST_STEP_ROWS // 2, two_digits(pace.step_rows / 2))
+    rows = max(LEAST_ROWS, two_digits(pace.step_rows / 2))
     why = "a hundredth of the file"
     if pace.rows < STEPS_PER_FILE * LEAST_STEP_ROWS:
         why = "the fewest that two models can be compared on"
@@ -213,7 +219,7 @@ def _lengths(pace: Pace) -> dict[str, str]:
         "step_rows": str(pace.step_rows),
         "step_why": why,
         "some_rows": str(min(rows, BASELINE_ROWS)),
-        "baseline_rows": str(min(BASELINE_ROWS, max(pace.step_rows, LEAST_STEP_ROWS))),
+        "baseline_rows": str(min(BASELINE_ROWS, max(pace.step_rows, 5 * LEAST_ROWS))),
         "run_length": str(pace.run_length),
         "old_rows": str(two_digits(STEPS_TO_GROW_OLD * pace.step_rows)),
         "old_steps": str(STEPS_TO_GROW_OLD),
