@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from ctrain.domain import MonitorName, Phase, RequestKind, Run, Version
+from ctrain.engine.advance import refit
 from ctrain.engine.advance.training_job import training_job
 from ctrain.engine.moves import found_in, with_details
+from ctrain.errors import PermanentError
 from ctrain.policy.files import parse_policy
 from ctrain.policy.models import Policy
 from tests.support.fakes import Model
@@ -169,6 +171,20 @@ def test_a_first_champion_is_a_refit_as_well(tmp_path: Path) -> None:
     run = newest(world.reach(Phase.ACCEPTED))
     assert world.registry.aliases["champion"] == run.challenger_version == "2"
     assert run.champion_version is None
+
+
+def test_a_candidate_that_is_gone_from_the_registry_keeps_its_refit_from_nothing(
+    before: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = before.branch(tmp_path / "world")
+
+    def gone(*arguments: object, **options: object) -> None:
+        raise PermanentError("there is no such version")
+
+    monkeypatch.setattr(refit, "_tell_candidate", gone)
+    world.settle()
+    assert newest(world).phase is Phase.SHADOWING
+    assert [name for name, _ in world.telemetry.logged].count("refit_not_told") == 1
 
 
 def test_a_person_who_cancels_ends_the_refit_too(before: World, tmp_path: Path) -> None:

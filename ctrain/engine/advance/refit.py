@@ -18,6 +18,7 @@ from ctrain.engine.moves import MOVED, WAITING, Step, found_in, keep, move, with
 from ctrain.engine.scored import judged_rows
 from ctrain.engine.scores import score_rows
 from ctrain.engine.watch import score_column
+from ctrain.errors import PermanentError, TransientError
 from ctrain.lifecycle.gates import judge_gates
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.policy.models import AbsoluteGate, ServingGate
@@ -107,9 +108,20 @@ def judge_refit(watch: Watch, run: Run, rows: pa.Table) -> Step | None:
 
 
 def tell_refit(watch: Watch, run: Run) -> None:
-    """Say in MLflow that the metrics of the gates are the candidate's, and which version followed it."""
+    """Say in MLflow that the metrics of the gates are the candidate's, and which version followed it.
+
+    It only says again what is on record here: no run waits for it.
+    """
     candidate = candidate_of(run)
     assert candidate is not None
+    try:
+        _tell_candidate(watch, candidate, run)
+        _tell_run(watch, candidate, run)
+    except (TransientError, PermanentError) as error:
+        watch.telemetry.log("refit_not_told", policy=watch.name, run=run.id, message=str(error))
+
+
+def _tell_candidate(watch: Watch, candidate: Run, run: Run) -> None:
     assert candidate.challenger_version is not None
     version = str(run.challenger_version)
     watch.registry.annotate_version(
@@ -118,11 +130,15 @@ def tell_refit(watch: Watch, run: Run) -> None:
         tags={"ctrain.refitted_as": version},
         description=f"Passed the gates of run {run.id}; fitted again on all rows as version {version}.",
     )
-    if run.mlflow_run_id is not None:
-        told = f"passed by version {candidate.challenger_version}, which had not seen the holdout"
-        metrics = found_in(run, "evaluation").get("challenger") or {}
-        watch.registry.annotate_run(
-            run.mlflow_run_id,
-            tags={"ctrain.gates": told},
-            metrics={f"holdout.{name}": value for name, value in metrics.items()},
-        )
+
+
+def _tell_run(watch: Watch, candidate: Run, run: Run) -> None:
+    if run.mlflow_run_id is None:
+        return
+    told = f"passed by version {candidate.challenger_version}, which had not seen the holdout"
+    metrics = found_in(run, "evaluation").get("challenger") or {}
+    watch.registry.annotate_run(
+        run.mlflow_run_id,
+        tags={"ctrain.gates": told},
+        metrics={f"holdout.{name}": value for name, value in metrics.items()},
+    )
