@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 RUNS_LOOKED_AT = 200
 NOT_PART_OF_IT = frozenset(
-    {"window", "holdout", "min_rows", "weights", "refit", "reuse", "timeout", "retries", "launcher"}
+    {"window", "holdout", "min_rows", "weights", "refit", "reuse"}
+    | {"timeout", "retries", "launcher", "memory_limit"}
 )
 """Keys of ``train`` that say which rows there are (their content counts), or how long to be patient."""
 
