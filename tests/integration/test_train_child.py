@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ctrain.child.registration import find_version
+from ctrain.child.tracking import find_or_create_run
 from ctrain.clocks import RealTimer
 from ctrain.domain import JobState, RunId, TrainingJob
 from ctrain.launchers.process import ProcessLauncher
@@ -77,6 +79,24 @@ def test_a_model_that_the_trainer_logged_is_registered_and_marked(
     measured = json.loads(Path(artifact).read_text())
     assert measured["increase"]["carrier"] == 0
     assert measured["increase"]["distance"] != 0
+
+
+def test_a_refit_is_another_version_from_a_run_of_its_own(
+    embedded: Embedded, trained: Mapping[str, Trained]
+) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(embedded.uri)
+    done = trained["train"]
+    first = find_version(client, "flights", "run-train", "")
+    assert first is not None
+    assert str(first.version) == done.status.result["version"]
+    assert find_version(client, "flights", "run-train", str(first.version)) is None
+    known = find_or_create_run(client, done.job.registration)
+    assert known.info.run_id == done.status.result["mlflow_run_id"]
+    tags = {**done.job.registration["tags"], "ctrain.refit_of": str(first.version)}
+    made, again = (find_or_create_run(client, {**done.job.registration, "tags": tags}) for _ in range(2))
+    assert made.info.run_id == again.info.run_id != known.info.run_id
 
 
 def test_a_command_trains_in_the_run_that_it_is_told(
