@@ -68,7 +68,10 @@ class Workspace(Protocol):
         """Absolute folder of one attempt of a run's training, created when absent."""
 
     def write(self, owner: str, name: str, table: pa.Table) -> str:
-        """Write a Parquet file atomically under ``owner`` (a run id or a job); return its path."""
+        """Write a Parquet file atomically under ``owner`` (a run id or a job); return its path.
+
+        The same rows make the same bytes, however the table is put together.
+        """
 
     def path(self, owner: str, name: str) -> str: ...
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ctrain.domain import RunId
 
 
+ROW_GROUP = 1 << 20
+"""Rows."""
+
+
 class FolderWorkspace:
     """A ``Workspace`` in a folder of the home; files appear under their name only when whole."""
 
@@ -32,7 +36,10 @@ class FolderWorkspace:
         path = self._root / owner / name
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
-        pq.write_table(table, partial, compression="zstd")
+        with pq.ParquetWriter(partial, table.schema, compression="zstd") as writer:
+            for start in range(0, max(table.num_rows, 1), ROW_GROUP):
+                # Pages end where chunks do: in one piece the same rows are the same bytes.
+                writer.write_table(table.slice(start, ROW_GROUP).combine_chunks(), ROW_GROUP)
         os.replace(partial, path)
         return str(path)
 

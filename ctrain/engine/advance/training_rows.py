@@ -128,7 +128,7 @@ def weights_of(rows: pa.Table, half_life: timedelta) -> pa.Table:
 
 def write_rows(watch: Watch, run: Run, rows: pa.Table) -> None:
     """Write what the child gets, as ``files_of`` names it."""
-    watch.workspace.write(run.id, ROWS_FILE, as_contracted(watch, rows).combine_chunks())
+    watch.workspace.write(run.id, ROWS_FILE, as_contracted(watch, rows))
     if watch.policy.train.weights is not None:
         watch.workspace.write(run.id, WEIGHTS_FILE, weights_of(rows, watch.policy.train.weights.half_life))
 
@@ -143,7 +143,7 @@ def write_all_rows(watch: Watch, run: Run, holdout: pa.Table) -> int | None:
     if rows is None or (weights is not None and known is None):
         return None
     everything = pa.concat_tables([rows, as_contracted(watch, holdout)])
-    watch.workspace.write(run.id, _of_refit(ROWS_FILE), everything.combine_chunks())
+    watch.workspace.write(run.id, _of_refit(ROWS_FILE), everything)
     if weights is not None and known is not None:
         instants = pa.concat_tables([known.select(["event_at"]), holdout.select(["event_at"])])
         watch.workspace.write(run.id, _of_refit(WEIGHTS_FILE), weights_of(instants, weights.half_life))

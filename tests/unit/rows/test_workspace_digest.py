@@ -35,11 +35,23 @@ def test_a_file_has_the_digest_of_its_bytes_and_nothing_has_none(
 def test_tables_with_the_same_rows_have_one_digest(workspace: FolderWorkspace) -> None:
     whole = pa.table({"x": [1.0, None, 3.0], "k": ["a", "b", None]})
     parts = pa.concat_tables([whole.slice(0, 1), whole.slice(1)])
-    digests = {
-        workspace.digest(workspace.write(f"run-{number}", "rows.parquet", table.combine_chunks()))
-        for number, table in enumerate((whole, parts))
-    }
-    assert len(digests) == 1
+    paths = [
+        workspace.write(f"run-{number}", "rows.parquet", table) for number, table in enumerate((whole, parts))
+    ]
+    assert workspace.digest(paths[0]) == workspace.digest(paths[1])
+    assert workspace.read(paths[1]) == whole
+    assert workspace.digest(workspace.write("run-2", "rows.parquet", whole.slice(1))) != workspace.digest(
+        paths[0]
+    )
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5, 6, 7])
+def test_what_is_written_in_pieces_is_read_whole(
+    workspace: FolderWorkspace, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr("ctrain.rows.workspace.ROW_GROUP", 3)
+    table = pa.table({"x": pa.array(range(rows), pa.int64()), "k": pa.array(["a"] * rows, pa.string())})
+    assert workspace.read(workspace.write("run-1", "rows.parquet", table)) == table
 
 
 @pytest.mark.parametrize(
