@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from threadpoolctl import threadpool_limits
 from typer.testing import CliRunner, Result
 
 from ctrain.child.entrypoint import load_training_function
@@ -101,6 +102,13 @@ def read(folder: Path, tmp_path: Path) -> Read:
     return Read(policy, folder, rows.select([*names, "label"]).rename_columns([*names, data.labels.label]))
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads of two test workers that wait for each other are a hundred times slower than none."""
+    with threadpool_limits(1):
+        yield
+
+
 @pytest.fixture
 def every_type(tmp_path: Path) -> Read:
     done = init(tmp_path, "--label", "bought", "--event-time", "at", "--id", "order")
@@ -172,6 +180,15 @@ def test_numbers_and_several_classes_are_learned(
     else:
         right = truth.to_numpy()[:, np.newaxis] == model.classes_
         assert ((model.predict_proba(answer) - right) ** 2).sum(axis=1).mean() / 2 < most
+
+
+def test_rows_weigh_what_the_policy_says(every_type: Read) -> None:
+    rows = training_frame(every_type.rows)
+    train = load_training_function(str(every_type.policy.train.entrypoint), every_type.folder)
+    rows["bought"] = np.where(np.arange(N) % 2, 1.0, 0.0)
+    weights = pd.Series(np.where(np.arange(N) % 2, 1.0, 1e-6), name="sample_weight")
+    model = train(rows, replace(every_type.context, sample_weight=weights))
+    assert model.predict_proba(rows[list(every_type.context.feature_names)])[:, 1].mean() > 0.95
 
 
 def test_newest_rows_of_one_class_alone_choose_no_candidate(every_type: Read) -> None:

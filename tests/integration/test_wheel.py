@@ -27,7 +27,8 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "folder_and_ending", [("policies", ".yaml"), ("policies", ".py"), ("ctrain", ".py"), ("ctrain", ".typed")]
+    "folder_and_ending",
+    [("policies", ".yaml"), ("policies", ".py"), ("ctrain", ".py"), ("ctrain", ".typed"), ("ctrain", ".txt")],
 )
 def test_every_file_of_the_package_is_in_it(names: set[str], folder_and_ending: tuple[str, str]) -> None:
     folder, ending = folder_and_ending

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from ctrain.app.drafts.instants import NO_TIME, ROW_SECOND, EventTimes
 from ctrain.app.drafts.labels import Label, written
+from ctrain.app.drafts.sample import batch_rows
 from ctrain.rows.casting import INSTANT
 from ctrain.sources.tables import BATCH_ROWS
 from ctrain.stats.columns import plain
@@ -120,7 +121,7 @@ class History:
 
     def _read_group(self, file: Any, group: int, start: int) -> Iterator[tuple[pa.Table, Places]]:
         names = [*self.columns, self.label.name]
-        for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=names):
+        for batch in file.iter_batches(batch_rows(len(names)), row_groups=[group], columns=names):
             table = pa.Table.from_batches([batch]).select(names)
             numbers = np.arange(start, start + table.num_rows, dtype=np.int64)
             start += table.num_rows

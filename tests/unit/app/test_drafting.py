@@ -415,7 +415,7 @@ def test_few_labels_are_told_of(tmp_path: Path) -> None:
 
 
 def test_missing_values_of_the_file_are_no_breach_of_quality(tmp_path: Path) -> None:
-    holes = [None if n % 4 else X[n] for n in range(N)]
+    holes = [float("nan") if n % 4 else X[n] for n in range(N)]
     policy = written(draft_policy(a_wish(tmp_path, columns={"holes": holes})))
     monitor: Any = policy.monitors["quality"]
     assert monitor.max_null_rate == 0.85

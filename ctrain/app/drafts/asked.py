@@ -1,0 +1,77 @@
+"""What ``ctrain init`` was asked for, and whether it can be done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctrain.app.scanning import TableFiles
+from ctrain.errors import InputError
+from ctrain.policy.fields import check_zone
+from ctrain.policy.words import did_you_mean
+from ctrain.sources.formats import format_of
+
+LEAST_ROWS = 100
+"""Fewer rows train nothing."""
+POLICY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for."""
+
+    name: str
+    file: Path
+    label: str
+    event_time: str | None = None
+    timezone: str = "UTC"
+    id: str | None = None
+    drop: tuple[str, ...] = ()
+    task: str | None = None
+    out: Path | None = None
+
+
+def check_wish(wish: Wish, places: Sequence[Path], force: bool) -> None:
+    """Raise InputError for a name or zone that is none, and for files that are there already."""
+    if not POLICY_NAME.fullmatch(wish.name):
+        raise InputError(
+            f"{wish.name}: expected a name of letters, digits, '_', '.' and '-', at most 63 of them"
+        )
+    try:
+        check_zone(wish.timezone)
+    except ValueError as error:
+        raise InputError(f"--timezone: {error}, got {wish.timezone}") from error
+    there = [path for path in places if path.exists()]
+    if there and not force:
+        raise InputError(f"{there[0]}: is there already; --force replaces it, --out names another folder")
+    if wish.file.exists() and any(path.exists() and path.samefile(wish.file) for path in places):
+        raise InputError(f"{wish.file}: is a file of the draft itself; read the rows from another one")
+
+
+def open_file(path: Path) -> TableFiles:
+    """Return the Parquet file; raises InputError when it is none, or too short."""
+    kind = format_of(path.name)
+    if path.is_dir() or not path.exists():
+        raise InputError(f"--from-parquet {path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    if kind is not None and kind.kind != "parquet":
+        raise InputError(f"--from-parquet {path}: expected a Parquet file (*.parquet)")
+    files = TableFiles.find([path])
+    if files.rows < LEAST_ROWS:
+        raise InputError(
+            f"--from-parquet {path}: {files.rows} rows are too few to train; expected {LEAST_ROWS}"
+        )
+    return files
+
+
+def check_columns(wish: Wish, names: Sequence[str]) -> None:
+    """Raise InputError for a column that the file does not have, or that is given twice."""
+    given = [("--label", wish.label), ("--event-time", wish.event_time), ("--id", wish.id)]
+    for option, name in [*given, *(("--drop", name) for name in wish.drop)]:
+        if name is not None and name not in names:
+            raise InputError(f"{option}: {wish.file} has no column {name!r}{did_you_mean(name, names)}")
+    used: dict[str, str] = {}
+    for option, name in [*given, *(("--drop", name) for name in dict.fromkeys(wish.drop))]:
+        if name is not None and used.setdefault(name, option) != option:
+            raise InputError(f"{option}: {name} is given as {used[name]}, too")
