@@ -16,6 +16,8 @@ from ctrain.policy.fields import format_duration
 
 SHARE_OF_CONSTANT = 0.02
 """A worsening of so much of a constant's loss is tolerated."""
+GATE_MARGINS = 5
+"""So many times that much passes the gate: the held-out rows are few."""
 MARGIN_OF_NUMBERS = 0.01
 """In 99th percentiles of the champion's errors."""
 LEAST_ROWS = 40
@@ -148,13 +150,13 @@ def _losses(label: Label) -> dict[str, str]:
         margin_why = (
             f"the worsening that is tolerated; always saying the shares loses {label.constant_loss:.2g}"
         )
-        worst = f"{(1 - 1 / max(2, len(label.classes))) / 2:.3g}"
-        worst_why = "what a model loses that knows nothing"
+        worst = f"{1 - 1 / max(2, len(label.classes)):.3g}"
+        worst_why = "twice what a model loses that knows nothing: broken"
     return {
         "margin": number(margin),
         "margin_why": margin_why,
         "probation_margin": number(2 * margin),
-        "gate_margin": number(small),
+        "gate_margin": number(GATE_MARGINS * small),
         "worst": f"{float(worst):f}".rstrip("0").rstrip("."),
         "worst_why": worst_why,
     }
