@@ -170,11 +170,13 @@ def _lengths(pace: Pace) -> dict[str, str]:
     lengths = {"step": 1, "two_steps": 2, "old_length": STEPS_TO_GROW_OLD, "budget_steps": BUDGET_STEPS}
     return {
         **{name: format_duration(pace.step * steps) for name, steps in lengths.items()},
+        "window": format_duration(pace.window),
         "step_rows": str(pace.step_rows),
         "step_why": why,
         "some_rows": str(min(rows, BASELINE_ROWS)),
         "baseline_rows": str(min(BASELINE_ROWS, max(pace.step_rows, 5 * LEAST_ROWS))),
         "run_length": str(pace.run_length),
+        "run_length_told": f"{pace.run_length:,}",
         "old_rows": str(two_digits(STEPS_TO_GROW_OLD * pace.step_rows)),
         "old_steps": str(STEPS_TO_GROW_OLD),
         "budget_runs": str(BUDGET_RUNS),

@@ -62,6 +62,14 @@ class Pace:
         return two_digits(self.rows_per_day * (self.step / timedelta(days=1)))
 
     @property
+    def window(self) -> timedelta:
+        """A step; where that is two days or more, the next whole weeks: they hold every weekday as often."""
+        length = self.step
+        while length >= timedelta(days=2) and length % timedelta(weeks=1):
+            length += self.pane
+        return length
+
+    @property
     def pane_rows(self) -> float:
         return self.rows_per_day * (self.pane / timedelta(days=1))
 

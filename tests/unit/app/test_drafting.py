@@ -108,6 +108,8 @@ def test_twenty_panes_are_a_step_at_any_rate(rows: int, seconds: float) -> None:
     found = pace_by_time((np.arange(rows) * seconds * 1e6).astype(np.int64))
     assert found.step % found.pane == timedelta()
     assert 20 <= found.step / found.pane <= 40
+    assert found.window % found.pane == timedelta()
+    assert found.window < timedelta(days=2) or found.window % timedelta(weeks=1) == timedelta()
     assert found.rows_per_day == pytest.approx(86_400 / seconds, rel=0.01)
     assert found.pane >= min(timedelta(seconds=seconds), timedelta(days=28))
     if found.pane > timedelta(minutes=1) and seconds < found.pane_rows * 60:
