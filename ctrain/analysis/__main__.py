@@ -28,6 +28,7 @@ ROLES = {
     "separation_by_segment": "ctrain.analysis.segment_separation:answer_separation",
     "inside_by_segment": "ctrain.analysis.segment_separation:answer_inside",
     "report": "ctrain.analysis.report:answer_report",
+    "backtest": "ctrain.analysis.backtest_plots:answer_backtest",
 }
 Answer = Callable[[Path, Mapping[str, Any]], dict[str, Any]]
 

@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING
 
 from ctrain.app.wiring import load_fleet
 from ctrain.backtest.history import load_history
+from ctrain.backtest.page import make_page, picture_request
 from ctrain.backtest.perform import Choices, Room, perform
 from ctrain.backtest.stage import Crew
 from ctrain.backtest.trainer import Trainer
 from ctrain.children import PASSED_ON
-from ctrain.clocks import RealTimer
-from ctrain.errors import InputError
+from ctrain.clocks import RealTimer, wait_for
+from ctrain.domain import AnalysisJob
+from ctrain.errors import InputError, PermanentError
 from ctrain.policy.monitors import DriftMonitor
 
 if TYPE_CHECKING:
     from ctrain.backtest.result import Backtest
     from ctrain.policy.files import LoadedPolicy
     from ctrain.ports import Store
+
+DRAWING_SECONDS = 300.0
 
 
 def run_backtest(
@@ -90,3 +94,34 @@ def _uses_importance(loaded: LoadedPolicy) -> bool:
     return any(
         isinstance(one, DriftMonitor) and one.weight_by is not None for one in loaded.policy.monitors.values()
     )
+
+
+def write_page(found: Backtest, path: Path, environ: Mapping[str, str]) -> None:
+    """Write the page for people to ``path``; its pictures are drawn in a child.
+
+    Raises
+    ------
+    InputError
+        when the file cannot be written.
+    PermanentError
+        when the pictures cannot be drawn.
+    """
+    from ctrain.analysis import AnalystChildren
+
+    quiet = {name: value for name, value in environ.items() if name in PASSED_ON}
+    job = AnalysisJob("pictures", "backtest", picture_request(found))
+    with tempfile.TemporaryDirectory(prefix="ctrain-backtest-", ignore_cleanup_errors=True) as folder:
+        analyst = AnalystChildren(Path(folder), RealTimer(), environ=quiet)
+        try:
+            analyst.submit(job)
+            wait_for(lambda: analyst.poll(job.key).state in {"done", "failed"}, DRAWING_SECONDS)
+            status = analyst.poll(job.key)
+        finally:
+            analyst.close()
+        if status.state != "done":
+            raise PermanentError(f"the pictures could not be drawn: {status.message or 'it takes too long'}")
+        pictures = {name: Path(file).read_bytes() for name, file in status.answer["files"].items()}
+    try:
+        path.write_text(make_page(found, pictures), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error

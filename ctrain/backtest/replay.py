@@ -22,7 +22,7 @@ from ctrain.domain import (
 from ctrain.engine.matured import floor_to
 from ctrain.engine.moves import move
 from ctrain.engine.tick import tick
-from ctrain.errors import TransientError
+from ctrain.errors import PermanentError, TransientError
 from ctrain.lifecycle.transitions import RunEvent
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ PANES_BETWEEN_ASKS = 24
 EVERYTHING = 1_000_000
 PATIENCE_SECONDS = 3600.0
 PAUSE_SECONDS = 0.002
-MOST_TICKS = 10_000
+MOST_TICKS = 2_000
 """At one instant; more means that the engine never comes to rest."""
 
 Progress = Callable[[float], None]
@@ -85,6 +85,8 @@ class Replay:
         ------
         TransientError
             when a child does not answer for an hour.
+        PermanentError
+            when runs follow each other without end at one instant.
         """
         plan = self._plan
         now = plan.starts_at
@@ -115,7 +117,10 @@ class Replay:
                 continue
             if not ticked.waiting or not self._news():
                 return
-        raise TransientError(f"the engine does not come to rest at {self._stage.clock.now().isoformat()}")
+        raise PermanentError(
+            f"the engine does not come to rest at {self._stage.clock.now().isoformat()}: does a trigger stay "
+            "met while limits.cooldown and limits.min_new_labels allow a run after the other?"
+        )
 
     def _news(self) -> bool:
         """Wait for the children; True when one has ended its work, False when none is at work."""

@@ -1,7 +1,8 @@
 """When to retrain: as the policy says, never, at fixed intervals, always, or on one detector.
 
 The simple strategies keep the policy's data, label delay, trainer, training window and gates. They have
-no limits and no shadow: what passes its gates serves at once.
+no shadow, so that what passes its gates serves at once, and no limit but that nothing is trained again
+without a new label.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def _simplified(
         update={
             "monitors": monitors or {},
             "triggers": triggers or {},
-            "limits": Limits(),
+            "limits": Limits(min_new_labels=1, cooldown=loaded.policy.data.pane),
             "reference": FromChampion(**{"from": "champion"}),
         }
     )

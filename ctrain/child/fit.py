@@ -3,17 +3,21 @@
 ``{"key", "folder", "model_folder", "importance"}`` is answered by ``{"key", "ok": true, "seconds",
 "digest", "content_digest", "importance",
 "notes"}`` or ``{"key", "ok": false, "message"}``. Every job runs in a
-fork of its own, so that what one training leaves behind reaches no other.
+fork of its own, so that what one training leaves behind reaches no other; the libraries that one has
+imported are imported before the next is forked, because importing often takes longer than fitting.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import os
 import sys
+import tempfile
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +33,20 @@ LOG = "train.log"
 
 
 def main(arguments: list[str]) -> int:
-    # Imported before the first fork: every training needs them, and importing takes longer than fitting.
-    import mlflow.sklearn  # noqa: F401 - as said
+    warm_up()
+    return serve(answer, float(arguments[0]), at_end=lambda: None)
+
+
+def warm_up() -> None:
+    """Import, and let MLflow find out, what every fork would have to again."""
     import pandas as pd  # noqa: F401 - as said
     import pyarrow.parquet as pq  # noqa: F401 - as said
+    from sklearn.dummy import DummyClassifier
 
-    return serve(answer, float(arguments[0]), at_end=lambda: None)
+    from ctrain.child.registration import save_model_quietly
+
+    with tempfile.TemporaryDirectory() as scratch:
+        save_model_quietly(DummyClassifier(), Path(scratch) / "model")
 
 
 def answer(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +61,20 @@ def answer(job: Mapping[str, Any]) -> dict[str, Any]:
     except FileNotFoundError:
         code = os.waitstatus_to_exitcode(status)
         return {"key": job["key"], "ok": False, "message": f"the training ended with {code}: {_tail(folder)}"}
+    for name in result.pop("imported", ()):
+        with contextlib.suppress(Exception):  # the next fork finds out for itself
+            importlib.import_module(name)
     return {"key": job["key"], **result}
+
+
+def _libraries(before: Set[str], code_folder: Path) -> list[str]:
+    """Modules imported since, without those of the policy itself."""
+    found = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
+    return sorted(
+        name
+        for name, file in found.items()
+        if name not in before and file and "site-packages" in file and not file.startswith(str(code_folder))
+    )
 
 
 def _run(job: Mapping[str, Any], folder: Path) -> None:
@@ -91,6 +116,7 @@ def fit(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         )
     rows = training_frame(pq.read_table(folder / "rows.parquet"))
     limit_memory(_limit(spec))
+    before = set(sys.modules)
     notes: dict[str, Any] = {}
     started = time.monotonic()
     model = fitting.fit(spec, rows, folder, notes.update)
@@ -107,6 +133,7 @@ def fit(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "content_digest": content_digest(target),
         "importance": _importance(model, rows, spec) if job["importance"] else {},
         "notes": notes,
+        "imported": _libraries(before, Path(spec["code_folder"])),
     }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctrain.cli.output import fail, guarded, print_table
-from ctrain.errors import CtrainError
+from ctrain.errors import InputError
 
 if TYPE_CHECKING:
     from ctrain.backtest.result import Backtest, Happening, Outcome
@@ -57,9 +57,10 @@ def backtest(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all that was found; - is standard output.")
     ] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="Write a page for people.")] = None,
 ) -> None:
     """Replay history through a policy, beside simpler strategies; nothing of it touches MLflow."""
-    from ctrain.app.backtesting import run_backtest
+    from ctrain.app.backtesting import run_backtest, write_page
     from ctrain.backtest.perform import Choices
 
     choices = Choices(
@@ -76,6 +77,8 @@ def backtest(
         _print(found)
     if json_file is not None:
         _write(json_file, json.dumps(found.to_json(), indent=2) + "\n")
+    if html_file is not None:
+        write_page(found, html_file, os.environ)
 
 
 def _baselines(text: str) -> tuple[str, ...]:
@@ -129,7 +132,7 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text)
     except OSError as error:
-        raise CtrainError(f"{path}: cannot be written: {error.strerror}") from error
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _print(found: Backtest) -> None:

@@ -20,7 +20,7 @@ class AnalysisJob:
     """
 
     key: str
-    role: Literal["separation", "inside", "separation_by_segment", "inside_by_segment", "report"]
+    role: Literal["separation", "inside", "separation_by_segment", "inside_by_segment", "report", "backtest"]
     """Tell two samples apart, windows of one sample from its rest (both also segment by segment), or make
     pictures of both."""
     request: Json = field(default_factory=dict)

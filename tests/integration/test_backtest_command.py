@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -65,16 +66,16 @@ def test_the_policy_and_all_strategies_on_the_same_rows(tmp_path: Path, visitors
     write_history(tmp_path, make_rows(84, 36))
     (tmp_path / "clicks.py").write_text(CODE)
     before = sorted(path.name for path in tmp_path.iterdir())
-    document = tmp_path / "found.json"
+    document, page = tmp_path / "found.json", tmp_path / "found.html"
     done = run(
         str(tmp_path / "clicks.yaml"), "--from", "2024-01-02", "--step", "4h", "--grid", "5",
-        "--json", str(document), "--training-time", "5m",
+        "--json", str(document), "--html", str(page), "--training-time", "5m",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     found = json.loads(document.read_text())
     assert visitors == []
     new = {path.name for path in tmp_path.iterdir()} - set(before)
-    assert new == {"found.json", "seen.jsonl"}
+    assert new == {"found.json", "found.html", "seen.jsonl"}
     baselines = found["baselines"]
     assert set(baselines) == {"never", "periodic", "always", "adwin"}
     assert len({one["rows"] for one in (found["policy"], *baselines.values())}) == 1
@@ -92,6 +93,9 @@ def test_the_policy_and_all_strategies_on_the_same_rows(tmp_path: Path, visitors
     assert sum(point["rows"] for point in found["policy"]["series"]) == found["policy"]["rows"]
     for text in ("never", "always", "regret against always", "timeline", "degraded"):
         assert text in done.output
+    html = page.read_text()
+    assert html.count("data:image/svg+xml;base64,") == 3
+    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:)|https?://|@import|url\(""", html)
 
 
 @pytest.mark.parametrize(
