@@ -97,16 +97,16 @@ def _draw_steps(axes: Axes, best: Sequence[tuple[float, float]]) -> None:
 
 
 def _plot_drift(figure: Figure, request: Mapping[str, Any]) -> None:
-    from matplotlib import dates
+    from matplotlib import dates as untyped
 
+    dates: Any = untyped
     drift = request["drift"]
     ratios = np.array([[_value(one) for one in row] for row in drift["ratios"]], dtype=float)
     strongest = np.argsort(-np.nan_to_num(np.nanmax(np.nan_to_num(ratios), axis=1)), kind="stable")
     shown = strongest[:MOST_FEATURES]
     figure.set_figheight(1.4 + 0.22 * len(shown))
     axes = figure.add_subplot()
-    number: Any = dates.date2num  # matplotlib gives it no types
-    first, last = (float(number(at)) for at in _times(drift["times"]))
+    first, last = (float(dates.date2num(at)) for at in _times(drift["times"]))
     picture = axes.imshow(
         ratios[shown],
         aspect="auto",
@@ -117,6 +117,9 @@ def _plot_drift(figure: Figure, request: Mapping[str, Any]) -> None:
         interpolation="nearest",
     )
     axes.xaxis_date()
+    locator = dates.AutoDateLocator(maxticks=8)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     axes.set_yticks(range(len(shown)), [str(drift["features"][place])[:30] for place in shown])
     figure.colorbar(picture, ax=axes, label="effect / threshold (1: drifted)")
 

@@ -60,17 +60,17 @@ class VirtualLauncher:
     ) -> None:
         self._trainer, self._registry, self._clock = trainer, registry, clock
         self._training_time = training_time
-        self._launched: dict[tuple[RunId, int], _Launched] = {}
+        self._launched: dict[str, _Launched] = {}
+        """By folder: that of a refit is not that of the fit before it."""
         self.costs: list[Cost] = []
         """Of every training that has ended, in that order."""
 
     def start(self, job: TrainingJob) -> None:
-        key = (job.run_id, job.attempt)
-        if key not in self._launched:
-            self._launched[key] = _Launched(job, self._clock.now(), self._trainer.submit(job))
+        if job.folder not in self._launched:
+            self._launched[job.folder] = _Launched(job, self._clock.now(), self._trainer.submit(job))
 
-    def poll(self, run_id: RunId, attempt: int, folder: str) -> JobStatus:  # noqa: ARG002 - both name the job
-        launched = self._launched.get((run_id, attempt))
+    def poll(self, run_id: RunId, attempt: int, folder: str) -> JobStatus:  # noqa: ARG002 - the folder names both
+        launched = self._launched.get(folder)
         if launched is None:
             return JobStatus(JobState.ABSENT)
         if launched.status is None:
@@ -80,8 +80,8 @@ class VirtualLauncher:
             launched.status = self._ended(launched)
         return launched.status
 
-    def stop(self, run_id: RunId, attempt: int, folder: str) -> None:  # noqa: ARG002 - both name the job
-        launched = self._launched.get((run_id, attempt))
+    def stop(self, run_id: RunId, attempt: int, folder: str) -> None:  # noqa: ARG002 - the folder names both
+        launched = self._launched.get(folder)
         if launched is not None and launched.status is None:
             launched.status = JobStatus(JobState.LOST, "training was stopped")
 
