@@ -68,9 +68,9 @@ def test_every_problem_of_every_file_at_once(refused: Callable[..., str], folder
 
 def test_a_part_that_is_not_available_is_named_by_its_key(refused: Callable[..., str], folder: Path) -> None:
     file = folder / "clicks.yaml"
-    file.write_text(POLICY.replace("alpha: 0.05, margin: 0.1, block", "alpha: 0.05, min_gain: 0.1, block"))
+    file.write_text(POLICY.replace("retries: 0}", "retries: 0, launcher: {type: kubernetes}}"))
     told = refused()
-    assert told.startswith(f"{file}: shadow.min_gain: ")
+    assert told.startswith(f"{file}: train.launcher.type: ")
     assert told.endswith("is not available in this version of ctrain\n")
 
 

@@ -136,7 +136,7 @@ def test_a_file_that_moved_is_opened_anew_for_its_relative_paths(reloading: Relo
     [
         ("version: 1\npolicy: [", "clicks.yaml:"),
         (POLICY.replace("cooldown: 1d", "cooldwon: 1d"), "limits.cooldwon"),
-        (POLICY.replace("min_duration: 1d,", "min_duration: 1d, min_gain: 0.1,"), "shadow.min_gain"),
+        (POLICY.replace("retries: 1", "retries: 1\n  launcher: {type: kubernetes}"), "train.launcher.type"),
     ],
 )
 def test_an_invalid_change_is_refused_and_the_last_good_one_stays(
