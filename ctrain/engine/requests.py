@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ctrain.domain import Champion, Phase, Request, RequestKind, Run, RunId
 from ctrain.engine.advance.approval import answer_approval
 from ctrain.engine.advance.rollback import plan_rollback
+from ctrain.engine.advance.training_job import refitting
 from ctrain.engine.alias_moves import abandon, carry_out
 from ctrain.engine.champions import Aliases, read_aliases
 from ctrain.engine.moves import found_in, move, with_details
@@ -78,7 +79,7 @@ def _because(request: Request) -> str:
 
 def _end(watch: Watch, run: Run, request: Request, reason: str) -> str:
     """Cancel a run as its phase allows: before PROMOTING it ends, on probation it is rolled back."""
-    if run.phase in {Phase.TRAINING, Phase.EVALUATING}:  # where a refit may run
+    if run.phase is Phase.TRAINING or (run.phase is Phase.EVALUATING and refitting(run)):
         attempt = int(found_in(run, "training").get("attempt", 1))
         watch.launcher.stop(run.id, attempt, watch.workspace.folder(run.id, attempt))
     run = with_details(run, "rollback", {"cause": "person", "reason": reason})
