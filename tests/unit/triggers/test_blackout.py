@@ -77,11 +77,10 @@ def test_a_blackout_lasts_from_its_first_moment_until_its_end(
 
 
 def test_every_minute_of_the_changing_days_lies_in_one_stretch() -> None:
+    nights = [blackout("01:15", "03:45", BERLIN)]
     for day in ("2024-03-30 12:00", "2024-10-26 12:00"):
-        inside = [
-            blackout_until([blackout("01:15", "03:45", BERLIN)], at(day) + MINUTE * minute) is not None
-            for minute in range(24 * 60)
-        ]
+        begin = at(day)
+        inside = [blackout_until(nights, begin + MINUTE * minute) is not None for minute in range(24 * 60)]
         changes = sum(before != after for before, after in pairwise(inside))
         assert (inside[0], inside[-1], changes) == (False, False, 2)
 
