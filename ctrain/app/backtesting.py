@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from ctrain.ports import Store
 
 DRAWING_SECONDS = 300.0
+MEMORY = "/dev/shm"  # noqa: S108 - a folder of unguessable name is made in it
+ROOM_PER_BYTE = 10
+"""What strategies may need on disk for each byte of history: a row log and training rows each."""
+SPARE_BYTES = 1 << 30
 
 
 def run_backtest(
@@ -50,13 +55,17 @@ def run_backtest(
     if len(found) != 1:
         raise InputError(f"{path}: {len(found)} policies; a backtest is of one")
     history = load_history(found[0].policy, found[0].folder)
-    with open_room(found[0], environ, progress) as room:
+    room_bytes = ROOM_PER_BYTE * history.known.nbytes
+    with open_room(found[0], environ, progress, room_bytes) as room:
         return perform(found[0], history, room, choices)
 
 
 @contextmanager
 def open_room(
-    loaded: LoadedPolicy, environ: Mapping[str, str], progress: Callable[[str, float], None]
+    loaded: LoadedPolicy,
+    environ: Mapping[str, str],
+    progress: Callable[[str, float], None],
+    room_bytes: int,
 ) -> Iterator[Room]:
     """A temporary folder and children that train, score and analyse; all gone at the end."""
     from ctrain.analysis import AnalystChildren
@@ -64,7 +73,9 @@ def open_room(
 
     timer = RealTimer()
     quiet = {name: value for name, value in environ.items() if name in PASSED_ON}
-    with tempfile.TemporaryDirectory(prefix="ctrain-backtest-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(
+        prefix="ctrain-backtest-", dir=_memory_if_it_fits(room_bytes, environ), ignore_cleanup_errors=True
+    ) as name:
         folder = Path(name)
         nowhere = f"sqlite:///{folder / 'mlflow.db'}"
         trainer = Trainer(folder / "trainings", timer, importance=_uses_importance(loaded), environ=environ)
@@ -81,6 +92,13 @@ def open_room(
         finally:
             for end in ends:
                 end()
+
+
+def _memory_if_it_fits(room_bytes: int, environ: Mapping[str, str]) -> str | None:
+    """A folder in memory, where a flush costs nothing; None: where temporary files usually go."""
+    if "TMPDIR" in environ or not os.access(MEMORY, os.W_OK):
+        return None
+    return MEMORY if shutil.disk_usage(MEMORY).free > room_bytes + SPARE_BYTES else None
 
 
 def _open_store(path: Path) -> Store:

@@ -38,7 +38,7 @@ PANES_BETWEEN_ASKS = 24
 EVERYTHING = 1_000_000
 PATIENCE_SECONDS = 3600.0
 PAUSE_SECONDS = 0.002
-MOST_TICKS = 2_000
+MOST_TICKS = 1_000
 """At one instant; more means that the engine never comes to rest."""
 
 Progress = Callable[[float], None]

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ctrain.cli import app
-from tests.support.backtests import POLICY, make_rows, write_history
+from tests.support.backtests import make_rows, write_history
 
 CODE = """
 import json
@@ -114,12 +114,3 @@ def test_what_cannot_be_asked_for(tmp_path: Path, arguments: tuple[str, ...], me
     done = run(str(tmp_path / "clicks.yaml"), *arguments)
     assert done.exit_code == 2
     assert message in done.output
-
-
-def test_no_first_model_is_said(tmp_path: Path) -> None:
-    write_history(tmp_path, make_rows(30, 0), POLICY.replace("roc_auc, min: 0.55", "roc_auc, min: 0.999"))
-    (tmp_path / "clicks.py").write_text(CODE)
-    done = run(str(tmp_path / "clicks.yaml"), "--baselines", "", "--step", "6h", "--from", "2024-01-02")
-    assert done.exit_code == 1
-    assert "no first model came into force" in done.output
-    assert "roc_auc >= 0.999: failed" in done.output

@@ -1,0 +1,45 @@
+"""Replays that end otherwise than with a comparison, and what simple strategies leave out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ctrain.backtest.perform import Choices
+from ctrain.errors import PermanentError
+from tests.support.backtests import HOUR, POLICY, START, make_rows, play, write_history
+
+CHOICES = Choices(baselines=(), starts_at=START + 24 * HOUR, ends_at=START + 60 * HOUR, step=4 * HOUR)
+
+
+def test_without_a_first_model_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    text = POLICY.replace("roc_auc, min: 0.55", "roc_auc, min: 0.999")
+    loaded = write_history(tmp_path / "data", make_rows(60, 99), text)
+    with pytest.raises(PermanentError, match=r"no first model came into force .* roc_auc >= 0\.999: failed"):
+        play(tmp_path / "room", loaded, CHOICES)
+
+
+def test_runs_that_follow_each_other_without_end_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A condition that stays met, and no limit: on a virtual clock that stands still it never ends."""
+    monkeypatch.setattr("ctrain.backtest.replay.MOST_TICKS", 60)
+    text = POLICY.replace("limits: {cooldown: 2h, min_new_labels: 50}", "limits: {}")
+    loaded = write_history(tmp_path / "data", make_rows(60, 30), text.replace("min: 0.55", "min: 0.7"))
+    with pytest.raises(PermanentError, match=r"limits\.cooldown and limits\.min_new_labels"):
+        play(tmp_path / "room", loaded, CHOICES, seconds=0.0)
+
+
+def test_simple_strategies_train_on_the_same_rows_and_serve_what_passes_the_gates(tmp_path: Path) -> None:
+    choices = Choices(
+        baselines=("never", "periodic", "always"), starts_at=START + 24 * HOUR, step=4 * HOUR, grid_steps=4
+    )
+    found = play(tmp_path / "room", write_history(tmp_path / "data", make_rows(72, 30)), choices).found
+    never, always = found.baselines["never"], found.baselines["always"]
+    assert (never.retrains, never.promotions, never.train_seconds) == (0, 0, 0)
+    assert found.baselines["periodic"].retrains == found.policy.retrains
+    assert always.retrains == 3
+    assert always.runs == {"ACCEPTED": always.promotions, "REJECTED": 3 - always.promotions}
+    assert {one.rows for one in (found.policy, *found.baselines.values())} == {never.rows}
+    assert always.metric < never.metric
