@@ -23,7 +23,7 @@ from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import InputError
 from ctrain.rows.casting import cast_instant, microseconds_of
 from ctrain.rows.columns import extract, label_columns, row_columns
-from ctrain.rows.normalise import Normalised, normalise_labels, normalise_rows
+from ctrain.rows.normalise import normalise_labels, normalise_rows
 from ctrain.sources.opening import FileSources
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def load_history(policy: Policy, folder: Path) -> History:
     labels = (
         rows.select(["row_id", "label"]).filter(pc.is_valid(rows["label"]))
         if labels_source is None
-        else _labels(normalise_labels(_read_all(labels_source), data, task))
+        else normalise_labels(_read_all(labels_source), data, task).table
     )
     return History(
         rows=tuple(_revealed(batches, policy)),
@@ -121,10 +121,6 @@ def _read_all(source: Source) -> list[SourceBatch]:
         if not read.more:
             return batches
         cursor = read.cursor
-
-
-def _labels(normalised: Normalised) -> pa.Table:
-    return normalised.table
 
 
 def _first_of_each_id(rows: pa.Table) -> pa.Table:

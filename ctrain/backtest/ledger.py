@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.backtest.history import as_instant, as_microseconds
+from ctrain.backtest.history import as_microseconds
 from ctrain.clocks import wait_for
 from ctrain.domain import ModelVersion, ScoreJob, Version
 from ctrain.engine.scored import judged_rows
@@ -35,7 +35,7 @@ PAUSE_SECONDS = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Losses of matured rows in event-time order, and which reign each belongs to."""
+    """Losses of matured rows in event-time order."""
 
     events: Micros
     losses: Floats
@@ -151,8 +151,3 @@ def series(
             )
         )
     return points
-
-
-def first_and_last(judged: Judged) -> tuple[datetime, datetime] | None:
-    """Event times between which rows were judged; None without a row."""
-    return (as_instant(judged.events[0]), as_instant(judged.events[-1])) if len(judged.events) else None
