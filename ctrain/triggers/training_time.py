@@ -30,7 +30,9 @@ def time_spent(runs: Iterable[Run]) -> tuple[TimeSpent, ...]:
     """Return every attempt that these runs remember."""
     return tuple(
         TimeSpent(
-            datetime.fromisoformat(one["at"]), timedelta(seconds=float(one["train_seconds"])), bool(one["trained"])
+            datetime.fromisoformat(one["at"]),
+            timedelta(seconds=float(one["train_seconds"])),
+            bool(one["trained"]),
         )
         for run in runs
         for one in run.details.get("training", {}).get("spent", ())

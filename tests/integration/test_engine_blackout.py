@@ -123,9 +123,7 @@ def test_a_challenger_that_won_waits_for_the_end_of_a_blackout(story: Story, tmp
 
 def test_a_promotion_that_has_not_begun_waits_and_a_rollback_does_not(story: Story, tmp_path: Path) -> None:
     world = edited(story, "promoting", tmp_path, ALWAYS)
-    world.registry.aliases["previous_champion"] = world.registry.register(
-        world.registry.models[CHAMPION], {}
-    )
+    world.registry.aliases["previous_champion"] = world.registry.register(world.registry.models[CHAMPION], {})
     world.settle()
     assert last_run(world).phase is Phase.PROMOTING
     assert world.ask(RequestKind.ROLLBACK).answer.startswith("done: version 3 is the champion again")
