@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 Micros = npt.NDArray[np.int64]
 
 ROWS_PER_READ = 1_000_000
+MOST_NAMED = 3
+"""Files and lines that were set aside."""
 MICROSECOND = timedelta(microseconds=1)
 FAR = datetime(9000, 1, 1, tzinfo=UTC)
 BEGINNING = np.iinfo(np.int64).min
@@ -59,6 +61,8 @@ class History:
     labels: tuple[Stretch, ...]
     known: pa.Table
     """To judge by: ``row_id``, ``event_at``, features and ``label`` (null: none), in event-time order."""
+    set_aside: tuple[str, ...] = ()
+    """Files and lines that are no part of it, and why."""
 
     @property
     def first_at(self) -> datetime:
@@ -91,35 +95,38 @@ def load_history(policy: Policy, folder: Path) -> History:
     Raises
     ------
     InputError
-        when there is no usable row.
+        when there is no usable row; it says what was set aside.
     """
     sources, data, task = FileSources(), policy.data, policy.model.task
-    batches = _read_all(sources.open_rows(policy, folder))
+    batches, aside = _read_all(sources.open_rows(policy, folder))
     rows = normalise_rows(batches, data, task, FAR).table
     if not rows.num_rows:
-        raise InputError(f"{data.source.path}: there is no row to replay")
+        raise InputError("; ".join([f"{data.source.path}: there is no row to replay", *aside[:MOST_NAMED]]))
     rows = _first_of_each_id(rows)
     labels_source = sources.open_labels(policy, folder)
-    labels = (
-        rows.select(["row_id", "label"]).filter(pc.is_valid(rows["label"]))
-        if labels_source is None
-        else normalise_labels(_read_all(labels_source), data, task).table
-    )
+    labels = rows.select(["row_id", "label"]).filter(pc.is_valid(rows["label"]))
+    if labels_source is not None:
+        label_batches, labels_aside = _read_all(labels_source)
+        labels, aside = normalise_labels(label_batches, data, task).table, [*aside, *labels_aside]
     return History(
         rows=tuple(_revealed(batches, policy)),
         labels=_due(labels, rows, policy),
         known=_judged_by(rows, labels, data),
+        set_aside=tuple(aside),
     )
 
 
-def _read_all(source: Source) -> list[SourceBatch]:
+def _read_all(source: Source) -> tuple[list[SourceBatch], list[str]]:
+    """What the source holds, and why some of it cannot be used."""
     cursor: Json = {}
     batches: list[SourceBatch] = []
+    aside: list[str] = []
     while True:
         read = source.read(cursor, ROWS_PER_READ)
         batches += read.batches
+        aside += [one.message for one in read.rejected] + [one.message for one in read.lines]
         if not read.more:
-            return batches
+            return batches, aside
         cursor = read.cursor
 
 

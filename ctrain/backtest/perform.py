@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctrain.backtest.history import MOST_NAMED
 from ctrain.backtest.ledger import Judged, Ledger, series
 from ctrain.backtest.replay import Progress, Replay, Replayed
 from ctrain.backtest.result import (
@@ -97,7 +98,7 @@ def perform(loaded: LoadedPolicy, history: History, room: Room, choices: Choices
         baselines=others,
         events=timeline(policy.replayed),
         drift=drift_of(policy.replayed),
-        notes=tuple(_notes(loaded.policy)),
+        notes=tuple(_notes(loaded.policy, history)),
         trainings=trainings_of(policy.replayed),
     )
 
@@ -145,8 +146,14 @@ def _told(room: Room, name: str) -> Progress:
     return lambda share: room.progress(name, share)
 
 
-def _notes(policy: Policy) -> Iterable[str]:
+def _notes(policy: Policy, history: History) -> Iterable[str]:
     if any(isinstance(one, PrometheusMonitor) for one in policy.monitors.values()):
         yield "monitors of production metrics were INCONCLUSIVE: no metrics server was asked"
     if policy.promotion.approval == "manual":
         yield "promotions that wait for a person were approved at once"
+    if history.set_aside:
+        yield f"set aside: {'; '.join(history.set_aside[:MOST_NAMED])}" + _more(len(history.set_aside))
+
+
+def _more(count: int) -> str:
+    return f"; and {count - MOST_NAMED} more" if count > MOST_NAMED else ""

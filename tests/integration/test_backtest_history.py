@@ -93,6 +93,15 @@ def test_the_first_of_a_repeated_id_and_its_last_label_are_judged_by(tmp_path: P
     assert known["x"][0].as_py() == rows["x"][0].as_py()
 
 
+def test_what_is_set_aside_is_told(tmp_path: Path) -> None:
+    loaded = write_history(tmp_path, make_rows(3, 99), POLICY.replace("rows.parquet", "*.parquet"))
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
+    assert "broken.parquet" in " ".join(load_history(loaded.policy, loaded.folder).set_aside)
+    (tmp_path / "rows.parquet").unlink()
+    with pytest.raises(InputError, match=r"there is no row to replay; .*broken\.parquet"):
+        load_history(loaded.policy, loaded.folder)
+
+
 def test_no_row_is_no_history(tmp_path: Path) -> None:
     loaded = write_history(tmp_path, make_rows(3, 99).slice(0, 0))
     with pytest.raises(InputError, match="there is no row to replay"):
