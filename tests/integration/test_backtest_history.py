@@ -95,7 +95,7 @@ def test_the_first_of_a_repeated_id_and_its_last_label_are_judged_by(tmp_path: P
 
 def test_what_is_set_aside_is_told(tmp_path: Path) -> None:
     loaded = write_history(tmp_path, make_rows(3, 99), POLICY.replace("rows.parquet", "'*.parquet'"))
-    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
+    pq.write_table(pa.table({"other": [1]}), tmp_path / "broken.parquet")
     assert "broken.parquet" in " ".join(load_history(loaded.policy, loaded.folder).set_aside)
     (tmp_path / "rows.parquet").unlink()
     with pytest.raises(InputError, match=r"there is no row to replay; .*broken\.parquet"):
