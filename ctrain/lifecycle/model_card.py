@@ -115,7 +115,8 @@ def _choices(result: Json) -> Iterator[str]:
 def _gates(run: Run) -> Iterator[str]:
     report = run.details.get("evaluation", {}).get("gates", {})
     for result in report.get("results", ()):
-        yield f"- {'passed' if result['passed'] else '**failed**'}: {_line(result['reason'])}"
+        reason = _line(result["reason"])
+        yield f"- {reason if result['passed'] else f'**{reason}**'}"
     if report.get("note"):
         yield f"- {_line(report['note'])}"
 

@@ -135,7 +135,10 @@ def test_metrics_stand_beside_those_of_the_champion_and_gates_with_their_reasons
         "",
         "The champion on the 2,900 rows that are later than its training.",
     ]
-    assert [line.split(":")[0] for line in told["Gates"].split("\n")] == ["- passed", "- passed"]
+    assert told["Gates"].count("passed with") == 2
+    failed = {"passed": False, "reason": "roc_auc >= 0.9: failed with 0.71"}
+    told_of_failure = sections(a_challenger(evaluation={**EVALUATION, "gates": {"results": [failed]}}))
+    assert told_of_failure["Gates"] == "- **roc_auc >= 0.9: failed with 0.71**"
     assert told["Slices"] == "- brier differs by at most 0.02 between the groups of kind"
 
 
