@@ -71,9 +71,7 @@ class ColumnProfile:
 
 def merge_columns(parts: Sequence[ColumnProfile]) -> ColumnProfile:
     """Return the profile of one column over the rows of all parts."""
-    cells, where = np.unique(np.concatenate([part.cells for part in parts]), return_inverse=True)
-    counts = np.zeros(len(cells), dtype=np.int64)
-    np.add.at(counts, where, np.concatenate([part.counts for part in parts]))
+    cells, counts = _merge_counts(parts)
     moments = merge_moments([Moments(part.finite, part.mean, part.squares) for part in parts])
     return ColumnProfile(
         rows=sum(part.rows for part in parts),
@@ -90,3 +88,12 @@ def merge_columns(parts: Sequence[ColumnProfile]) -> ColumnProfile:
         below=sorted_sum([part.below for part in parts]),
         above=sorted_sum([part.above for part in parts]),
     )
+
+
+def _merge_counts(parts: Sequence[ColumnProfile]) -> tuple[Counts, Counts]:
+    """Return the occupied cells of all parts, and their counts: added up densely, without a sort."""
+    dense = np.zeros(max((int(part.cells[-1]) + 1 for part in parts if len(part.cells)), default=0), np.int64)
+    for part in parts:
+        dense[part.cells] += part.counts
+    cells = np.flatnonzero(dense)
+    return cells, dense[cells]

@@ -73,17 +73,19 @@ def merge_moments(parts: Sequence[Moments]) -> Moments:
     n = sum(part.n for part in parts)
     if not n:
         return Moments(0, 0.0, 0.0)
-    weights = np.array([part.n for part in parts], dtype=np.float64)
-    means = np.array([part.mean for part in parts])
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = np.sort(weights / n * means).sum()
-        between = weights * (means - mean) ** 2
-        squares = np.sort(np.array([part.squares for part in parts]) + between).sum()
-    return Moments(n, float(mean), float(squares))
+    mean = sorted_sum([part.n / n * part.mean for part in parts])
+    apart = [part.mean - mean for part in parts]
+    around = [part.squares + part.n * (one * one) for part, one in zip(parts, apart, strict=True)]
+    return Moments(n, mean, sorted_sum(around))
 
 
 def sorted_sum(terms: Sequence[float]) -> float:
-    """Return the sum of the terms, from the least to the greatest."""
+    """Return the sum of the terms, from the least to the greatest.
+
+    Of two terms the order does not matter, and two is what a merge of panes nearly always has.
+    """
+    if len(terms) == 2:
+        return float(terms[0]) + float(terms[1])
     with np.errstate(over="ignore", invalid="ignore"):
         return float(np.sort(np.array(terms, dtype=np.float64)).sum())
 
