@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from ctrain.domain import Decision, Outcome, PolicyName, RunId, Suppression, TriggerName
 from ctrain.store import schema
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from sqlalchemy import RowMapping
 
 _DECISIONS = schema.decisions
+_NEWEST = (
+    select(_DECISIONS.c.id, _DECISIONS.c.outcome, _DECISIONS.c.suppression, _DECISIONS.c.policy_hash)
+    .where(_DECISIONS.c.policy == bindparam("policy"), _DECISIONS.c.trigger == bindparam("trigger"))
+    .order_by(_DECISIONS.c.id.desc())
+    .limit(1)
+)
+_LAST_OCCURRENCE = select(func.max(schema.occurrences.c.at).label("at")).where(
+    schema.occurrences.c.policy == bindparam("policy"), schema.occurrences.c.trigger == bindparam("trigger")
+)
 
 
 class DecisionAccess(TableAccess):
@@ -80,15 +89,11 @@ class DecisionAccess(TableAccess):
 
     def last_occurrence(self, policy: PolicyName, trigger: TriggerName) -> datetime | None:
         """The latest occurrence that was claimed."""
-        query = select(func.max(schema.occurrences.c.at).label("at"))
-        row = self._first(query.filter_by(policy=policy, trigger=trigger))
+        row = self._first(_LAST_OCCURRENCE, policy=policy, trigger=trigger)
         return None if row is None else row["at"]
 
     def _newest(self, policy: PolicyName, trigger: TriggerName) -> RowMapping | None:
-        columns = _DECISIONS.c
-        query = select(columns.id, columns.outcome, columns.suppression, columns.policy_hash)
-        of_trigger = query.where(columns.policy == policy, columns.trigger == trigger)
-        return self._first(of_trigger.order_by(columns.id.desc()).limit(1))
+        return self._first(_NEWEST, policy=policy, trigger=trigger)
 
 
 def _continues(newest: RowMapping, policy_hash: str, decision: Decision) -> bool:

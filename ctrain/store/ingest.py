@@ -11,6 +11,7 @@ from ctrain.store import schema
 from ctrain.store.access import TableAccess, values_of
 
 _STATE = [column for column in schema.ingest_states.c if column.name != "policy"]
+_STATE_OF = select(*_STATE).where(schema.ingest_states.c.policy == bindparam("policy"))
 _REMOVE = schema.segments.delete().where(
     schema.segments.c.policy == bindparam("of_policy"), schema.segments.c.id == bindparam("of_id")
 )
@@ -21,7 +22,7 @@ class IngestAccess(TableAccess):
 
     def ingest_state(self, policy: PolicyName) -> IngestState:
         """The state as last saved; a fresh one for a policy that has not read anything."""
-        row = self._first(select(*_STATE).where(schema.ingest_states.c.policy == policy))
+        row = self._first(_STATE_OF, policy=policy)
         return IngestState() if row is None else IngestState(**row)
 
     def save_ingest_state(self, policy: PolicyName, state: IngestState) -> None:

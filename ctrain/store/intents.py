@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from ctrain.domain import AliasIntent, PolicyName, Request, RequestKind
 from ctrain.errors import StateConflict
@@ -15,6 +15,12 @@ from ctrain.store.faults import duplicate_means
 _INTENTS = schema.alias_intents
 _FIELDS = [column for column in _INTENTS.c if column.name != "number"]
 _REQUESTS = schema.requests
+_OPEN_INTENT = select(*_FIELDS).where(_INTENTS.c.policy == bindparam("policy"), _INTENTS.c.outcome == "")
+_OPEN_REQUESTS = (
+    select(_REQUESTS)
+    .where(_REQUESTS.c.policy == bindparam("policy"), _REQUESTS.c.answer == "")
+    .order_by(_REQUESTS.c.id)
+)
 
 
 class IntentAccess(TableAccess):
@@ -35,7 +41,7 @@ class IntentAccess(TableAccess):
 
     def open_intent(self, policy: PolicyName) -> AliasIntent | None:
         """The plan that was not carried out or given up, if any."""
-        row = self._first(select(*_FIELDS).where(_INTENTS.c.policy == policy, _INTENTS.c.outcome == ""))
+        row = self._first(_OPEN_INTENT, policy=policy)
         return None if row is None else AliasIntent(**row)
 
     def close_intent(self, intent_id: str, outcome: str) -> None:
@@ -67,8 +73,7 @@ class RequestAccess(TableAccess):
 
     def open_requests(self, policy: PolicyName) -> list[Request]:
         """Wishes without an answer, oldest first."""
-        query = select(_REQUESTS).where(_REQUESTS.c.policy == policy, _REQUESTS.c.answer == "")
-        rows = self._all(query.order_by(_REQUESTS.c.id))
+        rows = self._all(_OPEN_REQUESTS, policy=policy)
         return [Request(**{**row, "kind": RequestKind(row["kind"])}) for row in rows]
 
     def request(self, request_id: int) -> Request | None:

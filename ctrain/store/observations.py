@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, RowMapping, select
+from sqlalchemy import Column, RowMapping, bindparam, select
 
 from ctrain.domain import Json, MonitorName, PolicyName, TriggerName, TriggerState, Version
 from ctrain.store import schema
 from ctrain.store.access import TableAccess, values_of
+
+_DETECTOR = select(schema.detectors.c.state).where(
+    *(schema.detectors.c[name] == bindparam(name) for name in ("policy", "monitor", "version"))
+)
+_TRIGGER_STATE = select(*(column for column in schema.trigger_states.c if column.name != "policy")).where(
+    *(schema.trigger_states.c[name] == bindparam(name) for name in ("policy", "trigger"))
+)
 
 
 class ObservationAccess(TableAccess):
@@ -104,16 +111,13 @@ class ObservationAccess(TableAccess):
 
     def detector(self, policy: PolicyName, monitor: MonitorName, version: Version) -> Json | None:
         """The state as saved last, or None."""
-        query = select(schema.detectors.c.state).filter_by(policy=policy, monitor=monitor, version=version)
-        row = self._first(query)
+        row = self._first(_DETECTOR, policy=policy, monitor=monitor, version=version)
         return None if row is None else row["state"]
 
     def trigger_state(self, policy: PolicyName, trigger: TriggerName) -> TriggerState:
         """The state as saved last; an empty one for a trigger that was never looked at."""
-        row = self._first(select(schema.trigger_states).filter_by(policy=policy, trigger=trigger))
-        if row is None:
-            return TriggerState(trigger)
-        return TriggerState(**{name: value for name, value in row.items() if name != "policy"})
+        row = self._first(_TRIGGER_STATE, policy=policy, trigger=trigger)
+        return TriggerState(trigger) if row is None else TriggerState(**row)
 
     def save_trigger_state(self, policy: PolicyName, state: TriggerState) -> None:
         """Replace the state of the trigger."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from ctrain.domain import Champion, Json, PolicyName, PolicyRecord
 from ctrain.errors import StateConflict
@@ -14,6 +14,10 @@ from ctrain.store.canonical import canonical_text
 
 _POLICIES = schema.policies
 _CHAMPIONS = schema.champions
+_PAUSED = select(_POLICIES.c.paused).where(_POLICIES.c.name == bindparam("policy"))
+_CHAMPION = select(*(column for column in _CHAMPIONS.c if column.name != "policy")).where(
+    _CHAMPIONS.c.policy == bindparam("policy")
+)
 
 
 class PolicyAccess(TableAccess):
@@ -67,13 +71,12 @@ class PolicyAccess(TableAccess):
 
     def paused(self, policy: PolicyName) -> bool:
         """True while the policy is paused; an unknown one is not."""
-        row = self._first(select(_POLICIES.c.paused).where(_POLICIES.c.name == policy))
+        row = self._first(_PAUSED, policy=policy)
         return row is not None and row["paused"]
 
     def champion(self, policy: PolicyName) -> Champion | None:
         """The champion as last seen or set; the registry is the truth."""
-        fields = [column for column in _CHAMPIONS.c if column.name != "policy"]
-        row = self._first(select(*fields).where(_CHAMPIONS.c.policy == policy))
+        row = self._first(_CHAMPION, policy=policy)
         return None if row is None else Champion(**row)
 
     def save_champion(self, policy: PolicyName, champion: Champion | None) -> None:

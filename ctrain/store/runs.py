@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 
 from ctrain.domain import Json, Phase, PolicyName, Run, RunId
 from ctrain.errors import StateConflict
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _RUNS = schema.runs
 _FIELDS = [column for column in _RUNS.c if column.name != "number"]
+_ACTIVE = select(*_FIELDS).where(_RUNS.c.policy == bindparam("policy"), text(schema.ACTIVE))
+_NEWEST = select(*_FIELDS).order_by(_RUNS.c.number.desc()).limit(bindparam("limit"))
+_NEWEST_OF_POLICY = _NEWEST.where(_RUNS.c.policy == bindparam("policy"))
 
 
 class RunAccess(TableAccess):
@@ -43,15 +46,14 @@ class RunAccess(TableAccess):
 
     def active_run(self, policy: PolicyName) -> Run | None:
         """The run of the policy that has not ended, if any; a failed rollback has not ended."""
-        row = self._first(select(*_FIELDS).where(_RUNS.c.policy == policy, text(schema.ACTIVE)))
+        row = self._first(_ACTIVE, policy=policy)
         return None if row is None else _run(row)
 
     def runs(self, policy: PolicyName | None = None, limit: int = 50) -> list[Run]:
         """Runs in the order they were created, newest first."""
-        query = select(*_FIELDS).order_by(_RUNS.c.number.desc()).limit(limit)
-        if policy is not None:
-            query = query.where(_RUNS.c.policy == policy)
-        return [_run(row) for row in self._all(query)]
+        if policy is None:
+            return [_run(row) for row in self._all(_NEWEST, limit=limit)]
+        return [_run(row) for row in self._all(_NEWEST_OF_POLICY, limit=limit, policy=policy)]
 
     def save_run(self, run: Run, *, expected: Phase) -> None:
         """Write all fields of the run if it stands in ``expected``.

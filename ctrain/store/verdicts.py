@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from ctrain.domain import ENDED, FeatureVerdict, MonitorName, PolicyName, Status, Verdict
 from ctrain.errors import StateConflict
@@ -15,9 +16,10 @@ from ctrain.store.access import TableAccess, values_of
 from ctrain.store.canonical import canonical_text
 
 if TYPE_CHECKING:
-    from sqlalchemy import CTE, RowMapping
+    from sqlalchemy import CTE, BindParameter, RowMapping, Select
 
 _VERDICTS = schema.verdicts
+_POLICY: BindParameter[str] = bindparam("policy")
 _FIELDS = [column for column in _VERDICTS.c if column.name not in {"policy", "policy_hash"}]
 
 
@@ -48,18 +50,7 @@ class VerdictAccess(TableAccess):
 
     def latest_verdicts(self, policy: PolicyName) -> list[Verdict]:
         """The newest verdict of every monitor that ever gave one, by name of the monitor."""
-        monitors = _monitors(policy)
-        other = _VERDICTS.alias()
-        newest = select(func.max(other.c.as_of)).where(
-            other.c.policy == policy, other.c.monitor == monitors.c.monitor
-        )
-        query = (
-            select(*_FIELDS)
-            .join(monitors, _VERDICTS.c.monitor == monitors.c.monitor)
-            .where(_VERDICTS.c.policy == policy, _VERDICTS.c.as_of == newest.scalar_subquery())
-            .order_by(_VERDICTS.c.monitor)
-        )
-        return [_verdict(row) for row in self._all(query)]
+        return [_verdict(row) for row in self._all(_latest(), policy=policy)]
 
     def verdicts(
         self, policy: PolicyName, monitor: MonitorName | None = None, limit: int = 100
@@ -94,16 +85,31 @@ class VerdictAccess(TableAccess):
         }
 
 
-def _monitors(policy: PolicyName) -> CTE:
+@cache
+def _latest() -> Select[Any]:
+    """The newest verdict of every monitor of the policy."""
+    monitors, other = _monitors(), _VERDICTS.alias()
+    newest = select(func.max(other.c.as_of)).where(
+        other.c.policy == _POLICY, other.c.monitor == monitors.c.monitor
+    )
+    return (
+        select(*_FIELDS)
+        .join(monitors, _VERDICTS.c.monitor == monitors.c.monitor)
+        .where(_VERDICTS.c.policy == _POLICY, _VERDICTS.c.as_of == newest.scalar_subquery())
+        .order_by(_VERDICTS.c.monitor)
+    )
+
+
+def _monitors() -> CTE:
     """Names of the monitors with a verdict, found by jumping along the index, not by reading it all."""
     some, other = _VERDICTS.alias(), _VERDICTS.alias()
     found = (
         select(func.min(some.c.monitor).label("monitor"))
-        .where(some.c.policy == policy)
+        .where(some.c.policy == _POLICY)
         .cte("monitors", recursive=True)
     )
     following = select(func.min(other.c.monitor)).where(
-        other.c.policy == policy, other.c.monitor > found.c.monitor
+        other.c.policy == _POLICY, other.c.monitor > found.c.monitor
     )
     return found.union_all(select(following.scalar_subquery()).where(found.c.monitor.is_not(None)))
 
