@@ -51,6 +51,8 @@ class ProbationJudgement:
     verdict: ProbationVerdict
     reason: str
     bounds: Bounds
+    outgrown: bool = False
+    """Rows and blocks are enough, but too many losses are clipped: on this scale it is never decided."""
 
     @property
     def decided(self) -> bool:
@@ -134,7 +136,8 @@ def judge_probation(
     default ``now``, minus ``started_at``) with ``min_rows`` rows and an upper bound below
     ``margin``. Undecided with enough rows, it is watched for up to twice the duration; then a
     mean difference within ``margin`` accepts and any other rolls back. Too few rows or blocks
-    extend the probation without limit, and never accept.
+    extend the probation without limit, and never accept. Where only the clipped losses are too many,
+    it is ``outgrown``: the comparison has to begin anew on a larger scale.
     """
     bounds = state.bounds(spec.alpha)
     observed = (observed_until or now) - started_at
@@ -148,7 +151,8 @@ def judge_probation(
     missing = _missing(state, spec.min_rows, clipped_share)
     if missing:
         reason = f"extended, too little to judge by ({'; '.join(missing)}): {seen}"
-        return ProbationJudgement(ProbationVerdict.OBSERVE, reason, bounds)
+        outgrown = not _missing(state, spec.min_rows, 0.0)
+        return ProbationJudgement(ProbationVerdict.OBSERVE, reason, bounds, outgrown)
     if bounds.upper < spec.margin:
         reason = f"not worse than the margin of {spec.margin:g}: {seen}"
         return ProbationJudgement(ProbationVerdict.ACCEPT, reason, bounds)

@@ -35,6 +35,7 @@ MIN_PROBABILITY = 1e-3
 LOG_LOSS_CAP = -float(np.log(MIN_PROBABILITY))
 UNKNOWN_CLASS = -1.0
 """Code of a label that the model cannot predict: every probability it gave was for other classes."""
+CLIP_QUANTILE = 0.99
 ROUNDING = 1e-6
 """How far outside [0, 1] a probability may be through rounding."""
 
@@ -106,6 +107,22 @@ def row_losses(task: Task, metric: str, labels: npt.ArrayLike, scores: npt.Array
     usable = _usable(task, truth, predicted)
     losses[usable] = loss(truth[usable], predicted[usable])
     return losses
+
+
+def error_scale(task: Task, metric: str, labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | None:
+    """Return the 99th percentile of the errors of a regression, by which its losses are bounded.
+
+    None for a task with classes, and where there is no positive error.
+
+    >>> error_scale(Task.REGRESSION, "absolute_error", np.zeros(101), np.arange(101.0))
+    99.0
+    """
+    if task is not Task.REGRESSION:
+        return None
+    losses = row_losses(task, metric, labels, scores)
+    errors = losses[np.isfinite(losses)]
+    scale = float(np.quantile(errors, CLIP_QUANTILE)) if errors.size else 0.0
+    return scale if scale > 0 else None
 
 
 def bounded_losses(

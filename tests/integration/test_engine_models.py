@@ -187,6 +187,27 @@ def test_a_regression_goes_all_the_way(tmp_path: Path, logs_scores: bool) -> Non
     assert run.details["evaluation"]["challenger"]["r2"] > 0.9
 
 
+@pytest.mark.parametrize("step", [6, 48])
+def test_a_probation_whose_losses_outgrow_their_scale_begins_anew_and_ends(tmp_path: Path, step: int) -> None:
+    world = Lines(tmp_path, policy_text=REGRESSION, rows_per_hour=30, train=fit_line)
+    world.registry.register(line(1.2), KNOWN)
+    world.registry.aliases["champion"] = Version("1")
+    world.live(48, step=24)
+    world.ask(RequestKind.TRIGGER)
+    while last_run(world).phase is not Phase.PROBATION:
+        world.live(6, step=6)
+    before = last_run(world).details["probation"]["scale"]
+    world.slope = 40.0
+    world.live(96, step=step)
+    run = world.runs()[0]
+    assert run.phase in {Phase.ACCEPTED, Phase.ROLLED_BACK}
+    assert run.details["probation"]["scale"] > 5 * before
+    with world.store.read() as tx:
+        told = [one.message for one in tx.events(run_id=run.id) if one.kind == "probation_rescaled"]
+    assert len(told) == 1
+    assert "they are compared anew" in told[0]
+
+
 def test_a_regression_counts_the_same_clipped_rows_block_by_block(tmp_path: Path) -> None:
     def played(folder: Path, step: int) -> tuple[object, ...]:
         folder.mkdir()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ctrain.domain import Run, Task, Version
+from ctrain.domain import Run, Version
 from ctrain.engine.advance.approval import ask_for_approval
 from ctrain.engine.advance.refit import begin_refit, candidate_of, judge_refit, tell_refit
 from ctrain.engine.advance.serving import measured_serving, serving_metrics
@@ -34,7 +34,7 @@ from ctrain.engine.watched import Rows, first_memories
 from ctrain.lifecycle.gates import GateReport, judge_gates
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.stats.blocks import block_length
-from ctrain.stats.losses import bounded_losses, row_losses
+from ctrain.stats.losses import bounded_losses, error_scale
 from ctrain.stats.metrics import evaluate
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 Floats = npt.NDArray[np.float64]
-CLIP_QUANTILE = 0.99
 MIN_COMMON_ROWS = 20
 
 
@@ -232,13 +231,9 @@ def _found(
 
 
 def _error_scale(watch: Watch, holdout: Holdout) -> float | None:
-    """The 99th percentile of the champion's out-of-sample errors, which clips regression losses."""
-    if watch.policy.model.task is not Task.REGRESSION:
-        return None
+    """Of the champion's out-of-sample errors."""
     scores = holdout.challenger if holdout.champion is None else holdout.champion
-    losses = row_losses(watch.policy.model.task, watch.policy.model.metric, holdout.labels, scores)
-    finite = losses[np.isfinite(losses)]
-    return float(np.quantile(finite, CLIP_QUANTILE)) if finite.size else None
+    return error_scale(watch.policy.model.task, watch.policy.model.metric, holdout.labels, scores)
 
 
 def _block(watch: Watch, holdout: Holdout, scale: float | None) -> timedelta:

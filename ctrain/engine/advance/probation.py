@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Run, Version
+from ctrain.engine.advance.rescaling import begun_anew
 from ctrain.engine.comparison import Look, Progress, fold, measure, save_points
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move
 from ctrain.lifecycle.comparison import ProbationJudgement, ProbationVerdict, judge_probation
@@ -13,6 +14,7 @@ from ctrain.lifecycle.transitions import RunEvent
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
+    from ctrain.ports import Transaction
 
 
 def watch_probation(watch: Watch, run: Run) -> Step:
@@ -24,7 +26,7 @@ def watch_probation(watch: Watch, run: Run) -> Step:
         champion = tx.champion(watch.name)
     if champion is None or champion.version != challenger:
         return _superseded(watch, run, champion.version if champion else None)
-    look = Look(watch.policy.probation.alpha, lambda progress: _judged(watch, progress).decided)
+    look = Look(watch.policy.probation.alpha, lambda progress: _is_enough(_judged(watch, progress)))
     progress = fold(watch, run, "probation", challenger, previous, look)
     if progress.waiting:
         return WAITING
@@ -58,11 +60,16 @@ def _unscorable(watch: Watch, run: Run, progress: Progress) -> Step:
     return WAITING
 
 
+def _is_enough(judgement: ProbationJudgement) -> bool:
+    return judgement.decided or judgement.outgrown
+
+
 def _judged(watch: Watch, progress: Progress) -> ProbationJudgement:
+    found = found_in(progress.run, "probation")
     return judge_probation(
         watch.policy.probation,
         progress.state,
-        started_at=datetime.fromisoformat(found_in(progress.run, "probation")["since"]),
+        started_at=datetime.fromisoformat(found.get("watched_from", found["since"])),
         observed_until=progress.folded_until,
         now=watch.clock.now(),
         clipped_share=progress.clipped_share,
@@ -79,7 +86,26 @@ def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
         evidence = progress.state.to_json()
         move(watch, progress.run, event, judgement.reason, evidence=evidence, also=save_points(run, progress))
         return MOVED
+    if judgement.outgrown:
+        return _rescale(watch, run, progress)
     if progress.run == run:
         return IDLE
     keep(watch, progress.run, also=save_points(run, progress))
+    return MOVED
+
+
+def _rescale(watch: Watch, run: Run, progress: Progress) -> Step:
+    """Begin the comparison anew on the errors of the probation so far: on the old scale it never ends."""
+    assert run.champion_version is not None
+    found = begun_anew(watch, progress, run.champion_version, watch.policy.probation.duration)
+    if found is None:
+        keep(watch, progress.run, also=save_points(run, progress))
+        return WAITING
+    anew, told = found
+
+    def tell(tx: Transaction) -> None:
+        save_points(run, progress)(tx)
+        tx.append_event(watch.event("probation_rescaled", told, run_id=run.id))
+
+    keep(watch, anew, also=tell)
     return MOVED

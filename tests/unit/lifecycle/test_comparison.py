@@ -207,6 +207,25 @@ def test_probation(
     assert words in judgement.reason
 
 
+@pytest.mark.parametrize(
+    ("state", "clipped", "days", "outgrown"),
+    [
+        (EQUAL, 0.051, 14, True),
+        (EQUAL, 0.05, 14, False),
+        (EQUAL, 0.051, 13, False),
+        (FEW_ROWS, 0.051, 14, False),
+        (compared(0.0, blocks=19), 0.051, 14, False),
+    ],
+)
+def test_a_probation_outgrows_its_scale_only_with_enough_to_judge_by(
+    state: ComparisonState, clipped: float, days: int, outgrown: bool
+) -> None:
+    now = START + days * DAY
+    judgement = judge_probation(probation(), state, started_at=START, now=now, clipped_share=clipped)
+    assert judgement.outgrown is outgrown
+    assert not outgrown or judgement.verdict == "observe"
+
+
 def test_bounds_travel_with_the_judgement() -> None:
     early = judge_shadow(shadow(), FEW_BLOCKS, rows_of(FEW_BLOCKS), started_at=START, now=START)
     assert (early.bounds.mean, early.bounds.lower, early.bounds.upper) == (-0.5, -math.inf, math.inf)
