@@ -101,6 +101,8 @@ class PaneTree:
         """Nodes that are not in the store yet."""
         self._memory: OrderedDict[Stretch, tuple[Profile, int]] = OrderedDict()
         self._bytes = 0
+        self._grids: set[str] = set()
+        """Of what is in memory, and perhaps others."""
         self._asked: dict[Stretch, Profile] = {}
         self._known: dict[str, _Known] = {}
 
@@ -187,6 +189,9 @@ class PaneTree:
         kept = set(grids)
         for grid in self._known.keys() - kept:
             del self._known[grid]
+        if self._grids <= kept:
+            return
+        self._grids &= kept
         for key in [key for key in self._memory if key.grid not in kept]:
             self._bytes -= self._memory.pop(key)[1]
 
@@ -227,6 +232,7 @@ class PaneTree:
         if key in self._memory:
             self._bytes -= self._memory.pop(key)[1]
         weight = _bytes_of(profile)
+        self._grids.add(key.grid)
         self._memory[key] = (profile, weight)
         self._bytes += weight
         while self._bytes > self._room.share and len(self._memory) > 1:

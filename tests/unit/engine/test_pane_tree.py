@@ -226,3 +226,18 @@ def test_what_is_missing_is_told_after_gaps_and_earlier_windows(panes: dict[int,
     tree.add(grid, FIRST + 50, panes[FIRST + 50], since=at(FIRST + 50), largest=LARGEST)
     assert tree.missing(grid, at(FIRST + 50), at(FIRST + 200)) == earlier[1:]
     assert tree.missing(grid, at(FIRST + 300), at(FIRST + 302)) == [FIRST + 300, FIRST + 301]
+
+
+def test_memory_is_given_back_when_a_grid_is_no_longer_in_force(panes: dict[int, Profile]) -> None:
+    store = MemoryStore()
+    tree = tree_of(store)
+    fill(tree, store, panes)
+    grid, held = panes[FIRST].grid, tree.memory_bytes
+    tree.keep_only({grid, "another"})
+    assert tree.memory_bytes == held > 0
+    tree.keep_only({"another"})
+    assert tree.memory_bytes == 0
+    tree.merged(grid, at(FIRST), at(FIRST + 3))
+    assert tree.memory_bytes > 0
+    tree.keep_only({"another"})
+    assert tree.memory_bytes == 0
