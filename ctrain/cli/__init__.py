@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ctrain.cli import act, backtest, compare, daemon, demo, init, inspect, policies, profile, report
+from ctrain.cli import act, backtest, compare, daemon, demo, init, inspect, policies, profile, report, tune
 
 app = typer.Typer(
     name="ctrain",
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for module in (daemon, demo, init, policies, backtest, compare, profile, inspect, report, act):
+for module in (daemon, demo, init, policies, backtest, tune, compare, profile, inspect, report, act):
     module.register(app)
 
 

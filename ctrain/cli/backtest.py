@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ctrain.cli.output import fail, guarded, print_table
-from ctrain.errors import InputError
+from ctrain.cli.replay import FORMATS, parse_length, show_progress, write_document
 
 if TYPE_CHECKING:
     from ctrain.backtest.result import Backtest, Happening, Outcome
 
-FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 MOST_EVENTS = 60
 """That the timeline shows; all are in the JSON document."""
 
@@ -67,16 +62,16 @@ def backtest(
         baselines=_baselines(baselines),
         starts_at=since.replace(tzinfo=UTC) if since else None,
         ends_at=until.replace(tzinfo=UTC) if until else None,
-        step=_duration("--step", step),
-        training_time=_duration("--training-time", training_time),
+        step=parse_length("--step", step),
+        training_time=parse_length("--training-time", training_time),
         grid_steps=grid,
     )
-    with _progress() as told:
+    with show_progress() as told:
         found = run_backtest(policy, choices, os.environ, told)
     if json_file is None or str(json_file) != "-":
         _print(found)
     if json_file is not None:
-        _write(json_file, json.dumps(found.to_json(), indent=2) + "\n")
+        write_document(json_file, found.to_json())
     if html_file is not None:
         write_page(found, html_file, os.environ)
 
@@ -89,50 +84,6 @@ def _baselines(text: str) -> tuple[str, ...]:
     if unknown:
         fail(f"--baselines {unknown[0]}: expected some of {', '.join(BASELINES)}", 2)
     return names
-
-
-def _duration(option: str, text: str | None) -> timedelta | None:
-    from ctrain.policy.fields import parse_duration
-
-    if text is None:
-        return None
-    try:
-        found = parse_duration(text)
-    except ValueError as error:
-        fail(f"{option} {text}: {error}", 2)
-    if not isinstance(found, timedelta) or not found:
-        fail(f"{option} {text}: expected a duration above zero", 2)
-    return found
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """Bars on standard error, one for each strategy, where somebody sees them."""
-    if not sys.stderr.isatty():
-        yield lambda _name, _share: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def told(name: str, share: float) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=1.0)
-            bars.update(tasks[name], completed=share)
-
-        yield told
-
-
-def _write(path: Path, text: str) -> None:
-    if str(path) == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _print(found: Backtest) -> None:
