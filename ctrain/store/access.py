@@ -37,9 +37,9 @@ class TableAccess:
     def _all(self, query: Select[Any], **values: object) -> Sequence[RowMapping]:
         return self._connection.execute(query, values).mappings().all()
 
-    def _changed(self, statement: Insert | Update | Delete) -> int:
+    def _changed(self, statement: Insert | Update | Delete, **values: object) -> int:
         """Run the statement; return how many rows it changed."""
-        return self._connection.execute(statement).rowcount
+        return self._connection.execute(statement, values).rowcount
 
     def _insert(self, table: Table, values: Mapping[str, object]) -> int:
         """Insert one row; return the number the database gave it, 0 when it gives none."""

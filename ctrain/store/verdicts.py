@@ -16,7 +16,7 @@ from ctrain.store.access import TableAccess, values_of
 from ctrain.store.canonical import canonical_text
 
 if TYPE_CHECKING:
-    from sqlalchemy import CTE, BindParameter, RowMapping, Select
+    from sqlalchemy import CTE, BindParameter, Delete, RowMapping, Select
 
 _VERDICTS = schema.verdicts
 _POLICY: BindParameter[str] = bindparam("policy")
@@ -67,22 +67,29 @@ class VerdictAccess(TableAccess):
 
         The newest verdict of a monitor and the points of a run that has not ended are kept.
         """
-        other = _VERDICTS.alias()
-        newest = select(func.max(other.c.as_of)).where(
-            other.c.policy == policy, other.c.monitor == _VERDICTS.c.monitor
-        )
-        verdicts = _VERDICTS.delete().where(
-            _VERDICTS.c.policy == policy,
-            _VERDICTS.c.as_of < before,
-            _VERDICTS.c.as_of < newest.scalar_subquery(),
-        )
-        runs, points = schema.runs, schema.comparison_points
-        ended = select(runs.c.id).where(runs.c.policy == policy, runs.c.phase.in_(sorted(ENDED)))
-        comparison_points = points.delete().where(points.c.run_id.in_(ended), points.c.at < before)
+        verdicts, points = _old()
         return {
-            "verdicts": self._changed(verdicts),
-            "comparison_points": self._changed(comparison_points),
+            "verdicts": self._changed(verdicts, policy=policy, before=before),
+            "comparison_points": self._changed(points, policy=policy, before=before),
         }
+
+
+@cache
+def _old() -> tuple[Delete, Delete]:
+    """Delete what ``prune`` does: verdicts, and comparison points."""
+    before: BindParameter[datetime] = bindparam("before", type_=_VERDICTS.c.as_of.type)
+    other = _VERDICTS.alias()
+    newest = select(func.max(other.c.as_of)).where(
+        other.c.policy == _POLICY, other.c.monitor == _VERDICTS.c.monitor
+    )
+    verdicts = _VERDICTS.delete().where(
+        _VERDICTS.c.policy == _POLICY,
+        _VERDICTS.c.as_of < before,
+        _VERDICTS.c.as_of < newest.scalar_subquery(),
+    )
+    runs, points = schema.runs, schema.comparison_points
+    ended = select(runs.c.id).where(runs.c.policy == _POLICY, runs.c.phase.in_(sorted(ENDED)))
+    return verdicts, points.delete().where(points.c.run_id.in_(ended), points.c.at < before)
 
 
 @cache
