@@ -14,6 +14,7 @@ from ctrain.backtest.replay import Progress, Replay, Replayed
 from ctrain.backtest.result import (
     Backtest,
     Outcome,
+    averaged,
     drift_of,
     first_training,
     outcome,
@@ -21,7 +22,7 @@ from ctrain.backtest.result import (
     trainings_of,
 )
 from ctrain.backtest.stage import Crew, set_stage
-from ctrain.backtest.strategies import BASELINES, GRID_STEPS, Plan, Strategy, as_written, baseline
+from ctrain.backtest.strategies import BASELINES, GRID_STEPS, PHASES, Plan, Strategy, as_written, baselines
 from ctrain.engine.matured import ceil_to
 from ctrain.errors import InputError, PermanentError
 from ctrain.policy.monitors import PrometheusMonitor
@@ -50,6 +51,8 @@ class Choices:
     training_time: timedelta | None = None
     """How long each training takes on the virtual clock; None: as long as it took."""
     grid_steps: int = GRID_STEPS
+    phases: int = PHASES
+    """Times at which the periodic strategy begins; its outcome is their mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,9 @@ def perform(loaded: LoadedPolicy, history: History, room: Room, choices: Choices
     policy = _play(as_written(loaded), plan, loaded.policy, history, room, ledger, choices)
     others = {}
     for name in choices.baselines:
-        strategy = baseline(name, loaded, plan, policy.outcome.retrains)
-        others[name] = _play(strategy, plan, loaded.policy, history, room, ledger, choices).outcome
+        strategies = baselines(name, loaded, plan, policy.outcome.retrains, choices.phases)
+        played = [_play(one, plan, loaded.policy, history, room, ledger, choices) for one in strategies]
+        others[name] = averaged(name, [one.outcome for one in played])
     seconds, rows = first_training(policy.replayed)
     return Backtest(
         name=loaded.policy.policy,

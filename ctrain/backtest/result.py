@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ class Outcome:
     """Mean loss of the matured rows, each under the version that served it."""
     rows: int
     retrains: int
+    """Runs that trained, those that came to nothing included; a refit belongs to its run."""
     promotions: int
     rollbacks: int
     train_seconds: float
@@ -43,6 +44,8 @@ class Outcome:
     suppressed: Mapping[str, int]
     runs: Mapping[str, int]
     """Runs by the phase in which they stand at the end."""
+    phases: tuple[float, ...] = ()
+    """The metric of each strategy that this is the mean of; empty: it is one strategy."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -55,6 +58,7 @@ class Outcome:
             "rows_trained": self.rows_trained,
             "runs": dict(self.runs),
             "suppressed": dict(self.suppressed),
+            "phases": [_number(one) for one in self.phases],
             "series": [
                 {
                     "from": point.start.isoformat(),
@@ -175,7 +179,7 @@ def outcome(replayed: Replayed, judged: Judged, points: Sequence[Point]) -> Outc
         name=replayed.strategy.name,
         metric=judged.mean,
         rows=judged.rows,
-        retrains=len(costs),
+        retrains=len({cost.run_id for cost in costs}),
         promotions=len(promoted) - 1,
         rollbacks=sum(run.phase is Phase.ROLLED_BACK for run in replayed.runs),
         train_seconds=sum(cost.seconds for cost in costs),
@@ -183,6 +187,36 @@ def outcome(replayed: Replayed, judged: Judged, points: Sequence[Point]) -> Outc
         series=tuple(points),
         suppressed=suppressed(replayed),
         runs=_by_phase([run for run in replayed.runs if run.created_at >= first]),
+    )
+
+
+def averaged(name: str, outcomes: Sequence[Outcome]) -> Outcome:
+    """The mean of outcomes on the same rows, counts rounded; of one, itself."""
+    first = outcomes[0]
+    if len(outcomes) == 1:
+        return first
+
+    def mean(counts: Iterable[float]) -> float:
+        return sum(counts) / len(outcomes)
+
+    def mean_counts(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+        names = sorted({key for one in counts for key in one})
+        return {key: round(mean(one.get(key, 0) for one in counts)) for key in names}
+
+    points = zip(*(one.series for one in outcomes), strict=True)
+    return Outcome(
+        name=name,
+        metric=mean(one.metric for one in outcomes),
+        rows=first.rows,
+        retrains=round(mean(one.retrains for one in outcomes)),
+        promotions=round(mean(one.promotions for one in outcomes)),
+        rollbacks=round(mean(one.rollbacks for one in outcomes)),
+        train_seconds=mean(one.train_seconds for one in outcomes),
+        rows_trained=round(mean(one.rows_trained for one in outcomes)),
+        series=tuple(replace(at[0], metric=mean(one.metric for one in at), version=None) for at in points),
+        suppressed=mean_counts([one.suppressed for one in outcomes]),
+        runs=mean_counts([one.runs for one in outcomes]),
+        phases=tuple(one.metric for one in outcomes),
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 BASELINES = ("never", "periodic", "always", "adwin")
 GRID_STEPS = 100
+PHASES = 4
+"""Of the fixed intervals: what they reach hangs on when they begin, so that several are averaged."""
 DETECTOR = "adwin"
 
 
@@ -41,6 +43,11 @@ class Plan:
         """The instants between ``steps`` equal parts of the time, neither end among them."""
         length = self.ends_at - self.starts_at
         return tuple(self.starts_at + length * part / steps for part in range(1, steps))
+
+    def interval(self, times: int, phase: float) -> tuple[datetime, ...]:
+        """So many instants at equal distance, the first after the share ``phase`` of that distance."""
+        length = self.ends_at - self.starts_at
+        return tuple(self.starts_at + length * (part + phase) / times for part in range(times))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +69,12 @@ def as_written(loaded: LoadedPolicy) -> Strategy:
     return Strategy("policy", loaded, watches=True, direct=False)
 
 
-def baseline(name: str, loaded: LoadedPolicy, plan: Plan, retrains: int) -> Strategy:
-    """The simple strategy of this name; ``retrains`` is how often the policy retrained.
+def baselines(
+    name: str, loaded: LoadedPolicy, plan: Plan, retrains: int, phases: int = PHASES
+) -> tuple[Strategy, ...]:
+    """The simple strategy of this name; several, where it is one that can begin at several times.
+
+    ``retrains`` is how often the policy retrained.
 
     Raises
     ------
@@ -72,16 +83,21 @@ def baseline(name: str, loaded: LoadedPolicy, plan: Plan, retrains: int) -> Stra
     """
     match name:
         case "never":
-            return Strategy(name, _simplified(loaded, name))
+            return (Strategy(name, _simplified(loaded, name)),)
         case "periodic":
-            return Strategy(name, _simplified(loaded, name), plan.grid(retrains + 1))
+            own = _simplified(loaded, name)
+            if not retrains:
+                return (Strategy(name, own),)
+            asks = [plan.interval(retrains, (phase + 0.5) / phases) for phase in range(phases)]
+            return tuple(Strategy(f"{name}-{phase}", own, one) for phase, one in enumerate(asks, 1))
         case "always":
-            return Strategy(name, _simplified(loaded, name), plan.grid(plan.grid_steps))
+            return (Strategy(name, _simplified(loaded, name), plan.grid(plan.grid_steps)),)
         case "adwin":
             hold = loaded.policy.data.pane
             detector = ChangeMonitor(type="change", detector="adwin", on="loss", direction="up", hold=hold)
             triggers: dict[str, Trigger] = {DETECTOR: AnyOf(any=(DETECTOR,))}
-            return Strategy(name, _simplified(loaded, name, {DETECTOR: detector}, triggers), watches=True)
+            own = _simplified(loaded, name, {DETECTOR: detector}, triggers)
+            return (Strategy(name, own, watches=True),)
     raise ValueError(f"{name!r}: expected one of {', '.join(BASELINES)}")
 
 

@@ -38,7 +38,10 @@ def test_simple_strategies_train_on_the_same_rows_and_serve_what_passes_the_gate
     found = play(tmp_path / "room", write_history(tmp_path / "data", make_rows(72, 30)), choices).found
     never, always = found.baselines["never"], found.baselines["always"]
     assert (never.retrains, never.promotions, never.train_seconds) == (0, 0, 0)
-    assert found.baselines["periodic"].retrains == found.policy.retrains
+    periodic = found.baselines["periodic"]
+    assert periodic.retrains == found.policy.retrains
+    assert len(set(periodic.phases)) == 4
+    assert periodic.metric == pytest.approx(sum(periodic.phases) / 4)
     assert always.retrains == 3
     assert always.runs == {"ACCEPTED": always.promotions, "REJECTED": 3 - always.promotions}
     assert {one.rows for one in (found.policy, *found.baselines.values())} == {never.rows}
