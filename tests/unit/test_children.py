@@ -40,6 +40,14 @@ def test_only_what_is_named_or_declared_reaches_a_child() -> None:
     assert not {"CTRAIN_DATABASE_URL", "PYTHONPATH", "UNSET"} & set(seen)
 
 
+def test_threads_of_children_do_not_spin_unless_a_deployment_says_so() -> None:
+    asked = {"OMP_WAIT_POLICY": "ACTIVE"}
+    seen = child_environment({}, tracking_uri="", threads=2)
+    assert seen["OMP_WAIT_POLICY"] == "PASSIVE"
+    declared = child_environment(asked, tracking_uri="", threads=2, declared=asked)
+    assert declared["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
 @pytest.mark.parametrize(
     ("answer", "task"),
     [
