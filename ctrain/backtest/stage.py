@@ -15,6 +15,7 @@ from ctrain.backtest.registry import MemoryRegistry
 from ctrain.backtest.scorer import WatchedScorer
 from ctrain.backtest.silence import NoMetrics, Silence, WithoutPictures
 from ctrain.domain import PolicyName
+from ctrain.engine.reading import TickReads
 from ctrain.engine.watch import Watch
 from ctrain.policy.files import policy_identity
 from ctrain.rows import ParquetRowLogs
@@ -80,7 +81,7 @@ def set_stage(
         tx.set_paused(name, True)
     watch = Watch(
         loaded=loaded,
-        store=store,
+        store=TickReads(store, alone=True),
         registry=registry,
         launcher=launcher,
         scorer=scorer,

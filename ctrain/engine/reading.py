@@ -1,76 +1,168 @@
-"""Reads of one tick: the same question is put to the database once, until something is written.
+"""Reads of one tick: a question is asked once, until something is written that changes the answer.
 
 The steps of a tick are derived one by one from what is true now, and most of them ask the same few
 things. Nobody but this daemon writes what they ask for, people's requests apart, and those can wait
-for the next tick. Outside a tick every read goes to the database.
+for the next tick. Outside a tick every read goes to the database, unless it is said that nobody else
+writes to it at all: then what was read stands until it is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from ctrain.ports import Store, Transaction
 
+_VERDICTS = frozenset({"verdicts", "latest_verdicts"})
+_RUNS = frozenset({"run", "active_run", "runs"})
+_POLICIES = frozenset({"policies", "policy_record", "paused"})
+_INTENTS = frozenset({"open_intent", "intents"})
+_REQUESTS = frozenset({"open_requests", "request"})
+_PANES = frozenset({"panes", "pane_rows"})
+
+CHANGED_BY: Mapping[str, frozenset[str]] = {
+    "save_ingest_state": frozenset({"ingest_state"}),
+    "add_segments": frozenset({"segments"}),
+    "remove_segments": frozenset({"segments"}),
+    "save_pane": _PANES,
+    "drop_panes": _PANES,
+    "save_arrivals": frozenset({"arrivals"}),
+    "drop_arrivals": frozenset({"arrivals"}),
+    "prune": _VERDICTS | {"comparison_points"},
+    "save_reference": frozenset({"reference"}),
+    "save_detector": frozenset({"detector"}),
+    "record_verdict": _VERDICTS,
+    "save_trigger_state": frozenset({"trigger_state"}),
+    "record_decision": frozenset({"decisions"}),
+    "claim_occurrence": frozenset({"last_occurrence"}),
+    "create_run": _RUNS,
+    "save_run": _RUNS,
+    "add_comparison_point": frozenset({"comparison_points"}),
+    "save_policy": _POLICIES,
+    "set_paused": _POLICIES,
+    "save_champion": frozenset({"champion"}),
+    "append_event": frozenset({"events"}),
+    "record_intent": _INTENTS,
+    "close_intent": _INTENTS,
+    "add_request": _REQUESTS,
+    "answer_request": _REQUESTS,
+    "acquire_lease": frozenset({"lease_holder"}),
+    "release_lease": frozenset({"lease_holder"}),
+    "require_token": frozenset(),
+}
+"""The questions that have another answer after each write."""
+OF_ONE_TICK = frozenset({"panes", "pane_rows", "arrivals", "reference", "lease_holder"})
+"""Questions of so many kinds, or answers of such a size, that they are not kept for longer."""
+
+Questions = dict[tuple[object, ...], Any]
+
+
+class Memory:
+    """Answers by question."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, Questions] = {}
+
+    def ask(
+        self, name: str, arguments: tuple[Any, ...], options: dict[str, Any], tx: Callable[[], Any]
+    ) -> Any:
+        """The answer as remembered, or else of the transaction that ``tx`` gives."""
+        answers = self._answers.setdefault(name, {})
+        question = (*arguments, *sorted(options.items()))
+        if question not in answers:
+            answers[question] = getattr(tx(), name)(*arguments, **options)
+        return answers[question]
+
+    def forget(self, names: frozenset[str] | None = None) -> None:
+        """Forget the answers to some questions; to all of them without names."""
+        for name in self._answers.keys() if names is None else names:
+            self._answers[name] = {}
+
 
 class TickReads:
-    """A ``Store`` that remembers, between ``remembering`` and the next write, what was read."""
+    """A ``Store`` that remembers what was read: within ``remembering``, or always when ``alone``.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._remembered: dict[Any, Any] | None = None
+    ``alone`` says that nobody else writes to the store, not even people.
+    """
+
+    def __init__(self, store: Store, *, alone: bool = False) -> None:
+        self._store, self._alone = store, alone
+        self._memory = Memory() if alone else None
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
-        self._remembered = {}
+        self._memory = self._memory or Memory()
         try:
             yield
         finally:
-            self._remembered = None
+            self._memory.forget(OF_ONE_TICK)
+            if not self._alone:
+                self._memory = None
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """A transaction of the store; what was remembered may be wrong after it."""
-        with self._store.write() as tx:
-            try:
+        """A transaction of the store; what it changes is not remembered."""
+        memory = self._memory
+        if memory is None:
+            with self._store.write() as tx:
                 yield tx
-            finally:
-                self._forget()
-        self._forget()
-
-    def _forget(self) -> None:
-        if self._remembered is not None:
-            self._remembered = {}
+            return
+        writing: _Writing | None = None
+        try:
+            with self._store.write() as tx:
+                writing = _Writing(tx, memory, reads=self._alone)
+                yield cast("Transaction", writing)
+        except BaseException:
+            memory.forget()
+            raise
+        finally:
+            if writing is not None and not self._alone:  # others may have read what was there before
+                memory.forget(frozenset(writing.changed))
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A view that opens a transaction of the store only for what is not remembered."""
-        if self._remembered is None:
+        if self._memory is None:
             with self._store.read() as tx:
                 yield tx
             return
         with ExitStack() as opened:
-            yield cast("Transaction", _View(self._store, self._remembered, opened))
+            yield cast("Transaction", _View(self._store, self._memory, opened))
 
 
 class _View:
     """Answers every method of a transaction from memory, or else from a transaction opened then."""
 
-    def __init__(self, store: Store, remembered: dict[Any, Any], opened: ExitStack) -> None:
+    def __init__(self, store: Store, memory: Memory, opened: ExitStack) -> None:
         self._store = store
-        self._remembered = remembered
+        self._memory = memory
         self._opened = opened
         self._tx: Transaction | None = None
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        def ask(*arguments: Any, **options: Any) -> Any:
-            question = (name, arguments, tuple(sorted(options.items())))
-            if question not in self._remembered:
-                if self._tx is None:
-                    self._tx = self._opened.enter_context(self._store.read())
-                self._remembered[question] = getattr(self._tx, name)(*arguments, **options)
-            return self._remembered[question]
+        return lambda *arguments, **options: self._memory.ask(name, arguments, options, self._open)
 
-        return ask
+    def _open(self) -> Transaction:
+        if self._tx is None:
+            self._tx = self._opened.enter_context(self._store.read())
+        return self._tx
+
+
+class _Writing:
+    """A transaction that notes what it changes; with ``reads`` it answers from memory, too."""
+
+    def __init__(self, tx: Transaction, memory: Memory, *, reads: bool) -> None:
+        self._tx, self._memory, self._reads = tx, memory, reads
+        self.changed: set[str] = set()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        changes = CHANGED_BY.get(name)
+        if changes is not None:
+            self.changed |= changes
+            self._memory.forget(changes)
+        elif self._reads:
+            return lambda *arguments, **options: self._memory.ask(name, arguments, options, lambda: self._tx)
+        found: Callable[..., Any] = getattr(self._tx, name)
+        return found

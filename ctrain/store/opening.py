@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from ctrain.errors import InputError
 from ctrain.store import sqlite
 from ctrain.store.schema import HEAD
-from ctrain.store.sql_store import SqlStore
+from ctrain.store.sql_store import SoleStore, SqlStore
 from ctrain.store.upgrade import current_revision, upgrade
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def open_store(
 ) -> SqlStore:
     """The store at ``url`` (``sqlite:///PATH``) with the newest schema; any number may open it at once.
 
-    ``durable=False`` is for a store that is thrown away with its process: commits wait for no disk.
+    ``durable=False`` is for a store that is thrown away with its process, and that one thread uses alone:
+    commits wait for no disk.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def open_store(
     file = sqlite.database_file(_address(url))
     if not file.exists() and not create:
         raise InputError(f"{file}: there is no database; is this the home of a daemon that has run?")
-    engine = sqlite.create_sqlite_engine(file, busy_timeout, durable=durable)
+    engine = sqlite.create_sqlite_engine(file, busy_timeout)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         _bring_up_to_date(engine, file)
@@ -49,7 +50,10 @@ def open_store(
     except BaseException:
         engine.dispose()
         raise
-    return SqlStore(engine)
+    if durable:
+        return SqlStore(engine)
+    engine.dispose()
+    return SoleStore(sqlite.create_sole_engine(file, busy_timeout))
 
 
 def is_current(url: str) -> bool:

@@ -14,11 +14,11 @@ from ctrain.store.leases import LeaseAccess
 from ctrain.store.observations import ObservationAccess
 from ctrain.store.policies import PolicyAccess
 from ctrain.store.runs import RunAccess
-from ctrain.store.sqlite import READ_ONLY
+from ctrain.store.sqlite import READ_ONLY, reading_only, writing
 from ctrain.store.verdicts import VerdictAccess
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 
 class SqlTransaction(
@@ -65,3 +65,47 @@ class SqlStore:
     def close(self) -> None:
         """Close the connections that are idle; the store can be used again."""
         self._engine.dispose()
+
+
+class SoleStore(SqlStore):
+    """A ``SqlStore`` for one thread that nobody shares: one connection is open all the time.
+
+    A transaction is begun and ended without the pool and the events of the others, which take longer
+    than what is asked in it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._connection: Connection | None = None
+        self._writing = False
+
+    @contextmanager
+    def write(self) -> Iterator[SqlTransaction]:
+        connection = self._open()
+        with writing(connection):
+            self._writing = True
+            try:
+                yield SqlTransaction(connection)
+            finally:
+                self._writing = False
+
+    @contextmanager
+    def read(self) -> Iterator[SqlTransaction]:
+        """What is there now; within a ``write`` what that has written."""
+        connection = self._open()
+        if self._writing:
+            yield SqlTransaction(connection)
+            return
+        with reading_only(connection):
+            yield SqlTransaction(connection)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        super().close()
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection

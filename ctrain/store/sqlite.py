@@ -61,12 +61,12 @@ def database_file(url: URL) -> Path:
     return Path(url.database).absolute()
 
 
-def create_sqlite_engine(file: Path, busy_timeout: timedelta, *, durable: bool = True) -> Engine:
+def create_sqlite_engine(file: Path, busy_timeout: timedelta) -> Engine:
     """An engine whose transactions begin IMMEDIATE, or as a snapshot that cannot write."""
     engine = create_engine(
         URL.create("sqlite", database=str(file)), connect_args={"timeout": busy_timeout.total_seconds()}
     )
-    event.listen(engine, "connect", _prepare if durable else _prepare_to_be_thrown_away)
+    event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _translate, retval=True)
     return engine
@@ -109,9 +109,57 @@ def _prepare_to_be_thrown_away(connection: sqlite3.Connection, _record: object) 
 
 def _begin(connection: Connection) -> None:
     read_only = bool(connection.get_execution_options().get(READ_ONLY))
-    driver: Any = connection.connection.driver_connection
-    driver.execute(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+    _driver(connection).execute(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def create_sole_engine(file: Path, busy_timeout: timedelta) -> Engine:
+    """An engine for one connection whose transactions are those of ``writing`` and ``reading_only``.
+
+    Nothing is flushed to the disk.
+    """
+    engine = create_engine(
+        URL.create("sqlite", database=str(file)), connect_args={"timeout": busy_timeout.total_seconds()}
+    )
+    event.listen(engine, "connect", _prepare_to_be_thrown_away)
+    event.listen(engine, "handle_error", _translate, retval=True)
+    return engine
+
+
+@contextmanager
+def writing(connection: Connection) -> Iterator[None]:
+    """A transaction that holds the write lock from its beginning; commits on a clean exit."""
+    driver = _driver(connection)
+    _run(driver, "BEGIN IMMEDIATE")
+    try:
+        yield
+        _run(driver, "COMMIT")
+    except BaseException:
+        if driver.in_transaction:  # some errors of the database end it by themselves
+            driver.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def reading_only(connection: Connection) -> Iterator[None]:
+    """A time in which the database refuses every write."""
+    driver = _driver(connection)
+    driver.execute("PRAGMA query_only=ON")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA query_only=OFF")
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def _run(driver: Any, statement: str) -> None:
+    try:
+        driver.execute(statement)
+    except sqlite3.Error as error:
+        raise _fault(error) or PermanentError(str(error)) from error
 
 
 def _translate(context: ExceptionContext) -> BaseException | None:
