@@ -43,6 +43,8 @@ class Cost:
     started_at: datetime
     seconds: float
     rows: int
+    trained: bool = True
+    """False for a look that found no training worth while."""
 
 
 class VirtualLauncher:
@@ -113,9 +115,15 @@ class VirtualLauncher:
     def _ended(self, launched: _Launched) -> JobStatus:
         trained, job = self._trainer.result(launched.key), launched.job
         assert trained is not None
-        self.costs.append(Cost(job.run_id, launched.started_at, trained.seconds, trained.rows))
+        was_trained = not trained.refused
+        self.costs.append(
+            Cost(job.run_id, launched.started_at, trained.seconds, trained.rows, trained=was_trained)
+        )
         if trained.problem:
             return JobStatus(JobState.FAILED, trained.problem)
+        if trained.refused:
+            refused = {"refused": trained.refused, "train_seconds": trained.seconds, **trained.notes}
+            return JobStatus(JobState.SUCCEEDED, result={**refused, "mlflow_run_id": NO_RUN_IN_MLFLOW})
         tags = {**job.registration["tags"], DIGEST_TAG: trained.digest, CONTENT_TAG: trained.content_digest}
         version = self._registry.register(str(job.registration["model"]), trained.folder, tags)
         result = {

@@ -179,7 +179,7 @@ def outcome(replayed: Replayed, judged: Judged, points: Sequence[Point]) -> Outc
         name=replayed.strategy.name,
         metric=judged.mean,
         rows=judged.rows,
-        retrains=len({cost.run_id for cost in costs}),
+        retrains=len({cost.run_id for cost in costs if cost.trained}),
         promotions=len(promoted) - 1,
         rollbacks=sum(run.phase is Phase.ROLLED_BACK for run in replayed.runs),
         train_seconds=sum(cost.seconds for cost in costs),

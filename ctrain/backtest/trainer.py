@@ -38,6 +38,8 @@ class Trained:
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What was found out on the way to it: which candidate, which parameters."""
     problem: str = ""
+    refused: str = ""
+    """Why nothing was trained, although it could have been."""
 
 
 @dataclass(eq=False)
@@ -147,6 +149,10 @@ class Trainer:
     def _trained(self, under_way: _UnderWay, message: Json) -> Trained:
         if not message["ok"]:
             return Trained(problem=str(message["message"]), rows=under_way.rows)
+        if "refused" in message:
+            looked = dict(message["notes"])
+            rows, seconds = int(looked["learnable"]["rows"]), float(message["seconds"])
+            return Trained(seconds=seconds, rows=rows, notes=looked, refused=str(message["refused"]))
         return Trained(
             folder=str(self._folder / "models" / under_way.key),
             seconds=float(message["seconds"]),

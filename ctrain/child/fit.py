@@ -1,10 +1,10 @@
 """Trainings that leave a folder and touch no registry: one JSON line a job, libraries warm in between.
 
 ``{"key", "folder", "model_folder", "importance"}`` is answered by ``{"key", "ok": true, "seconds",
-"digest", "content_digest", "importance",
-"notes"}`` or ``{"key", "ok": false, "message"}``. Every job runs in a
-fork of its own, so that what one training leaves behind reaches no other; the libraries that one has
-imported are imported before the next is forked, because importing often takes longer than fitting.
+"digest", "content_digest", "importance", "notes"}``, ``{"key", "ok": true, "seconds", "refused", "notes"}``
+or ``{"key", "ok": false, "message"}``. Every job runs in a fork of its own, so that what one training leaves
+behind reaches no other; the libraries that one has imported are imported before the next is forked, because
+importing often takes longer than fitting.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ctrain.child import fitting
 from ctrain.child.entrypoint import pickle_by_value
 from ctrain.child.files import write_json
 from ctrain.child.lines import serve
+from ctrain.child.quick_refit import NotLearnable
 from ctrain.child.train import _limit, lift_memory_limit, limit_memory
 from ctrain.child.validation import metric_of
 
@@ -119,7 +120,10 @@ def fit(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     before = set(sys.modules)
     notes: dict[str, Any] = {}
     started = time.monotonic()
-    model = fitting.fit(spec, rows, folder, notes.update)
+    try:
+        model = fitting.fit(spec, rows, folder, notes.update)
+    except NotLearnable as refusal:
+        return {"seconds": refusal.found["seconds"], "refused": str(refusal), "notes": notes}
     seconds = time.monotonic() - started
     lift_memory_limit()
     if isinstance(model, str):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctrain.child.context import context_of, sample_weight
 from ctrain.child.entrypoint import TrainingFunction, load_training_function
+from ctrain.child.quick_refit import NotLearnable, is_refused, look_ahead
 from ctrain.child.selection import best_candidate
 from ctrain.child.tuning import tune
 
@@ -35,9 +36,19 @@ def fit(
 
     Of several candidates, or of the parameters that are searched, those that are best on the newest of
     the rows are fitted on all of them.
+
+    Raises
+    ------
+    NotLearnable
+        instead of a training that the policy does not want.
     """
     weights = sample_weight(folder)
     functions = functions or load_functions(job)
+    if job.get("learnable"):
+        found = look_ahead(functions, job, rows, weights, folder)
+        tell({"learnable": found})
+        if is_refused(job, found):
+            raise NotLearnable(found)
     chosen = next(iter(functions))
     if len(functions) > 1:
         selection = best_candidate(functions, job, rows, weights)

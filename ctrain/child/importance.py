@@ -182,7 +182,7 @@ def _row_losses(
 def _class_losses(
     given: npt.NDArray[np.float64], true: npt.NDArray[np.float64], metric: str
 ) -> npt.NDArray[np.float64]:
-    """``given`` and ``true`` have a column for each class."""
+    """``given`` and ``true`` have a column for each class; a row whose class has none is all wrong."""
     import numpy as np
 
     if metric == "zero_one":
@@ -190,7 +190,8 @@ def _class_losses(
         return np.asarray(1 - right, dtype=np.float64)
     if metric == "log_loss":
         return np.asarray(-np.log(np.maximum((given * true).sum(axis=1), MIN_PROBABILITY)))
-    return np.asarray(((given - true) ** 2).sum(axis=1) / 2)
+    unknown = 1 - true.sum(axis=1)
+    return np.asarray((((given - true) ** 2).sum(axis=1) + unknown) / 2)
 
 
 def mean_loss(model: Any, rows: pd.DataFrame, context: Mapping[str, Any], metric: str) -> float:
@@ -200,3 +201,28 @@ def mean_loss(model: Any, rows: pd.DataFrame, context: Mapping[str, Any], metric
         frame, usable = _as_wanted(loaded, rows[names])
         labels = rows[context["label"]].to_numpy(dtype=object)[usable]
         return _loss(loaded, labels, context["task"], metric)(frame[usable])
+
+
+def losses_of_rows(
+    model: Any, rows: pd.DataFrame, context: Mapping[str, Any], metric: str, output: str
+) -> npt.NDArray[np.float64]:
+    """The loss of each of ``rows`` under ``model`` (an estimator, or the URI of one), asked for ``output``.
+
+    Raises
+    ------
+    ValueError
+        when the model has no answer to a row.
+    """
+    import numpy as np
+
+    from ctrain.child.outputs import predict_scores
+
+    task = context["task"]
+    with _loaded(model) as loaded:
+        names = [name for kind in context["features"].values() for name in kind]
+        frame, usable = _as_wanted(loaded, rows[names])
+        labels = rows[context["label"]].to_numpy(dtype=object)
+        losses = _row_losses(predict_scores(loaded, frame, task, output), labels, task, metric)
+    if not (usable.all() and np.isfinite(losses).all()):
+        raise ValueError("the model has no answer to some of the rows")
+    return losses

@@ -11,7 +11,7 @@ from ctrain.child.tracking import log_new_params
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-NAMES = ("selection", "tuning")
+NAMES = ("selection", "tuning", "learnable")
 MAX_TAG_LENGTH = 5000
 """MLflow's limit."""
 NO_NAME = str.maketrans(":/", "..")
@@ -25,12 +25,17 @@ def log_notes(client: MlflowClient, mlflow_run_id: str, notes: Mapping[str, Any]
     selection = notes.get("selection", {})
     for name, loss in selection.get("losses", {}).items():
         client.log_metric(mlflow_run_id, f"validation.{name.translate(NO_NAME)}", loss)
+    learnable = notes.get("learnable", {})
+    if "difference" in learnable:
+        client.log_metric(mlflow_run_id, "quick_refit.difference", learnable["difference"]["mean"])
     tuning = notes.get("tuning", {})
     if tuning:
         client.log_metric(mlflow_run_id, "validation.best", tuning["loss"])
     params = {f"tuned.{name}": value for name, value in tuning.get("params", {}).items()}
     if selection:
         params["chosen"] = selection["chosen"]
+    if learnable:
+        params["learnable"] = learnable["verdict"]
     log_new_params(client, mlflow_run_id, params)
     client.log_dict(mlflow_run_id, dict(notes), "choices.json")
 

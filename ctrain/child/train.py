@@ -23,6 +23,7 @@ from ctrain.child.entrypoint import pickle_by_value, pip_requirements, top_level
 from ctrain.child.files import take_lock, write_json
 from ctrain.child.fitting import fit, load_functions
 from ctrain.child.notes import log_notes, notes_of, tags_of
+from ctrain.child.quick_refit import NotLearnable
 from ctrain.child.tuning import OF_THE_SEARCH
 from ctrain.child.validation import metric_of
 
@@ -146,8 +147,13 @@ def _fit_and_register(
     before = top_level_modules()
     limit_memory(_limit(job))
     notes: dict[str, Any] = {}
-    model, seconds = _fitted(client, run, job, rows, folder, notes)
-    lift_memory_limit()
+    try:
+        model, seconds = _fitted(client, run, job, rows, folder, notes)
+    except NotLearnable as refusal:
+        log_notes(client, run.info.run_id, notes)
+        return _refused(run, refusal)
+    finally:
+        lift_memory_limit()
     log_notes(client, run.info.run_id, notes)
     requirements = pip_requirements(top_level_modules() - before - OF_THE_SEARCH)
     client.log_metric(run.info.run_id, "train_seconds", seconds)
@@ -168,6 +174,16 @@ def _fit_and_register(
         "importance": importance,
         **notes,
         **registered,
+    }
+
+
+def _refused(run: Any, refusal: NotLearnable) -> dict[str, Any]:
+    """The result of a job that ends without a training."""
+    return {
+        "mlflow_run_id": run.info.run_id,
+        "train_seconds": refusal.found["seconds"],
+        "refused": str(refusal),
+        "learnable": refusal.found,
     }
 
 

@@ -20,6 +20,9 @@ def training_rows(training: Json) -> list[list[Any]]:
         rows.append(["fitted again after", f"version {candidate['version']}, which the gates judged"])
     if training.get("window"):
         rows.append(["window", training["window"]])
+    look = training.get("learnable", {})
+    if "verdict" in look:
+        rows.append(["before training", f"{look['verdict'].replace('_', ' ')}: {look['reason']}"])
     if training.get("reused"):
         rows.append(["reused", f"the version of {training['reused']}, made of the same"])
     return [*rows, *(["failed attempt", failure] for failure in training.get("failures", []))]

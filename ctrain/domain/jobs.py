@@ -74,6 +74,8 @@ class TrainingJob:
     tune: Json = field(default_factory=dict)
     """``sampler``, ``trials``, ``timeout_seconds``, ``folds``, ``space`` and ``start``, the parameters
     that are tried first; empty: nothing is tuned."""
+    learnable: Json = field(default_factory=dict)
+    """``rows``, ``require``, ``bound`` and ``output`` of a look before the training; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ class JobStatus:
     message: str = ""
     result: Json = field(default_factory=dict)
     """Of a job that succeeded: ``mlflow_run_id``, ``version``, ``digest``, ``train_seconds``, and
-    ``importance``, the share of each feature (empty: not known)."""
+    ``importance``, the share of each feature (empty: not known). With ``refused``, a reason, there was
+    no training, and there is no version."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class JobFolder:
             "command": list(job.command),
             "candidates": list(job.candidates),
             "tune": dict(job.tune),
+            "learnable": dict(job.learnable),
             "code_folder": job.code_folder,
             "timeout_seconds": job.timeout.total_seconds(),
             "memory_limit_bytes": job.memory_limit_bytes,

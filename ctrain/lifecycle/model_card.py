@@ -92,6 +92,9 @@ def _rows(run: Run) -> Iterator[str]:
         yield f"- held out for the gates: {held_out}"
     if found.get("reused"):
         yield f"- made by run {found['reused']} from the same rows, code and parameters"
+    look = found.get("learnable", {})
+    if "verdict" in look:
+        yield f"- the look before the training: {look['verdict'].replace('_', ' ')}; {_line(look['reason'])}"
     yield from _choices((candidate or found).get("result", {}))
     if found.get("result", {}).get("unverified_holdout"):
         yield "- the trainer logged the model itself: that it has not seen the holdout cannot be verified"

@@ -18,6 +18,10 @@ def check_train(policy: Policy) -> Iterator[Problem]:
     yield from _check_launcher(policy.train)
     yield from _check_window(policy)
     yield from check_tuning(policy.train)
+    if policy.train.learnable is not None and policy.train.command is not None:
+        yield Problem(
+            ("train", "learnable"), "goes with entrypoint or candidates; no command is fitted quickly"
+        )
 
 
 def _check_trainer(train: Train) -> Iterator[Problem]:

@@ -127,6 +127,16 @@ class AgeWeights(Frozen):
     """Age at which a row counts half of what the newest counts."""
 
 
+class Learnable(Frozen):
+    """A look before the training: is there anything to learn that the champion does not know?"""
+
+    rows: Annotated[int, Field(ge=400)] = 4000
+    """At most so many of the rows to train on, and a quarter of them, in four quick refits; as many of the
+    rows that the champion was trained on are fitted beside them, and as many held-out ones judge."""
+    require: bool = False
+    """Reject a run whose rows teach nothing before its training; otherwise the look is only reported."""
+
+
 class Train(Frozen):
     """How a challenger is trained."""
 
@@ -140,6 +150,9 @@ class Train(Frozen):
     """Free values that the training function finds in its context."""
     tune: Tune | None = None
     """A search for values of parameters, by the newest training rows; default: none."""
+    learnable: Learnable | None = None
+    """A look before the training, by quick refits: is there anything to learn that the champion does not
+    know? Default: none."""
     launcher: Launcher = Launcher()
     """Where training runs."""
     python: Text | None = None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Request, RequestKind, Run, RunId
-from ctrain.engine.moves import IDLE, MOVED, Step, move, with_details
+from ctrain.domain import Phase, Request, RequestKind, Run, RunId
+from ctrain.engine.moves import IDLE, MOVED, Step, found_in, keep, move, with_details
 from ctrain.errors import IllegalTransition, StateConflict
 from ctrain.lifecycle.approval import approval_wanted, expired, refusal
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.policy.fields import format_duration
+from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
     from ctrain.domain import Json
@@ -38,7 +39,10 @@ def ask_for_approval(
 
 
 def await_approval(watch: Watch, run: Run) -> Step:
-    """AWAITING_APPROVAL -> SUPERSEDED or EXPIRED; a person's answer comes as a request."""
+    """AWAITING_APPROVAL -> SUPERSEDED or EXPIRED; a person's answer comes as a request.
+
+    One that was approved in a blackout goes on to PROMOTING at its end; until then it can be cancelled.
+    """
     with watch.store.read() as tx:
         champion = tx.champion(watch.name)
     version = champion.version if champion else None
@@ -46,6 +50,19 @@ def await_approval(watch: Watch, run: Run) -> Step:
         stood = run.champion_version or "no champion"
         reason = f"the champion is {version or 'gone'} now; the approval was asked for beside {stood}"
         move(watch, run, RunEvent.SUPERSEDE, reason)
+        return MOVED
+    approval = found_in(run, "approval")
+    if approval.get("approved"):
+        if blackout_until(watch.policy.limits.blackout, watch.clock.now()) is not None:
+            return IDLE
+        move(
+            watch,
+            run,
+            RunEvent.APPROVE,
+            _answered_by(approval),
+            evidence=approval,
+            actor=str(approval["by"]),
+        )
         return MOVED
     if expired(run, watch.clock.now()):
         move(watch, run, RunEvent.EXPIRE, "nobody approved it in time")
@@ -66,23 +83,44 @@ def answer_approval(
     why_not = refusal(run, request.arguments, now)
     if why_not:
         return why_not
-    approved = request.kind is RequestKind.APPROVE
-    why = str(request.arguments.get("reason", ""))
-    reason = f"{'approved' if approved else 'rejected'} by {request.actor}" + (f": {why}" if why else "")
-    answered = {"approved": approved, "by": request.actor, "at": now.isoformat(), "reason": why}
-    event = RunEvent.APPROVE if approved else RunEvent.REJECT
-    done = f"done: run {run.id} is {'PROMOTING' if approved else 'REJECTED'}"
-    run = with_details(run, "approval", answered)
+    answered = {
+        "approved": request.kind is RequestKind.APPROVE,
+        "by": request.actor,
+        "at": now.isoformat(),
+        "reason": str(request.arguments.get("reason", "")),
+    }
     try:
-        move(
-            watch.for_run(run),
-            run,
-            event,
-            reason,
-            evidence=run.details["approval"],
-            actor=request.actor,
-            also=lambda tx: settle(tx, request, done),
-        )
+        _settle(watch.for_run(run), with_details(run, "approval", answered), request, settle)
     except (IllegalTransition, StateConflict) as error:
         return str(error)
     return ""
+
+
+def _settle(
+    watch: Watch, run: Run, request: Request, settle: Callable[[Transaction, Request, str], None]
+) -> None:
+    """Move the run as it was answered; an approval in a blackout is on record until the blackout's end."""
+    approval = run.details["approval"]
+    until = blackout_until(watch.policy.limits.blackout, watch.clock.now()) if approval["approved"] else None
+    if until is not None:
+        waits = f"done: run {run.id} is approved; it is promoted when the blackout ends, {until:%Y-%m-%d %H:%M} UTC"
+        keep(watch, run, also=lambda tx: settle(tx, request, waits))
+        return
+    event, phase = (
+        (RunEvent.APPROVE, Phase.PROMOTING) if approval["approved"] else (RunEvent.REJECT, Phase.REJECTED)
+    )
+    done = f"done: run {run.id} is {phase.value}"
+    move(
+        watch,
+        run,
+        event,
+        _answered_by(approval),
+        evidence=approval,
+        actor=request.actor,
+        also=lambda tx: settle(tx, request, done),
+    )
+
+
+def _answered_by(approval: Json) -> str:
+    said = f"{'approved' if approval['approved'] else 'rejected'} by {approval['by']}"
+    return said + (f": {approval['reason']}" if approval["reason"] else "")

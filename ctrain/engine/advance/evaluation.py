@@ -24,7 +24,7 @@ from ctrain.engine.alias_moves import ensure_digest
 from ctrain.engine.assess.estimated_performance import first_calibrations
 from ctrain.engine.champions import cut_off
 from ctrain.engine.group_gaps import group_gaps
-from ctrain.engine.moves import MOVED, WAITING, Step, found_in, move, with_details
+from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.engine.predictions import as_predictions
 from ctrain.engine.references import save_reference_of_run
 from ctrain.engine.scored import judged_rows
@@ -36,6 +36,7 @@ from ctrain.lifecycle.transitions import RunEvent
 from ctrain.stats.blocks import block_length
 from ctrain.stats.losses import bounded_losses, error_scale
 from ctrain.stats.metrics import evaluate
+from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,9 +63,14 @@ class Holdout:
 
 
 def evaluate_challenger(watch: Watch, run: Run) -> Step:
-    """EVALUATING -> SHADOWING, PROMOTING (a first champion) or REJECTED."""
+    """EVALUATING -> SHADOWING, PROMOTING (a first champion) or REJECTED.
+
+    A first champion that has passed waits here for the end of a blackout, where it can be cancelled.
+    """
     if refitting(run):
         return train(watch, run)
+    if "passed" in found_in(run, "evaluation") and _in_blackout(watch):
+        return IDLE
     candidate = candidate_of(run)
     holdout = _score_holdout(watch, candidate or run)
     if isinstance(holdout, Step):
@@ -130,6 +136,9 @@ def _go_on(watch: Watch, run: Run, holdout: Holdout, reason: str) -> Step:
     event = RunEvent.PASS_FIRST if run.champion_version is None else RunEvent.PASS
     if run.champion_version is None and watch.policy.promotion.approval == "manual":
         return ask_for_approval(watch, run, reason, found_in(run, "evaluation"), keyed_by_version)
+    if run.champion_version is None and _in_blackout(watch):
+        keep(watch, with_details(run, "evaluation", {"passed": reason}))
+        return MOVED
     if run.champion_version is not None:
         model = watch.policy.model
         watch.registry.set_alias(model.name, model.aliases.challenger, version)
@@ -142,6 +151,10 @@ def _go_on(watch: Watch, run: Run, holdout: Holdout, reason: str) -> Step:
         also=keyed_by_version,
     )
     return MOVED
+
+
+def _in_blackout(watch: Watch) -> bool:
+    return blackout_until(watch.policy.limits.blackout, watch.clock.now()) is not None
 
 
 def _score_holdout(watch: Watch, run: Run) -> Holdout | Step:

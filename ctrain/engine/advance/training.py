@@ -19,6 +19,7 @@ from ctrain.domain import (
     Run,
     Version,
 )
+from ctrain.engine.advance.learnability import files_to_look_at, ready_to_look
 from ctrain.engine.advance.reuse import known_training, tell_reused
 from ctrain.engine.advance.training_job import is_refit, training_job
 from ctrain.engine.advance.training_rows import files_of, instant, split, training_window, write_rows
@@ -90,11 +91,7 @@ def train(watch: Watch, run: Run) -> Step:
                 return WAITING
             if _in_blackout(watch):
                 return IDLE
-            run = keep(watch, with_details(run, "training", {"started_at": watch.timer.now().isoformat()}))
-            for name, source in files_of(watch, refit=is_refit(run)).items():
-                watch.workspace.place(watch.workspace.path(run.id, source), folder, name)
-            watch.launcher.start(training_job(watch, run, attempt, folder))
-            return WAITING
+            return _launch(watch, run, attempt, folder)
         case JobState.RUNNING:
             return WAITING
         case JobState.SUCCEEDED:
@@ -103,10 +100,31 @@ def train(watch: Watch, run: Run) -> Step:
             return _retry(watch, run, attempt, status)
 
 
+def _launch(watch: Watch, run: Run, attempt: int, folder: str) -> Step:
+    ready = ready_to_look(watch, run)
+    if isinstance(ready, Step):
+        return ready
+    run = keep(watch, with_details(ready, "training", {"started_at": watch.timer.now().isoformat()}))
+    files = files_of(watch, refit=is_refit(run)) | files_to_look_at(run)
+    for name, source in files.items():
+        watch.workspace.place(watch.workspace.path(run.id, source), folder, name)
+    watch.launcher.start(training_job(watch, run, attempt, folder))
+    return WAITING
+
+
 def _collect(watch: Watch, run: Run, status: JobStatus) -> Step:
-    seconds = float(status.result.get("train_seconds", 0.0))
-    run = _with_time(watch, run, timedelta(seconds=seconds), trained=True)
-    return _take(watch, run, status.result, f"trained in {seconds:.1f} s")
+    result = {name: value for name, value in status.result.items() if name != "learnable"}
+    refused = result.get("refused")
+    seconds = float(result.get("train_seconds", 0.0))
+    run = _with_time(watch, run, timedelta(seconds=seconds), trained=not refused)
+    if "learnable" in status.result:
+        known = found_in(run, "training").get("learnable", {})
+        run = with_details(run, "training", {"learnable": {**known, **status.result["learnable"]}})
+    if refused:
+        run = replace(run, mlflow_run_id=result["mlflow_run_id"])
+        move(watch, run, RunEvent.REJECT, refused, evidence=found_in(run, "training")["learnable"])
+        return MOVED
+    return _take(watch, run, result, f"trained in {seconds:.1f} s")
 
 
 def _collect_again(watch: Watch, run: Run) -> Step:

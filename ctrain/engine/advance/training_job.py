@@ -40,6 +40,7 @@ def training_job(watch: Watch, run: Run, attempt: int, folder: str) -> TrainingJ
         command=policy.train.command or (),
         candidates=() if _chosen(run) else policy.train.candidates or (),
         tune={} if is_refit(run) else _tuning(watch, run),
+        learnable=_look(watch, run),
         code_folder=str(watch.loaded.folder),
         python=policy.train.python or "",
         timeout=policy.train.timeout,
@@ -79,6 +80,14 @@ def _tuning(watch: Watch, run: Run) -> dict[str, Any]:
         "space": {name: one.model_dump(mode="json") for name, one in tune.space.items()},
         "start": _champions_params(watch, run),
     }
+
+
+def _look(watch: Watch, run: Run) -> dict[str, Any]:
+    """The look before the training, where the rows for it are there."""
+    asked, found = watch.policy.train.learnable, found_in(run, "training").get("learnable", {})
+    if asked is None or is_refit(run) or "bound" not in found:
+        return {}
+    return {**asked.model_dump(), "bound": found["bound"], "output": watch.policy.model.output}
 
 
 def _champions_params(watch: Watch, run: Run) -> dict[str, Any]:

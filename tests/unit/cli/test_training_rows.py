@@ -22,8 +22,16 @@ def test_rows_and_what_was_held_out() -> None:
         ({"candidate": {"version": "2"}}, ["fitted again after", "version 2, which the gates judged"]),
         ({"window": "no change has been detected"}, ["window", "no change has been detected"]),
         ({"reused": "clicks-1"}, ["reused", "the version of clicks-1, made of the same"]),
+        (
+            {"learnable": {"verdict": "not_learnable", "reason": "quick refits lose +0.1"}},
+            ["before training", "not learnable: quick refits lose +0.1"],
+        ),
         ({"failures": ["failed: no luck"]}, ["failed attempt", "failed: no luck"]),
     ],
 )
 def test_how_it_came_about(more: dict[str, Any], row: list[Any]) -> None:
     assert row in training_rows({**TRAINING, **more})
+
+
+def test_a_look_that_has_not_been_taken_is_not_told() -> None:
+    assert len(training_rows({**TRAINING, "learnable": {"bound": 0.0, "past": 800}})) == 2

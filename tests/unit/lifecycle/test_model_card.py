@@ -178,6 +178,14 @@ def test_who_approved(answer: dict[str, Any], told: str) -> None:
     assert sections(a_challenger(approval=answered))["Approval"] == f"- {told}"
 
 
+def test_what_was_seen_before_the_training() -> None:
+    look = {"verdict": "not_learnable", "reason": "quick refits\nlose +0.1"}
+    told = sections(a_challenger(training={**TRAINING, "learnable": look}))["Rows"]
+    assert told.endswith("- the look before the training: not learnable; quick refits lose +0.1")
+    prepared = {**TRAINING, "learnable": {"bound": 0.0, "past": 800}}
+    assert "look" not in sections(a_challenger(training=prepared))["Rows"]
+
+
 def test_who_is_waited_for() -> None:
     for expires_after, until in ((timedelta(days=2), " until 2024-01-03 00:00"), (None, "")):
         wanted = approval_wanted(a_challenger(), expires_after, START)

@@ -1,0 +1,149 @@
+"""Before a training: what its child needs for a look at whether there is anything to learn.
+
+The champion is asked for its scores of the held-out rows, which the gates need anyway; those rows judge
+that are later than its training. A look that cannot be had is on record as INCONCLUSIVE, with the reason,
+and the training goes on without it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctrain.domain import ModelVersion, Run, Task
+from ctrain.engine.advance.training_job import is_refit
+from ctrain.engine.advance.training_rows import as_contracted, weights_of
+from ctrain.engine.champions import cut_off
+from ctrain.engine.matured import labelled_rows
+from ctrain.engine.moves import WAITING, Step, found_in, keep, with_details
+from ctrain.engine.scored import judged_rows
+from ctrain.engine.scores import score_rows
+from ctrain.engine.watch import score_column
+from ctrain.errors import PermanentError
+from ctrain.policy.models import ChampionGate
+from ctrain.stats.losses import LOG_LOSS_CAP, error_scale, row_losses
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ctrain.engine.watch import Watch
+    from ctrain.policy.models import Policy
+
+Floats = npt.NDArray[np.float64]
+
+JUDGED_FILE, PAST_FILE = "judged.parquet", "past.parquet"
+FEWEST_JUDGED = 200
+INCONCLUSIVE = "inconclusive"
+
+
+def ready_to_look(watch: Watch, run: Run) -> Run | Step:
+    """The run, once there is on record what its child looks at, or why it does not look."""
+    train = watch.policy.train
+    if train.learnable is None or train.command is not None or run.champion_version is None or is_refit(run):
+        return run
+    if "learnable" in found_in(run, "training"):
+        return run
+    try:
+        found = _prepared(watch, run)
+    except PermanentError as error:
+        found = _unknown(f"the look failed: {error}")
+    return (
+        found if isinstance(found, Step) else keep(watch, with_details(run, "training", {"learnable": found}))
+    )
+
+
+def files_to_look_at(run: Run) -> dict[str, str]:
+    """Names of the files that the child reads for its look, and what they are called in the run's folder."""
+    if is_refit(run) or "bound" not in found_in(run, "training").get("learnable", {}):
+        return {}
+    names = [JUDGED_FILE, PAST_FILE] if found_in(run, "training")["learnable"]["past"] else [JUDGED_FILE]
+    return {name: name for name in names}
+
+
+def _unknown(reason: str) -> dict[str, Any]:
+    return {"verdict": INCONCLUSIVE, "reason": reason}
+
+
+def _prepared(watch: Watch, run: Run) -> dict[str, Any] | Step:
+    """Write the rows that judge and those of the champion's training; what the child is told of them."""
+    assert run.champion_version is not None
+    asked, task, metric = watch.policy.train.learnable, watch.policy.model.task, watch.policy.model.metric
+    assert asked is not None
+    holdout = watch.workspace.read(watch.workspace.path(run.id, "holdout.parquet"))
+    if holdout is None:
+        return _unknown("the held-out rows of this run are gone from its folder")
+    model = watch.registry.version(watch.policy.model.name, run.champion_version)
+    outcome = score_rows(watch, f"{run.id}/holdout-{model.version}", model, holdout)
+    if outcome.state == "pending":
+        return WAITING
+    if outcome.state == "failed":
+        return _unknown(outcome.message)
+    scored = judged_rows(task, holdout, {model.version: outcome.table[score_column(model.version)]})
+    assert scored.labels is not None
+    assert scored.scores is not None
+    losses = row_losses(task, metric, scored.labels, scored.scores[model.version])
+    usable = np.flatnonzero(np.isfinite(losses) & _later_than(holdout, cut_off(model)))[-asked.rows :]
+    if len(usable) < FEWEST_JUDGED:
+        told = f"{len(usable)} held-out rows are later than the champion's training"
+        return _unknown(f"{told}, a look needs {FEWEST_JUDGED}")
+    judged = _with_last(as_contracted(watch, holdout.take(usable)), losses[usable])
+    watch.workspace.write(run.id, JUDGED_FILE, judged)
+    bound = allowed_worsening(
+        watch.policy, error_scale(task, metric, scored.labels, scored.scores[model.version])
+    )
+    return {"bound": bound, "past": _write_past(watch, run, model, asked.rows)}
+
+
+def _later_than(rows: pa.Table, instant: datetime | None) -> npt.NDArray[np.bool_]:
+    """Where nobody knows when the champion's training ended, it was before ctrain watched."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if instant is None:
+        return np.ones(rows.num_rows, dtype=np.bool_)
+    later = pc.greater_equal(rows["event_at"], pa.scalar(instant, rows["event_at"].type))
+    return np.asarray(later.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _with_last(table: pa.Table, values: Floats) -> pa.Table:
+    """A last column, whatever the others are called."""
+    import pyarrow as pa
+
+    return pa.Table.from_arrays([*table.columns, pa.array(values)], names=[*table.column_names, "\0"])
+
+
+def _write_past(watch: Watch, run: Run, champion: ModelVersion, most: int) -> int:
+    """Rows from all over the champion's training window, as many as are kept, up to ``most``: how many."""
+    start, end = champion.tags.get("ctrain.window_start"), champion.tags.get("ctrain.window_end")
+    if start is None or end is None:
+        return 0
+    rows = labelled_rows(watch, datetime.fromisoformat(start), datetime.fromisoformat(end))
+    count = min(most, rows.num_rows)
+    if not count:
+        return 0
+    chosen = rows.take(np.arange(count) * rows.num_rows // count)
+    table, weights = as_contracted(watch, chosen), watch.policy.train.weights
+    if weights is not None:
+        table = _with_last(table, weights_of(chosen, weights.half_life)["weight"].to_numpy())
+    watch.workspace.write(run.id, PAST_FILE, table)
+    return count
+
+
+def allowed_worsening(policy: Policy, scale: float | None) -> float:
+    """By how much the metric of a challenger may be worse, by gates and shadow; below 0: has to be better.
+
+    The shadow's margins are those of bounded losses: ``scale`` is that of a regression's errors.
+    """
+    metric, shadow = policy.model.metric, policy.shadow
+    unit = LOG_LOSS_CAP if metric == "log_loss" else 1.0
+    if policy.model.task is Task.REGRESSION:
+        unit = scale or 0.0
+    gates = [
+        gate.not_worse_than_champion_by
+        for gate in policy.gates
+        if isinstance(gate, ChampionGate) and gate.metric == metric
+    ]
+    return min([*gates, (-shadow.min_gain or shadow.margin) * unit])
