@@ -53,6 +53,8 @@ def refusal(run: Run, answer: Json, now: datetime) -> str:
     """
     if run.phase is not Phase.AWAITING_APPROVAL:
         return f"run {run.id} is {run.phase.value}: it waits for no approval"
+    if run.details["approval"].get("approved"):
+        return f"run {run.id} is approved already; `ctrain cancel {run.id}` takes it back"
     if expired(run, now):
         return f"the approval of run {run.id} has expired"
     wanted = {**run.details["approval"], "evidence": evidence_digest(run)}

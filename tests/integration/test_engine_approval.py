@@ -111,3 +111,31 @@ def test_a_first_champion_waits_for_a_person_too(tmp_path: Path) -> None:
     answer(world, RequestKind.APPROVE)
     assert last_run(world).phase is Phase.ACCEPTED
     assert world.registry.aliases["champion"] == Version("1")
+
+
+@pytest.mark.parametrize("cancelled", [False, True], ids=["promoted at its end", "cancelled before"])
+def test_what_is_approved_in_a_blackout_waits_for_its_end(tmp_path: Path, cancelled: bool) -> None:
+    blackout = 'limits: {blackout: [{from: "18:00", to: "02:00", timezone: UTC}], '
+    world = World(tmp_path, policy_text=MANUAL.replace("limits: {", blackout), rows_per_hour=30)
+    world.land_together(41)
+    ask_to_train(world)
+    world.settle()
+    world.land(1)
+    run = last_run(world)
+    done = answer(world, RequestKind.APPROVE).answer
+    assert done == (
+        f"done: run {run.id} is approved; it is promoted when the blackout ends, 2024-01-03 02:00 UTC"
+    )
+    assert last_run(world).phase is Phase.AWAITING_APPROVAL
+    again = answer(world, RequestKind.REJECT).answer
+    assert again == f"refused: run {run.id} is approved already; `ctrain cancel {run.id}` takes it back"
+    if cancelled:
+        assert world.ask(RequestKind.CANCEL, run=run.id).answer == f"done: run {run.id} is CANCELLED"
+    world.clock.instant = START + 50 * HOUR
+    world.settle()
+    assert last_run(world).phase is (Phase.CANCELLED if cancelled else Phase.ACCEPTED)
+    with world.store.read() as tx:
+        moves = [one for one in tx.events(run_id=run.id) if one.kind == "run_promoting"]
+    assert [(one.actor, one.message) for one in moves] == (
+        [] if cancelled else [("ada", "approved by ada: as agreed")]
+    )

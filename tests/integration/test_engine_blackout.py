@@ -153,3 +153,26 @@ def test_training_time_is_spent_by_failures_too_and_reserved_before_a_start(
     world.clock.advance(timedelta(days=7))
     world.settle()
     assert world.ask(RequestKind.TRIGGER).answer.startswith("done")
+
+
+def test_a_first_champion_waits_for_the_end_of_a_blackout_and_can_be_cancelled(tmp_path: Path) -> None:
+    """The blackout begins while it is trained."""
+    (tmp_path / "told").mkdir()
+    world = World(tmp_path / "told", policy_text=with_limits(NIGHT), rows_per_hour=30)
+    world.land_together(41)
+    world.launcher.busy = True
+    ask_to_train(world)
+    world.settle_but_wait()
+    world.land(1)
+    world.launcher.finish()
+    world.settle()
+    run = last_run(world)
+    assert run.phase is Phase.EVALUATING
+    assert run.details["evaluation"]["passed"].startswith("gates passed: roc_auc")
+    assert "champion" not in world.registry.aliases
+    cancelled = world.branch(tmp_path / "cancelled")
+    assert cancelled.ask(RequestKind.CANCEL, run=run.id).answer == f"done: run {run.id} is CANCELLED"
+    world.clock.instant = AT_02
+    world.settle()
+    assert last_run(world).phase is Phase.ACCEPTED
+    assert world.registry.aliases["champion"] == "1"

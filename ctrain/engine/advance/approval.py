@@ -103,7 +103,8 @@ def _settle(
     approval = run.details["approval"]
     until = blackout_until(watch.policy.limits.blackout, watch.clock.now()) if approval["approved"] else None
     if until is not None:
-        waits = f"done: run {run.id} is approved; it is promoted when the blackout ends, {until:%Y-%m-%d %H:%M} UTC"
+        ends = f"{until:%Y-%m-%d %H:%M} UTC"
+        waits = f"done: run {run.id} is approved; it is promoted when the blackout ends, {ends}"
         keep(watch, run, also=lambda tx: settle(tx, request, waits))
         return
     event, phase = (
