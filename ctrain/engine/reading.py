@@ -158,11 +158,16 @@ class _Writing:
         self.changed: set[str] = set()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        found: Callable[..., Any] = getattr(self._tx, name)
         changes = CHANGED_BY.get(name)
         if changes is not None:
-            self.changed |= changes
-            self._memory.forget(changes)
-        elif self._reads:
+            return lambda *arguments, **options: self._change(changes, found(*arguments, **options))
+        if self._reads:
             return lambda *arguments, **options: self._memory.ask(name, arguments, options, lambda: self._tx)
-        found: Callable[..., Any] = getattr(self._tx, name)
         return found
+
+    def _change(self, changes: frozenset[str], answer: Any) -> Any:
+        """Forget what was remembered until the write was made: its arguments may have been asked for."""
+        self.changed |= changes
+        self._memory.forget(changes)
+        return answer

@@ -113,7 +113,7 @@ def test_who_writes_alone_remembers_between_ticks_and_while_writing() -> None:
     with reads.write() as tx:
         assert tx.paused(CLICKS) is False
         assert store.asked["paused clicks"] == 1
-        tx.set_paused(CLICKS, True)
+        tx.set_paused(CLICKS, not tx.paused(CLICKS))
         assert tx.paused(CLICKS) is True
     ask(reads)
     assert store.asked == {"paused clicks": 2, "champion clicks": 1}
