@@ -23,6 +23,7 @@ from ctrain.errors import InputError, PermanentError
 from ctrain.policy.monitors import DriftMonitor
 
 if TYPE_CHECKING:
+    from ctrain.backtest.history import History
     from ctrain.backtest.result import Backtest
     from ctrain.policy.files import LoadedPolicy
     from ctrain.ports import Store
@@ -51,13 +52,29 @@ def run_backtest(
     InputError
         when the file holds several policies, or there is no history.
     """
+    loaded, history = load_replayed(path, environ)
+    room_bytes = ROOM_PER_BYTE * history.known.nbytes
+    with open_room(loaded, environ, progress, room_bytes) as room:
+        return perform(loaded, history, room, choices)
+
+
+def load_replayed(
+    path: Path, environ: Mapping[str, str], check: Callable[[LoadedPolicy], object] = lambda _loaded: None
+) -> tuple[LoadedPolicy, History]:
+    """The one policy in the file ``path`` and its history, which is not read where ``check`` raises.
+
+    Raises
+    ------
+    PolicyError
+        with every problem of the file.
+    InputError
+        when the file holds several policies, or there is no history.
+    """
     found = load_fleet([path], environ)
     if len(found) != 1:
-        raise InputError(f"{path}: {len(found)} policies; a backtest is of one")
-    history = load_history(found[0].policy, found[0].folder)
-    room_bytes = ROOM_PER_BYTE * history.known.nbytes
-    with open_room(found[0], environ, progress, room_bytes) as room:
-        return perform(found[0], history, room, choices)
+        raise InputError(f"{path}: {len(found)} policies; history is replayed through one")
+    check(found[0])
+    return found[0], load_history(found[0].policy, found[0].folder)
 
 
 @contextmanager

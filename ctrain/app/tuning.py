@@ -9,10 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctrain.app.backtesting import ROOM_PER_BYTE, open_room
-from ctrain.app.wiring import load_fleet
+from ctrain.app.backtesting import ROOM_PER_BYTE, load_replayed, open_room
 from ctrain.backtest.frontier import Score, Tried, Tuned, frontier, pick
-from ctrain.backtest.history import load_history
 from ctrain.backtest.perform import Choices, Room, make_plan, perform
 from ctrain.backtest.scorer import WatchedScorer
 from ctrain.backtest.stage import Crew
@@ -59,13 +57,9 @@ def run_tuning(
     InputError
         when the file holds several policies or nothing to tune, or history is too short.
     """
-    found = load_fleet([path], environ)
-    if len(found) != 1:
-        raise InputError(f"{path}: {len(found)} policies; tuning is of one")
-    search_space(found[0], environ)
-    history = load_history(found[0].policy, found[0].folder)
-    with open_room(found[0], environ, progress, 2 * ROOM_PER_BYTE * history.known.nbytes) as room:
-        return tune(found[0], history, room, wanted, environ)
+    loaded, history = load_replayed(path, environ, lambda loaded: search_space(loaded, environ))
+    with open_room(loaded, environ, progress, 2 * ROOM_PER_BYTE * history.known.nbytes) as room:
+        return tune(loaded, history, room, wanted, environ)
 
 
 def tune(

@@ -7,6 +7,7 @@ otherwise all but ``trigger``, which waits for the next start, are carried out h
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,12 +64,15 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
+RunArgument = Annotated[str, typer.Argument(help="Id of the run.", metavar="RUN")]
+Evidence = Annotated[
+    str,
+    typer.Option("--evidence", help="Evidence that `ctrain show RUN` named; default: what is on record now."),
+]
+
+
 def cancel(
-    run: Annotated[str, typer.Argument(help="Id of the run.", metavar="RUN")],
-    reason: Reason = "",
-    home: Home = None,
-    wait: Wait = 30.0,
-    as_json: AsJson = False,
+    run: RunArgument, reason: Reason = "", home: Home = None, wait: Wait = 30.0, as_json: AsJson = False
 ) -> None:
     """Cancel a run; on probation that rolls it back, while promoting it is refused."""
     from ctrain.app.asking import owner_of
@@ -77,46 +81,30 @@ def cancel(
     _ask(RequestKind.CANCEL, policy, {"run": run, "reason": reason}, home, wait, as_json)
 
 
-RunArgument = Annotated[str, typer.Argument(help="Id of the run.", metavar="RUN")]
-Evidence = Annotated[
-    str,
-    typer.Option("--evidence", help="Evidence that `ctrain show RUN` named; default: what is on record now."),
-]
+def _answering(kind: RequestKind, words: str) -> Callable[..., None]:
+    """The command that answers a run which waits for a person; ``words`` are its help."""
+
+    def answer(
+        run: RunArgument,
+        reason: Reason = "",
+        evidence: Evidence = "",
+        home: Home = None,
+        wait: Wait = 30.0,
+        as_json: AsJson = False,
+    ) -> None:
+        from ctrain.app.asking import approval_of
+
+        policy, bound_to = approval_of(load_settings(home), RunId(run))
+        if evidence and not bound_to["evidence"].startswith(evidence):
+            bound_to["evidence"] = evidence
+        _ask(kind, policy, {"run": run, "reason": reason, **bound_to}, home, wait, as_json)
+
+    answer.__doc__ = words
+    return answer
 
 
-def approve(
-    run: RunArgument,
-    reason: Reason = "",
-    evidence: Evidence = "",
-    home: Home = None,
-    wait: Wait = 30.0,
-    as_json: AsJson = False,
-) -> None:
-    """Approve the promotion of the challenger that a run waits with."""
-    _answer_run(RequestKind.APPROVE, run, reason, evidence, home, wait, as_json)
-
-
-def reject(
-    run: RunArgument,
-    reason: Reason = "",
-    evidence: Evidence = "",
-    home: Home = None,
-    wait: Wait = 30.0,
-    as_json: AsJson = False,
-) -> None:
-    """Reject the challenger that a run waits with; it is not tried again."""
-    _answer_run(RequestKind.REJECT, run, reason, evidence, home, wait, as_json)
-
-
-def _answer_run(
-    kind: RequestKind, run: str, reason: str, evidence: str, home: Path | None, wait: float, as_json: bool
-) -> None:
-    from ctrain.app.asking import approval_of
-
-    policy, bound_to = approval_of(load_settings(home), RunId(run))
-    if evidence and not bound_to["evidence"].startswith(evidence):
-        bound_to["evidence"] = evidence
-    _ask(kind, policy, {"run": run, "reason": reason, **bound_to}, home, wait, as_json)
+approve = _answering(RequestKind.APPROVE, "Approve the promotion of the challenger that a run waits with.")
+reject = _answering(RequestKind.REJECT, "Reject the challenger that a run waits with; it is not tried again.")
 
 
 def rollback(

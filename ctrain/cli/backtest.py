@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctrain.cli.output import fail, guarded, print_table
-from ctrain.cli.replay import FORMATS, parse_length, show_progress, write_document
+from ctrain.cli.output import BAD_INPUT, fail, guarded, print_table
+from ctrain.cli.replay import (
+    JsonFile,
+    PolicyFile,
+    Since,
+    Until,
+    as_utc,
+    check_folder,
+    parse_length,
+    show,
+    show_progress,
+)
 
 if TYPE_CHECKING:
     from ctrain.backtest.result import Backtest, Happening, Outcome
@@ -24,22 +33,15 @@ def register(app: typer.Typer) -> None:
 
 
 def backtest(
-    policy: Annotated[Path, typer.Argument(help="File of the policy.", metavar="POLICY")],
-    since: Annotated[
-        datetime | None,
-        typer.Option(
-            "--from", formats=FORMATS, help="Train the first model then.  [default: after 10 % of the rows]"
-        ),
-    ] = None,
-    until: Annotated[
-        datetime | None, typer.Option("--to", formats=FORMATS, help="Stop then.  [default: the last row]")
-    ] = None,
+    policy: PolicyFile,
+    since: Since = None,
+    until: Until = None,
     baselines: Annotated[
         str, typer.Option("--baselines", help="Strategies to compare with, by commas; none: an empty text.")
     ] = "never,periodic,always,adwin",
     step: Annotated[
         str | None,
-        typer.Option("--step", help="How often the engine looks (6h).  [default: at most 300 times]"),
+        typer.Option("--step", help="How often the engine looks (6h).", show_default="at most 300 times"),
     ] = None,
     grid: Annotated[
         int,
@@ -47,31 +49,29 @@ def backtest(
     ] = 100,
     training_time: Annotated[
         str | None,
-        typer.Option("--training-time", help="What a training takes (30m).  [default: as long as it takes]"),
+        typer.Option(
+            "--training-time", help="What a training takes (30m).", show_default="as long as it takes"
+        ),
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write all that was found; - is standard output.")
-    ] = None,
+    json_file: JsonFile = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write a page for people.")] = None,
 ) -> None:
     """Replay history through a policy, beside simpler strategies; nothing of it touches MLflow."""
     from ctrain.app.backtesting import run_backtest, write_page
     from ctrain.backtest.perform import Choices
 
+    check_folder(json_file, html_file)
     choices = Choices(
         baselines=_baselines(baselines),
-        starts_at=since.replace(tzinfo=UTC) if since else None,
-        ends_at=until.replace(tzinfo=UTC) if until else None,
+        starts_at=as_utc(since),
+        ends_at=as_utc(until),
         step=parse_length("--step", step),
         training_time=parse_length("--training-time", training_time),
         grid_steps=grid,
     )
     with show_progress() as told:
         found = run_backtest(policy, choices, os.environ, told)
-    if json_file is None or str(json_file) != "-":
-        _print(found)
-    if json_file is not None:
-        write_document(json_file, found.to_json())
+    show(found.to_json(), json_file, lambda: _print(found))
     if html_file is not None:
         write_page(found, html_file, os.environ)
 
@@ -82,7 +82,7 @@ def _baselines(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     unknown = [name for name in names if name not in BASELINES]
     if unknown:
-        fail(f"--baselines {unknown[0]}: expected some of {', '.join(BASELINES)}", 2)
+        fail(f"--baselines {unknown[0]}: expected some of {', '.join(BASELINES)}", BAD_INPUT)
     return names
 
 

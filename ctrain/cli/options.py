@@ -13,7 +13,7 @@ from ctrain.settings import Settings
 
 Home = Annotated[
     Path | None,
-    typer.Option("--home", help="Folder of the daemon's state.  [env: CTRAIN_HOME; default: .ctrain]"),
+    typer.Option("--home", help="Folder of the daemon's state.", show_default="CTRAIN_HOME, or .ctrain"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PolicyArgument = Annotated[str, typer.Argument(help="Name of the policy.", metavar="POLICY")]

@@ -1,4 +1,4 @@
-"""What commands over history share: dates, lengths of time, bars of progress and the document they write."""
+"""What commands over history share: options, lengths of time, bars of progress, the document they write."""
 
 from __future__ import annotations
 
@@ -6,16 +6,52 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
 
-from ctrain.cli.output import fail
+import typer
+
+from ctrain.cli.output import BAD_INPUT, fail
 from ctrain.errors import InputError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+STANDARD_OUTPUT = Path("-")
 
-FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+PolicyFile = Annotated[Path, typer.Argument(help="File of the policy.", metavar="POLICY")]
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        "--from",
+        formats=FORMATS,
+        metavar="TIME",
+        help="Train the first model then; 2024-03-04, or with a time of day in UTC.",
+        show_default="after 10 % of the rows",
+    ),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option("--to", formats=FORMATS, metavar="TIME", help="Stop then.", show_default="the last row"),
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write all that was found; - is standard output.")
+]
+
+
+def as_utc(instant: datetime | None) -> datetime | None:
+    """An instant of the command line; UTC is meant where it names no zone.
+
+    >>> as_utc(datetime(2024, 3, 4))
+    datetime.datetime(2024, 3, 4, 0, 0, tzinfo=datetime.timezone.utc)
+    """
+    return instant.replace(tzinfo=instant.tzinfo or UTC).astimezone(UTC) if instant else None
+
+
+def check_folder(*files: Path | None) -> None:
+    """End the command now when a file that it is to write at its end has no folder to lie in."""
+    for file in files:
+        if file is not None and file != STANDARD_OUTPUT and not file.parent.is_dir():
+            fail(f"{file}: cannot be written: there is no folder {file.parent}", BAD_INPUT)
 
 
 def parse_length(option: str, text: str | None) -> timedelta | None:
@@ -27,9 +63,9 @@ def parse_length(option: str, text: str | None) -> timedelta | None:
     try:
         found = parse_duration(text)
     except ValueError as error:
-        fail(f"{option} {text}: {error}", 2)
+        fail(f"{option} {text}: {error}", BAD_INPUT)
     if not isinstance(found, timedelta) or not found:
-        fail(f"{option} {text}: expected a duration above zero", 2)
+        fail(f"{option} {text}: expected a duration above zero", BAD_INPUT)
     return found
 
 
@@ -53,16 +89,23 @@ def show_progress() -> Iterator[Callable[[str, float], None]]:
         yield told
 
 
-def write_document(path: Path, document: Mapping[str, Any]) -> None:
-    """Write JSON to ``path``; - is standard output.
+def show(document: Mapping[str, Any], json_file: Path | None, print_it: Callable[[], None]) -> None:
+    """Print what was found for people, and write it as JSON where that is wanted; - is standard output.
 
     Raises
     ------
     InputError
         when the file cannot be written.
     """
+    if json_file != STANDARD_OUTPUT:
+        print_it()
+    if json_file is not None:
+        _write(json_file, document)
+
+
+def _write(path: Path, document: Mapping[str, Any]) -> None:
     text = json.dumps(document, indent=2) + "\n"
-    if str(path) == "-":
+    if path == STANDARD_OUTPUT:
         sys.stdout.write(text)
         return
     try:

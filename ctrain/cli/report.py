@@ -23,7 +23,9 @@ def report(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for the files.  [default: report-POLICY]", metavar="DIR"),
+        typer.Option(
+            "--output", "-o", help="Folder for the files.", show_default="report-POLICY", metavar="DIR"
+        ),
     ] = None,
     home: Home = None,
     as_json: AsJson = False,

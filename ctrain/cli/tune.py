@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ctrain.cli.output import guarded, print_table
-from ctrain.cli.replay import FORMATS, parse_length, show_progress, write_document
+from ctrain.cli.replay import (
+    JsonFile,
+    PolicyFile,
+    Since,
+    Until,
+    as_utc,
+    check_folder,
+    parse_length,
+    show,
+    show_progress,
+)
 
 if TYPE_CHECKING:
     from ctrain.backtest.frontier import Tried, Tuned
@@ -21,41 +29,31 @@ def register(app: typer.Typer) -> None:
 
 
 def tune(
-    policy: Annotated[Path, typer.Argument(help="File of the policy.", metavar="POLICY")],
-    since: Annotated[
-        datetime | None,
-        typer.Option(
-            "--from", formats=FORMATS, help="Train the first model then.  [default: after 10 % of the rows]"
-        ),
-    ] = None,
-    until: Annotated[
-        datetime | None, typer.Option("--to", formats=FORMATS, help="Stop then.  [default: the last row]")
-    ] = None,
+    policy: PolicyFile,
+    since: Since = None,
+    until: Until = None,
     trials: Annotated[
         int, typer.Option("--trials", min=1, max=10_000, help="Sets of values to try, the file's own first.")
     ] = 30,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", help="Begin no trial after this time (2h).  [default: none]")
+        str | None,
+        typer.Option("--timeout", help="Begin no trial after this time (2h).", show_default="none"),
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write all that was found; - is standard output.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Search thresholds, windows and cooldowns of a policy on its history; print what to change."""
     from ctrain.app.tuning import Wanted, run_tuning
 
+    check_folder(json_file)
     wanted = Wanted(
         trials=trials,
         timeout=parse_length("--timeout", timeout),
-        starts_at=since.replace(tzinfo=UTC) if since else None,
-        ends_at=until.replace(tzinfo=UTC) if until else None,
+        starts_at=as_utc(since),
+        ends_at=as_utc(until),
     )
     with show_progress() as told:
         found = run_tuning(policy, wanted, os.environ, told)
-    if json_file is None or str(json_file) != "-":
-        _print(found)
-    if json_file is not None:
-        write_document(json_file, found.to_json())
+    show(found.to_json(), json_file, lambda: _print(found))
 
 
 def _print(found: Tuned) -> None:
