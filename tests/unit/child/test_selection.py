@@ -13,21 +13,9 @@ import pytest
 from ctrain.child.fitting import fit
 from ctrain.child.selection import best_candidate
 from ctrain.child.validation import time_folds, validation_loss
+from tests.support.lines import line_job, line_rows, write_lines
 
-CODE = '''
-import numpy as np
-
-
-class Line:
-    """What a training function may return: something with predict."""
-
-    def __init__(self, slope):
-        self.slope = slope
-
-    def predict(self, rows):
-        return rows["x"].to_numpy() * self.slope
-
-
+FUNCTIONS = """
 def fit_line(rows, context):
     weights = np.ones(len(rows)) if context.sample_weight is None else context.sample_weight.to_numpy()
     x, y = rows["x"].to_numpy(), rows[context.label].to_numpy()
@@ -48,47 +36,21 @@ def silent(rows, context):
 
 def fails(rows, context):
     raise KeyError("no such column")
-'''
+"""
 
 
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
-    (tmp_path / "lines.py").write_text(CODE)
-    return tmp_path
+    return write_lines(tmp_path, FUNCTIONS)
 
 
 def job_of(code: Path, *candidates: str, **params: Any) -> dict[str, Any]:
-    return {
-        "entrypoint": "",
-        "candidates": list(candidates),
-        "code_folder": str(code),
-        "context": {
-            "policy": "lines",
-            "run_id": "lines-1",
-            "task": "regression",
-            "label": "y",
-            "features": {"numeric": ["x"]},
-            "window_start": "",
-            "window_end": "",
-            "seed": 0,
-            "params": params,
-            "sample_weight": None,
-        },
-        "registration": {"metric": "squared_error"},
-    }
-
-
-def rows_with(slope: float, then: float | None = None, n: int = 200) -> pd.DataFrame:
-    """``y = slope * x``, and another slope in the newest tenth."""
-    x = np.random.default_rng(1).normal(size=n)
-    slopes = np.full(n, slope)
-    slopes[n - n // 10 :] = slope if then is None else then
-    return pd.DataFrame({"x": x, "y": slopes * x})
+    return line_job(code, params=params, candidates=list(candidates))
 
 
 def test_the_best_on_the_newest_rows_is_fitted_on_all_of_them(code: Path) -> None:
     told: dict[str, Any] = {}
-    rows = rows_with(2.0)
+    rows = line_rows(2.0)
     model = fit(job_of(code, "lines:flat", "lines:fit_line"), rows, code, told.update)
     assert model.slope == pytest.approx(2.0)
     selection = told["selection"]
@@ -100,7 +62,7 @@ def test_the_best_on_the_newest_rows_is_fitted_on_all_of_them(code: Path) -> Non
 
 
 def test_what_is_best_on_older_rows_does_not_count(code: Path) -> None:
-    rows = rows_with(2.0, then=-2.0)
+    rows = line_rows(2.0, then=-2.0)
     rows = pd.concat([rows, rows.iloc[-20:]], ignore_index=True)  # the newest fifth is of the new kind
     told: dict[str, Any] = {}
     fit(job_of(code, "lines:fit_line", "lines:flat"), rows, code, told.update)
@@ -112,24 +74,24 @@ def test_a_candidate_that_fails_or_has_no_answer_is_out(
 ) -> None:
     told: dict[str, Any] = {}
     names = ("lines:fails", "lines:silent", "lines:flat")
-    fit(job_of(code, *names), rows_with(1.0), code, told.update)
+    fit(job_of(code, *names), line_rows(1.0), code, told.update)
     assert list(told["selection"]["losses"]) == ["lines:flat"]
     assert "the candidate lines:fails fails:" in capsys.readouterr().out
 
 
 def test_when_all_fail_the_training_fails(code: Path) -> None:
     with pytest.raises(KeyError, match="no such column"):
-        fit(job_of(code, "lines:fails", "lines:fails"), rows_with(1.0), code)
+        fit(job_of(code, "lines:fails", "lines:fails"), line_rows(1.0), code)
     functions = {"a": lambda rows, context: None, "b": lambda rows, context: 1 / 0}
     with pytest.raises(ZeroDivisionError):
-        best_candidate(functions, job_of(code), rows_with(1.0), None)
+        best_candidate(functions, job_of(code), line_rows(1.0), None)
 
 
 def test_the_first_of_equals_is_taken_and_one_alone_is_not_judged(code: Path) -> None:
     told: dict[str, Any] = {}
-    fit(job_of(code, "lines:flat", "lines:given", slope=0.0), rows_with(1.0), code, told.update)
+    fit(job_of(code, "lines:flat", "lines:given", slope=0.0), line_rows(1.0), code, told.update)
     assert told["selection"]["chosen"] == "lines:flat"
-    silent = fit({**job_of(code), "entrypoint": "lines:silent"}, rows_with(1.0), code, told.update)
+    silent = fit({**job_of(code), "entrypoint": "lines:silent"}, line_rows(1.0), code, told.update)
     assert np.isnan(silent.slope)
 
 
@@ -140,7 +102,7 @@ def test_weights_go_with_their_rows(code: Path) -> None:
         seen.append((rows.index.tolist(), context.sample_weight.tolist()))
         return type("Zero", (), {"predict": lambda self, rows: np.zeros(len(rows))})()
 
-    rows = rows_with(1.0, n=10)
+    rows = line_rows(1.0, n=10)
     weights = pd.Series(np.arange(10.0))
     validation_loss(look, job_of(Path()), rows, weights, folds=2)
     assert [len(index) for index, _ in seen] == [8, 9]

@@ -6,22 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from ctrain.child.fitting import fit
 from ctrain.child.tuning import grid, tune
+from tests.support.lines import line_job, line_rows, write_lines
 
-CODE = """
-class Line:
-    def __init__(self, slope):
-        self.slope = slope
-
-    def predict(self, rows):
-        return rows["x"].to_numpy() * self.slope
-
-
+FUNCTIONS = """
 def given(rows, context):
     if context.params["slope"] < -1:
         raise ValueError("too steep")
@@ -32,41 +23,19 @@ SLOPE = {"low": -3.0, "high": 3.0, "log": False, "step": None}
 
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
-    (tmp_path / "lines.py").write_text(CODE)
-    return tmp_path
+    return write_lines(tmp_path, FUNCTIONS)
 
 
 def job_of(code: Path, space: dict[str, Any], **search: Any) -> dict[str, Any]:
     given: dict[str, Any] = {"sampler": "tpe", "trials": 30, "timeout_seconds": None, "folds": 2, "start": {}}
     params = search.pop("params", {})
-    return {
-        "entrypoint": "lines:given",
-        "code_folder": str(code),
-        "context": {
-            "policy": "lines",
-            "run_id": "lines-1",
-            "task": "regression",
-            "label": "y",
-            "features": {"numeric": ["x"]},
-            "window_start": "",
-            "window_end": "",
-            "seed": 0,
-            "params": params,
-            "sample_weight": None,
-        },
-        "registration": {"metric": "squared_error"},
-        "tune": {**given, "space": space, **search},
-    }
-
-
-def rows_with(slope: float, n: int = 100) -> pd.DataFrame:
-    x = np.random.default_rng(1).normal(size=n)
-    return pd.DataFrame({"x": x, "y": slope * x})
+    tune = {**given, "space": space, **search}
+    return line_job(code, params=params, entrypoint="lines:given", tune=tune)
 
 
 def tuned(job: dict[str, Any], slope: float = 1.7) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    model = fit(job, rows_with(slope), Path(job["code_folder"]), told.update)
+    model = fit(job, line_rows(slope, n=100), Path(job["code_folder"]), told.update)
     assert model.slope == pytest.approx(told["tuning"]["params"]["slope"])
     found: dict[str, Any] = told["tuning"]
     return found
@@ -111,7 +80,7 @@ def test_choices_and_whole_numbers_keep_their_types(code: Path) -> None:
         "sign": {"values": ["plus", "minus"]},
     }
     job = job_of(code, space, trials=25)
-    found = tune(_given(code), job, rows_with(-2.0), None)
+    found = tune(_given(code), job, line_rows(-2.0, n=100), None)
     assert found["params"] == {"slope": 2, "sign": "minus"}
     assert isinstance(found["params"]["slope"], int)
 
@@ -124,7 +93,7 @@ def _given(code: Path) -> Any:
 
 def test_when_all_trials_fail_the_training_fails(code: Path) -> None:
     with pytest.raises(ValueError, match="too steep"):
-        fit(job_of(code, {"slope": {**SLOPE, "high": -2.0}}, trials=2), rows_with(1.0), code)
+        fit(job_of(code, {"slope": {**SLOPE, "high": -2.0}}, trials=2), line_rows(1.0, n=100), code)
 
 
 def test_no_trial_begins_after_the_timeout(code: Path) -> None:
@@ -137,7 +106,7 @@ def test_no_trial_begins_after_the_timeout(code: Path) -> None:
 def test_an_interpreter_without_optuna_says_so(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(RuntimeError, match=r"train\.tune needs optuna in the interpreter that trains"):
-        fit(job_of(code, {"slope": SLOPE}), rows_with(1.0), code)
+        fit(job_of(code, {"slope": SLOPE}), line_rows(1.0, n=100), code)
 
 
 @pytest.mark.parametrize(
