@@ -161,6 +161,10 @@ def _status_rows(one: PolicyStatus) -> list[list[str]]:
     ]
     if one.shadows:
         rows.append(["alpha", f"{one.alpha_spent:g} spent by {one.shadows} shadows within a year"])
+    if one.models_trained:
+        rows.append(
+            ["promoted", f"{one.models_promoted} of {one.models_trained} models trained within a year"]
+        )
     if one.registry_trouble:
         rows.append(["registry", f"cannot be read {one.registry_trouble}"])
     set_aside = {"late": data.late, "repeated": data.duplicates, **data.rejected}

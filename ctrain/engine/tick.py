@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from math import nan
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Phase, Run
@@ -18,6 +19,7 @@ from ctrain.engine.outcomes import tell_outcomes
 from ctrain.engine.requests import answer_requests, reconcile
 from ctrain.engine.retention import retire
 from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
+from ctrain.lifecycle.promoted_share import Promotions, promotions
 from ctrain.triggers.limits import budget_left
 from ctrain.triggers.training_time import time_spent, training_time_left
 
@@ -77,21 +79,26 @@ def measure(watch: Watch) -> None:
         champion = tx.champion(watch.name)
         run = tx.active_run(watch.name)
         runs = tx.runs(watch.name, limit=RUNS_REMEMBERED) if watch.policy.limits.budget else []
-        watch.alphas = _alphas(watch, tx, run)
+        watch.alphas, watch.promotions = _over_a_year(watch, tx, run)
+    share = watch.promotions.share
     watch.telemetry.gauge("alpha_spent_per_year", watch.alphas[1], policy=watch.name)
+    watch.telemetry.gauge("promoted_share", nan if share is None else share, policy=watch.name)
     _measure_budget(watch, runs)
     _measure_data(watch, state)
     _measure_champion(watch, champion)
     _measure_run(watch, run)
 
 
-def _alphas(watch: Watch, tx: Transaction, run: Run | None) -> tuple[tuple[object, ...], float]:
-    """Added up again when a run moves, and once a day."""
+def _over_a_year(
+    watch: Watch, tx: Transaction, run: Run | None
+) -> tuple[tuple[tuple[object, ...], float], Promotions]:
+    """What shadows spent and trainings were good for; added up again when a run moves, and once a day."""
     now = watch.clock.now()
     found_for = (run.id, run.phase) if run is not None else (), now.date()
-    if watch.alphas is not None and watch.alphas[0] == found_for:
-        return watch.alphas
-    return found_for, alphas_spent(tx.runs(watch.name, limit=RUNS_IN_A_YEAR), now).total
+    if watch.alphas is not None and watch.alphas[0] == found_for and watch.promotions is not None:
+        return watch.alphas, watch.promotions
+    runs = tx.runs(watch.name, limit=RUNS_IN_A_YEAR)
+    return (found_for, alphas_spent(runs, now).total), promotions(runs, now)
 
 
 def _measure_budget(watch: Watch, runs: list[Run]) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ctrain.engine.pane_tree import PaneTree
     from ctrain.engine.seen_values import SeenValues
     from ctrain.engine.segment_counts import PaneSegments
+    from ctrain.lifecycle.promoted_share import Promotions
     from ctrain.policy.files import LoadedPolicy
     from ctrain.policy.models import Policy
     from ctrain.ports import (
@@ -142,6 +143,8 @@ class Watch:
     snapshots: dict[str, LoadedPolicy] = field(default_factory=dict)
     alphas: tuple[tuple[object, ...], float] | None = None
     """What the shadows of a year have spent, and of which run and day that was found."""
+    promotions: Promotions | None = None
+    """What the trainings of a year were good for, found together with ``alphas``."""
     reads: TickReads = field(init=False)
     """The same store; remembers during a tick what it was asked."""
 

@@ -116,6 +116,10 @@ class PolicyStatus(Answer):
     promotions that were wrong."""
     shadows: int = 0
     """How many they were."""
+    models_trained: int = 0
+    """By runs that began within a year and are past a promotion or an end."""
+    models_promoted: int = 0
+    """How many of them were promoted, those that were rolled back included."""
 
     @property
     def breached(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from ctrain.domain import Champion, Decision, Event, IngestState, Phase, PolicyN
 from ctrain.engine.champions import registry_trouble
 from ctrain.errors import InputError
 from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
+from ctrain.lifecycle.promoted_share import promotions
 from ctrain.queries.answers import (
     AliasMove,
     ChampionNow,
@@ -124,7 +125,8 @@ def _status(tx: Transaction, policy: PolicyName, now: datetime) -> PolicyStatus:
     champion = tx.champion(policy)
     events = tx.events(policy, limit=RECENT_EVENTS)
     trouble = registry_trouble(events)
-    spent = alphas_spent(tx.runs(policy, limit=RUNS_IN_A_YEAR), now)
+    of_a_year = tx.runs(policy, limit=RUNS_IN_A_YEAR)
+    spent, good = alphas_spent(of_a_year, now), promotions(of_a_year, now)
     return PolicyStatus(
         policy=policy,
         paused=tx.paused(policy),
@@ -137,6 +139,8 @@ def _status(tx: Transaction, policy: PolicyName, now: datetime) -> PolicyStatus:
         registry_trouble=f"since {trouble.at:%Y-%m-%d %H:%M} UTC: {trouble.message}" if trouble else None,
         alpha_spent=spent.total,
         shadows=spent.shadows,
+        models_trained=good.trained,
+        models_promoted=good.promoted,
     )
 
 

@@ -82,6 +82,7 @@ _TABLE = (
     _gauge("budget_remaining", "Runs that the budget still allows in its window."),
     _gauge("budget_remaining_seconds", "Training time that the budget still allows in its window."),
     _gauge("alpha_spent_per_year", "Sum of the alphas of the shadows that began within a year."),
+    _gauge("promoted_share", "Share of the models trained within a year that were promoted; NaN: none was."),
     _counter("shadow_rows_total", "Rows that were compared between two models."),
     _gauge("shadow_difference", "Mean loss of the challenger minus the champion's, over blocks."),
     _gauge("shadow_lower", "Lower confidence bound of the difference, valid at any time."),
