@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from ctrain.backtest.perform import Choices
+from ctrain.backtest.trainer import Trained
+from ctrain.domain import TrainingJob
 from ctrain.errors import PermanentError
-from tests.support.backtests import HOUR, POLICY, START, make_rows, play, write_history
+from tests.support.backtests import HOUR, POLICY, START, SlopeTrainer, make_rows, play, write_history
 
 CHOICES = Choices(baselines=(), starts_at=START + 24 * HOUR, ends_at=START + 60 * HOUR, step=4 * HOUR)
 
@@ -46,3 +48,31 @@ def test_simple_strategies_train_on_the_same_rows_and_serve_what_passes_the_gate
     assert always.runs == {"ACCEPTED": always.promotions, "REJECTED": 3 - always.promotions}
     assert {one.rows for one in (found.policy, *found.baselines.values())} == {never.rows}
     assert always.metric < never.metric
+
+
+def test_a_look_that_ends_a_run_is_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time counts; everything of it is as in the daemon."""
+    train = SlopeTrainer.submit
+
+    def refuse(self: SlopeTrainer, job: TrainingJob) -> str:
+        if not job.learnable:
+            return train(self, job)
+        assert (Path(job.folder) / "judged.parquet").exists()
+        assert (Path(job.folder) / "past.parquet").exists()
+        key = f"refused-{len(self.trained)}"
+        look = {"verdict": "not_learnable", "reason": "why", "seconds": 5.0, "rows": 480}
+        self.trained[key] = Trained(
+            seconds=5.0, rows=480, refused="not learnable: why", notes={"learnable": look}
+        )
+        return key
+
+    monkeypatch.setattr(SlopeTrainer, "submit", refuse)
+    text = POLICY.replace("window: {last: 12h}", "window: {last: 24h}\n  learnable: {require: true}")
+    loaded = write_history(tmp_path / "data", make_rows(60, 30, per_hour=60), text)
+    found = play(tmp_path / "room", loaded, CHOICES).found
+    rejected = found.policy.runs["REJECTED"]
+    assert rejected > 0
+    assert set(found.policy.runs) <= {"REJECTED", "TRAINING"}
+    assert (found.policy.retrains, found.policy.promotions) == (0, 0)
+    assert (found.policy.train_seconds, found.policy.rows_trained) == (5.0 * rejected, 480 * rejected)
+    assert "not learnable: why" in {one.message for one in found.events}

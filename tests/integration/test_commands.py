@@ -274,6 +274,7 @@ def test_check_goes_by_the_file_as_it_is_now(story: Shell) -> None:
     assert (verdicts["brier"]["status"], verdicts["brier"]["threshold"]) == ("BREACHED", 0.01)
     assert "is above 0.01 on" in verdicts["brier"]["reason"]
     assert "0.9" in story.type("status").out
+    assert "models trained within a year" in story.type("status").out
 
 
 def test_a_daemon_that_does_not_answer_is_said_to(story: Shell) -> None:

@@ -136,8 +136,10 @@ def look(run: Run) -> dict[str, Any]:
 
 
 def test_a_change_that_can_be_learned_is_reported_and_trained_on(turned: World, tmp_path: Path) -> None:
-    _, run = trained(turned, tmp_path, REQUIRED)
+    world, run = trained(turned, tmp_path, REQUIRED)
     assert (run.phase, look(run)["verdict"]) == (Phase.SHADOWING, "learnable")
+    held_out = found_in(run, "training")["holdout_rows"]
+    assert world.scorer.scored[:2] == [("1", held_out), ("2", held_out)], "the gates need these scores anyway"
     assert look(run)["difference"]["mean"] < -0.2
     assert "learnable" not in found_in(run, "training")["result"]
 

@@ -19,24 +19,13 @@ from ctrain.child.quick_refit import JUDGED, PAST, NotLearnable
 from ctrain.domain import Task
 from ctrain.engine.scored import judged_rows
 from ctrain.stats.losses import row_losses
+from tests.support.lines import line_job, write_lines
 
-CODE = '''
+FUNCTIONS = """
 import os
 import threading
 
-import numpy as np
-
 SEEN = []
-
-
-class Line:
-    """What a training function may return: something with predict."""
-
-    def __init__(self, slope):
-        self.slope = slope
-
-    def predict(self, rows):
-        return rows["x"].to_numpy() * self.slope
 
 
 def fit_line(rows, context):
@@ -74,7 +63,7 @@ def hangs_when_quick(rows, context):
     if len(rows) < 1000:
         threading.Event().wait()
     return fit_line(rows, context)
-'''
+"""
 N = 4000
 TRUE_SLOPE = 1.0
 
@@ -88,7 +77,7 @@ def rows_of(slope: float, n: int = N, seed: int = 1) -> pd.DataFrame:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Beside the code rows of the present truth that judge, and rows of the same truth long ago."""
-    (tmp_path / "lines.py").write_text(CODE)
+    write_lines(tmp_path, FUNCTIONS)
     judged(tmp_path, champion=TRUE_SLOPE)
     pq.write_table(pa.Table.from_pandas(rows_of(TRUE_SLOPE, seed=3)), tmp_path / PAST)
     return tmp_path
@@ -101,28 +90,12 @@ def judged(folder: Path, champion: float) -> None:
 
 
 def job_of(folder: Path, *functions: str, require: bool = False, **changes: Any) -> dict[str, Any]:
-    one = len(functions) == 1
-    return {
-        "entrypoint": functions[0] if one else "",
-        "candidates": [] if one else list(functions),
-        "code_folder": str(folder),
+    told = {
+        "candidates": functions,
         "timeout_seconds": 400.0,
         "learnable": {"rows": 800, "require": require, "bound": 0.0, "output": "auto"},
-        "context": {
-            "policy": "lines",
-            "run_id": "lines-1",
-            "task": "regression",
-            "label": "y",
-            "features": {"numeric": ["x"]},
-            "window_start": "",
-            "window_end": "",
-            "seed": 0,
-            "params": {},
-            "sample_weight": None,
-        },
-        "registration": {"metric": "squared_error"},
-        **changes,
     }
+    return line_job(folder, **{**told, **changes})
 
 
 def looked(job: dict[str, Any], rows: pd.DataFrame, folder: Path) -> tuple[dict[str, Any], Any]:
@@ -170,8 +143,8 @@ def test_shuffled_labels_are_not_trained_on_where_that_is_asked_for(folder: Path
 
 
 def test_candidates_are_refused_together_or_not_at_all(folder: Path) -> None:
-    both = job_of(folder, "lines:fit_line", "lines:given", require=True)
-    both["context"]["params"] = {"slope": TRUE_SLOPE}
+    slope = {"slope": TRUE_SLOPE}
+    both = job_of(folder, "lines:fit_line", "lines:given", require=True, params=slope)
     found, _ = looked(both, shuffled(rows_of(TRUE_SLOPE)), folder)
     assert (found["verdict"], found["function"]) == ("inconclusive", "lines:given")
     one_fails = job_of(folder, "lines:fit_line", "lines:fails_when_quick")
