@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,13 +14,17 @@ import pytest
 
 from ctrain.backtest.perform import Choices
 from ctrain.backtest.result import Happening
-from tests.support.backtests import HOUR, START, Played, make_rows, play, write_history
+from ctrain.domain import PolicyName
+from tests.support.backtests import HOUR, POLICY, START, Played, make_rows, play, write_history
+from tests.support.fakes import Model
 
 HOURS, TURN = 84, 36
 PLANTED_AT = 64
 PER_HOUR = 20
 MATURES_AFTER = 2 * HOUR
 CHOICES = Choices(baselines=(), starts_at=START + 24 * HOUR, ends_at=START + HOURS * HOUR, step=2 * HOUR)
+
+UNTIL_SOON = replace(CHOICES, ends_at=START + (PLANTED_AT + 6) * HOUR)
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +35,27 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 def planted(rows: pa.Table) -> pa.Table:
     """Another future from an hour on: other categories, far wider values, labels the other way round."""
-    later = pc.greater_equal(rows["t"], pa.scalar(float(PLANTED_AT)))
     strange = {
         "x": pc.multiply(rows["x"], 20.0),
         "kind": pa.array([f"new-{number}" for number in range(rows.num_rows)]),
         "y": pc.subtract(1.0, rows["y"]),
     }
     for name, values in strange.items():
-        position = rows.schema.get_field_index(name)
-        rows = rows.set_column(position, name, pc.if_else(later, values, rows[name]))
+        rows = replaced(rows, name, values)
     return rows
+
+
+def replaced(rows: pa.Table, name: str, values: object) -> pa.Table:
+    """Another column from the planted hour on."""
+    later = pc.greater_equal(rows["t"], pa.scalar(float(PLANTED_AT)))
+    return rows.set_column(rows.schema.get_field_index(name), name, pc.if_else(later, values, rows[name]))
+
+
+def verdicts(played: Played) -> list[tuple[str, datetime, float | None, int]]:
+    """Oldest first."""
+    with played.state().read() as tx:
+        found = tx.verdicts(PolicyName("clicks"), limit=10_000)[::-1]
+    return [(one.monitor, one.as_of, one.value, one.n) for one in found]
 
 
 def before(events: list[Happening], instant: datetime) -> list[Happening]:
@@ -58,6 +74,54 @@ def test_another_future_changes_nothing_before_it(played: Played, tmp_path: Path
         assert known == [look for look in other.found.drift[feature] if look.as_of <= instant]
         assert known
     assert played.found.events != other.found.events
+
+
+def test_other_answers_change_nothing_until_they_have_matured(played: Played, tmp_path: Path) -> None:
+    """The first pane with one of them is judged when it is over and its labels have matured, not earlier."""
+    rows = make_rows(HOURS, TURN)
+    flipped = write_history(tmp_path / "data", replaced(rows, "y", pc.subtract(1.0, rows["y"])))
+    found, other = verdicts(played), verdicts(play(tmp_path / "room", flipped, UNTIL_SOON))
+    first = next(ours for ours, theirs in zip(found, other, strict=False) if ours != theirs)
+    assert first[:2] == ("brier", START + (PLANTED_AT + 1) * HOUR + MATURES_AFTER)
+
+
+REGRESSION = (
+    POLICY.replace("task: binary, metric: brier", "task: regression, metric: absolute_error")
+    .replace("metric: brier, window: 12h, above: 0.2", "metric: absolute_error, window: 12h, above: 1.0")
+    .replace("{metric: roc_auc, min: 0.55}", "{metric: absolute_error, max: 9}")
+)
+
+
+def make_numbers(rows: pa.Table) -> pa.Table:
+    """The answer is a number: twice ``x`` until the turn, and noise."""
+    noise = np.random.default_rng(5).normal(0, 0.5, rows.num_rows)
+    slope = np.where(rows["t"].to_numpy() < TURN, 2.0, -2.0)
+    y = pa.array(slope * rows["x"].to_numpy() + noise)
+    return rows.set_column(rows.schema.get_field_index("y"), "y", y)
+
+
+def fit_line(rows: pa.Table, params: Mapping[str, object]) -> Model:
+    x, y = rows["x"].to_numpy(), rows["y"].to_numpy()
+    slope = float(x @ y / (x @ x))
+    return lambda table: np.asarray(slope * table["x"].to_numpy())
+
+
+def test_errors_are_clipped_at_what_was_known_before_the_shadow(tmp_path: Path) -> None:
+    """Later errors a thousand times as large change neither the clip nor what was compared before them."""
+    rows = make_numbers(make_rows(HOURS, TURN))
+    wild = replaced(rows, "y", pc.multiply(rows["y"], 1000.0))
+    runs = []
+    for name, table in (("known", rows), ("wild", wild)):
+        loaded = write_history(tmp_path / name, table, REGRESSION)
+        found = play(tmp_path / f"{name}-room", loaded, UNTIL_SOON, fit=fit_line)
+        with found.state().read() as tx:
+            runs.append(tx.runs(PolicyName("clicks"), limit=10)[::-1])
+    known, wilder = (one[1] for one in runs)
+    assert known.created_at < START + PLANTED_AT * HOUR - MATURES_AFTER
+    assert known.details["evaluation"]["scale"] > 1.0
+    assert known.details["evaluation"] == wilder.details["evaluation"]
+    assert known.details["shadow"]["scale"] == wilder.details["shadow"]["scale"]
+    assert known.details["shadow"] == wilder.details["shadow"]
 
 
 def test_the_end_of_history_changes_nothing_before_it(played: Played, tmp_path: Path) -> None:

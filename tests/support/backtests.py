@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from ctrain.backtest.stage import Crew
 from ctrain.backtest.trainer import Trained
 from ctrain.domain import RunId, ScoreJob, ScoreStatus, TrainingJob
 from ctrain.policy.files import LoadedPolicy, parse_policy
+from ctrain.ports import Store
 from ctrain.store import open_store
 from tests.support.fakes import FakeAnalyst, Model
 from tests.support.slopes import fit_slope, sigmoid
@@ -94,6 +95,7 @@ class SlopeTrainer:
     """Fits at once; ``seconds`` is what each training takes."""
 
     seconds: float = 60.0
+    fit: Callable[[pa.Table, Mapping[str, object]], Model] = fit_slope
     seen: dict[RunId, tuple[float, float]] = field(default_factory=dict)
     """First and last hour of the rows that each run was given."""
     models: dict[str, Model] = field(default_factory=dict)
@@ -105,7 +107,7 @@ class SlopeTrainer:
         hours = rows["t"].to_numpy()
         self.seen[job.run_id] = (float(hours.min()), float(hours.max()))
         key = f"model-{len(self.trained) + 1}"
-        self.models[key] = fit_slope(rows, self.params)
+        self.models[key] = self.fit(rows, self.params)
         self.trained[key] = Trained(
             folder=key, seconds=self.seconds, rows=rows.num_rows, digest=key, content_digest=key
         )
@@ -145,13 +147,24 @@ class Played:
     found: Backtest
     trainer: SlopeTrainer
     history: History
+    folder: Path
+
+    def state(self) -> Store:
+        """What the policy's own store holds at the end."""
+        return open_store(f"sqlite:///{self.folder / 'policy' / 'state.db'}")
 
 
-def play(folder: Path, loaded: LoadedPolicy, choices: Choices | None = None, seconds: float = 60.0) -> Played:
+def play(
+    folder: Path,
+    loaded: LoadedPolicy,
+    choices: Choices | None = None,
+    seconds: float = 60.0,
+    fit: Callable[[pa.Table, Mapping[str, object]], Model] = fit_slope,
+) -> Played:
     """Backtest a policy over the history beside it, without a child."""
-    trainer = SlopeTrainer(seconds)
+    trainer = SlopeTrainer(seconds, fit)
     crew = Crew(trainer, SlopeScorer(trainer), FakeAnalyst)
     room = Room(folder, lambda path: open_store(f"sqlite:///{path}", durable=False), crew)
     history = load_history(loaded.policy, loaded.folder)
     found = perform(loaded, history, room, choices or Choices(baselines=(), step=2 * HOUR))
-    return Played(found, trainer, history)
+    return Played(found, trainer, history, folder)
