@@ -106,13 +106,11 @@ def _compared(quick: QuickLosses, champion: Floats, level: float) -> tuple[Bound
 
 
 def _reason(verdict: str, new: Bounds, past: Bounds | None, bound: float) -> str:
-    text = f"quick refits lose {_shown(new)} against the champion"
-    if past is None:
-        return f"{text}; its own rows are not known" + (": too little to decide" * (verdict == INCONCLUSIVE))
-    text += f", {_shown(past)} against equally quick fits on its own rows"
+    text = f"mean loss of quick refits minus the champion's {_shown(new)}, minus that of equally quick fits "
+    text += f"on its own rows {_shown(past)}" if past else "on its own rows not known"
     if verdict == NOT_LEARNABLE:
         return f"{text}; {bound:+.4g} would be allowed"
-    return text + (": too little to decide" * (verdict == INCONCLUSIVE))
+    return f"{text}: too little to decide" if verdict == INCONCLUSIVE else text
 
 
 def _shown(bounds: Bounds) -> str:

@@ -126,6 +126,8 @@ def _losses(
         part = chosen[first::FITS]
         weights = None if rows.weights is None else rows.weights.iloc[part]
         model = function(rows.frame.iloc[part], context_of(context, weights))
+        if isinstance(model, str):
+            raise TypeError("the training function logs its models itself: none is fitted quickly")
         found.append(losses_of_rows(model, judged, given, metric_of(job), job["learnable"]["output"]))
     return np.stack(found)
 

@@ -106,7 +106,9 @@ def test_a_hopeless_training_is_not_begun(embedded: Embedded, looked: Mapping[st
 
     status = looked["run-hopeless"]
     assert status.state is JobState.SUCCEEDED, status
-    assert status.result["refused"].startswith("not learnable: quick refits lose +")
+    assert status.result["refused"].startswith(
+        "not learnable: mean loss of quick refits minus the champion's +"
+    )
     assert "version" not in status.result
     assert 0 < status.result["train_seconds"] == status.result["learnable"]["seconds"]
     client = mlflow.MlflowClient(embedded.uri)

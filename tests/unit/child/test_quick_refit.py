@@ -53,6 +53,10 @@ def fails_when_quick(rows, context):
     return fit_line(rows, context)
 
 
+def logs_when_quick(rows, context):
+    return "models:/lines/1" if len(rows) < 1000 else fit_line(rows, context)
+
+
 def dies_when_quick(rows, context):
     if len(rows) < 1000:
         os._exit(7)
@@ -116,7 +120,8 @@ def test_what_the_champion_does_not_know_can_be_learned(folder: Path) -> None:
 def test_where_nothing_has_changed_nothing_is_decided(folder: Path) -> None:
     found, _ = looked(job_of(folder, "lines:fit_line", require=True), rows_of(TRUE_SLOPE), folder)
     assert found["verdict"] == "inconclusive"
-    assert found["reason"].endswith("against equally quick fits on its own rows: too little to decide")
+    assert found["reason"].endswith("): too little to decide")
+    assert "minus that of equally quick fits on its own rows" in found["reason"]
 
 
 def shuffled(rows: pd.DataFrame) -> pd.DataFrame:
@@ -131,7 +136,7 @@ def test_shuffled_labels_are_reported(folder: Path) -> None:
 
 def test_shuffled_labels_are_not_trained_on_where_that_is_asked_for(folder: Path) -> None:
     told: dict[str, Any] = {}
-    with pytest.raises(NotLearnable, match="not learnable: quick refits lose"):
+    with pytest.raises(NotLearnable, match="not learnable: mean loss of quick refits minus the champion's"):
         fit(
             job_of(folder, "lines:fit_line", require=True),
             shuffled(rows_of(TRUE_SLOPE)),
@@ -155,6 +160,11 @@ def test_candidates_are_refused_together_or_not_at_all(folder: Path) -> None:
     ("function", "timeout", "reason"),
     [
         ("fails_when_quick", 400.0, "KeyError: 'no such column'"),
+        (
+            "logs_when_quick",
+            400.0,
+            "TypeError: the training function logs its models itself: none is fitted quickly",
+        ),
         ("dies_when_quick", 400.0, "it ended with 7"),
         ("hangs_when_quick", 2.0, "it was stopped after 0.5 s"),
     ],
