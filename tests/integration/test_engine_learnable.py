@@ -168,6 +168,9 @@ def test_what_is_only_reported_ends_nothing(misled: World, tmp_path: Path) -> No
     world, run = trained(misled, tmp_path, REPORTED)
     assert look(run)["verdict"] == "not_learnable"
     assert len(world.launcher.started) == 1
+    with world.store.read() as tx:
+        (said,) = [one.message for one in tx.events(world.name, run.id) if one.kind == "run_evaluating"]
+    assert said == "version 2 trained in 0.5 s; before that: not learnable"
 
 
 def test_a_policy_that_asks_for_no_look_gets_none(turned: World, tmp_path: Path) -> None:

@@ -124,7 +124,9 @@ def _collect(watch: Watch, run: Run, status: JobStatus) -> Step:
         run = replace(run, mlflow_run_id=result["mlflow_run_id"])
         move(watch, run, RunEvent.REJECT, refused, evidence=found_in(run, "training")["learnable"])
         return MOVED
-    return _take(watch, run, result, f"trained in {seconds:.1f} s")
+    verdict = found_in(run, "training").get("learnable", {}).get("verdict")
+    seen = f"; before that: {verdict.replace('_', ' ')}" if verdict and not is_refit(run) else ""
+    return _take(watch, run, result, f"trained in {seconds:.1f} s{seen}")
 
 
 def _collect_again(watch: Watch, run: Run) -> Step:
