@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 DRAWING_SECONDS = 300.0
 MEMORY = "/dev/shm"  # noqa: S108 - a folder of unguessable name is made in it
+LIKELY_NEEDED = ("mlflow.sklearn", "mlflow.pyfunc", "sklearn.pipeline", "pandas", "pyarrow.parquet")
+"""By models that are scored: imported while history is read up to the first training."""
 ROOM_PER_BYTE = 10
 """What strategies may need on disk for each byte of history: a row log and training rows each."""
 SPARE_BYTES = 1 << 30
@@ -96,7 +98,7 @@ def open_room(
         folder = Path(name)
         nowhere = f"sqlite:///{folder / 'mlflow.db'}"
         trainer = Trainer(folder / "trainings", timer, importance=_uses_importance(loaded), environ=environ)
-        scorer = ScorerPool(nowhere, timer, max_children=len(os.sched_getaffinity(0)), environ=quiet)
+        scorer = ScorerPool(nowhere, timer, environ=quiet, preload=LIKELY_NEEDED)
         ends = [trainer.close, scorer.close]
 
         def open_analyst(workspace: Path) -> AnalystChildren:
@@ -105,6 +107,8 @@ def open_room(
             return analyst
 
         try:
+            trainer.warm_up(loaded.policy.train.python or "")
+            scorer.warm_up(loaded.policy.model.python or "")
             yield Room(folder, _open_store, Crew(trainer, scorer, open_analyst), progress)
         finally:
             for end in ends:

@@ -113,7 +113,7 @@ class Replay:
         for _ in range(MOST_TICKS):
             ticked = tick(self._watch)
             self._note_champion()
-            if self._hasten() or ticked.moved:
+            if self._hasten() or ticked.unfinished:
                 continue
             if not ticked.waiting or not self._news():
                 return

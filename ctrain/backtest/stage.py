@@ -12,7 +12,7 @@ from ctrain.backtest.clock import VirtualClock, VirtualTimer
 from ctrain.backtest.history import History, RevealedSource
 from ctrain.backtest.launcher import Trains, VirtualLauncher
 from ctrain.backtest.registry import MemoryRegistry
-from ctrain.backtest.scorer import WatchedScorer
+from ctrain.backtest.scorer import PatientScorer
 from ctrain.backtest.silence import NoMetrics, Silence, WithoutPictures
 from ctrain.domain import PolicyName
 from ctrain.engine.reading import TickReads
@@ -45,17 +45,16 @@ class Stage:
     clock: VirtualClock
     registry: MemoryRegistry
     launcher: VirtualLauncher
-    scorer: WatchedScorer
     analyst: WithoutPictures
 
     @property
     def working(self) -> bool:
         """True while a child is at work."""
-        return self.launcher.working or self.scorer.working or self.analyst.working
+        return self.launcher.working or self.analyst.working
 
     def take_ended(self) -> bool:
         """True when a child has ended its work since the last look."""
-        ended = [port.take_ended() for port in (self.launcher, self.scorer, self.analyst)]
+        ended = [port.take_ended() for port in (self.launcher, self.analyst)]
         return any(ended)
 
 
@@ -73,7 +72,7 @@ def set_stage(
     name, registry = PolicyName(policy.policy), MemoryRegistry()
     launcher = VirtualLauncher(crew.trainer, registry, clock, training_time)
     scorer, analyst = (
-        WatchedScorer(crew.scorer, folder.name),
+        PatientScorer(crew.scorer, folder.name),
         WithoutPictures(crew.open_analyst(folder / "runs")),
     )
     with store.write() as tx:
@@ -99,4 +98,4 @@ def set_stage(
         registry_poll_seconds=0.0,
         watched_since=now,
     )
-    return Stage(watch, clock, registry, launcher, scorer, analyst)
+    return Stage(watch, clock, registry, launcher, analyst)

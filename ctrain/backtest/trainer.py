@@ -6,6 +6,7 @@ and parameters share the model and the time that it took.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -73,6 +74,11 @@ class Trainer:
         self._children: dict[str, LineChild] = {}
         self.seconds = 0.0
         """What all trainings took together, each counted once."""
+
+    def warm_up(self, python: str) -> None:
+        """Start the child of an interpreter before there is a job for it."""
+        with self._lock, contextlib.suppress(ChildGone):  # the first job is told
+            self._child(python)
 
     def submit(self, job: TrainingJob) -> str:
         """Queue the job unless the same has been trained; return the key of its result."""

@@ -7,6 +7,8 @@ answered by ``{"key", "ok": true, "seconds", "bad_rows", "measured"}`` or ``{"ke
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import shutil
 import tempfile
@@ -39,8 +41,16 @@ class RowsRefused(Exception):
 def main(arguments: list[str]) -> int:
     idle_seconds, capacity, scratch = float(arguments[0]), int(arguments[1]), arguments[2]
     tempfile.tempdir = scratch
+    _preload(arguments[3].split(",") if len(arguments) > 3 and arguments[3] else [])
     models = Models(capacity)
     return serve(models.answer, idle_seconds, at_end=lambda: shutil.rmtree(scratch, ignore_errors=True))
+
+
+def _preload(modules: list[str]) -> None:
+    """Import what models are likely to need; what this interpreter lacks is told when one needs it."""
+    for module in modules:
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
 
 
 class Models:

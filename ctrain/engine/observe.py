@@ -48,6 +48,11 @@ class Observed:
     counting: bool = False
     """Panes were counted on a new grid, and more are to be counted before any is judged."""
 
+    @property
+    def unfinished(self) -> bool:
+        """True when there are panes that the next look can judge or count."""
+        return self.more or self.counting
+
 
 def observe(watch: Watch) -> Observed:
     """Judge every pane that the watermark has closed since the last commit."""

@@ -7,12 +7,12 @@ a later tick. A row that the model cannot score gets NaN in the sidecar: scored,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ctrain.domain import Json, ModelVersion, ScoreJob, Task, Version
+from ctrain.domain import Json, ModelVersion, ScoreJob, ScoreStatus, Task, Version
 from ctrain.engine.matured import with_absent_labels
 from ctrain.engine.scored import Scored, as_floats, judged_rows
 from ctrain.engine.watch import score_column
@@ -29,6 +29,8 @@ RETRY_SECONDS = 5.0
 PAUSE_SECONDS = 60.0
 """Between attempts once it has been said that rows cannot be scored."""
 ROWS_PER_JOB = 100_000
+JOBS_A_LOOK = 1_000
+"""As long as each is answered at once."""
 
 
 def load_scored(
@@ -46,7 +48,7 @@ def load_scored(
     ``versions``. Rows without a label keep a NaN score unless production logged one, or scores are
     wanted for them, too (``unlabelled``).
     """
-    for _ in range(2):
+    for _ in range(JOBS_A_LOOK):
         rows = watch.row_log.read(start, end, scores_of=versions, include_late=False)
         table = with_absent_labels(watch.policy, rows)
         missing = {
@@ -118,16 +120,15 @@ def _request(watch: Watch, version: Version, rows: pa.Table) -> Scored:
     it is seen anew which rows are still missing.
     """
     key = f"scores-{watch.name}-{version}"
-    answer = watch.workspace.read(watch.workspace.path(key, "scores.parquet"))
-    if answer is None:
-        model = watch.registry.version(watch.policy.model.name, version)
-        return score_rows(watch, key, model, rows)
+    model = watch.registry.version(watch.policy.model.name, version)
+    answer = _answer(watch, key, model, rows)
+    if isinstance(answer, Scored):
+        return answer
     asked = watch.workspace.read(watch.workspace.path(key, "rows.parquet"))
     if asked is not None:
         _keep(watch, version, _answered(watch.policy.model.task, asked, answer))
     watch.workspace.remove(key)
     watch.scorer.forget(key)
-    _succeeded(watch, key)
     return Scored("ready")
 
 
@@ -162,20 +163,37 @@ def score_rows(watch: Watch, key: str, model: ModelVersion, rows: pa.Table) -> S
     Survives restarts: the answer is a file that appears whole. Failures are tried again,
     ``RETRY_SECONDS`` of real time apart; from the third on the answer is "failed" until one succeeds.
     """
+    answer = _answer(watch, key, model, rows)
+    if isinstance(answer, Scored):
+        return answer
+    return Scored("ready", table=rows.append_column(score_column(model.version), _aligned(rows, answer)))
+
+
+def _answer(watch: Watch, key: str, model: ModelVersion, rows: pa.Table) -> pa.Table | Scored:
+    """What the child answered, or why there is nothing yet."""
     output = watch.workspace.path(key, "scores.parquet")
     answer = watch.workspace.read(output)
-    if answer is not None:
-        _succeeded(watch, key)
-        table = rows.append_column(score_column(model.version), _aligned(rows, answer))
-        return Scored("ready", table=table)
+    if answer is None:
+        status = _asked(watch, key, lambda: _job(watch, key, model, rows, output))
+        if status.state == "failed":
+            return _after_failure(watch, key, model, status.message)
+        if status.state != "done":
+            return Scored("pending")
+        answer = watch.workspace.read(output)
+        if answer is None:
+            watch.scorer.forget(key)
+            return Scored("pending")
+    _succeeded(watch, key)
+    return answer
+
+
+def _asked(watch: Watch, key: str, job: Callable[[], ScoreJob]) -> ScoreStatus:
+    """What has become of a job, which is submitted when nobody has done so."""
     status = watch.scorer.poll(key)
-    if status.state == "failed":
-        return _after_failure(watch, key, model, status.message)
-    if status.state == "done":
-        watch.scorer.forget(key)
-    elif status.state == "absent":
-        watch.scorer.submit(_job(watch, key, model, rows, output))
-    return Scored("pending")
+    if status.state == "absent":
+        watch.scorer.submit(job())
+        status = watch.scorer.poll(key)
+    return status
 
 
 def _after_failure(watch: Watch, key: str, model: ModelVersion, message: str) -> Scored:
@@ -200,15 +218,13 @@ def measure_serving(watch: Watch, key: str, model: ModelVersion, rows: pa.Table)
 
     Failures are tried again as ``score_rows`` does; a restart measures anew.
     """
-    status = watch.scorer.poll(key)
+    output = watch.workspace.path(key, "scores.parquet")
+    status = _asked(watch, key, lambda: replace(_job(watch, key, model, rows, output), probe=True))
     if status.state == "failed":
         return _after_failure(watch, key, model, status.message)
     if status.state == "done":
         _succeeded(watch, key)
         return status.measured
-    if status.state == "absent":
-        output = watch.workspace.path(key, "scores.parquet")
-        watch.scorer.submit(replace(_job(watch, key, model, rows, output), probe=True))
     return Scored("pending")
 
 

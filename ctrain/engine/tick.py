@@ -35,6 +35,8 @@ class Ticked:
 
     moved: bool = False
     waiting: bool = False
+    unfinished: bool = False
+    """Another tick at the same instant, of the same data, may do more."""
 
     @property
     def quiet(self) -> bool:
@@ -57,19 +59,20 @@ def tick(watch: Watch, *, read: bool = True) -> Ticked:
 def _tick(watch: Watch, read: bool) -> Ticked:
     now = watch.clock.now()
     sync_champion(watch)
-    moved = reconcile(watch)
-    moved |= read and ingest(watch)
+    reconciled = reconcile(watch)
+    ingested = read and ingest(watch)
     observed = observe(watch)
-    moved |= observed.panes > 0 or observed.counting
-    moved |= observe_clock(watch, now)
-    moved |= decide(watch)
-    moved |= answer_requests(watch)
+    told = observe_clock(watch, now)
+    started = decide(watch)
+    answered = answer_requests(watch)
     step = advance(watch)
     tell_outcomes(watch)
     explain(watch)
     retire(watch)
     measure(watch)
-    return Ticked(moved or step.moved, observed.waiting or step.waiting)
+    unfinished = reconciled or watch.behind or observed.unfinished or started or answered or step.moved
+    moved = unfinished or ingested or observed.panes > 0 or told
+    return Ticked(moved, observed.waiting or step.waiting, unfinished)
 
 
 def measure(watch: Watch) -> None:

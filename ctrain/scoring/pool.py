@@ -40,7 +40,8 @@ class ScorerPool:
     """A ``Scorer`` on this machine; safe to call from several threads.
 
     At most ``max_children`` interpreters live at once, each with the ``models_per_child`` models used
-    last. A job that takes longer than ``job_timeout_seconds`` fails, and its child is killed.
+    last. A job that takes longer than ``job_timeout_seconds`` fails, and its child is killed. A child
+    imports the modules of ``preload`` at its start, those that it finds.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class ScorerPool:
         job_timeout_seconds: float = 600.0,
         declared: Iterable[str] = (),
         environ: Mapping[str, str] | None = None,
+        preload: Iterable[str] = (),
     ) -> None:
         self._timer, self._python = timer, python
+        self._preload = ",".join(preload)
         self._max_children, self._models_per_child = max_children, models_per_child
         self._idle_seconds, self._job_timeout_seconds = idle_seconds, job_timeout_seconds
         self._environment = child_environment(
@@ -70,6 +73,18 @@ class ScorerPool:
         self._statuses: dict[str, ScoreStatus] = {}
         self._workers: list[_Worker] = []
         self._closed = False
+
+    def warm_up(self, python: str) -> None:
+        """Start a child before there is a job for it."""
+        with self._lock:
+            worker = self._clean(python or self._python, [])
+            if worker is None:
+                return
+            worker.last_used = self._timer.monotonic()
+            try:
+                self._child_of(worker)
+            except ChildGone as error:
+                self._fail(worker, f"the scoring child cannot be used: {error}")
 
     def submit(self, job: ScoreJob) -> None:
         """Queue the job unless its key is known already."""
@@ -156,7 +171,8 @@ class ScorerPool:
 
     def _child_of(self, worker: _Worker) -> LineChild:
         if worker.child is None:
-            arguments = (str(self._idle_seconds), str(self._models_per_child), str(worker.scratch))
+            limits = (str(self._idle_seconds), str(self._models_per_child))
+            arguments = (*limits, str(worker.scratch), self._preload)
             worker.child = LineChild(
                 child_command(worker.python, "score", *arguments),
                 self._environment,

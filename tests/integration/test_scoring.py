@@ -43,7 +43,8 @@ def timer() -> HandTimer:
 
 @pytest.fixture(scope="module")
 def pool(embedded: Embedded, timer: HandTimer) -> Iterator[ScorerPool]:
-    pool = ScorerPool(embedded.uri, timer, max_children=1, job_timeout_seconds=60.0)
+    preload = ("mlflow.pyfunc", "no_module_of_this_name")
+    pool = ScorerPool(embedded.uri, timer, max_children=1, job_timeout_seconds=60.0, preload=preload)
     yield pool
     pool.close()
 
@@ -88,6 +89,16 @@ def settled(pool: ScorerPool, job: ScoreJob) -> ScoreStatus:
         return None if status.state == "running" else status
 
     return wait_until(over, 60.0, f"the scores of {job.key}")
+
+
+def test_a_child_that_was_warmed_up_gets_the_first_job(
+    pool: ScorerPool, versions: Mapping[str, ModelVersion], tmp_path: Path
+) -> None:
+    for _ in range(2):
+        pool.warm_up("")
+    (warm,) = pool.children
+    assert settled(pool, score_job(versions["train"], rows_with_ids(), tmp_path)).state == "done"
+    assert pool.children == (warm,)
 
 
 def test_a_classifier_of_the_policys_own_class_gives_the_probability_of_class_1(
