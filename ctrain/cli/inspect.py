@@ -91,7 +91,15 @@ def show(
     if gates:
         print_table(
             ["gate", "value", "bound", "passed"],
-            [[one["gate"], _number(one["value"]), _number(one["threshold"]), one["passed"]] for one in gates],
+            [
+                [
+                    one["gate"],
+                    _number(one["value"]),
+                    _number(one["threshold"]),
+                    "yes" if one["passed"] else "no",
+                ]
+                for one in gates
+            ],
         )
     if detail.comparisons:
         print_table(_COMPARISON_COLUMNS, [_comparison_row(one) for one in detail.comparisons])
@@ -210,7 +218,6 @@ def _run_row(run: RunNow) -> list[Any]:
 
 def _detail_rows(detail: RunDetail) -> list[list[Any]]:
     run, training = detail.run, detail.training
-    result = training.get("result", {})
     rows: list[list[Any]] = [
         ["phase", run.phase.value],
         ["trigger", f"{run.trigger}: {run.reason}"],
@@ -223,8 +230,6 @@ def _detail_rows(detail: RunDetail) -> list[list[Any]]:
         rows.append(["approval", _approval(detail.approval)])
     if training:
         rows += training_rows(training)
-    if "train_seconds" in result:
-        rows.append(["training time", _length(timedelta(seconds=float(result["train_seconds"])))])
     for move in detail.alias_moves:
         text = f"{move.expected_champion or 'none'} to {move.new_champion}: {move.outcome}"
         rows.append([f"{move.kind} {_instant(move.created_at)}", text])

@@ -8,17 +8,32 @@ import pytest
 
 from ctrain.cli.training_rows import training_rows
 
-TRAINING = {"rows": 800, "holdout_rows": 200, "window_start": "A", "holdout_start": "B", "cut_off": "C"}
+TRAINING = {
+    "rows": 800,
+    "holdout_rows": 200,
+    "window_start": "2024-01-01T00:00:00+00:00",
+    "holdout_start": "2024-01-09T00:00:00+00:00",
+    "cut_off": "2024-01-11T12:30:00+00:00",
+}
+SELECTION = {"chosen": "a:f", "metric": "brier", "losses": {"a:g": 0.25, "a:f": 0.125}}
+TUNING = {"params": {"C": 0.43117, "depth": 3}, "metric": "brier", "loss": 0.143922, "trials": 4}
+TUNED = "C 0.4312, depth 3: brier 0.1439 on the newest rows, the best of 4 trials"
 
 
 def test_rows_and_what_was_held_out() -> None:
-    assert training_rows(TRAINING) == [["training rows", "800 (A to B)"], ["held out", 200]]
+    assert training_rows(TRAINING) == [
+        ["training rows", "800 (2024-01-01 00:00 to 2024-01-09 00:00)"],
+        ["held out", 200],
+    ]
 
 
 @pytest.mark.parametrize(
     ("more", "row"),
     [
-        ({"candidate": {"version": "2"}, "rows": 1000}, ["training rows", "1000 (A to C)"]),
+        (
+            {"candidate": {"version": "2"}, "rows": 1000},
+            ["training rows", "1000 (2024-01-01 00:00 to 2024-01-11 12:30)"],
+        ),
         ({"candidate": {"version": "2"}}, ["fitted again after", "version 2, which the gates judged"]),
         ({"window": "no change has been detected"}, ["window", "no change has been detected"]),
         ({"reused": "clicks-1"}, ["reused", "the version of clicks-1, made of the same"]),
@@ -26,6 +41,17 @@ def test_rows_and_what_was_held_out() -> None:
             {"learnable": {"verdict": "not_learnable", "reason": "quick refits lose +0.1"}},
             ["before training", "not learnable: quick refits lose +0.1"],
         ),
+        (
+            {"result": {"selection": SELECTION}},
+            ["chosen", "a:f by brier on the newest rows: a:f 0.125, a:g 0.25"],
+        ),
+        ({"candidate": {"version": "2", "result": {"tuning": TUNING}}}, ["tuned", TUNED]),
+        (
+            {"result": {"tuning": {**TUNING, "warm_start": 0.15}}},
+            ["tuned", f"{TUNED}; with the champion's 0.15"],
+        ),
+        ({"spent": [{"train_seconds": 1.7}, {"train_seconds": 0.12}]}, ["training time", "1.8 s"]),
+        ({"spent": [{"train_seconds": 3725.2}]}, ["training time", "1:02:05"]),
         ({"failures": ["failed: no luck"]}, ["failed attempt", "failed: no luck"]),
     ],
 )
