@@ -116,8 +116,10 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
         states = load_states(watch, tx, conditions)
         regrets = Regrets.load(watch, tx, sight.champion)
         decided = frozenset[TriggerName]()
+        given: list[Verdict] = []
         for end in ends:
-            verdicts = _judge_pane(watch, tx, sight, end, memories)
+            verdicts = _judge_pane(watch, sight, end, memories)
+            given += verdicts
             statuses.update({verdict.monitor: verdict.status for verdict in verdicts})
             for name, condition in conditions.items():
                 states[name] = fold_condition(condition, statuses, states[name], end)
@@ -125,9 +127,12 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
             met = met_conditions(watch.policy, states) | regrets.met()
             if not decided.issuperset(met):
                 decided |= met
+                tx.record_verdicts(watch.name, watch.loaded.hash, given)
+                given = []
                 save_states(watch, tx, states)
                 regrets.save(tx)
                 decide_in(watch, tx)
+        tx.record_verdicts(watch.name, watch.loaded.hash, given)
         save_states(watch, tx, states)
         regrets.save(tx)
         _save_memories(watch, tx, sight, memories)
@@ -170,16 +175,13 @@ def _save_memories(watch: Watch, tx: Transaction, sight: Sight, memories: Memori
             tx.save_detector(watch.name, name, sight.champion.version, state)
 
 
-def _judge_pane(
-    watch: Watch, tx: Transaction, sight: Sight, as_of: datetime, memories: Memories
-) -> list[Verdict]:
+def _judge_pane(watch: Watch, sight: Sight, as_of: datetime, memories: Memories) -> list[Verdict]:
     verdicts = []
     for key, monitor in watch.policy.monitors.items():
         name = MonitorName(key)
         assessed = assess(watch, sight, name, monitor, as_of, memories.get(name))
         if assessed is None:
             continue
-        tx.record_verdict(watch.name, watch.loaded.hash, assessed.verdict)
         if assessed.memory is not None:
             memories[name] = assessed.memory
         verdicts.append(assessed.verdict)

@@ -175,9 +175,11 @@ class PaneTree:
 
     def save(self, tx: Transaction) -> None:
         """Put into the store what is not there yet; ``saved`` says that it was committed."""
-        for key, profile in self.fresh.items():
-            start, level = self.start_of(key.first), key.size.bit_length() - 1
-            tx.save_pane(self._policy, key.grid, start, profile.to_bytes(), profile.rows, level=level)
+        nodes = [
+            (key.grid, self.start_of(key.first), key.size.bit_length() - 1, profile.to_bytes(), profile.rows)
+            for key, profile in self.fresh.items()
+        ]
+        tx.save_panes(self._policy, nodes)
 
     def saved(self) -> None:
         for key, profile in self.fresh.items():

@@ -213,4 +213,5 @@ def _not_tested(shown: str, note: str, n: int) -> FeatureVerdict:
 
 
 def _noted(verdict: FeatureVerdict, *parts: str) -> FeatureVerdict:
-    return replace(verdict, note="; ".join(filter(None, parts)))
+    note = "; ".join(filter(None, parts))
+    return verdict if note == verdict.note else replace(verdict, note=note)

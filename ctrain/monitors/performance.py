@@ -12,7 +12,7 @@ from ctrain.domain import MonitorName, Status, Task, Verdict, Version
 from ctrain.monitors.metric_segments import SegmentMetric, SegmentRows, with_segments
 from ctrain.policy.monitors import PerformanceMonitor
 from ctrain.stats.losses import Floats, row_losses
-from ctrain.stats.metrics import evaluate
+from ctrain.stats.metrics import evaluate_one
 from ctrain.stats.uncertainty import standard_error
 
 
@@ -104,7 +104,7 @@ def _whole(
 ) -> Verdict:
     usable = _usable(task, labels, scores)
     threshold = monitor.above if monitor.above is not None else monitor.below
-    value = evaluate(task, labels, scores).get(monitor.metric)
+    value = evaluate_one(task, monitor.metric, labels, scores)
 
     def verdict(status: Status, reason: str, bound: float | None = threshold) -> Verdict:
         return Verdict(name, as_of, status, value, bound, usable, reason, model_version=model_version)
@@ -134,7 +134,7 @@ def _part(
     usable = _usable(task, truth, given)
     coverage = truth.size / segment.window_rows if segment.window_rows else 0.0
     lack = _lack(monitor, usable, segment.window_rows, coverage, min_coverage)
-    value = None if lack else evaluate(task, truth, given).get(monitor.metric)
+    value = None if lack else evaluate_one(task, monitor.metric, truth, given)
     if not lack and value is None:
         lack = f"{monitor.metric} is not defined on these {usable} rows"
     deviation = None if lack else standard_error(task, monitor.metric, truth, given)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -42,6 +42,9 @@ class ObservationTables(Protocol):
     ) -> None:
         """Keep the profile of 2^level panes."""
 
+    def save_panes(self, policy: PolicyName, panes: Sequence[tuple[str, datetime, int, bytes, int]]) -> None:
+        """Keep profiles of panes, each by grid, start and level, with its rows."""
+
     def panes(
         self, policy: PolicyName, grid: str, start: datetime, end: datetime, level: int = 0
     ) -> dict[datetime, bytes]:
@@ -78,6 +81,9 @@ class ObservationTables(Protocol):
 
     def record_verdict(self, policy: PolicyName, policy_hash: str, verdict: Verdict) -> None:
         """Keep one row per (policy, monitor, as_of); the same pane again changes nothing."""
+
+    def record_verdicts(self, policy: PolicyName, policy_hash: str, verdicts: Sequence[Verdict]) -> None:
+        """Keep all of them, as ``record_verdict`` keeps one."""
 
     def latest_verdicts(self, policy: PolicyName) -> list[Verdict]: ...
 

@@ -56,6 +56,20 @@ def evaluate(task: Task, labels: npt.ArrayLike, scores: npt.ArrayLike) -> dict[s
     return metrics | _of_classes(truth[judged], predicted[judged])
 
 
+def evaluate_one(task: Task, metric: str, labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | None:
+    """Return one metric as ``evaluate`` does, None where it is not defined; of losses only its own.
+
+    >>> evaluate_one(Task.BINARY, "brier", [1, 0], [0.25, 0.5])
+    0.40625
+    """
+    if metric not in _LOSSES_OF[task]:
+        return evaluate(task, labels, scores).get(metric)
+    truth, predicted = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    losses = row_losses(task, metric, truth, predicted)
+    judged = losses[np.isfinite(losses)]
+    return float(judged.mean()) if judged.size else None
+
+
 def _of_regression(truth: Floats, squared_error: float) -> dict[str, float]:
     spread = float(np.mean((truth - truth.mean()) ** 2))
     metrics = {"rmse": float(np.sqrt(squared_error))}

@@ -51,6 +51,14 @@ class TableAccess:
         statement = _inserting_once(table, self._connection.dialect.name)
         return self._connection.execute(statement, values).rowcount == 1
 
+    def _insert_new(self, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
+        """Insert the rows whose key does not exist; return how many that were."""
+        return self._connection.execute(_inserting_once(table, self._connection.dialect.name), rows).rowcount
+
+    def _put_all(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        """Insert the rows of all columns, or replace those with the same primary keys."""
+        self._connection.execute(_putting(table, self._connection.dialect.name), rows)
+
     def _put(self, table: Table, values: Mapping[str, object]) -> None:
         """Insert the row of all columns, or replace the one with the same primary key."""
         self._connection.execute(_putting(table, self._connection.dialect.name), values)

@@ -30,6 +30,13 @@ class ObservationAccess(TableAccess):
         key = {"policy": policy, "grid": grid, "level": level, "start": start}
         self._put(schema.panes, {**key, "profile": profile, "rows": rows})
 
+    def save_panes(self, policy: PolicyName, panes: Sequence[tuple[str, datetime, int, bytes, int]]) -> None:
+        """Keep profiles of panes, each by grid, start and level, with its rows; older ones are replaced."""
+        names = ("grid", "start", "level", "profile", "rows")
+        if panes:
+            rows = [{"policy": policy, **dict(zip(names, one, strict=True))} for one in panes]
+            self._put_all(schema.panes, rows)
+
     def panes(
         self, policy: PolicyName, grid: str, start: datetime, end: datetime, level: int = 0
     ) -> dict[datetime, bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,21 @@ class VerdictAccess(TableAccess):
                 f"{verdict.as_of.isoformat()} ({given.status if given else 'gone'}) and cannot change it "
                 f"to {verdict.status}: {verdict.reason}"
             )
+
+    def record_verdicts(self, policy: PolicyName, policy_hash: str, verdicts: Sequence[Verdict]) -> None:
+        """Keep all of them in one statement; where some are there already, one after the other.
+
+        Raises
+        ------
+        StateConflict
+            when another verdict was given for the same pane.
+        """
+        if not verdicts:
+            return
+        same = {"policy": policy, "policy_hash": policy_hash}
+        if self._insert_new(_VERDICTS, [{**same, **_stored(one)} for one in verdicts]) != len(verdicts):
+            for verdict in verdicts:
+                self.record_verdict(policy, policy_hash, verdict)
 
     def latest_verdicts(self, policy: PolicyName) -> list[Verdict]:
         """The newest verdict of every monitor that ever gave one, by name of the monitor."""

@@ -122,6 +122,32 @@ def test_stretches_of_panes_lie_beside_the_panes_they_hold(store: SqlStore) -> N
         assert tx.drop_panes(FLIGHTS, START + HOUR) == 2
 
 
+def test_panes_saved_together_are_those_saved_one_by_one(store: SqlStore) -> None:
+    with store.write() as tx:
+        tx.save_pane(FLIGHTS, "g1", START, b"old", 1)
+        tx.save_panes(FLIGHTS, [])
+        nodes = [("g1", START, 0, b"one", 3), ("g1", START + HOUR, 0, b"two", 4), ("g1", START, 1, b"both", 7)]
+        tx.save_panes(FLIGHTS, nodes)
+    with store.read() as tx:
+        assert tx.panes(FLIGHTS, "g1", START, START + 2 * HOUR) == {START: b"one", START + HOUR: b"two"}
+        assert tx.panes(FLIGHTS, "g1", START, START + 2 * HOUR, level=1) == {START: b"both"}
+        assert tx.pane_rows(FLIGHTS, "g1", START, START + 2 * HOUR) == {START: 3, START + HOUR: 4}
+
+
+def test_verdicts_recorded_together_are_those_recorded_one_by_one(store: SqlStore) -> None:
+    given = [verdict("brier", 1), verdict("inputs", 1), verdict("brier", 2)]
+    with store.write() as tx:
+        tx.record_verdict(FLIGHTS, "h1", given[0])
+        for _ in range(2):
+            tx.record_verdicts(FLIGHTS, "h1", given)
+        tx.record_verdicts(FLIGHTS, "h1", [])
+        assert tx.verdicts(FLIGHTS) == [given[2], given[0], given[1]]
+    with pytest.raises(StateConflict, match="cannot change it"), store.write() as tx:
+        tx.record_verdicts(FLIGHTS, "h1", [verdict("inputs", 2), verdict("brier", 2, n=17)])
+    with store.read() as tx:
+        assert len(tx.verdicts(FLIGHTS)) == 3
+
+
 def test_arrivals_are_kept_by_pane(store: SqlStore) -> None:
     with store.write() as tx:
         tx.save_arrivals(FLIGHTS, {START: {"duplicates": 1}, START + HOUR: {"duplicates": 2}})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,11 +42,10 @@ class MemoryStore:
 
     write = read
 
-    def save_pane(
-        self, _: PolicyName, grid: str, start: datetime, profile: bytes, rows: int, level: int = 0
-    ) -> None:
-        assert (grid, level, start) not in self.rows, "made twice"
-        self.rows[grid, level, start] = profile, rows
+    def save_panes(self, _: PolicyName, panes: Sequence[tuple[str, datetime, int, bytes, int]]) -> None:
+        for grid, start, level, profile, rows in panes:
+            assert (grid, level, start) not in self.rows, "made twice"
+            self.rows[grid, level, start] = profile, rows
 
     def panes(
         self, _: PolicyName, grid: str, start: datetime, end: datetime, level: int = 0
