@@ -126,7 +126,11 @@ def test_panes_saved_together_are_those_saved_one_by_one(store: SqlStore) -> Non
     with store.write() as tx:
         tx.save_pane(FLIGHTS, "g1", START, b"old", 1)
         tx.save_panes(FLIGHTS, [])
-        nodes = [("g1", START, 0, b"one", 3), ("g1", START + HOUR, 0, b"two", 4), ("g1", START, 1, b"both", 7)]
+        nodes = [
+            ("g1", START, 0, b"one", 3),
+            ("g1", START + HOUR, 0, b"two", 4),
+            ("g1", START, 1, b"both", 7),
+        ]
         tx.save_panes(FLIGHTS, nodes)
     with store.read() as tx:
         assert tx.panes(FLIGHTS, "g1", START, START + 2 * HOUR) == {START: b"one", START + HOUR: b"two"}
