@@ -6,7 +6,7 @@ UV ?= uv
 PEERS := .venv/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format docs bench bench-detect bench-alarms bench-promotion peers lock services clean
+.PHONY: help venv demo test lint format docs bench bench-detect bench-alarms bench-promotion bench-streams peers lock services clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ docs: venv ## Write the tables of commands, metrics and policy keys into the REA
 	$(BIN)/python -m tests.support.reference
 
 bench: venv ## Ratios against peers, in one run each; nothing is asserted
-	@for file in $(filter-out %bench_detect.py %bench_alarms.py %bench_promotion.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in $(filter-out %bench_detect.py %bench_alarms.py %bench_promotion.py %bench_streams.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 bench-detect: peers ## Speed of the detection engine beside evidently, scipy, whylogs and river; a table and a plot
 	PYTHONPATH=$(PEERS) $(BIN)/python -m tests.benchmarks.bench_detect
@@ -50,6 +50,10 @@ bench-alarms: peers ## False alarms and power of every test and detector (DATA=D
 
 bench-promotion: venv ## How often equal, better and worse models are promoted and rolled back
 	$(BIN)/python -m tests.benchmarks.bench_promotion
+
+bench-streams: venv ## The default policy over the streams of a catalogue, beside never, periodic and always (DATA=DIR)
+	@test -n "$(DATA)" || { echo "make bench-streams DATA=DIR: a folder of Parquet files with the columns t and target" >&2; exit 1; }
+	$(BIN)/python -m tests.benchmarks.bench_streams $(DATA)
 
 peers: venv $(PEERS)/.installed
 

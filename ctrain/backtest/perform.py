@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 FIRST_SHARE = 0.1
 """Of the rows, which happen before the first model is trained."""
-MOST_STEPS = 300
+MOST_STEPS = 1000
 """That watching strategies are given, unless a step is asked for."""
 
 

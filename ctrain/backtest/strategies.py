@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ctrain.policy.triggers import Trigger
 
 BASELINES = ("never", "periodic", "always", "adwin")
+UNSHADOWED = "unshadowed"
+"""The policy itself, except that what passes its gates is promoted at once."""
+STRATEGIES = (*BASELINES, UNSHADOWED)
 GRID_STEPS = 100
 PHASES = 4
 """Of the fixed intervals: what they reach hangs on when they begin, so that several are averaged."""
@@ -98,7 +101,9 @@ def baselines(
             triggers: dict[str, Trigger] = {DETECTOR: AnyOf(any=(DETECTOR,))}
             own = _simplified(loaded, name, {DETECTOR: detector}, triggers)
             return (Strategy(name, own, watches=True),)
-    raise ValueError(f"{name!r}: expected one of {', '.join(BASELINES)}")
+        case "unshadowed":
+            return (Strategy(name, loaded, watches=True),)
+    raise ValueError(f"{name!r}: expected one of {', '.join(STRATEGIES)}")
 
 
 def _simplified(

@@ -41,7 +41,7 @@ def backtest(
     ] = "never,periodic,always,adwin",
     step: Annotated[
         str | None,
-        typer.Option("--step", help="How often the engine looks (6h).", show_default="at most 300 times"),
+        typer.Option("--step", help="How often the engine looks (6h).", show_default="at most 1000 times"),
     ] = None,
     grid: Annotated[
         int,
@@ -77,12 +77,12 @@ def backtest(
 
 
 def _baselines(text: str) -> tuple[str, ...]:
-    from ctrain.backtest.strategies import BASELINES
+    from ctrain.backtest.strategies import STRATEGIES
 
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    unknown = [name for name in names if name not in BASELINES]
+    unknown = [name for name in names if name not in STRATEGIES]
     if unknown:
-        fail(f"--baselines {unknown[0]}: expected some of {', '.join(BASELINES)}", BAD_INPUT)
+        fail(f"--baselines {unknown[0]}: expected some of {', '.join(STRATEGIES)}", BAD_INPUT)
     return names
 
 

@@ -22,10 +22,12 @@ MARGIN_OF_NUMBERS = 0.01
 """In 99th percentiles of the champion's errors."""
 LEAST_ROWS = 40
 """Fewer say nothing of a distribution or of a loss."""
+LEAST_SHADOW_ROWS = 20
+"""One to a block: bounds of few rows are wide, and decide nothing that is not plain."""
 BASELINE_ROWS = 500
 LEAST_COVERAGE = 0.6
 """With a smaller share of labels than this the policy says how few are usual."""
-BUDGET_RUNS, BUDGET_STEPS = 10, 25
+BUDGET_RUNS, BUDGET_STEPS = 6, 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +172,13 @@ def _lengths(pace: Pace) -> dict[str, str]:
     lengths = {"step": 1, "two_steps": 2, "old_length": STEPS_TO_GROW_OLD, "budget_steps": BUDGET_STEPS}
     return {
         **{name: format_duration(pace.step * steps) for name, steps in lengths.items()},
+        "half_step": format_duration(_whole_panes(pace.step / 2, pace.pane)),
+        "most_of_step": format_duration(_whole_panes(pace.step * 3 / 4, pace.pane)),
         "window": format_duration(pace.window),
         "step_rows": str(pace.step_rows),
         "step_why": why,
         "some_rows": str(min(rows, BASELINE_ROWS)),
+        "shadow_rows": str(min(max(LEAST_SHADOW_ROWS, two_digits(pace.step_rows / 2)), BASELINE_ROWS)),
         "baseline_rows": str(min(BASELINE_ROWS, max(pace.step_rows, 5 * LEAST_ROWS))),
         "run_length": str(pace.run_length),
         "run_length_told": f"{pace.run_length:,}",

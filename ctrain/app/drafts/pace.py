@@ -1,7 +1,7 @@
 """How long panes, windows and comparisons of a first policy are: they follow the rate of the rows.
 
 All lengths are multiples of one **step**, the time in which a hundredth of the file's rows came.
-Twenty panes make a step, so that a comparison of one step has the twenty blocks that it needs.
+Forty panes make a step, so that a comparison of half a step has the twenty blocks that it needs.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import numpy.typing as npt
 from ctrain.errors import InputError
 
 STEPS_PER_FILE = 100
-LEAST_STEP_ROWS = 100
+LEAST_STEP_ROWS = 50
 """Fewer rows compare no two models, however short the file is."""
-PANES_PER_STEP = 20
-STEPS_TO_GROW_OLD = 5
-"""A model is old once so many steps of new labels have come: at most twenty trainings a file."""
+PANES_PER_STEP = 40
+STEPS_TO_GROW_OLD = 4
+"""A model is old once so many steps of new labels have come: at most 25 trainings a file."""
 LEAST_INSTANTS = 100
 """With fewer different event times panes hold all or nothing."""
 LONGEST_RUN = 1_000_000
