@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from ctrain.child import fitting
+from ctrain.child.command import run_command
 from ctrain.child.entrypoint import pickle_by_value
 from ctrain.child.files import write_json
 from ctrain.child.lines import serve
+from ctrain.child.logged import take_logged, throw_away_run
 from ctrain.child.quick_refit import NotLearnable
 from ctrain.child.train import _limit, lift_memory_limit, limit_memory
 from ctrain.child.validation import metric_of
@@ -97,13 +99,7 @@ def _run(job: Mapping[str, Any], folder: Path) -> None:
 
 
 def fit(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Fit on ``rows.parquet`` of the folder and save the model; how long the fit took, and digests.
-
-    Raises
-    ------
-    TypeError
-        when a command trains, or the training function logged a model itself: there is no registry.
-    """
+    """Fit on ``rows.parquet`` of the folder and save the model; how long the fit took, and digests."""
     import pyarrow.parquet as pq
 
     from ctrain.child.artifact_digest import artifact_digest, content_digest
@@ -111,26 +107,19 @@ def fit(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     from ctrain.child.registration import save_estimator
 
     spec = json.loads((folder / "job.json").read_text())
-    if spec.get("command"):
-        raise TypeError(
-            "a backtest cannot train by a command: it has no MLflow run that the command could use"
-        )
     rows = training_frame(pq.read_table(folder / "rows.parquet"))
-    limit_memory(_limit(spec))
     before = set(sys.modules)
     notes: dict[str, Any] = {}
-    started = time.monotonic()
     try:
-        model = fitting.fit(spec, rows, folder, notes.update)
+        model, seconds = _fitted(spec, rows, folder, notes)
     except NotLearnable as refusal:
         return {"seconds": refusal.found["seconds"], "refused": str(refusal), "notes": notes}
-    seconds = time.monotonic() - started
-    lift_memory_limit()
-    if isinstance(model, str):
-        raise TypeError("the training function returned the URI of a model; in a backtest it must return one")
     pickle_by_value(Path(spec["code_folder"]))
     target = Path(job["model_folder"])
-    save_estimator(model, rows, spec["context"], target)
+    if isinstance(model, str):
+        take_logged(model, target)
+    else:
+        save_estimator(model, rows, spec["context"], target)
     return {
         "seconds": seconds,
         "digest": artifact_digest(target),
@@ -139,6 +128,17 @@ def fit(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "notes": notes,
         "imported": _libraries(before, Path(spec["code_folder"])),
     }
+
+
+def _fitted(spec: Mapping[str, Any], rows: Any, folder: Path, notes: dict[str, Any]) -> tuple[Any, float]:
+    """The model, or the URI of one that was logged to the MLflow that is thrown away; how long it took."""
+    run = throw_away_run(spec) if spec.get("command") else None
+    limit_memory(_limit(spec))
+    started = time.monotonic()
+    model = fitting.fit(spec, rows, folder, notes.update) if run is None else run_command(*run, spec, folder)
+    seconds = time.monotonic() - started
+    lift_memory_limit()
+    return model, seconds
 
 
 def _importance(model: Any, rows: Any, spec: Mapping[str, Any]) -> dict[str, float]:
