@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_EVENTS = 60
 """That the timeline shows; all are in the JSON document."""
+LONG_TRAINING = 0.01
+"""Share of the replayed time from which on what a training takes decides what comes of it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -71,7 +75,7 @@ def backtest(
     )
     with show_progress() as told:
         found = run_backtest(policy, choices, os.environ, told)
-    show(found.to_json(), json_file, lambda: _print(found))
+    show(found.to_json(), json_file, lambda: _print(found, _notes(found, choices.training_time)))
     if html_file is not None:
         write_page(found, html_file, os.environ)
 
@@ -86,7 +90,18 @@ def _baselines(text: str) -> tuple[str, ...]:
     return names
 
 
-def _print(found: Backtest) -> None:
+def _notes(found: Backtest, training_time: timedelta | None) -> Iterator[str]:
+    """Also whether trainings of this machine are long beside the time of the rows."""
+    yield from found.notes
+    share = found.first_train_seconds / (found.judged_until - found.judged_from).total_seconds()
+    if training_time is None and share > LONG_TRAINING:
+        yield (
+            f"the first training took {found.first_train_seconds:.0f} s, {share:.0%} of the time that was "
+            "replayed, and the old model serves meanwhile; --training-time says what a training takes"
+        )
+
+
+def _print(found: Backtest, notes: Iterable[str]) -> None:
     title = (
         f"{found.name}: {found.metric_name} of {found.policy.rows} rows, "
         f"{found.judged_from:%Y-%m-%d %H:%M} to {found.judged_until:%Y-%m-%d %H:%M} UTC"
@@ -100,7 +115,7 @@ def _print(found: Backtest) -> None:
         print(f"regret against always: {found.regret.per_row:+.4f} a row, {found.regret.total:+.1f} in all")
     for reason, count in sorted(found.policy.suppressed.items()):
         print(f"suppressed by {reason}: {count}")
-    for note in found.notes:
+    for note in notes:
         print(f"note: {note}")
     _print_timeline(found)
 

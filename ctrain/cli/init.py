@@ -65,4 +65,11 @@ def init(
         print(f"note: {note}")
     for path in draft.files:
         print(f"wrote {path}")
-    print(f"next: ctrain validate {draft.policy}; ctrain run {draft.policy}")
+    print(f"next: ctrain validate {draft.policy}; {_try(draft.policy, event_time)}")
+
+
+def _try(policy: Path, event_time: str | None) -> str:
+    """Made-up times are good for a backtest alone, where no real length of a training fits them."""
+    if event_time is None:
+        return f"ctrain backtest {policy} --training-time 1s"
+    return f"ctrain backtest {policy}; ctrain run {policy}"
