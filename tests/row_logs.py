@@ -30,8 +30,11 @@ def as_read(*tables: pa.Table, path: str = "a.parquet") -> SourceRead:
 class RowLogHarness:
     """Write, commit, adopt; ``restart`` opens the log again from what is committed."""
 
-    def __init__(self, folder: Path, data: DataSpec | None = None, task: str = "binary") -> None:
+    def __init__(
+        self, folder: Path, data: DataSpec | None = None, task: str = "binary", held_bytes: int = 0
+    ) -> None:
         self.folder = folder
+        self.held_bytes = held_bytes
         self.store = MemoryStore()
         self.data = data or build_data()
         self.task = task
@@ -39,7 +42,7 @@ class RowLogHarness:
 
     def restart(self, data: DataSpec | None = None) -> ParquetRowLog:
         self.data = data or self.data
-        log = ParquetRowLogs(self.folder, self.store).open(POLICY, self.data, self.task)
+        log = ParquetRowLogs(self.folder, self.store, self.held_bytes).open(POLICY, self.data, self.task)
         assert isinstance(log, ParquetRowLog)
         self.log = log
         return log

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ctrain.policy.files import LoadedPolicy
     from ctrain.ports import Analyst, Scorer, Store
 
+HELD_BYTES = 256 * 2**20
+"""Of the row log, in memory; the rest is written to files."""
+
 
 @dataclass(frozen=True, slots=True)
 class Crew:
@@ -75,6 +78,7 @@ def set_stage(
         PatientScorer(crew.scorer, folder.name),
         WithoutPictures(crew.open_analyst(folder / "runs")),
     )
+    row_logs = ParquetRowLogs(folder / "rows", store, HELD_BYTES)
     with store.write() as tx:
         tx.save_policy(name, loaded.hash, str(loaded.path), policy_identity(policy), now)
         tx.set_paused(name, True)
@@ -89,7 +93,7 @@ def set_stage(
         telemetry=Silence(),
         clock=clock,
         timer=VirtualTimer(clock),
-        row_log=ParquetRowLogs(folder / "rows", store).open(name, policy.data, policy.model.task),
+        row_log=row_logs.open(name, policy.data, policy.model.task),
         rows_source=RevealedSource(history.rows, clock),
         labels_source=RevealedSource(history.labels, clock),
         reference_file=FileSources().open_reference(policy, loaded.folder),

@@ -75,13 +75,16 @@ class Days:
             if sum(one.rows for one in self._manifest.of(SegmentKind.ROWS, day)) == fresh.num_rows:
                 self._keep(day, Day(conform(fresh, self._schema)))
             return
-        before = self._days[day].table
+        known = self._days[day]
+        before, scores = known.table, {}
         merged = pa.concat_tables([before, conform(fresh, self._schema)])
-        if not _follows(before, fresh):
+        if _follows(before, fresh):
+            scores = {version: _longer(one, fresh.num_rows) for version, one in known.scores.items()}
+        else:
             merged = in_order(merged)
         if merged.column(0).num_chunks > _MOST_CHUNKS:
             merged = merged.combine_chunks()
-        self._keep(day, Day(merged), self._sizes[day] + fresh.nbytes)
+        self._keep(day, Day(merged, scores), self._sizes[day] + fresh.nbytes)
 
     def add_labels(self, day: str, labels: pa.Table) -> None:
         found = self._days.get(day)
@@ -172,6 +175,11 @@ def _with_all_classes(old: ArrowArray, values: ArrowArray) -> tuple[ArrowArray, 
     tables = [pa.table({"score": column}) for column in (old, values)]
     both = pa.concat_tables(tables, promote_options="permissive")["score"]
     return _one(both.slice(0, len(old))), _one(both.slice(len(old)))
+
+
+def _longer(column: ArrowArray, rows: int) -> ArrowArray:
+    """Return ``column`` with so many nulls after it."""
+    return pa.concat_arrays([_one(column), pa.nulls(rows, column.type)])
 
 
 def _one(column: ArrowArray) -> ArrowArray:

@@ -31,6 +31,7 @@ from ctrain.policy.data import is_own_column
 from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, new_labels, new_rows
 from ctrain.rows.casting import ArrowArray, days_of, microseconds_of
 from ctrain.rows.days import Days, score_type
+from ctrain.rows.held import HeldSegments
 from ctrain.rows.identity import hash_ids
 from ctrain.rows.known import KnownRows
 from ctrain.rows.manifest import Manifest
@@ -52,11 +53,15 @@ if TYPE_CHECKING:
 
 
 class ParquetRowLogs:
-    """``RowLogs`` in a folder of the home, one sub-folder per policy."""
+    """``RowLogs`` in a folder of the home, one sub-folder per policy.
 
-    def __init__(self, folder: Path, store: Store) -> None:
+    ``held_bytes`` is for row logs that are thrown away with their process: so much of each stays in memory.
+    """
+
+    def __init__(self, folder: Path, store: Store, held_bytes: int = 0) -> None:
         self._folder = folder
         self._store = store
+        self._held_bytes = held_bytes
 
     def open(self, policy: PolicyName, data: DataSpec, task: str) -> RowLog:
         """Return the row log of a policy, as committed.
@@ -72,18 +77,23 @@ class ParquetRowLogs:
                 f"{policy}: the feature {taken[0]!r} has a name that ctrain uses itself; "
                 f"give it another one and name its column in data.columns"
             )
-        return ParquetRowLog(self._folder, self._store, policy, data, task)
+        files = SegmentFolder(self._folder, policy)
+        if self._held_bytes:
+            files = HeldSegments(self._folder, policy, self._held_bytes)
+        return ParquetRowLog(files, self._store, policy, data, task)
 
 
 class ParquetRowLog:
     """The row log of one policy. Used by one thread of one process at a time; others may read."""
 
-    def __init__(self, folder: Path, store: Store, policy: PolicyName, data: DataSpec, task: str) -> None:
+    def __init__(
+        self, files: SegmentFolder, store: Store, policy: PolicyName, data: DataSpec, task: str
+    ) -> None:
         self._store = store
         self._policy = policy
         self._data = data
         self._task = task
-        self._files = SegmentFolder(folder, policy)
+        self._files = files
         schema = row_schema(data, task)
         self._schema = schema.insert(2, pa.field("late", pa.bool_()))
         self._answer = schema.field("label").type
