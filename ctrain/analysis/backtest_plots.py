@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 
 COLOURS = {
     "policy": "#D55E00", "never": "#777777", "periodic": "#0072B2", "always": "#009E73", "adwin": "#CC79A7",
+    "unshadowed": "#56B4E9",
 }  # fmt: skip
-LINES = {"policy": "-", "never": ":", "periodic": "--", "always": "-.", "adwin": (0, (5, 1, 1, 1, 1, 1))}
-MARKS = {"promoted": ("^", "promotion"), "rolled_back": ("v", "rollback"), "run_rejected": ("x", "rejected")}
+LINES = {
+    "policy": "-", "never": ":", "periodic": "--", "always": "-.", "adwin": (0, (5, 1, 1, 1, 1, 1)),
+    "unshadowed": (0, (3, 1)),
+}  # fmt: skip
+MARKS = {
+    "promoted": ("^", "promotion"), "run_rolled_back": ("v", "rollback"), "run_rejected": ("x", "rejected"),
+}  # fmt: skip
 MOST_FEATURES = 30
 BREACHED = 1.0
 """The ratio of an effect to its threshold from which it counts."""

@@ -101,5 +101,6 @@ def set_stage(
         parse_snapshot=lambda _text, _path: loaded,
         registry_poll_seconds=0.0,
         watched_since=now,
+        forgets=False,
     )
     return Stage(watch, clock, registry, launcher, analyst)

@@ -80,7 +80,8 @@ def retire(watch: Watch) -> None:
         tx.drop_panes(watch.name, judged_until - reach(watch.policy) - DAY)
         kept = longest_of_rows(watch.policy) + watch.policy.data.pane + DAY
         tx.drop_arrivals(watch.name, judged_until - kept)
-        tx.prune(watch.name, judged_until - VERDICTS_KEPT)
+        if watch.forgets:
+            tx.prune(watch.name, judged_until - VERDICTS_KEPT)
         older = tx.runs(watch.name, limit=RUNS_LOOKED_AT)[FOLDERS_KEPT:]
     watch.row_log.delete(segments)
     for run in older:

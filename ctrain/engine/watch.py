@@ -102,6 +102,8 @@ class Watch:
     """The last decisions suppressed a trigger; after a start nobody knows."""
     retry_at: dict[str, float] = field(default_factory=dict)
     """Real seconds before which a failed attempt is not repeated."""
+    forgets: bool = True
+    """Verdicts of more than a year ago are removed; where all is told at the end, none is."""
     references: dict[Version, Reference] = field(default_factory=dict)
     """The decoded reference in force."""
     reference_file: ReferenceFile | None = None

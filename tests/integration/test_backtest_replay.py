@@ -50,6 +50,15 @@ def test_simple_strategies_train_on_the_same_rows_and_serve_what_passes_the_gate
     assert always.metric < never.metric
 
 
+def test_the_first_verdicts_of_a_long_history_are_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon removes those of more than a year ago; here that is half a day ago."""
+    monkeypatch.setattr("ctrain.engine.retention.VERDICTS_KEPT", 12 * HOUR)
+    found = play(tmp_path / "room", write_history(tmp_path / "data", make_rows(60, 99)), CHOICES).found
+    assert min(look.as_of for look in found.drift["x"]) < START + 36 * HOUR
+
+
 def test_a_look_that_ends_a_run_is_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its time counts; everything of it is as in the daemon."""
     train = SlopeTrainer.submit

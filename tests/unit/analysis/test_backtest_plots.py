@@ -1,0 +1,40 @@
+"""The pictures of a backtest."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ctrain.analysis.backtest_plots import COLOURS, LINES, MARKS, _plot_metric
+from ctrain.backtest import result
+from ctrain.backtest.strategies import STRATEGIES
+from ctrain.domain import Phase
+
+START = datetime(2024, 1, 1, tzinfo=UTC).isoformat()
+
+
+def test_every_mark_is_of_a_kind_that_the_timeline_tells() -> None:
+    assert set(MARKS) <= {"promoted"} | {f"run_{phase.value.lower()}" for phase in Phase if phase.ended}
+    assert result.PROMOTED in MARKS
+
+
+@pytest.mark.parametrize("kind", ["promoted", "run_rolled_back", "run_rejected"])
+def test_promotions_rollbacks_and_rejections_are_marked(kind: str) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    request: dict[str, Any] = {
+        "metric_name": "brier",
+        "series": {"policy": [(START, 0.1)]},
+        "events": [(START, kind), (START, "run_queued")],
+    }
+    _plot_metric(figure, request)
+    (axes,) = figure.axes
+    assert [one.get_label() for one in axes.get_lines()] == ["policy", MARKS[kind][1]]
+
+
+def test_each_strategy_has_a_colour_and_a_line_of_its_own() -> None:
+    assert set(COLOURS) == set(LINES) == {"policy", *STRATEGIES}
+    assert len(set(COLOURS.values())) == len(COLOURS)
