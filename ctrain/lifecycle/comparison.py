@@ -8,7 +8,7 @@ favour of the newer model: without enough rows and blocks it is neither promoted
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -40,6 +40,8 @@ class ShadowJudgement:
     verdict: ShadowVerdict
     reason: str
     bounds: Bounds
+    outgrown: bool = False
+    """At the deadline too many clipped losses alone are in the way: on a larger scale it may be decided."""
 
     @property
     def decided(self) -> bool:
@@ -81,7 +83,8 @@ def judge_shadow(
 
     From ``deadline_at`` (default: ``max_duration`` after the start) on, what is still undecided
     follows ``on_inconclusive``; even then it is promoted only with enough rows and blocks, few
-    clipped losses, and a mean difference within the limit.
+    clipped losses, and a mean difference within the limit. Where only the clipped losses are too many,
+    the rejection is ``outgrown``: the comparison can begin anew on a larger scale.
     """
     bounds = state.bounds(spec.alpha)
     limit = -spec.min_gain if spec.min_gain > 0 else spec.margin
@@ -102,7 +105,8 @@ def judge_shadow(
             unsure = f"better by its blocks; single rows give {agreement:.0%} of the evidence that it takes"
         open_question = "; ".join(missing) or unsure
         return ShadowJudgement(ShadowVerdict.OBSERVE, f"{open_question}: {seen}", bounds)
-    return _at_deadline(spec, state, bounds, limit, missing)
+    outgrown = bool(missing) and not early and not _missing(state, spec.min_rows, 0.0)
+    return replace(_at_deadline(spec, state, bounds, limit, missing), outgrown=outgrown)
 
 
 def _at_deadline(

@@ -208,6 +208,30 @@ def test_a_probation_whose_losses_outgrow_their_scale_begins_anew_and_ends(tmp_p
     assert "they are compared anew" in told[0]
 
 
+@pytest.mark.parametrize("step", [6, 48])
+def test_a_shadow_whose_losses_outgrow_their_scale_begins_anew_once(tmp_path: Path, step: int) -> None:
+    world = Lines(tmp_path, policy_text=REGRESSION, rows_per_hour=30, train=fit_line)
+    world.registry.register(line(1.2), KNOWN)
+    world.registry.aliases["champion"] = Version("1")
+    world.live(48, step=24)
+    world.ask(RequestKind.TRIGGER)
+    while last_run(world).phase is not Phase.SHADOWING:
+        world.live(1, step=1)
+    before = last_run(world).details["shadow"]
+    world.slope = 40.0
+    world.live(240, step=step)
+    run = world.runs()[0]
+    shadow = run.details["shadow"]
+    assert run.phase.ended, run.outcome_reason
+    assert shadow["first_scale"] == before["scale"]
+    assert shadow["scale"] > 5 * before["scale"]
+    assert shadow["clipped_rows"] < 0.05 * shadow["state"]["rows"]
+    assert shadow["alpha"] == 2 * before["alpha"]
+    with world.store.read() as tx:
+        told = [one.message for one in tx.events(run_id=run.id) if one.kind == "shadow_rescaled"]
+    assert len(told) == 1
+
+
 def test_a_regression_counts_the_same_clipped_rows_block_by_block(tmp_path: Path) -> None:
     def played(folder: Path, step: int) -> tuple[object, ...]:
         folder.mkdir()

@@ -6,15 +6,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Run, Version
-from ctrain.engine.advance.rescaling import begun_anew
+from ctrain.engine.advance.rescaling import begun_anew, keep_begun_anew
 from ctrain.engine.comparison import Look, Progress, fold, measure, save_points
-from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move
+from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.lifecycle.comparison import ProbationJudgement, ProbationVerdict, judge_probation
 from ctrain.lifecycle.transitions import RunEvent
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
-    from ctrain.ports import Transaction
 
 
 def watch_probation(watch: Watch, run: Run) -> Step:
@@ -97,15 +96,11 @@ def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
 def _rescale(watch: Watch, run: Run, progress: Progress) -> Step:
     """Begin the comparison anew on the errors of the probation so far: on the old scale it never ends."""
     assert run.champion_version is not None
-    found = begun_anew(watch, progress, run.champion_version, watch.policy.probation.duration)
+    found = begun_anew(watch, progress, "probation", run.champion_version, watch.policy.probation.duration)
     if found is None:
         keep(watch, progress.run, also=save_points(run, progress))
         return WAITING
     anew, told = found
-
-    def tell(tx: Transaction) -> None:
-        save_points(run, progress)(tx)
-        tx.append_event(watch.event("probation_rescaled", told, run_id=run.id))
-
-    keep(watch, anew, also=tell)
-    return MOVED
+    assert progress.folded_until is not None
+    anew = with_details(anew, "probation", {"watched_from": progress.folded_until.isoformat()})
+    return keep_begun_anew(watch, run, progress, anew, "probation_rescaled", told)

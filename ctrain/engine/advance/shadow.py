@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Run
 from ctrain.engine.advance.approval import ask_for_approval
+from ctrain.engine.advance.rescaling import begun_anew, keep_begun_anew
 from ctrain.engine.comparison import Look, Progress, begin, fold, measure, save_points
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.engine.slices import begin_slices, slice_states
@@ -15,6 +16,7 @@ from ctrain.errors import PermanentError
 from ctrain.lifecycle.comparison import ShadowJudgement, ShadowVerdict, judge_shadow
 from ctrain.lifecycle.slices import judge_slices
 from ctrain.lifecycle.transitions import RunEvent
+from ctrain.stats.sequential import ComparisonState
 from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 NEVER = datetime.max.replace(tzinfo=UTC)
+FIRST_SCALE = "first_scale"
+"""Where a shadow that began anew keeps the scale that its losses had outgrown."""
 
 
 def shadow(watch: Watch, run: Run) -> Step:
@@ -106,6 +110,8 @@ def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
     deadline_at = NEVER if progress.points or watch.behind else _deadline(watch, origin)
     judgement = _judged(watch, progress, origin, deadline_at)
     measure(watch, progress)
+    if judgement.outgrown and FIRST_SCALE not in found_in(progress.run, "shadow"):
+        return _rescale(watch, run, progress)
     if judgement.verdict is not ShadowVerdict.OBSERVE:
         if judgement.verdict is ShadowVerdict.PROMOTE:
             won = with_details(progress.run, "shadow", {"won": judgement.reason})
@@ -124,6 +130,25 @@ def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
         return IDLE
     keep(watch, progress.run, also=save_points(run, progress))
     return MOVED
+
+
+def _rescale(watch: Watch, run: Run, progress: Progress) -> Step:
+    """Begin the shadow anew, once: errors have grown since the held-out rows that set their scale.
+
+    That is a second chance to be promoted wrongly, and costs the error rate of a second shadow.
+    """
+    assert run.champion_version is not None
+    spec, before = watch.policy.shadow, found_in(progress.run, "shadow")
+    found = begun_anew(watch, progress, "shadow", run.champion_version, spec.max_duration)
+    if found is None:
+        keep(watch, progress.run, also=save_points(run, progress))
+        return WAITING
+    anew, told = found
+    following: dict[str, Any] = {FIRST_SCALE: before["scale"], "alpha": 2 * spec.alpha}
+    if "slices" in before:
+        following["slices"] = {name: ComparisonState().to_json() for name in before["slices"]}
+    anew = with_details(anew, "shadow", following)
+    return keep_begun_anew(watch, run, progress, anew, "shadow_rescaled", told)
 
 
 def _promote(watch: Watch, run: Run, reason: str, also: Callable[[Transaction], None] | None = None) -> Step:
