@@ -17,6 +17,7 @@ from ctrain.domain import (
     Request,
     RequestKind,
     Run,
+    Suppression,
     Verdict,
 )
 from ctrain.engine.matured import floor_to
@@ -203,10 +204,11 @@ def _oldest_first(newest_first: Sequence[T]) -> tuple[T, ...]:
 
 
 def suppressed(replayed: Replayed) -> dict[str, int]:
-    """How often triggers were suppressed, by reason."""
+    """How often triggers were suppressed, by reason; before the first model the replay itself is paused."""
     counts: dict[str, int] = {}
     for decision, seen in replayed.decisions:
-        if decision.outcome is Outcome.SUPPRESSED and decision.suppression is not None:
+        if decision.outcome is Outcome.SUPPRESSED and decision.suppression not in {None, Suppression.PAUSED}:
+            assert decision.suppression is not None
             reason = decision.suppression.value
             counts[reason] = counts.get(reason, 0) + seen
     return counts

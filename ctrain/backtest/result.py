@@ -12,6 +12,7 @@ from ctrain.backtest.ledger import Judged, Point
 from ctrain.backtest.replay import Replayed, suppressed
 from ctrain.domain import Phase
 from ctrain.engine.moves import found_in
+from ctrain.policy.monitors import DriftMonitor
 
 if TYPE_CHECKING:
     from ctrain.domain import Event, Run, RunId, Version
@@ -245,9 +246,12 @@ def _happening(event: Event, triggers: Mapping[str, str]) -> Happening:
 
 
 def drift_of(replayed: Replayed) -> dict[str, list[Look]]:
-    """By feature, what monitors saw at each look that said something."""
+    """By feature, what monitors of drift saw at each look that said something."""
+    monitors = replayed.strategy.loaded.policy.monitors
     found: dict[str, list[Look]] = {}
     for verdict in replayed.verdicts:
+        if not isinstance(monitors[verdict.monitor], DriftMonitor):
+            continue
         for feature in verdict.features:
             if math.isfinite(feature.effect) and feature.threshold > 0:
                 ratio = feature.effect / feature.threshold

@@ -50,13 +50,18 @@ def test_simple_strategies_train_on_the_same_rows_and_serve_what_passes_the_gate
     assert always.metric < never.metric
 
 
-def test_the_first_verdicts_of_a_long_history_are_told_too(
+def test_drift_is_told_from_the_first_model_on_and_what_else_features_lack_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A daemon removes those of more than a year ago; here that is half a day ago."""
     monkeypatch.setattr("ctrain.engine.retention.VERDICTS_KEPT", 12 * HOUR)
-    found = play(tmp_path / "room", write_history(tmp_path / "data", make_rows(60, 99)), CHOICES).found
-    assert min(look.as_of for look in found.drift["x"]) < START + 36 * HOUR
+    text = POLICY.replace(
+        "monitors:", "monitors:\n  whole: {type: quality, window: 4h, max_null_rate: 0.1, min_rows: 50}"
+    ).replace("triggers:", "triggers:\n  volume: {new_labels: 100}")
+    found = play(tmp_path / "room", write_history(tmp_path / "data", make_rows(60, 99), text), CHOICES).found
+    assert START + 24 * HOUR < min(look.as_of for look in found.drift["x"]) < START + 36 * HOUR
+    assert {look.version for look in found.drift["x"]} == {"1"}
+    assert "paused" not in found.policy.suppressed
 
 
 def test_a_look_that_ends_a_run_is_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
