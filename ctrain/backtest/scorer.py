@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ctrain.ports import Scorer
 
 PATIENCE_SECONDS = 3600.0
-PAUSE_SECONDS = 0.0005
+PAUSE_SECONDS = 0.001
 
 
 class PatientScorer:

@@ -100,6 +100,7 @@ def set_stage(
         metric_server=NoMetrics(),
         parse_snapshot=lambda _text, _path: loaded,
         registry_poll_seconds=0.0,
+        scores_early=True,
         watched_since=now,
         forgets=False,
     )

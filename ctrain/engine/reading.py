@@ -55,6 +55,11 @@ CHANGED_BY: Mapping[str, frozenset[str]] = {
     "require_token": frozenset(),
 }
 """The questions that have another answer after each write."""
+ANSWERS: Mapping[str, Callable[..., tuple[str, tuple[object, ...], object]]] = {
+    "save_ingest_state": lambda policy, state: ("ingest_state", (policy,), state),
+    "save_trigger_state": lambda policy, state: ("trigger_state", (policy, state.trigger), state),
+}
+"""Writes that say what the answer to a question is from then on: name and arguments of it, and the answer."""
 OF_ONE_TICK = frozenset({"panes", "pane_rows", "arrivals", "reference", "lease_holder"})
 """Questions of so many kinds, or answers of such a size, that they are not kept for longer."""
 
@@ -76,6 +81,10 @@ class Memory:
         if question not in answers:
             answers[question] = getattr(tx(), name)(*arguments, **options)
         return answers[question]
+
+    def know(self, name: str, question: tuple[object, ...], answer: object) -> None:
+        """Take note of an answer that was not asked for."""
+        self._answers.setdefault(name, {})[question] = answer
 
     def forget(self, names: frozenset[str] | None = None) -> None:
         """Forget the answers to some questions; to all of them without names."""
@@ -163,13 +172,24 @@ class _Writing:
         found: Callable[..., Any] = getattr(self._tx, name)
         changes = CHANGED_BY.get(name)
         if changes is not None:
-            return lambda *arguments, **options: self._change(changes, found(*arguments, **options))
+            return lambda *arguments, **options: self._change(
+                changes, found(*arguments, **options), ANSWERS.get(name), arguments
+            )
         if self._reads:
             return lambda *arguments, **options: self._memory.ask(name, arguments, options, lambda: self._tx)
         return found
 
-    def _change(self, changes: frozenset[str], answer: Any) -> Any:
+    def _change(
+        self,
+        changes: frozenset[str],
+        answer: Any,
+        known: Callable[..., tuple[str, tuple[object, ...], object]] | None,
+        arguments: tuple[Any, ...],
+    ) -> Any:
         """Forget what was remembered until the write was made: its arguments may have been asked for."""
         self.changed |= changes
-        self._memory.forget(changes)
+        if known is not None and self._reads:
+            self._memory.know(*known(*arguments))
+        else:
+            self._memory.forget(changes)
         return answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Json, ModelVersion, ScoreJob, ScoreStatus, Task, Version
@@ -29,6 +29,7 @@ RETRY_SECONDS = 5.0
 PAUSE_SECONDS = 60.0
 """Between attempts once it has been said that rows cannot be scored."""
 ROWS_PER_JOB = 100_000
+END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
 JOBS_A_LOOK = 1_000
 """As long as each is answered at once."""
 
@@ -55,6 +56,11 @@ def load_scored(
             version: _missing(watch, table, version, logged_since if position == 0 else None, unlabelled)
             for position, version in enumerate(versions)
         }
+        if watch.scores_early:
+            missing = {
+                version: _early(watch, rows, version, start, logged_since if position == 0 else None)
+                for position, (version, rows) in enumerate(missing.items())
+            }
         outcome = [_request(watch, version, rows) for version, rows in missing.items() if rows.num_rows]
         if not outcome:
             return _ready(watch, table, versions, logged_since)
@@ -111,6 +117,16 @@ def _missing(
     if not unlabelled:
         absent = pc.and_(pc.is_valid(table["label"]), absent)
     return table.filter(absent).slice(0, ROWS_PER_JOB)
+
+
+def _early(
+    watch: Watch, missing: pa.Table, version: Version, start: datetime, logged_since: datetime | None
+) -> pa.Table:
+    """Where scores are missing, all rows from ``start`` on that have none, with a label or without."""
+    if not missing.num_rows:
+        return missing
+    rows = watch.row_log.read(start, END_OF_TIME, scores_of=[version], include_late=False)
+    return _missing(watch, with_absent_labels(watch.policy, rows), version, logged_since, unlabelled=True)
 
 
 def _request(watch: Watch, version: Version, rows: pa.Table) -> Scored:

@@ -92,6 +92,8 @@ class Watch:
     registry_poll_seconds: float = 30.0
     registry_view: RegistryView = field(default_factory=RegistryView)
     label_counts: dict[tuple[datetime, datetime], tuple[int, int]] = field(default_factory=dict)
+    scores_early: bool = False
+    """Rows are scored before their labels come: fewer jobs, and more rows where few ever get one."""
     watched_since: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     """When this policy was first seen: schedules count from here."""
     decided_on: tuple[object, ...] | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from ctrain.domain import PolicyName
+from ctrain.domain import IngestState, PolicyName
 from ctrain.engine.reading import CHANGED_BY, TickReads
 from ctrain.ports import Transaction
 
@@ -46,6 +46,12 @@ class CountingStore:
 
     def set_paused(self, policy: PolicyName, paused: bool) -> None:
         self.is_paused = paused
+
+    def ingest_state(self, policy: PolicyName) -> IngestState:
+        self.asked[f"ingest_state {policy}"] += 1
+        return IngestState()
+
+    def save_ingest_state(self, policy: PolicyName, state: IngestState) -> None: ...
 
     def policies(self) -> list[PolicyName]:
         return [CLICKS]
@@ -117,6 +123,19 @@ def test_who_writes_alone_remembers_between_ticks_and_while_writing() -> None:
         assert tx.paused(CLICKS) is True
     ask(reads)
     assert store.asked == {"paused clicks": 2, "champion clicks": 1}
+
+
+@pytest.mark.parametrize(("alone", "asked"), [(True, 0), (False, 1)])
+def test_what_was_saved_is_known_to_who_writes_alone(alone: bool, asked: int) -> None:
+    store = CountingStore()
+    reads = reads_of(store, alone=alone)
+    saved = IngestState(sequence=7) if alone else IngestState()
+    with reads.remembering():
+        with reads.write() as tx:
+            tx.save_ingest_state(CLICKS, saved)
+        with reads.read() as tx:
+            assert tx.ingest_state(CLICKS) == saved
+    assert store.asked["ingest_state clicks"] == asked
 
 
 def test_a_transaction_of_a_tick_asks_the_store_itself() -> None:
