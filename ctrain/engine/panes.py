@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ctrain.domain import IngestState, SegmentKind
+from ctrain.domain import IngestState
 from ctrain.engine.pane_tree import PaneTree
-from ctrain.stats.profile import Profile, profile_panes, profile_table
+from ctrain.stats.profile import EPOCH, Profile, profile_panes, profile_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +24,7 @@ PANES_AT_ONCE = 512
 PANES_A_LOOK = 512
 """So many are counted before the others of the daemon's policies have their turn again."""
 DAY = timedelta(days=1)
+END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 Read = Callable[[datetime, datetime], "pa.Table | None"]
@@ -59,7 +60,7 @@ def first_row_at(watch: Watch, state: IngestState) -> datetime | None:
 
 
 def _earliest(watch: Watch) -> datetime | None:
-    for day in sorted(_rows_a_day(watch)):
+    for day in _rows_a_day(watch, EPOCH, END_OF_TIME):
         rows = watch.row_log.read(day, day + DAY, include_late=False)
         if rows.num_rows:
             first: datetime = rows["event_at"][0].as_py()
@@ -67,14 +68,9 @@ def _earliest(watch: Watch) -> datetime | None:
     return None
 
 
-def _rows_a_day(watch: Watch) -> dict[datetime, int]:
-    with watch.store.read() as tx:
-        segments = tx.segments(watch.name, SegmentKind.ROWS)
-    rows: dict[datetime, int] = {}
-    for one in segments:
-        day = datetime.fromisoformat(one.event_date).replace(tzinfo=UTC)
-        rows[day] = rows.get(day, 0) + one.rows
-    return rows
+def _rows_a_day(watch: Watch, start: datetime, end: datetime) -> dict[datetime, int]:
+    found = watch.row_log.rows_a_day(start.date().isoformat(), end.date().isoformat())
+    return {datetime.fromisoformat(day).replace(tzinfo=UTC): rows for day, rows in found.items()}
 
 
 def count_panes(watch: Watch, grids: Sequence[Counted], end: datetime, read: Read | None = None) -> bool:
@@ -143,7 +139,8 @@ def _slices(watch: Watch, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     if not numbers:
         return
     tree = pane_tree(watch)
-    by_day = _rows_a_day(watch) if len(numbers) > 1 else {}
+    ends = tree.start_of(numbers[0]), tree.start_of(numbers[-1] + 1)
+    by_day = _rows_a_day(watch, *ends) if len(numbers) > 1 else {}
     for _, run in groupby(enumerate(numbers), key=lambda item: item[1] - item[0]):
         first = last = next(run)[1]
         rows = 0.0

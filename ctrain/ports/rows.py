@@ -94,6 +94,9 @@ class RowLog(Protocol):
         null when absent), and ``score:VERSION`` per version asked for: null without a score.
         """
 
+    def rows_a_day(self, first: str, last: str) -> dict[str, int]:
+        """How many rows lie on each ISO date from ``first`` to ``last`` that has any, in order."""
+
     def sweep(self) -> int:
         """Delete files that no manifest row names; return how many."""
 

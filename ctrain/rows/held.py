@@ -37,7 +37,7 @@ class HeldSegments(SegmentFolder):
         if table.nbytes > self._room:
             return super().write(kind, event_date, table, sequence, version=version, folder=folder)
         name = uuid.uuid4().hex
-        path = f"held/{name}"
+        path = "/".join(["held", *([folder] if folder else []), name])
         self._tables[path] = table.combine_chunks()
         self._room -= table.nbytes
         size, policy = table.nbytes, self._policy

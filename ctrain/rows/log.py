@@ -207,7 +207,13 @@ class ParquetRowLog:
             fields = [pa.field(f"score:{version}", score_type(self._schema)) for version in versions]
             return pa.schema([*self._schema, *fields]).empty_table()
         whole = pa.concat_tables(tables, promote_options="permissive")
-        return whole if include_late else whole.filter(pc.invert(whole["late"]))
+        if include_late or not pc.any(whole["late"]).as_py():
+            return whole
+        return whole.filter(pc.invert(whole["late"]))
+
+    def rows_a_day(self, first: str, last: str) -> dict[str, int]:
+        days = self._manifest.days(first, last)
+        return {day: sum(one.rows for one in self._manifest.of(SegmentKind.ROWS, day)) for day in days}
 
     def sweep(self) -> int:
         self._load()

@@ -67,12 +67,15 @@ def test_what_is_retired_leaves_memory_and_makes_room(tmp_path: Path) -> None:
     for day in range(6):
         rows = build_rows([f"{day}-{at}" for at in range(30)], start=START + day * DAY)
         held.rows(rows, now=NOW)
+        held.labels(build_labels({f"nobody-{day}": 1.0}), now=START + day * DAY)
         before: datetime = START + day * DAY
         gone = held.log.retire(before)
         with held.store.write() as tx:
             tx.remove_segments(POLICY, [one.id for one in gone])
         held.log.delete(gone)
         assert len(held.read("row_id")) == 30
+        kept = [one.kind for one in held.store.tables.rows.values()]
+        assert sorted(kept) == [SegmentKind.LABELS, SegmentKind.ROWS]
     assert not held.files()
 
 
