@@ -115,6 +115,7 @@ def test_a_first_model_is_trained_on_names_of_classes_and_passes_absolute_gates(
         "accuracy",
         "f1",
         "roc_auc",
+        "calibration_error",
     }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ctrain.domain import Run, Version
+from ctrain.domain import Run, Task, Version
 from ctrain.engine.advance.approval import ask_for_approval
 from ctrain.engine.advance.refit import begin_refit, candidate_of, judge_refit, tell_refit
 from ctrain.engine.advance.serving import measured_serving, serving_metrics
@@ -34,6 +34,7 @@ from ctrain.engine.watched import Rows, first_memories
 from ctrain.lifecycle.gates import GateReport, judge_gates
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.stats.blocks import block_length
+from ctrain.stats.calibration_error import calibration_error
 from ctrain.stats.losses import bounded_losses, error_scale
 from ctrain.stats.metrics import evaluate
 from ctrain.triggers.blackout import blackout_until
@@ -81,11 +82,11 @@ def evaluate_challenger(watch: Watch, run: Run) -> Step:
     if isinstance(serving, Step):
         return serving
     task = watch.policy.model.task
-    challenger = evaluate(task, holdout.labels, holdout.challenger)
+    challenger = _metrics(task, holdout.labels, holdout.challenger)
     champion = paired = None
     if holdout.champion is not None:
         fair = holdout.fair
-        champion = evaluate(task, holdout.labels[fair], holdout.champion[fair])
+        champion = _metrics(task, holdout.labels[fair], holdout.champion[fair])
         paired = evaluate(task, holdout.labels[fair], holdout.challenger[fair])
     gaps, words = group_gaps(watch.policy, holdout.rows, holdout.labels, holdout.challenger)
     challenger |= gaps
@@ -94,6 +95,13 @@ def evaluate_challenger(watch: Watch, run: Run) -> Step:
     run = with_details(run, "evaluation", {**found, "serving": serving} if serving else found)
     _annotate(watch, run, challenger, champion, report)
     return _conclude(watch, run, holdout, report)
+
+
+def _metrics(task: Task, labels: Floats, scores: Floats) -> dict[str, float]:
+    """What gates may ask for, and beside it how well probabilities are calibrated."""
+    calibration = calibration_error(task, labels, scores)
+    metrics = evaluate(task, labels, scores)
+    return metrics if calibration is None else {**metrics, "calibration_error": calibration}
 
 
 def _conclude(watch: Watch, run: Run, holdout: Holdout, report: GateReport) -> Step:
