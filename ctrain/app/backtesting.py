@@ -45,14 +45,8 @@ def run_backtest(
 ) -> Backtest:
     """Return what the policy in the file ``path`` would have done over its history.
 
-    Nothing outside a temporary folder is written, and no server is asked anything.
-
-    Raises
-    ------
-    PolicyError
-        with every problem of the file.
-    InputError
-        when the file holds several policies, or there is no history.
+    Nothing outside a temporary folder is written, and no server is asked anything. Raises what
+    ``load_replayed`` does.
     """
     loaded, history = load_replayed(path, environ)
     room_bytes = ROOM_PER_BYTE * history.known.nbytes

@@ -48,14 +48,8 @@ def run_tuning(
 ) -> Tuned:
     """Return better values for the policy in the file ``path``, as far as its history knows.
 
-    Nothing outside a temporary folder is written, and no server is asked anything.
-
-    Raises
-    ------
-    PolicyError
-        with every problem of the file.
-    InputError
-        when the file holds several policies or nothing to tune, or history is too short.
+    Nothing outside a temporary folder is written, and no server is asked anything. Raises what
+    ``load_replayed`` does; InputError also where the policy holds nothing to tune, or history is too short.
     """
     loaded, history = load_replayed(path, environ, lambda loaded: search_space(loaded, environ))
     with open_room(loaded, environ, progress, 2 * ROOM_PER_BYTE * history.known.nbytes) as room:
