@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 
@@ -28,6 +29,8 @@ class Manifest:
     def __init__(self, segments: Iterable[Segment]) -> None:
         self._by_id: dict[str, Segment] = {}
         self._by_place: dict[tuple[SegmentKind, str, Version | None], list[Segment]] = {}
+        self._days: list[str] | None = None
+        """Those that have rows, ascending; None: to be found again."""
         self.add(segments)
 
     def __iter__(self) -> Iterator[Segment]:
@@ -38,7 +41,10 @@ class Manifest:
             if segment.id in self._by_id:
                 continue
             self._by_id[segment.id] = segment
-            place = self._by_place.setdefault((segment.kind, segment.event_date, segment.model_version), [])
+            where = (segment.kind, segment.event_date, segment.model_version)
+            if segment.kind is SegmentKind.ROWS and where not in self._by_place:
+                self._days = None
+            place = self._by_place.setdefault(where, [])
             place.append(segment)
             place.sort(key=lambda one: (one.sequence, one.id))
 
@@ -50,6 +56,7 @@ class Manifest:
             self._by_place[place].remove(segment)
             if not self._by_place[place]:
                 del self._by_place[place]
+                self._days = None
         return removed
 
     def of(self, kind: SegmentKind, day: str, version: Version | None = None) -> list[Segment]:
@@ -58,9 +65,9 @@ class Manifest:
 
     def days(self, first: str, last: str) -> list[str]:
         """Return the days from ``first`` to ``last`` that have rows, ascending."""
-        return sorted(
-            day for kind, day, _ in self._by_place if kind is SegmentKind.ROWS and first <= day <= last
-        )
+        if self._days is None:
+            self._days = sorted(day for kind, day, _ in self._by_place if kind is SegmentKind.ROWS)
+        return self._days[bisect_left(self._days, first) : bisect_right(self._days, last)]
 
     def before(self, day: str) -> list[Segment]:
         """Return the segments of days before ``day``, pending labels by the day of their arrival."""

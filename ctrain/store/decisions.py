@@ -21,6 +21,14 @@ _NEWEST = (
     .order_by(_DECISIONS.c.id.desc())
     .limit(1)
 )
+_SEEN_AGAIN = (
+    _DECISIONS.update()
+    .where(_DECISIONS.c.id == bindparam("newest_id"))
+    .values(
+        seen_count=_DECISIONS.c.seen_count + 1,
+        **{name: bindparam(name) for name in ("occurrence_at", "reason", "evidence", "last_seen_at")},
+    )
+)
 _LAST_OCCURRENCE = select(func.max(schema.occurrences.c.at).label("at")).where(
     schema.occurrences.c.policy == bindparam("policy"), schema.occurrences.c.trigger == bindparam("trigger")
 )
@@ -50,8 +58,7 @@ class DecisionAccess(TableAccess):
         }
         newest = self._newest(policy, decision.trigger)
         if newest is not None and _continues(newest, policy_hash, decision):
-            seen_again = _DECISIONS.update().where(_DECISIONS.c.id == newest["id"])
-            self._changed(seen_again.values(seen_count=_DECISIONS.c.seen_count + 1, **latest))
+            self._changed(_SEEN_AGAIN, newest_id=newest["id"], **latest)
             return
         values = {
             "policy": policy,
