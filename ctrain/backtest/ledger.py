@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.backtest.history import as_microseconds
+from ctrain.backtest.history import MICROSECOND, as_microseconds
 from ctrain.clocks import wait_for
 from ctrain.domain import ModelVersion, ScoreJob, Version
 from ctrain.engine.scored import judged_rows
+from ctrain.engine.watch import score_column
 from ctrain.errors import PermanentError, TransientError
 from ctrain.rows.casting import microseconds_of
 from ctrain.stats.losses import row_losses
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ctrain.backtest.history import History
     from ctrain.backtest.replay import Reign
     from ctrain.policy.models import Policy
-    from ctrain.ports import Scorer, Workspace
+    from ctrain.ports import RowLog, Scorer, Workspace
 
 Floats = npt.NDArray[np.float64]
 Micros = npt.NDArray[np.int64]
@@ -75,8 +76,12 @@ class Ledger:
         self._events = microseconds_of(labelled["event_at"].combine_chunks())
         self._jobs = 0
 
-    def judge(self, reigns: Sequence[Reign], start: datetime, end: datetime) -> Judged:
+    def judge(
+        self, reigns: Sequence[Reign], start: datetime, end: datetime, row_log: RowLog | None = None
+    ) -> Judged:
         """Return the loss of every labelled row of ``[start, end)`` under the version that served it.
+
+        What ``row_log`` has the scores of is not scored again.
 
         Raises
         ------
@@ -90,14 +95,34 @@ class Ledger:
             after = int(np.searchsorted(self._events, as_microseconds(min(until, end))))
             if first < after:
                 rows = self._rows.slice(first, after - first)
-                parts.append((self._events[first:after], self._losses(reign.version, rows)))
+                known = self._known(reign.version, rows, row_log) if row_log is not None else None
+                parts.append((self._events[first:after], self._losses(reign.version, rows, known)))
         if not parts:
             return Judged(np.array([], dtype=np.int64), np.array([]))
         return Judged(np.concatenate([one for one, _ in parts]), np.concatenate([one for _, one in parts]))
 
-    def _losses(self, version: ModelVersion, rows: pa.Table) -> Floats:
+    def _known(self, version: ModelVersion, rows: pa.Table, row_log: RowLog) -> Any:
+        """The scores given before, null for each row without one; None where scores have classes."""
+        instants, name = rows["event_at"], score_column(version.version)
+        first, last = instants[0].as_py(), instants[-1].as_py()
+        table = row_log.read(first, last + MICROSECOND, scores_of=[version.version])
+        scores = table[name].combine_chunks()
+        if not pa.types.is_floating(scores.type):
+            return None
+        ids: Any = rows["row_id"].combine_chunks()
+        return scores.take(pc.index_in(ids, value_set=table["row_id"].combine_chunks()))
+
+    def _losses(self, version: ModelVersion, rows: pa.Table, known: Any) -> Floats:
         model = self._policy.model
-        column = self._scores(version, rows)
+        if known is None:
+            column = self._scores(version, rows)
+        elif known.null_count:
+            unknown = pc.is_null(known)
+            column = pc.replace_with_mask(
+                known, unknown, self._scores(version, rows.filter(unknown)).cast(known.type)
+            )
+        else:
+            column = known
         judged = judged_rows(model.task, rows, {version.version: column})
         assert judged.labels is not None
         assert judged.scores is not None

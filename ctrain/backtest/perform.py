@@ -141,7 +141,7 @@ def _play(
         reasons = "; ".join(run.outcome_reason for run in replayed.runs[-1:]) or "no run was started"
         raise PermanentError(f"no first model came into force by {plan.ends_at.isoformat()}: {reasons}")
     start, end = replayed.reigns[0].since_at, plan.ends_at - policy.data.labels.matures_after
-    judged = ledger.judge(replayed.reigns, start, end)
+    judged = ledger.judge(replayed.reigns, start, end, stage.watch.row_log)
     points = series(judged, replayed.reigns, start, end, plan.grid_steps)
     return _Played(replayed, judged, outcome(replayed, judged, points))
 
