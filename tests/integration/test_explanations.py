@@ -101,6 +101,8 @@ def test_an_explanation_that_cannot_be_had_is_in_nobodys_way(tmp_path: Path, tro
 
     made.listener = listener
     made.live(8, step=8)
+    for _ in range(20):
+        made.tick()  # no tick waits for an explanation
     (run,) = made.runs()
     assert run.phase is Phase.SHADOWING
     assert made.registry.attached == {}
