@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 
 FIRST_SHARE = 0.1
 """Of the rows, which happen before the first model is trained."""
-MOST_STEPS = 1000
+MOST_STEPS = 300
 """That watching strategies are given, unless a step is asked for."""
+SHADOW_STEPS = 4
+"""In the place of each while a shadow runs, where panes allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,9 @@ def make_plan(policy: Policy, history: History, choices: Choices) -> Plan:
         )
     pane = policy.data.pane
     panes = max(-(-((ends_at - starts_at) // pane) // MOST_STEPS), 1)
-    return Plan(starts_at, ends_at, choices.step or pane * panes, choices.grid_steps)
+    closely = pane * -(-panes // SHADOW_STEPS)
+    step, shadow_step = (choices.step or one for one in (pane * panes, closely))
+    return Plan(starts_at, ends_at, step, shadow_step, choices.grid_steps)
 
 
 def _play(

@@ -105,8 +105,11 @@ class Replay:
         """The next instant at which something can happen."""
         candidates = [self._plan.ends_at, self._stage.launcher.next_ready_at]
         candidates += self._asks[:1]
-        if self._strategy.watches or self._active() is not None or not self._reigns:
-            candidates.append(floor_to(now, self._plan.step) + self._plan.step)
+        run = self._active()
+        if self._strategy.watches or run is not None or not self._reigns:
+            shadowed = run is not None and run.phase is Phase.SHADOWING
+            step = self._plan.shadow_step if shadowed else self._plan.step
+            candidates.append(floor_to(now, step) + step)
         return min(at for at in candidates if at is not None and at > now)
 
     def _settle(self) -> None:

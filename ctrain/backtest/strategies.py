@@ -40,6 +40,8 @@ class Plan:
     ends_at: datetime
     step: timedelta
     """What watches rows looks so often."""
+    shadow_step: timedelta
+    """And so often while a shadow runs: every row longer that the old model serves counts."""
     grid_steps: int = GRID_STEPS
 
     def grid(self, steps: int) -> tuple[datetime, ...]:

@@ -45,7 +45,7 @@ def backtest(
     ] = "never,periodic,always,adwin",
     step: Annotated[
         str | None,
-        typer.Option("--step", help="How often the engine looks (6h).", show_default="at most 1000 times"),
+        typer.Option("--step", help="How often the engine looks (6h).", show_default="at most 300 times"),
     ] = None,
     grid: Annotated[
         int,

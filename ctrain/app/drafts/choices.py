@@ -14,11 +14,11 @@ from ctrain.app.drafts.wording import number, scalar
 from ctrain.domain import Task
 from ctrain.policy.fields import format_duration
 
-SHARE_OF_CONSTANT = 0.02
+SHARE_OF_CONSTANT = 0.05
 """A worsening of so much of a constant's loss is tolerated."""
-GATE_MARGINS = 5
+GATE_MARGINS = 2
 """So many times that much passes the gate: the held-out rows are few."""
-MARGIN_OF_NUMBERS = 0.01
+MARGIN_OF_NUMBERS = 0.025
 """In 99th percentiles of the champion's errors."""
 LEAST_ROWS = 40
 """Fewer say nothing of a distribution or of a loss."""
@@ -27,6 +27,8 @@ LEAST_SHADOW_ROWS = 20
 BASELINE_ROWS = 500
 LEAST_COVERAGE = 0.6
 """With a smaller share of labels than this the policy says how few are usual."""
+STEPS_TO_LEARN = 2
+"""Sooner after a training there is little new to learn, and the budget is better kept."""
 BUDGET_RUNS, BUDGET_STEPS = 6, 25
 
 
@@ -173,11 +175,12 @@ def _lengths(pace: Pace) -> dict[str, str]:
     return {
         **{name: format_duration(pace.step * steps) for name, steps in lengths.items()},
         "half_step": format_duration(_whole_panes(pace.step / 2, pace.pane)),
-        "most_of_step": format_duration(_whole_panes(pace.step * 3 / 4, pace.pane)),
+        "longer": format_duration(_whole_panes(pace.step * 5 / 8, pace.pane)),
         "window": format_duration(pace.window),
         "step_rows": str(pace.step_rows),
         "step_why": why,
         "some_rows": str(min(rows, BASELINE_ROWS)),
+        "new_rows": str(two_digits(STEPS_TO_LEARN * pace.step_rows)),
         "shadow_rows": str(min(max(LEAST_SHADOW_ROWS, two_digits(pace.step_rows / 2)), BASELINE_ROWS)),
         "baseline_rows": str(min(BASELINE_ROWS, max(pace.step_rows, 5 * LEAST_ROWS))),
         "run_length": str(pace.run_length),

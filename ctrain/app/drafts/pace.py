@@ -1,7 +1,8 @@
 """How long panes, windows and comparisons of a first policy are: they follow the rate of the rows.
 
-All lengths are multiples of one **step**, the time in which a hundredth of the file's rows came.
-Forty panes make a step, so that a comparison of half a step has the twenty blocks that it needs.
+All lengths are multiples of one **step**, the time in which a hundredth of the file's rows came, or a little
+more.
+Forty panes or more make a step, so that a comparison of half a step has the twenty blocks that it needs.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ STEPS_PER_FILE = 100
 LEAST_STEP_ROWS = 50
 """Fewer rows compare no two models, however short the file is."""
 PANES_PER_STEP = 40
-STEPS_TO_GROW_OLD = 4
-"""A model is old once so many steps of new labels have come: at most 25 trainings a file."""
+STEPS_TO_GROW_OLD = 5
+"""A model is old once so many steps of new labels have come: at most twenty trainings a file."""
 LEAST_INSTANTS = 100
 """With fewer different event times panes hold all or nothing."""
 LONGEST_RUN = 1_000_000
@@ -118,7 +119,8 @@ def _pace(rows: int, seconds: float, gap: float, shortest: int) -> Pace:
         if max(fitting) >= gap * 0.99
         else next((one for one in _PANES if one >= gap), _PANES[-1])
     )
-    return Pace(rows, rate * DAY, pane * SECOND, _rounded(PANES_PER_STEP * pane, pane) * SECOND)
+    panes = max(PANES_PER_STEP, math.ceil(step_rows / rate / pane))
+    return Pace(rows, rate * DAY, pane * SECOND, _rounded(panes * pane, pane) * SECOND)
 
 
 def _rounded(seconds: int, pane: int) -> int:
