@@ -163,13 +163,24 @@ REGRESSION = (
 )
 
 
-@pytest.mark.parametrize("logs_scores", [True, False], ids=["logged scores", "scored by children"])
-def test_a_regression_goes_all_the_way(tmp_path: Path, logs_scores: bool) -> None:
-    world = Lines(tmp_path, policy_text=REGRESSION, rows_per_hour=30, train=fit_line, logs_scores=logs_scores)
+def trained_line(folder: Path, *, logs_scores: bool = True) -> Lines:
+    """A regression that a person asked to train, beside a champion with too small a slope."""
+    world = Lines(folder, policy_text=REGRESSION, rows_per_hour=30, train=fit_line, logs_scores=logs_scores)
     world.registry.register(line(1.2), KNOWN)
     world.registry.aliases["champion"] = Version("1")
     world.live(48, step=24)
     world.ask(RequestKind.TRIGGER)
+    return world
+
+
+def told(world: World, kind: str) -> list[str]:
+    with world.store.read() as tx:
+        return [one.message for one in tx.events() if one.kind == kind]
+
+
+@pytest.mark.parametrize("logs_scores", [True, False], ids=["logged scores", "scored by children"])
+def test_a_regression_goes_all_the_way(tmp_path: Path, logs_scores: bool) -> None:
+    world = trained_line(tmp_path, logs_scores=logs_scores)
     scale = last_run(world).details["evaluation"]["scale"]
     holdout = pq.read_table(world.watch.workspace.path(last_run(world).id, "holdout.parquet"))
     errors = row_losses(
@@ -189,11 +200,7 @@ def test_a_regression_goes_all_the_way(tmp_path: Path, logs_scores: bool) -> Non
 
 @pytest.mark.parametrize("step", [6, 48])
 def test_a_probation_whose_losses_outgrow_their_scale_begins_anew_and_ends(tmp_path: Path, step: int) -> None:
-    world = Lines(tmp_path, policy_text=REGRESSION, rows_per_hour=30, train=fit_line)
-    world.registry.register(line(1.2), KNOWN)
-    world.registry.aliases["champion"] = Version("1")
-    world.live(48, step=24)
-    world.ask(RequestKind.TRIGGER)
+    world = trained_line(tmp_path)
     while last_run(world).phase is not Phase.PROBATION:
         world.live(6, step=6)
     before = last_run(world).details["probation"]["scale"]
@@ -202,19 +209,13 @@ def test_a_probation_whose_losses_outgrow_their_scale_begins_anew_and_ends(tmp_p
     run = world.runs()[0]
     assert run.phase in {Phase.ACCEPTED, Phase.ROLLED_BACK}
     assert run.details["probation"]["scale"] > 5 * before
-    with world.store.read() as tx:
-        told = [one.message for one in tx.events(run_id=run.id) if one.kind == "probation_rescaled"]
-    assert len(told) == 1
-    assert "they are compared anew" in told[0]
+    [message] = told(world, "probation_rescaled")
+    assert "they are compared anew" in message
 
 
 @pytest.mark.parametrize("step", [6, 48])
 def test_a_shadow_whose_losses_outgrow_their_scale_begins_anew_once(tmp_path: Path, step: int) -> None:
-    world = Lines(tmp_path, policy_text=REGRESSION, rows_per_hour=30, train=fit_line)
-    world.registry.register(line(1.2), KNOWN)
-    world.registry.aliases["champion"] = Version("1")
-    world.live(48, step=24)
-    world.ask(RequestKind.TRIGGER)
+    world = trained_line(tmp_path)
     while last_run(world).phase is not Phase.SHADOWING:
         world.live(1, step=1)
     before = last_run(world).details["shadow"]
@@ -227,19 +228,13 @@ def test_a_shadow_whose_losses_outgrow_their_scale_begins_anew_once(tmp_path: Pa
     assert shadow["scale"] > 5 * before["scale"]
     assert shadow["clipped_rows"] < 0.05 * shadow["state"]["rows"]
     assert shadow["alpha"] == 2 * before["alpha"]
-    with world.store.read() as tx:
-        told = [one.message for one in tx.events(run_id=run.id) if one.kind == "shadow_rescaled"]
-    assert len(told) == 1
+    assert len(told(world, "shadow_rescaled")) == 1
 
 
 def test_a_regression_counts_the_same_clipped_rows_block_by_block(tmp_path: Path) -> None:
     def played(folder: Path, step: int) -> tuple[object, ...]:
         folder.mkdir()
-        world = Lines(folder, policy_text=REGRESSION, rows_per_hour=30, train=fit_line)
-        world.registry.register(line(1.2), KNOWN)
-        world.registry.aliases["champion"] = Version("1")
-        world.live(48, step=24)
-        world.ask(RequestKind.TRIGGER)
+        world = trained_line(folder)
         world.live(12, step=step)
         shadow = last_run(world).details["shadow"]
         with world.store.read() as tx:
