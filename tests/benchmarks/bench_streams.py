@@ -199,11 +199,12 @@ def plot(found: list[Played]) -> None:
     figure, (left, right) = pyplot.subplots(
         1, 2, figsize=(11, 0.45 * len(found) + 1.6), sharey=True, width_ratios=(2, 1), layout="constrained"
     )
-    for name, (colour, marker) in shapes.items():
+    for line, (name, (colour, marker)) in enumerate(shapes.items()):
+        places = [place + 0.15 * (line - 1.5) for place in range(len(found))]
         losses = [one.metric(name) / one.metric("never") for one in found]
         retrains = [one.retrains(name) / one.retrains("always") for one in found]
         for axes, values in ((left, losses), (right, retrains)):
-            axes.scatter(values, range(len(found)), color=colour, marker=marker, label=name, zorder=2)
+            axes.scatter(values, places, color=colour, marker=marker, label=name, zorder=2)
     left.axvline(1, color="black", linestyle="--", linewidth=1)
     right.axvline(MOST_RETRAINS, color="black", linestyle="--", linewidth=1)
     chosen = [f"{one.name} *" if one.name in CHOSEN_ON else one.name for one in found]
