@@ -120,8 +120,8 @@ def make_plan(policy: Policy, history: History, choices: Choices) -> Plan:
         )
     pane = policy.data.pane
     panes = max(-(-((ends_at - starts_at) // pane) // MOST_STEPS), 1)
-    closely = pane * -(-panes // SHADOW_STEPS)
-    step, shadow_step = (choices.step or one for one in (pane * panes, closely))
+    step = choices.step or pane * panes
+    shadow_step = min(step, pane * -(-step // (pane * SHADOW_STEPS)))
     return Plan(starts_at, ends_at, step, shadow_step, choices.grid_steps)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ctrain.backtest.perform import Choices
+from ctrain.backtest.history import load_history
+from ctrain.backtest.perform import Choices, make_plan
 from ctrain.backtest.trainer import Trained
 from ctrain.domain import TrainingJob
 from ctrain.errors import PermanentError
@@ -90,3 +91,13 @@ def test_a_look_that_ends_a_run_is_no_training(tmp_path: Path, monkeypatch: pyte
     assert (found.policy.retrains, found.policy.promotions) == (0, 0)
     assert (found.policy.train_seconds, found.policy.rows_trained) == (5.0 * rejected, 480 * rejected)
     assert "not learnable: why" in {one.message for one in found.events}
+
+
+@pytest.mark.parametrize(("asked", "closely"), [(None, 1.0), (8.0, 2.0), (6.0, 2.0), (0.5, 0.5)])
+def test_a_shadow_is_looked_at_four_times_as_often_where_panes_allow(
+    tmp_path: Path, asked: float | None, closely: float
+) -> None:
+    loaded = write_history(tmp_path, make_rows(72, 30))
+    history = load_history(loaded.policy, loaded.folder)
+    plan = make_plan(loaded.policy, history, Choices(step=asked * HOUR if asked else None))
+    assert (plan.step, plan.shadow_step) == ((asked or 1.0) * HOUR, closely * HOUR)

@@ -1,8 +1,7 @@
 """How long panes, windows and comparisons of a first policy are: they follow the rate of the rows.
 
-All lengths are multiples of one **step**, the time in which a hundredth of the file's rows came, or a little
-more.
-Forty panes or more make a step, so that a comparison of half a step has the twenty blocks that it needs.
+All lengths are parts or multiples of one **step**, the time in which a hundredth of the file's rows came, or
+a little more. Forty panes or more make a step, so that half a step has the twenty blocks of a comparison.
 """
 
 from __future__ import annotations

@@ -26,11 +26,17 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
 
 
 @pytest.fixture
-def store(backend: Backend, migrated: Path) -> Iterator[SqlStore]:
-    """The store at the address of ``backend``, with the newest schema."""
+def filled(backend: Backend, migrated: Path) -> Backend:
+    """An address where a database with the newest schema is."""
     file = Path(backend.url.removeprefix("sqlite:///"))
     file.parent.mkdir()
     shutil.copyfile(migrated, file)
-    store = backend.open(create=False)
+    return backend
+
+
+@pytest.fixture
+def store(filled: Backend) -> Iterator[SqlStore]:
+    """The store at the address of ``backend``, with the newest schema."""
+    store = filled.open(create=False)
     yield store
     store.close()

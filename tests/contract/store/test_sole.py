@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +12,8 @@ from tests.contract.store.builders import FLIGHTS, START, Backend, run
 
 
 @pytest.fixture
-def sole(backend: Backend, migrated: Path) -> Iterator[SqlStore]:
-    file = Path(backend.url.removeprefix("sqlite:///"))
-    file.parent.mkdir()
-    shutil.copyfile(migrated, file)
-    store = backend.open(durable=False)
+def sole(filled: Backend) -> Iterator[SqlStore]:
+    store = filled.open(durable=False)
     yield store
     store.close()
 
