@@ -238,13 +238,18 @@ def main() -> int:
         os.sched_setaffinity(0, {asked.core})
         play(asked.catalogue, asked.play)
         return 0
-    names = names_in(asked.catalogue)
+    catalogue = asked.catalogue.absolute()
+    names = names_in(catalogue)
     if not names:
         parser.error(f"{asked.catalogue}: there is no Parquet file")
-    problems = (
-        [] if asked.table else play_all(asked.catalogue, largest_first(asked.catalogue, asked.only or names))
-    )
+    unknown = [name for name in asked.only if name not in names]
+    if unknown:
+        parser.error(f"--only {unknown[0]}: expected some of {', '.join(names)}")
+    wanted = [] if asked.table else asked.only or names
+    problems = play_all(catalogue, largest_first(catalogue, wanted))
     found = load(names)
+    if not found:
+        parser.error("\n".join([f"{FOLDER}: no stream has been played yet", *problems]))
     text = report(found)
     plot(found)
     (FOLDER / "streams.md").write_text(text + "\n")
