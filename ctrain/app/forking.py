@@ -1,7 +1,7 @@
-"""The same work on many items, shared among forks of this process.
+"""The same work on many items, shared between this process and forks of it.
 
 Threads would wait for one another: each NumPy call of some ten microseconds takes and returns the
-interpreter's lock. Forks have what was read and imported so far, and give back what they found.
+interpreter's lock. Forks have what was read and imported so far, and give back what they found, once.
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import struct
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from ctrain.errors import CtrainError
 
-MOST_FORKS = 4
+MOST_AT_WORK = 4
 """Each needs memory of its own."""
+MOST_TICKETS = 4096
+_TICKET = struct.Struct("<H")
+"""All of them fit into a pipe."""
 
 _R = TypeVar("_R")
-_work: Callable[[str], Any] | None = None
-"""Of a fork: what it does; a function of the process it came from, which could not be sent to it."""
 
 
 def in_forks(work: Callable[[str], _R], items: Sequence[str]) -> Iterable[_R]:
@@ -40,15 +41,29 @@ def in_forks(work: Callable[[str], _R], items: Sequence[str]) -> Iterable[_R]:
     >>> list(in_forks(str.upper, ["a", "b", "c"]))
     ['A', 'B', 'C']
     """
-    forks = min(_cores(), MOST_FORKS, len(items))
-    if forks < 2:
+    at_work = min(_cores(), MOST_AT_WORK, len(items))
+    if at_work < 2:
         return map(work, items)
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(forks, context, initializer=_begin, initargs=(work,)) as pool:
-        try:
-            return list(pool.map(_do, items))
-        except BrokenProcessPool as error:
-            raise CtrainError("a process that read columns was killed; is there enough memory?") from error
+    tickets = _tickets(min(len(items), MOST_TICKETS))
+    forks = []
+    try:
+        for _ in range(at_work - 1):
+            ours, theirs = context.Pipe(duplex=False)
+            fork = context.Process(target=_work_apart, args=(work, items, tickets, theirs), daemon=True)
+            fork.start()
+            theirs.close()
+            forks.append((fork, ours))
+        found = dict(_drawn(work, items, tickets))
+        for _, answers in forks:
+            found.update(_answered(answers))
+    finally:
+        os.close(tickets)
+        for fork, answers in forks:
+            answers.close()
+            fork.kill()
+            fork.join()
+    return [found[place] for place in range(len(items))]
 
 
 def _cores() -> int:
@@ -56,13 +71,39 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
 
 
-def _begin(work: Callable[[str], Any]) -> None:
-    """Begin a fork: an interrupt is for the process it came from."""
-    global _work  # noqa: PLW0603  # set once, in a process that does nothing else
+def _tickets(count: int) -> int:
+    """Return where to draw 0, 1, ... from, each of them once whoever draws and dies; then nothing."""
+    drawn, filled = os.pipe()
+    os.write(filled, b"".join(map(_TICKET.pack, range(count))))
+    os.close(filled)
+    return drawn
+
+
+def _drawn(work: Callable[[str], _R], items: Sequence[str], tickets: int) -> Iterator[tuple[int, _R]]:
+    """Work on what is drawn, until there is nothing left, and return each with its place."""
+    while ticket := os.read(tickets, _TICKET.size):
+        (first,) = _TICKET.unpack(ticket)
+        for place in range(first, len(items), MOST_TICKETS):
+            yield place, work(items[place])
+
+
+def _work_apart(work: Callable[[str], Any], items: Sequence[str], tickets: int, answers: Connection) -> None:
+    """What a fork does; an interrupt is for the process it came from."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _work = work
+    try:
+        answer: tuple[bool, Any] = (True, list(_drawn(work, items, tickets)))
+    except Exception as error:  # noqa: BLE001  # raised again in the process it came from
+        answer = (False, error)
+    answers.send(answer)
+    answers.close()
 
 
-def _do(item: str) -> Any:
-    assert _work is not None
-    return _work(item)
+def _answered(answers: Connection) -> list[tuple[int, Any]]:
+    try:
+        done, found = answers.recv()
+    except EOFError as error:
+        raise CtrainError("a process that read columns was killed; is there enough memory?") from error
+    if not done:
+        raise found
+    result: list[tuple[int, Any]] = found
+    return result

@@ -32,7 +32,8 @@ class SampledColumn:
     role: Role
     grids: dict[str, ColumnGrid]
     is_id: bool
-    screened: pa.ChunkedArray[Any]
+    screened: pa.ChunkedArray[Any] | None
+    """Some of the values, where columns are screened."""
 
 
 def sample_grid(
@@ -47,7 +48,11 @@ def sample_grid(
     """
     types = {one.name: one.type for one in files.schema}
     wanted = list(columns) if event_time is None else [*columns, event_time]
-    sampled = files.consume(wanted, lambda name, _: _ColumnSample(name, types[name]), _sampled)
+    sampled = files.consume(
+        wanted,
+        lambda name, _: _ColumnSample(name, types[name]),
+        lambda name, sample: _sampled(name, sample, screen=event_time is not None),
+    )
     categories = _count_categories(
         files, [name for name in columns if sampled[name].role is Role.CATEGORICAL]
     )
@@ -111,7 +116,7 @@ class _ColumnSample:
             self._parts, self._kept = [halved], len(halved)
 
 
-def _sampled(name: str, sample: _ColumnSample) -> SampledColumn:
+def _sampled(name: str, sample: _ColumnSample, *, screen: bool) -> SampledColumn:
     values = sample.values()
     role = role_of(values)
     grids: dict[str, ColumnGrid] = {}
@@ -129,7 +134,8 @@ def _sampled(name: str, sample: _ColumnSample) -> SampledColumn:
         )
         grids = dict(grid.columns)
     is_id = role is Role.PRESENCE and kind_of(values.type) is Kind.TEXT
-    return SampledColumn(role, grids, is_id, values.take(np.arange(0, len(values), _THINNED)))
+    screened = values.take(np.arange(0, len(values), _THINNED)) if screen else None
+    return SampledColumn(role, grids, is_id, screened)
 
 
 @dataclass
@@ -166,8 +172,9 @@ def _count_categories(files: TableFiles, columns: Sequence[str]) -> dict[str, Ca
 def _screened(sampled: dict[str, SampledColumn], event_time: str) -> dict[str, str]:
     """Return the notes on columns that are functions of the time of the row."""
     times = sampled[event_time].screened
-    if not (pa.types.is_timestamp(times.type) or pa.types.is_date(times.type)):
+    if times is None or not (pa.types.is_timestamp(times.type) or pa.types.is_date(times.type)):
         return {}
-    names = [name for name, one in sampled.items() if one.role is not Role.TEXT]
-    table = pa.Table.from_arrays([sampled[name].screened for name in names], names=names)
+    kept = {name: one.screened for name, one in sampled.items() if one.role is not Role.TEXT}
+    values = [found for found in kept.values() if found is not None]
+    table = pa.Table.from_arrays(values, names=list(kept))
     return leave_out(table.filter(pc.is_valid(times)), event_time)

@@ -20,8 +20,6 @@ BAD_INPUT = 2
 BREACHED = 3
 
 LONGEST_WORD = 32
-PIPED_WIDTH = 160
-"""Of tables that go to a file or another program."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,20 +62,38 @@ def _plain(value: Any) -> Any:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """Print a table that fits the terminal; short words such as ids and phases are never cut."""
+    """Print a table: fitted to a terminal, or for a file or another program a line for each row, uncut."""
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        _print_fitted(columns, cells, title)
+    else:
+        _print_lines(columns, cells, title)
+
+
+def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> None:
+    """Long texts are folded; short words such as ids and phases are never cut."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
     table = Table(title=title, title_justify="left", header_style="bold", show_header=any(columns))
     for position, name in enumerate(columns):
-        whole = all(_is_word(row[position]) for row in cells)
+        whole = all(_is_word(row[position]) for row in rows)
         table.add_column(name, no_wrap=whole, overflow="fold")
-    for row in cells:
+    for row in rows:
         table.add_row(*map(escape, row))
-    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
-    Console(width=None if narrow else PIPED_WIDTH).print(table)
+    Console().print(table)
+
+
+def _print_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> None:
+    """Two spaces part the columns."""
+    rows = [[cell.replace("\n", " ") for cell in row] for row in rows]
+    lines = [columns, *rows] if any(columns) else rows
+    widths = [max(map(len, column), default=0) for column in zip(*lines, strict=True)]
+    if title:
+        print(title)
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _is_word(cell: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,9 @@ REFERENCE_ROWS, CURRENT_ROWS, COLUMNS = 100_000, 1_000_000, 50
 SMALL_ROWS = {"evidently": 100_000, "whylogs": 200_000}
 """Peers that take minutes for the whole table see its first rows; their time is scaled by rows."""
 PROFILED_ROWS = 2_000_000
+WIDE_ROWS, WIDE_COLUMNS = 1_000_000, 400
+REPETITIONS = 5
+"""Of what is timed on one core and on all, in turn: a shared machine is not always equally fast."""
 BREACHED = 3
 IMPORTS = """
 import ctrain.cli, ctrain.app.comparing, ctrain.monitors.compare, pyarrow.parquet, pydantic, rich.console
@@ -34,10 +38,10 @@ class Line:
     note: str = ""
 
 
-def written(folder: Path, rows: int, seed: int) -> Path:
+def written(folder: Path, rows: int, seed: int, columns: int = COLUMNS) -> Path:
     """A table, made in a process of its own: what this one has held counts as the peak of its children."""
-    run(python("-m", "tests.benchmarks.streams", str(folder), str(rows), str(COLUMNS), str(seed)))
-    return streams.path_of(folder, rows, COLUMNS, seed)
+    run(python("-m", "tests.benchmarks.streams", str(folder), str(rows), str(columns), str(seed)))
+    return streams.path_of(folder, rows, columns, seed)
 
 
 def ctrain(*arguments: str) -> list[str]:
@@ -89,6 +93,25 @@ def profiling(folder: Path) -> list[Line]:
     return lines
 
 
+def wide(folder: Path) -> list[tuple[str, ...]]:
+    """Real time on one core and on all, and how much faster that is, without and with the program's start."""
+    path, profile = written(folder, WIDE_ROWS, 4, WIDE_COLUMNS), folder / "wide.profile"
+    commands = {
+        "profile": ctrain("profile", str(path), "-o", str(profile)),
+        "compare": ctrain("compare", str(profile), str(path)),
+    }
+    start = min(run(python("-c", IMPORTS)).wall_seconds for _ in range(REPETITIONS))
+    rows = []
+    for name, command in commands.items():
+        costs = [
+            (run(command, cores=[0]).wall_seconds, run(command).wall_seconds) for _ in range(REPETITIONS)
+        ]
+        one, both = (min(found) for found in zip(*costs, strict=True))
+        cells = (f"{one:.2f}", f"{both:.2f}", f"{one / both:.2f}", f"{(one - start) / (both - start):.2f}")
+        rows.append((f"ctrain {name}", *cells))
+    return rows
+
+
 def report(folder: Path) -> str:
     lines = drift(folder)
     ours = lines[0].cpu_seconds
@@ -117,6 +140,8 @@ def report(folder: Path) -> str:
                 for one in profiling(folder)
             ],
         ),
+        f"## {WIDE_ROWS:,} rows x {WIDE_COLUMNS} columns on one core and on all of {os.cpu_count()}",
+        markdown(("", "one s", "all s", "times faster", "start taken off"), wide(folder)),
         *sections(),
     ]
     plot(lines, RESULTS / "detect.png")

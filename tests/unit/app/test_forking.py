@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,28 +29,75 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forking, "_cores", lambda: 2)
 
 
-def test_results_come_in_order_and_from_other_processes() -> None:
+Beside = Callable[[Callable[[str], str]], Callable[[str], str]]
+
+
+@pytest.fixture
+def beside() -> Iterator[Beside]:
+    """Work that only forks do; this process waits with its first item until each of them has ended."""
+    here = os.getpid()
+    ended, held = os.pipe()
+
+    def of_forks(work: Callable[[str], str]) -> Callable[[str], str]:
+        def either(item: str) -> str:
+            if os.getpid() != here:
+                return work(item)
+            os.close(held)
+            os.read(ended, 1)
+            return "here"
+
+        return either
+
+    yield of_forks
+    os.close(ended)
+
+
+def test_results_come_in_order_from_here_and_from_a_fork(beside: Beside) -> None:
     items = [str(number) for number in range(20)]
-    found = list(in_forks(lambda item: (item, os.getpid()), items))
-    assert [item for item, _ in found] == items
-    assert os.getpid() not in {pid for _, pid in found}
+    found = list(in_forks(beside(lambda item: item), items))
+    place = found.index("here")
+    assert found == [*items[:place], "here", *items[place + 1 :]]
+
+
+def test_more_items_than_tickets_are_each_worked_on_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forking, "MOST_TICKETS", 3)
+    items = [str(number) for number in range(20)]
+    assert list(in_forks(lambda item: f"done {item}", items)) == [f"done {item}" for item in items]
 
 
 def test_one_item_needs_no_fork() -> None:
     assert list(in_forks(lambda _: os.getpid(), ["alone"])) == [os.getpid()]
 
 
-def test_an_error_of_a_fork_is_raised_here() -> None:
+def test_an_error_of_a_fork_is_raised_here(beside: Beside) -> None:
     def refuse(item: str) -> str:
         raise InputError(f"{item}: no such file")
 
-    with pytest.raises(InputError, match=r"^a: no such file$"):
-        in_forks(refuse, ["a", "b"])
+    with pytest.raises(InputError, match=r"^[ab]: no such file$"):
+        in_forks(beside(refuse), ["a", "b"])
 
 
-def test_a_fork_that_is_killed_is_told_of() -> None:
+def test_an_error_here_is_raised_at_once_and_leaves_no_fork() -> None:
+    here = os.getpid()
+
+    def refuse(item: str) -> str:
+        if os.getpid() == here:
+            raise InputError(f"{item}: no such file")
+        signal.pause()
+        return item
+
+    with pytest.raises(InputError, match="no such file"):
+        in_forks(refuse, ["a", "b", "c"])
+    assert not multiprocessing.active_children()
+
+
+def test_a_fork_that_is_killed_is_told_of(beside: Beside) -> None:
+    def die(item: str) -> str:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return item
+
     with pytest.raises(CtrainError, match="was killed; is there enough memory"):
-        in_forks(lambda _: os.kill(os.getpid(), signal.SIGKILL), ["a", "b"])
+        in_forks(beside(die), ["a", "b"])
 
 
 @pytest.fixture

@@ -58,8 +58,24 @@ def test_json_has_only_what_json_has(capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads(capsys.readouterr().out) == {"p": None, "q": [None, 0.5], "3": [1, None]}
 
 
-def test_a_table_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(("column", "verdict"), [("age", "OK"), ("visits", None)], title="churn")
+def test_a_table_for_a_terminal_folds_texts_and_never_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    print_table(
+        ("run", "why"), [("01K9ZX3M7Q", "the loss has risen since the second"), ("b", None)], title="churn"
+    )
     printed = capsys.readouterr().out
-    for text in ("churn", "column", "verdict", "age", "OK", "visits"):
+    assert max(map(len, printed.splitlines())) == 30
+    for text in ("churn", "run", "why", "01K9ZX3M7Q", "second", "b"):
         assert text in printed
+
+
+def test_a_table_for_another_program_has_a_line_for_each_row(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    print_table(("column", "verdict"), [("age", "OK"), ("visits", None), ("x", "two\nlines")], title="churn")
+    assert capsys.readouterr().out == "churn\ncolumn  verdict\nage     OK\nvisits\nx       two lines\n"
+    print_table(("", ""), [("age", 3)])
+    assert capsys.readouterr().out == "age  3\n"
