@@ -21,10 +21,10 @@ from ctrain.engine.conditions import (
     save_states,
 )
 from ctrain.engine.decide import decide_in
+from ctrain.engine.looks import is_look, seldom_looking
 from ctrain.engine.matured import ceil_to, floor_to
 from ctrain.engine.panes import first_row_at, pane_tree
 from ctrain.engine.regrets import Regrets
-from ctrain.engine.separations import classifiers
 from ctrain.engine.show import show
 from ctrain.engine.sight import Sight, look
 from ctrain.triggers.conditions import fold_condition
@@ -150,11 +150,11 @@ def _clock_statuses(watch: Watch, tx: Transaction) -> dict[MonitorName, Status]:
 
 
 def _standing_statuses(watch: Watch, tx: Transaction, sight: Sight) -> dict[MonitorName, Status]:
-    """Of the monitors that do not look at every pane: what they said of this champion last stands."""
+    """Of the monitors that do not look at every pane: what they said of this champion last."""
     version = sight.champion.version if sight.champion else None
     return {
         name: one.status
-        for name in classifiers(watch)
+        for name in map(MonitorName, seldom_looking(watch.policy))
         for one in tx.verdicts(watch.name, name, limit=1)
         if one.model_version == version
     }
@@ -178,6 +178,8 @@ def _save_memories(watch: Watch, tx: Transaction, sight: Sight, memories: Memori
 def _judge_pane(watch: Watch, sight: Sight, as_of: datetime, memories: Memories) -> list[Verdict]:
     verdicts = []
     for key, monitor in watch.policy.monitors.items():
+        if not is_look(monitor, as_of):
+            continue
         name = MonitorName(key)
         assessed = assess(watch, sight, name, monitor, as_of, memories.get(name))
         if assessed is None:

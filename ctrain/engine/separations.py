@@ -6,11 +6,11 @@ A classifier is fitted in a child; a pane waits for the answers that it needs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Champion, MonitorName
-from ctrain.engine.matured import EPOCH_START
+from ctrain.engine.looks import is_look
 from ctrain.engine.question import Answer, Asked, Question
 from ctrain.engine.segment_question import SegmentQuestion
 from ctrain.policy.monitors import DomainClassifierMonitor
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
 Look = tuple[MonitorName, datetime]
 Separations = Mapping[Look, Answer]
-
-
-def is_look(monitor: DomainClassifierMonitor, as_of: datetime) -> bool:
-    """True for the panes at whose end the monitor gives a verdict."""
-    return (as_of - EPOCH_START) % (monitor.every or monitor.window) == timedelta(0)
 
 
 def classifiers(watch: Watch) -> dict[MonitorName, DomainClassifierMonitor]:

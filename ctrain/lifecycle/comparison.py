@@ -82,9 +82,10 @@ def judge_shadow(
     ``alpha``, over all looks.
 
     From ``deadline_at`` (default: ``max_duration`` after the start) on, what is still undecided
-    follows ``on_inconclusive``; even then it is promoted only with enough rows and blocks, few
-    clipped losses, and a mean difference within the limit. Where only the clipped losses are too many,
-    the rejection is ``outgrown``: the comparison can begin anew on a larger scale.
+    follows ``on_inconclusive``; it is promoted only with enough rows and blocks, few clipped losses, and
+    a mean difference within the limit, and where all that holds already ``undecided_after`` the start.
+    Where only the clipped losses are too many at the deadline, the rejection is ``outgrown``: the
+    comparison can begin anew on a larger scale.
     """
     bounds = state.bounds(spec.alpha)
     limit = -spec.min_gain if spec.min_gain > 0 else spec.margin
@@ -99,29 +100,37 @@ def judge_shadow(
         return ShadowJudgement(ShadowVerdict.PROMOTE, f"better than {limit:+g} asks: {seen}", bounds)
     if early:
         missing = (*missing, f"{_written(observed)} of {format_duration(spec.min_duration)}")
-    if now < (deadline_at or started_at + spec.max_duration):
+    late = now >= (deadline_at or started_at + spec.max_duration)
+    settled = not missing and state.mean <= limit and _settles(spec, observed)
+    if not late and not settled:
         unsure = f"the bounds enclose {limit:+g}"
         if bounds.upper < limit:
             unsure = f"better by its blocks; single rows give {agreement:.0%} of the evidence that it takes"
         open_question = "; ".join(missing) or unsure
         return ShadowJudgement(ShadowVerdict.OBSERVE, f"{open_question}: {seen}", bounds)
     outgrown = bool(missing) and not early and not _missing(state, spec.min_rows, 0.0)
-    return replace(_at_deadline(spec, state, bounds, limit, missing), outgrown=outgrown)
+    when = "at the deadline" if late else f"after {_written(observed)}"
+    return replace(_undecided(spec, state, bounds, limit, missing, when), outgrown=outgrown)
 
 
-def _at_deadline(
-    spec: Shadow, state: ComparisonState, bounds: Bounds, limit: float, missing: tuple[str, ...]
+def _settles(spec: Shadow, observed: timedelta) -> bool:
+    """Whether an undecided challenger that is no worse on average is promoted before the deadline."""
+    return spec.undecided_after is not None and observed >= spec.undecided_after
+
+
+def _undecided(
+    spec: Shadow, state: ComparisonState, bounds: Bounds, limit: float, missing: tuple[str, ...], when: str
 ) -> ShadowJudgement:
     seen = _seen(state, bounds)
     if missing:
-        reason = f"undecided at the deadline with too little to judge by ({'; '.join(missing)}): {seen}"
+        reason = f"undecided {when} with too little to judge by ({'; '.join(missing)}): {seen}"
         return ShadowJudgement(ShadowVerdict.REJECT, reason, bounds)
     if spec.on_inconclusive == "promote" and state.mean <= limit:
-        reason = f"undecided at the deadline, promoted by on_inconclusive: {seen}"
+        reason = f"undecided {when}, promoted by on_inconclusive: {seen}"
         return ShadowJudgement(ShadowVerdict.PROMOTE, reason, bounds)
     asked = spec.on_inconclusive == "reject"
     why = "rejected by on_inconclusive" if asked else f"the mean is above {limit:+g}"
-    return ShadowJudgement(ShadowVerdict.REJECT, f"undecided at the deadline, {why}: {seen}", bounds)
+    return ShadowJudgement(ShadowVerdict.REJECT, f"undecided {when}, {why}: {seen}", bounds)
 
 
 def judge_probation(

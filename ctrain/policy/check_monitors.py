@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 from ctrain.domain import Task
 from ctrain.policy.document import KeyPath, Problem
@@ -18,6 +19,7 @@ from ctrain.policy.monitors import (
     OnMetric,
     PerformanceMonitor,
     PrometheusMonitor,
+    QualityMonitor,
     VolumeMonitor,
 )
 from ctrain.policy.words import did_you_mean
@@ -34,7 +36,16 @@ def check_monitors(policy: Policy) -> Iterator[Problem]:
         path: KeyPath = ("monitors", name)
         if isinstance(monitor, EstimatedPerformanceMonitor | PerformanceMonitor | PrometheusMonitor):
             yield from _check_bounds(monitor, path)
+        if isinstance(monitor, DriftMonitor | QualityMonitor):
+            yield from _check_looks(policy, monitor.every, path)
         yield from _check_one(policy, monitor, path)
+
+
+def _check_looks(policy: Policy, every: timedelta | None, path: KeyPath) -> Iterator[Problem]:
+    if every is not None and every % policy.data.pane != timedelta(0):
+        yield Problem(
+            (*path, "every"), "expected a multiple of data.pane: a verdict is given at the end of a pane"
+        )
 
 
 def _check_one(policy: Policy, monitor: Monitor, path: KeyPath) -> Iterator[Problem]:

@@ -62,6 +62,18 @@ def _check_shadow(policy: Policy) -> Iterator[Problem]:
             ("shadow", "max_duration"),
             f"{_d(shadow.max_duration)} is shorter than min_duration ({_d(shadow.min_duration)})",
         )
+    undecided = shadow.undecided_after
+    if undecided is not None and not shadow.min_duration <= undecided <= shadow.max_duration:
+        yield Problem(
+            ("shadow", "undecided_after"),
+            f"{_d(undecided)} is not between min_duration ({_d(shadow.min_duration)}) "
+            f"and max_duration ({_d(shadow.max_duration)})",
+        )
+    if undecided is not None and shadow.on_inconclusive != "promote":
+        yield Problem(
+            ("shadow", "undecided_after"),
+            "needs on_inconclusive: promote; what is rejected, waits for the deadline",
+        )
     if matures >= shadow.max_duration:
         yield Problem(
             ("shadow", "max_duration"),

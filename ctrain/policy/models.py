@@ -99,6 +99,9 @@ class Shadow(Frozen):
     """Event time before anything is decided."""
     max_duration: PositiveDuration
     """Event time after which it ends undecided."""
+    undecided_after: PositiveDuration | None = None
+    """Event time after which ``on_inconclusive: promote`` promotes an undecided challenger that is no worse
+    than the margin on average, with ``min_rows`` rows and 20 blocks; default: ``max_duration``."""
     on_inconclusive: Literal["reject", "promote"] = "reject"
     """What becomes of a challenger when it ends undecided."""
 

@@ -40,6 +40,8 @@ class DriftMonitor(BySegment):
     """Features or the prediction; default: all features."""
     window: PositiveDuration
     """Length of the current window; it grows back in time until it has ``min_rows``."""
+    every: PositiveDuration | None = None
+    """How often it looks, a multiple of the pane; default: at the end of every pane."""
     fdr: Share = 0.01
     """False discovery rate over the columns (and segments) of the monitor."""
     min_effect: Annotated[float, Field(ge=0)] = 0.1
@@ -132,6 +134,8 @@ class QualityMonitor(BySegment):
     """Kind of monitor."""
     window: PositiveDuration
     """Length of the current window."""
+    every: PositiveDuration | None = None
+    """How often it looks, a multiple of the pane; default: at the end of every pane."""
     columns: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     """Features that are looked at; default: all."""
     max_null_rate: Annotated[float, Field(ge=0, le=1)] | None = None

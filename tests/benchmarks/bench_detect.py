@@ -101,7 +101,7 @@ def wide(folder: Path) -> list[tuple[str, ...]]:
         "compare": ctrain("compare", str(profile), str(path)),
     }
     start = min(run(python("-c", IMPORTS)).wall_seconds for _ in range(REPETITIONS))
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, command in commands.items():
         costs = [
             (run(command, cores=[0]).wall_seconds, run(command).wall_seconds) for _ in range(REPETITIONS)

@@ -19,6 +19,7 @@ BEFORE, AFTER = POLICY.split("monitors:\n")[0], POLICY[POLICY.index("limits:") :
 KNOWN = {"ctrain.window_start": START.isoformat(), "ctrain.cut_off": TRAINED_UNTIL.isoformat()}
 SCORES = "{type: drift, window: 6h, min_rows: 100, min_effect: 0.15, columns: [score]}"
 BOTH = "{type: drift, window: 6h, min_rows: 100, min_effect: 0.15, columns: [score, x]}"
+SELDOM = BOTH.replace("window: 6h", "window: 6h, every: 4h")
 SEGMENTS = "{type: drift, window: 12h, min_rows: 40, by: kind, max_segments: 2, columns: [x]}"
 
 
@@ -45,7 +46,7 @@ def told(world: World) -> list[tuple[object, ...]]:
 def served(folder: Path, settled_every: int, *, logs_scores: bool = True) -> World:
     """Three days with a champion trained on the first; on the third its inputs are elsewhere."""
     folder.mkdir()
-    world = World(folder, policy_text=policy(SCORES, BOTH), rows_per_hour=30, logs_scores=logs_scores)
+    world = World(folder, policy_text=policy(SCORES, BOTH, SELDOM), rows_per_hour=30, logs_scores=logs_scores)
     world.install(2.0, KNOWN)
     for hour in range(0, 72, 3):
         world.shift = 1.2 if hour >= 60 else 0.0
@@ -74,6 +75,13 @@ def test_scores_and_inputs_go_into_one_verdict(scores: World) -> None:
     assert early.as_of == START + 36 * HOUR
     assert [(one.column, one.test) for one in early.features] == [("score", "none"), ("x", "ks")]
     assert {one.column for one in last.features if one.breached} == {"score", "x"}
+
+
+def test_a_monitor_that_looks_seldom_says_then_what_it_would_have_said_anyway(scores: World) -> None:
+    seldom = [(one.as_of, one.status, one.value, one.n) for one in judged(scores, "m2")]
+    often = [(one.as_of, one.status, one.value, one.n) for one in judged(scores, "m1")]
+    assert str(seldom) == str([one for one in often if (one[0] - START) % (4 * HOUR) == 0 * HOUR])
+    assert len(seldom) == 17
 
 
 @pytest.mark.parametrize(("settled_every", "logs_scores"), [(72, True), (12, False)])

@@ -37,6 +37,7 @@ from ctrain.stats.blocks import block_length
 from ctrain.stats.calibration_error import calibration_error
 from ctrain.stats.losses import bounded_losses, error_scale
 from ctrain.stats.metrics import evaluate
+from ctrain.stats.sequential import MIN_BLOCKS
 from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
@@ -269,7 +270,8 @@ def _block(watch: Watch, holdout: Holdout, scale: float | None) -> timedelta:
     differences = ours - theirs
     usable = np.isfinite(differences) & holdout.fair
     event_at = holdout.rows["event_at"].to_numpy()[usable]
-    return block_length(event_at, differences[usable], watch.policy.data.pane, shadow.max_duration / 20)
+    longest = (shadow.undecided_after or shadow.max_duration) / MIN_BLOCKS
+    return block_length(event_at, differences[usable], watch.policy.data.pane, longest)
 
 
 def _annotate(

@@ -52,8 +52,7 @@ def assess(
         case DriftMonitor():
             return Assessed(drift_verdict(watch, sight, name, monitor, as_of))
         case DomainClassifierMonitor():
-            looked = domain_classifier_verdict(sight, name, monitor, as_of)
-            return None if looked is None else Assessed(looked)
+            return Assessed(domain_classifier_verdict(sight, name, monitor, as_of))
         case PerformanceMonitor():
             return performance_assessed(watch, sight, name, monitor, as_of, memory)
         case ChangeMonitor():

@@ -1,4 +1,4 @@
-"""Domain classifier: what it found as of the panes at which it looks."""
+"""Domain classifier: what it found as of the panes at whose end it looks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import datetime
 
 from ctrain.domain import MonitorName, Verdict
 from ctrain.engine.assess.outcome import inconclusive
-from ctrain.engine.separations import is_look
 from ctrain.engine.sight import Sight
 from ctrain.monitors.classifier_segments import ToldApart, assess_segments
 from ctrain.monitors.domain_classifier import assess_domain_classifier
@@ -15,10 +14,8 @@ from ctrain.policy.monitors import DomainClassifierMonitor
 
 def domain_classifier_verdict(
     sight: Sight, name: MonitorName, monitor: DomainClassifierMonitor, as_of: datetime
-) -> Verdict | None:
-    """The verdict as of ``as_of``, None between two looks."""
-    if not is_look(monitor, as_of):
-        return None
+) -> Verdict:
+    """The verdict as of ``as_of``, at which it looks."""
     if sight.champion is None:
         return inconclusive(name, as_of, "there is no champion yet, so nothing to compare with")
     found = sight.separations.get((name, as_of), "the classifier was not asked")

@@ -45,6 +45,8 @@ FEW_BLOCKS = compared(-0.5, blocks=19)
 FEW_ROWS = compared(-0.5, rows=999)
 NOTHING = ComparisonState()
 
+SOON: dict[str, Any] = {"on_inconclusive": "promote", "undecided_after": 8 * DAY}
+
 SHADOWS = [
     # state, changes of the policy, days observed, days now, clipped share, verdict, words of the reason
     (CLEARLY_BETTER, {}, 8, 9, 0.0, "promote", "better than +0.01 asks"),
@@ -89,6 +91,15 @@ SHADOWS = [
         "20.0% of the losses are clipped",
     ),
     (CLEARLY_BETTER, {"on_inconclusive": "promote"}, 6, 28, 0.0, "reject", "6d of 7d"),
+    (UNDECIDED, SOON, 7, 8, 0.0, "observe", "the bounds enclose +0.01"),
+    (UNDECIDED, SOON, 8, 8, 0.0, "promote", "undecided after 8d, promoted by on_inconclusive"),
+    (UNDECIDED, SOON, 10, 99, 0.0, "promote", "undecided at the deadline, promoted by on_inconclusive"),
+    (UNDECIDED_ABOVE, SOON, 8, 9, 0.0, "observe", "the bounds enclose +0.01"),
+    (UNDECIDED_ABOVE, SOON, 28, 28, 0.0, "reject", "the mean is above +0.01"),
+    (CLEARLY_WORSE, SOON, 8, 9, 0.0, "reject", "worse than +0.01 allows"),
+    (FEW_BLOCKS, SOON, 8, 9, 0.0, "observe", "19 of 20 blocks"),
+    (FEW_ROWS, SOON, 8, 9, 0.0, "observe", "999 of 1000 rows"),
+    (EQUAL, SOON, 8, 9, 0.06, "observe", "6.0% of the losses are clipped"),
 ]
 
 
