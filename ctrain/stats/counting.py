@@ -82,6 +82,27 @@ def profile_groups(
     return _numeric(values, grid, groups, scratch)
 
 
+def count_groups(
+    table: pa.Table, name: str, grid: ColumnGrid, groups: Groups, scratch: Scratch
+) -> tuple[Counts, Counts, Counts, Counts]:
+    """Return nulls of each group, where its cells begin, and the occupied cells of all with their counts.
+
+    That is what ``profile_groups`` counts, without moments and much faster where groups are many.
+    """
+    if isinstance(grid, NumericGrid):
+        values = grid.read(table, name)
+        values = values if groups.order is None else values[groups.order]
+        null = np.isnan(values)
+        cells = _locate(values[~null], grid, scratch)
+    else:
+        found = grid.find(table, name)
+        found = found if groups.order is None else found[groups.order]
+        null = found < 0
+        cells = found[~null]
+    nulls = np.array(groups.tally(null), dtype=np.int64)
+    return nulls, *_occupied(cells, groups.of_row[~null], grid.cells, groups.number)
+
+
 def _tallied(values: Floats, name: str, grid: NumericGrid, scratch: Scratch) -> ColumnProfile:
     tally = NumericTally(name, grid, scratch)
     for start in range(0, len(values), BLOCK):
@@ -150,25 +171,31 @@ def _by_cell(cells: Counts, grid: CategoricalGrid, groups: Groups) -> list[Colum
 
 def _count_cells(cells: Counts, of_row: Counts, width: int, number: int) -> list[tuple[Counts, Counts]]:
     """Return occupied cells and their counts for each group; ``of_row`` is ascending."""
-    if len(cells) * _SPARSE < number * width:
-        keys, counts = np.unique(of_row * width + cells, return_counts=True)
-        return _split(keys, counts, width, number)
-    found = []
+    bounds, occupied, counts = _occupied(cells, of_row, width, number)
+    borders = itertools.pairwise(bounds.tolist())
+    return [(occupied[low:high].copy(), counts[low:high].copy()) for low, high in borders]
+
+
+def _occupied(cells: Counts, of_row: Counts, width: int, number: int) -> tuple[Counts, Counts, Counts]:
+    """Return occupied cells and their counts, those of a group together, and where each group begins."""
+    keys, counts = _counted(cells, of_row, width, number)
+    return np.searchsorted(keys, np.arange(number + 1) * width), keys % width, counts
+
+
+def _counted(cells: Counts, of_row: Counts, width: int, number: int) -> tuple[Counts, Counts]:
+    """Return the ascending keys ``group * width + cell`` that occur, and how often."""
+    if len(cells) * _SPARSE <= number * width:
+        return np.unique(of_row * width + cells, return_counts=True)
+    parts = []
     together = max(1, _KEYS // width)
     for first in range(0, number, together):
         here = min(together, number - first)
         start, end = np.searchsorted(of_row, [first, first + here])
         counts = np.bincount((of_row[start:end] - first) * width + cells[start:end], minlength=here * width)
         keys = np.flatnonzero(counts)
-        found += _split(keys, counts[keys], width, here)
-    return found
-
-
-def _split(keys: Counts, counts: Counts, width: int, number: int) -> list[tuple[Counts, Counts]]:
-    """Return cells and counts of each group from their ascending keys ``group * width + cell``."""
-    bounds = np.searchsorted(keys, np.arange(number + 1) * width).tolist()
-    cells = keys % width
-    return [(cells[low:high].copy(), counts[low:high].copy()) for low, high in itertools.pairwise(bounds)]
+        parts.append((keys + first * width, counts[keys]))
+    found = tuple(np.concatenate(one) for one in zip(*parts, strict=True))
+    return found[0], found[1]
 
 
 _Moments = tuple[float, float, float | None, float | None]

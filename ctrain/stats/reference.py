@@ -17,10 +17,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ctrain.stats.catalogue import TwoSampleTest
-from ctrain.stats.counting import MICROSECOND
+from ctrain.stats.counting import MICROSECOND, Groups, count_groups
 from ctrain.stats.grid import ColumnGrid, Counts, Grid, build_grid
+from ctrain.stats.lattice import Scratch
 from ctrain.stats.packing import pack, unpack
-from ctrain.stats.profile import EPOCH, Profile, merge, profile_panes, profile_table
+from ctrain.stats.profile import EPOCH, Profile, event_microseconds, profile_table
 from ctrain.stats.screening import leave_out
 from ctrain.stats.segments import frequent_values, rows_of_segment, segment_label
 from ctrain.stats.variability import PaneCounts, Variability, spans_of, variability_within
@@ -252,24 +253,26 @@ def _plain(
 ) -> Reference:
     """Return the reference of the rows as they are; ``scores`` add a column to its grid and profile."""
     grid = columns.grid(table, pane, where)
-    profiles = profile_panes(table, grid, pane)
-    starts = sorted(profiles)
-    kept = [profiles[start] for start in starts]
-    profile = merge(kept) if kept else profile_table(table, grid)
-    panes = {name: PaneCounts.of([found.columns[name] for found in kept]) for name in grid.columns}
+    starts, groups = Groups.by_pane(event_microseconds(table), pane)
+    scratch = Scratch()
+    panes = {
+        name: PaneCounts(*count_groups(table, name, column, groups, scratch))
+        for name, column in grid.columns.items()
+    }
+    profile = profile_table(table, grid)
     if scores is not None:
         both: dict[str, ColumnGrid] = {**grid.columns, **scores.grid.columns}
         grid = Grid(both, pane, where)
         profile = Profile(grid.name, profile.rows, {**profile.columns, **scores.profile.columns})
     if left_out is None:
         read = [name for name in ("event_at", *grid.columns) if name in table.column_names]
-        left_out = leave_out(table.select(read)) if kept else {}
+        left_out = leave_out(table.select(read)) if table.num_rows else {}
     return Reference(
         grid=grid,
         profile=profile,
         pane=pane,
-        starts=np.array([(start - EPOCH) // MICROSECOND for start in starts], dtype=np.int64),
-        pane_rows=np.array([found.rows for found in kept], dtype=np.int64),
+        starts=starts,
+        pane_rows=groups.sizes(),
         panes=panes,
         left_out=left_out,
         scores=scores,
