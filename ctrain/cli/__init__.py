@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from ctrain.cli import act, backtest, compare, daemon, demo, init, inspect, policies, profile, report, tune
+from ctrain.cli import (
+    act,
+    audit,
+    backtest,
+    compare,
+    daemon,
+    demo,
+    init,
+    inspect,
+    policies,
+    profile,
+    report,
+    tune,
+)
 
 app = typer.Typer(
     name="ctrain",
@@ -16,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for module in (daemon, demo, init, policies, backtest, tune, compare, profile, inspect, report, act):
+for module in (daemon, demo, init, policies, backtest, tune, compare, profile, inspect, report, act, audit):
     module.register(app)
 
 

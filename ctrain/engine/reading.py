@@ -45,7 +45,7 @@ CHANGED_BY: Mapping[str, frozenset[str]] = {
     "save_policy": _POLICIES,
     "set_paused": _POLICIES,
     "save_champion": frozenset({"champion"}),
-    "append_event": frozenset({"events"}),
+    "append_event": frozenset({"events", "links", "newest_link", "count_links", "links_between"}),
     "record_intent": _INTENTS,
     "close_intent": _INTENTS,
     "add_request": _REQUESTS,

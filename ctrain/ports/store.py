@@ -5,12 +5,20 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from ctrain.ports.audit import AuditTables
 from ctrain.ports.records import LeaseTables, PolicyTables, RunTables
 from ctrain.ports.tables import DecisionTables, IngestTables, ObservationTables
 
 
 class Transaction(
-    IngestTables, ObservationTables, DecisionTables, RunTables, PolicyTables, LeaseTables, Protocol
+    IngestTables,
+    ObservationTables,
+    DecisionTables,
+    RunTables,
+    PolicyTables,
+    LeaseTables,
+    AuditTables,
+    Protocol,
 ):
     """One database transaction: everything in it is committed together, or nothing."""
 

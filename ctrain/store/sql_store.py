@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ctrain.store.audit import AuditAccess
 from ctrain.store.decisions import DecisionAccess
 from ctrain.store.history import HistoryAccess
 from ctrain.store.ingest import IngestAccess
@@ -29,6 +30,7 @@ class SqlTransaction(
     RunAccess,
     PolicyAccess,
     HistoryAccess,
+    AuditAccess,
     IntentAccess,
     RequestAccess,
     LeaseAccess,

@@ -26,6 +26,12 @@ def commands_table() -> str:
         assert command.callback is not None
         text = (command.callback.__doc__ or "").strip().splitlines()[0]
         rows.append((f"`ctrain {command.name}`", text))
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        for command in group.typer_instance.registered_commands:
+            assert command.callback is not None
+            text = (command.callback.__doc__ or "").strip().splitlines()[0]
+            rows.append((f"`ctrain {group.name} {command.name}`", text))
     return table(("command", "does"), rows)
 
 
