@@ -7,11 +7,14 @@ longer than to run it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import postgresql, sqlite
+
+from ctrain.store.database import SAVEPOINTS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -46,6 +49,11 @@ class TableAccess:
         key = self._connection.execute(table.insert(), values).inserted_primary_key
         return key[0] if key is not None and isinstance(key[0], int) else 0
 
+    def _attempt(self) -> AbstractContextManager[object]:
+        """Around a statement that may be refused, after which the transaction is to go on."""
+        savepoints = self._connection.get_execution_options().get(SAVEPOINTS)
+        return self._connection.begin_nested() if savepoints else nullcontext()
+
     def _insert_once(self, table: Table, values: Mapping[str, object]) -> bool:
         """Insert the row unless its key exists; True when it was inserted."""
         statement = _inserting_once(table, self._connection.dialect.name)
@@ -66,7 +74,7 @@ class TableAccess:
 
 @cache
 def _inserting_once(table: Table, dialect: str) -> Insert:
-    return _INSERT[dialect](table).on_conflict_do_nothing()
+    return _INSERT[dialect](table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 @cache

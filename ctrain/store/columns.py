@@ -20,6 +20,11 @@ RowNumber = BigInteger().with_variant(Integer, "sqlite")
 """A key the database counts up by itself; SQLite counts only columns of the type INTEGER."""
 
 
+Words = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text in the order of its characters, as SQLite has it: neither sorted by the language of a server nor
+indexed by rules that change with its operating system."""
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware datetime as whole microseconds since 1970, UTC; naive ones are refused."""
 
@@ -42,7 +47,7 @@ class Instant(TypeDecorator[datetime]):
 class ExactFloat(TypeDecorator[float]):
     """A float by its ``repr``: SQLite would store NaN as NULL, which means something else."""
 
-    impl = Text
+    impl = Words
     cache_ok = True
 
     def process_bind_param(self, value: float | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - signature of SQLAlchemy
@@ -57,7 +62,7 @@ class ExactFloat(TypeDecorator[float]):
 class CanonicalJson(TypeDecorator[Any]):
     """JSON as canonical text, so that equal values are equal text and can be hashed."""
 
-    impl = Text
+    impl = Words
     cache_ok = True
 
     def process_bind_param(self, value: object, dialect: Dialect) -> str:  # noqa: ARG002 - signature of SQLAlchemy

@@ -1,4 +1,4 @@
-"""What a statement raises when the database refused it because such a row exists already."""
+"""What a statement raises when the database refused it, in words that all databases share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ctrain.errors import StateConflict
+
+ILLEGAL_PHASE = "illegal phase change"
+"""What the guard of the runs says when it refuses an UPDATE."""
 
 
 class DuplicateRow(StateConflict):

@@ -34,9 +34,8 @@ class IntentAccess(TableAccess):
         StateConflict
             when another plan of the policy is open, or the id is taken.
         """
-        with duplicate_means(
-            f"{intent.policy}: alias move {intent.id} has to wait: another is open, or the id is taken"
-        ):
+        taken = f"{intent.policy}: alias move {intent.id} has to wait: another is open, or the id is taken"
+        with duplicate_means(taken), self._attempt():
             self._insert(_INTENTS, values_of(intent))
 
     def open_intent(self, policy: PolicyName) -> AliasIntent | None:

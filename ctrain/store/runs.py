@@ -34,9 +34,8 @@ class RunAccess(TableAccess):
         StateConflict
             when the policy has an active run, or the id is taken.
         """
-        with duplicate_means(
-            f"{run.policy}: run {run.id} cannot start: another run is active, or the id is taken"
-        ):
+        taken = f"{run.policy}: run {run.id} cannot start: another run is active, or the id is taken"
+        with duplicate_means(taken), self._attempt():
             self._insert(_RUNS, _stored(run))
 
     def run(self, run_id: RunId) -> Run | None:
@@ -66,7 +65,9 @@ class RunAccess(TableAccess):
             when no run may go from ``expected`` to its new phase.
         """
         update = _RUNS.update().where(_RUNS.c.id == run.id, _RUNS.c.phase == expected.value)
-        if self._changed(update.values(**_stored(run))) == 1:
+        with self._attempt():
+            changed = self._changed(update.values(**_stored(run)))
+        if changed == 1:
             return
         found = self.run(run.id)
         stands = "does not exist" if found is None else f"stands in {found.phase.value}"

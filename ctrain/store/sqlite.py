@@ -27,16 +27,15 @@ from ctrain.errors import (
     StateConflict,
     TransientError,
 )
-from ctrain.store.faults import DuplicateRow
+from ctrain.store.addresses import shown
+from ctrain.store.database import READ_ONLY
+from ctrain.store.faults import ILLEGAL_PHASE, DuplicateRow
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
 
-READ_ONLY = "ctrain_read_only"
-"""Execution option of connections whose transactions must not write."""
-
-ILLEGAL_PHASE = "illegal phase change"
-"""What the trigger on runs says when it refuses an UPDATE."""
+MIGRATION_TIMEOUT = timedelta(seconds=15)
+"""How long a migration waits for writers that are at work."""
 
 _TRANSIENT = {
     "SQLITE_BUSY": "the database is locked by another process",
@@ -57,8 +56,67 @@ _PERMANENT = {
 def database_file(url: URL) -> Path:
     """The file behind ``url``; a database in memory is refused, two processes could not share it."""
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-        raise InputError(f"{url.render_as_string()}: expected sqlite:///PATH with a file")
+        raise InputError(f"{shown(url)}: expected sqlite:///PATH with a file")
     return Path(url.database).absolute()
+
+
+class SqliteDatabase:
+    """The state of ctrain in one file of a local disk."""
+
+    def __init__(self, address: URL) -> None:
+        self.file = database_file(address)
+        self.shown = str(self.file)
+
+    def is_there(self) -> bool:
+        """Whether there is a file."""
+        return self.file.exists()
+
+    def create_engine(self, busy_timeout: timedelta) -> Engine:
+        """An engine whose transactions begin IMMEDIATE, or as a snapshot that cannot write.
+
+        Raises
+        ------
+        InputError
+            when the folder cannot be made.
+        """
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.file}: cannot be opened: {error}") from error
+        return create_sqlite_engine(self.file, busy_timeout)
+
+    def create_sole_engine(self, busy_timeout: timedelta) -> Engine:
+        """An engine for one connection whose transactions are those of ``writing`` and ``reading_only``."""
+        return create_sole_engine(self.file, busy_timeout)
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Held while somebody looks at the schema; nobody changes it meanwhile."""
+        with opening(self.file, alone=False):
+            yield
+
+    @contextmanager
+    def migrating(self) -> Iterator[Engine]:
+        """An engine to change the schema with, on a database in WAL mode."""
+        engine = create_sqlite_engine(self.file, MIGRATION_TIMEOUT)
+        try:
+            with opening(self.file, alone=True):
+                enable_wal(engine)
+                yield engine
+        finally:
+            engine.dispose()
+
+    def faults(self, connection: Connection) -> list[str]:
+        """What SQLite finds damaged in the file, rows without the row they refer to, guards that are gone."""
+        from ctrain.store.sqlite_upkeep import faults
+
+        return faults(connection)
+
+    def back_up(self, out: Path) -> None:
+        """Copy the database by the driver's backup, as one snapshot."""
+        from ctrain.store.sqlite_upkeep import copy
+
+        copy(self.file, out)
 
 
 def create_sqlite_engine(file: Path, busy_timeout: timedelta) -> Engine:

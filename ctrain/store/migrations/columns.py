@@ -10,7 +10,8 @@ from alembic import op
 
 def text(name: str, *, nullable: bool = False, key: bool = False) -> sa.Column[str]:
     """A text column; also JSON, and floats by their ``repr``."""
-    return sa.Column(name, sa.Text(), nullable=nullable, primary_key=key)
+    words = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+    return sa.Column(name, words, nullable=nullable, primary_key=key)
 
 
 def instant(name: str, *, nullable: bool = False, key: bool = False) -> sa.Column[int]:
@@ -31,6 +32,11 @@ def number(name: str) -> sa.Column[int]:
 def row_number() -> sa.types.TypeEngine[int]:
     """The type of such a key, and of what refers to one."""
     return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def on_postgres() -> bool:
+    """True where a constraint can be replaced in place, and names of constraints are the schema's."""
+    return op.get_context().dialect.name == "postgresql"
 
 
 def create_partial_unique(name: str, table: str, columns: Sequence[str], where: str) -> None:

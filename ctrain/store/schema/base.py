@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, MetaData, Text
+from sqlalchemy import BigInteger, Column, MetaData
 
-from ctrain.store.columns import CanonicalJson, Instant, RowNumber
+from ctrain.store.columns import CanonicalJson, Instant, RowNumber, Words
 
 metadata = MetaData(
     naming_convention={
@@ -27,7 +27,7 @@ def one_of(column: str, values: Iterable[str]) -> str:
 
 def text_column(name: str, *, nullable: bool = False, key: bool = False) -> Column[str]:
     """A column of text; ``key`` makes it part of the primary key."""
-    return Column(name, Text, nullable=nullable, primary_key=key)
+    return Column(name, Words, nullable=nullable, primary_key=key)
 
 
 def instant_column(name: str, *, nullable: bool = False, key: bool = False) -> Column[datetime]:

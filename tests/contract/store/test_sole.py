@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from ctrain.errors import PermanentError, StateConflict
 from ctrain.store import SqlStore
 from tests.contract.store.builders import FLIGHTS, START, Backend, run
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Backend:
+    """A file: what is thrown away with its process is on no server."""
+    return Backend(f"sqlite:///{tmp_path / 'home' / 'state.db'}")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from ctrain.store.migrations.columns import (
     create_partial_unique,
     instant,
     number,
+    on_postgres,
     row_number,
     text,
 )
@@ -77,6 +78,45 @@ GUARDS = {
         BEGIN
             SELECT RAISE(ABORT, 'events are append-only: DELETE refused');
         END
+        """,
+    ),
+    "postgresql": (
+        """
+        CREATE FUNCTION ctrain_refuse_illegal_phase() RETURNS trigger
+        LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        BEGIN
+            IF NOT EXISTS (
+                SELECT 1 FROM phase_moves WHERE from_phase = OLD.phase AND to_phase = NEW.phase
+            ) THEN
+                RAISE EXCEPTION 'illegal phase change of a run' USING ERRCODE = 'CT001';
+            END IF;
+            RETURN NEW;
+        END
+        $$
+        """,
+        """
+        CREATE TRIGGER runs_legal_phase BEFORE UPDATE ON runs FOR EACH ROW
+        WHEN (NEW.phase <> OLD.phase) EXECUTE FUNCTION ctrain_refuse_illegal_phase()
+        """,
+        """
+        CREATE FUNCTION ctrain_refuse_event_change() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION USING
+                MESSAGE = 'events are append-only: ' || TG_OP || ' refused', ERRCODE = 'CT002';
+        END
+        $$
+        """,
+        """
+        CREATE TRIGGER events_never_updated BEFORE UPDATE ON events
+        FOR EACH ROW EXECUTE FUNCTION ctrain_refuse_event_change()
+        """,
+        """
+        CREATE TRIGGER events_never_deleted BEFORE DELETE ON events
+        FOR EACH ROW EXECUTE FUNCTION ctrain_refuse_event_change()
+        """,
+        """
+        CREATE TRIGGER events_never_emptied BEFORE TRUNCATE ON events
+        FOR EACH STATEMENT EXECUTE FUNCTION ctrain_refuse_event_change()
         """,
     ),
 }
@@ -242,3 +282,6 @@ def downgrade() -> None:
     """Drop the tables, their triggers and what they hold."""
     for table in reversed(TABLES):
         op.drop_table(table)
+    if on_postgres():  # its triggers go with their tables, but not the functions that they call
+        op.execute("DROP FUNCTION ctrain_refuse_illegal_phase()")
+        op.execute("DROP FUNCTION ctrain_refuse_event_change()")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from ctrain.store.migrations.columns import instant, number, text
+from ctrain.store.migrations.columns import instant, number, on_postgres, text
 
 revision = "0004"
 down_revision = "0003"
@@ -28,7 +28,11 @@ def downgrade() -> None:
 
 
 def _replace(kinds: str) -> None:
-    """The same table with another check: a check cannot be changed in place."""
+    """The same table with another check, which SQLite cannot change in place."""
+    if on_postgres():
+        op.drop_constraint("kind", "requests", type_="check")
+        op.create_check_constraint("kind", "requests", f"kind IN ({kinds})")
+        return
     op.drop_index(op.f("ix_requests_policy_answer"), "requests")
     op.rename_table("requests", "requests_before")
     op.create_table(
