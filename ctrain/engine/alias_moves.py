@@ -11,10 +11,11 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from ctrain.domain import AliasIntent, Champion, ModelVersion, RunId, Version
+from ctrain.domain import AliasIntent, Champion, RunId, Version
 from ctrain.engine.champions import Aliases, cut_off, install_champion, read_aliases
+from ctrain.engine.digests import verify_digest
 from ctrain.engine.watch import ACTOR
-from ctrain.errors import DigestMismatch, PermanentError, TransientError
+from ctrain.errors import TransientError
 from ctrain.lifecycle.alias_steps import AliasStep, next_alias_step
 
 if TYPE_CHECKING:
@@ -120,32 +121,6 @@ def _point(watch: Watch, model: str, alias: str, version: Version | None) -> Non
         watch.registry.delete_alias(model, alias)
     else:
         watch.registry.set_alias(model, alias, version)
-
-
-def ensure_digest(watch: Watch, version: ModelVersion) -> None:
-    """Record the digest of a champion from elsewhere, so that a way back to it can be verified."""
-    if version.digest is None:
-        digest = watch.registry.digest(version.model, version.version)
-        watch.registry.annotate_version(version.model, version.version, tags={"ctrain.digest": digest})
-
-
-def verify_digest(watch: Watch, version: Version) -> None:
-    """Raise DigestMismatch when the artifact is not the one that ctrain recorded.
-
-    A version without a recorded digest cannot be verified, and is refused too.
-    """
-    model = watch.policy.model.name
-    recorded = watch.registry.version(model, version).digest
-    if recorded is None:
-        raise PermanentError(
-            f"version {version} of {model} has no recorded digest; adopt it with `ctrain adopt`"
-        )
-    found = watch.registry.digest(model, version)
-    if found != recorded:
-        raise DigestMismatch(
-            f"the artifact of {model} version {version} changed: "
-            f"its SHA-256 is {found[:12]}, recorded is {recorded[:12]}"
-        )
 
 
 def _finish(watch: Watch, intent: AliasIntent, settle: Settle) -> None:

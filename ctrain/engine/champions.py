@@ -126,7 +126,8 @@ def _record(watch: Watch, seen: Version | None) -> bool:
     with watch.store.write() as tx:
         watch.fence(tx)
         install_champion(watch, tx, champion)
-        tx.append_event(watch.event(kind, message, evidence={"seen": seen}))
+        evidence = {"seen": seen, "version": seen, "previous": known.version if known else None}
+        tx.append_event(watch.event(kind, message, evidence=evidence))
     if known is not None:
         watch.telemetry.count("registry_divergence_total", policy=watch.name)
     watch.telemetry.log(kind, policy=watch.name, version=seen)

@@ -232,7 +232,13 @@ def _start(watch: Watch, tx: Transaction, decision: Decision, request: Request |
     )
     tx.create_run(run)
     tx.append_event(
-        watch.event("run_queued", decision.reason, run_id=run.id, actor=run.actor, evidence=decision.evidence)
+        watch.event(
+            "run_queued",
+            decision.reason,
+            run_id=run.id,
+            actor=run.actor,
+            evidence={**decision.evidence, "trigger": decision.trigger, "champion": run.champion_version},
+        )
     )
     watch.telemetry.log(
         "run_queued", policy=watch.name, run=run.id, trigger=decision.trigger, reason=decision.reason

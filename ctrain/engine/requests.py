@@ -140,7 +140,14 @@ def finish_loose_intent(watch: Watch, intent: AliasIntent) -> None:
     def settle(tx: Transaction, champion: Champion) -> None:
         done = f"version {champion.version} is the champion again instead of {intent.expected_champion}"
         reasons = _answer_all(watch, tx, intent, f"done: {done}")
-        tx.append_event(watch.event("rolled_back", done + reasons, actor=intent.actor))
+        evidence = {
+            "intent": intent.id,
+            "version": champion.version,
+            "previous": intent.expected_champion,
+        }
+        tx.append_event(
+            watch.event("rolled_back", done + reasons, actor=intent.actor, evidence=evidence)
+        )
 
     def give_up(tx: Transaction, message: str) -> None:
         _answer_all(watch, tx, intent, f"refused: {message}")

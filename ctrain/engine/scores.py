@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Json, ModelVersion, ScoreJob, ScoreStatus, Task, Version
+from ctrain.engine.digests import known_version
 from ctrain.engine.matured import with_absent_labels
 from ctrain.engine.scored import Scored, as_floats, judged_rows
 from ctrain.engine.watch import score_column
@@ -136,7 +137,7 @@ def _request(watch: Watch, version: Version, rows: pa.Table) -> Scored:
     it is seen anew which rows are still missing.
     """
     key = f"scores-{watch.name}-{version}"
-    model = watch.registry.version(watch.policy.model.name, version)
+    model = known_version(watch, version)
     answer = _answer(watch, key, model, rows)
     if isinstance(answer, Scored):
         return answer

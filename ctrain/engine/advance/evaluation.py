@@ -20,9 +20,9 @@ from ctrain.engine.advance.refit import begin_refit, candidate_of, judge_refit, 
 from ctrain.engine.advance.serving import measured_serving, serving_metrics
 from ctrain.engine.advance.training import train
 from ctrain.engine.advance.training_job import refitting
-from ctrain.engine.alias_moves import ensure_digest
 from ctrain.engine.assess.estimated_performance import first_calibrations
 from ctrain.engine.champions import cut_off
+from ctrain.engine.digests import ensure_digest, known_version, record_refusal, tag_refusal
 from ctrain.engine.group_gaps import group_gaps
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.engine.predictions import as_predictions
@@ -173,17 +173,22 @@ def _score_holdout(watch: Watch, run: Run) -> Holdout | Step:
         return MOVED
     columns: dict[Version, Any] = {}
     versions = [version for version in (run.challenger_version, run.champion_version) if version is not None]
-    models = {version: watch.registry.version(watch.policy.model.name, version) for version in versions}
+    models = {version: known_version(watch, version) for version in versions}
     for version in versions:
+        changed = tag_refusal(watch, version)
+        if changed:
+            move(watch, run, RunEvent.FAIL, changed)
+            return MOVED
         outcome = score_rows(watch, f"{run.id}/holdout-{version}", models[version], rows)
         if outcome.state == "pending":
             return WAITING
         if outcome.state == "failed":
+            record_refusal(watch, version, outcome.message)
             move(watch, run, RunEvent.FAIL, outcome.message)
             return MOVED
         columns[version] = outcome.table[score_column(version)]
     if run.champion_version is not None:
-        ensure_digest(watch, models[run.champion_version])
+        ensure_digest(watch, run.champion_version)
     judged = judged_rows(watch.policy.model.task, rows, columns)
     assert run.challenger_version is not None
     assert judged.labels is not None

@@ -17,6 +17,7 @@ from ctrain.domain import ModelVersion, Run, Task
 from ctrain.engine.advance.training_job import is_refit
 from ctrain.engine.advance.training_rows import as_contracted, weights_of
 from ctrain.engine.champions import cut_off
+from ctrain.engine.digests import known_version
 from ctrain.engine.matured import labelled_rows
 from ctrain.engine.moves import WAITING, Step, found_in, keep, with_details
 from ctrain.engine.scored import judged_rows
@@ -75,7 +76,7 @@ def _prepared(watch: Watch, run: Run) -> dict[str, Any] | Step:
     holdout = watch.workspace.read(watch.workspace.path(run.id, "holdout.parquet"))
     if holdout is None:
         return _unknown("the held-out rows of this run are gone from its folder")
-    model = watch.registry.version(watch.policy.model.name, run.champion_version)
+    model = known_version(watch, run.champion_version)
     outcome = score_rows(watch, f"{run.id}/holdout-{model.version}", model, holdout)
     if outcome.state == "pending":
         return WAITING

@@ -12,9 +12,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import AliasIntent, Champion, Run
-from ctrain.engine.alias_moves import abandon, carry_out, plan_move, record_intent, verify_digest
+from ctrain.engine.alias_moves import abandon, carry_out, plan_move, record_intent
 from ctrain.engine.champions import read_aliases
 from ctrain.engine.comparison import begin
+from ctrain.engine.digests import known_version, verify_digest
 from ctrain.engine.moves import (
     IDLE,
     MOVED,
@@ -67,7 +68,7 @@ def _prove_way_back(watch: Watch, run: Run) -> Step | None:
     if rows is None:
         move(watch, run, RunEvent.FAIL, "the rollback target cannot be tried: the held-out rows are gone")
         return MOVED
-    model = watch.registry.version(watch.policy.model.name, target)
+    model = known_version(watch, target)
     outcome = score_rows(watch, f"{run.id}/way-back-{target}", model, rows.slice(0, PROBE_ROWS))
     if outcome.state == "pending":
         return WAITING
@@ -115,7 +116,12 @@ def _carry_out(watch: Watch, run: Run, intent: AliasIntent) -> None:
                 f"version {champion.version} is the champion"
                 + (f" instead of {run.champion_version}" if run.champion_version else ", the first one"),
                 run_id=run.id,
-                evidence={"version": champion.version, "previous": run.champion_version},
+                evidence={
+                    "version": champion.version,
+                    "previous": run.champion_version,
+                    "origin": champion.origin,
+                    "intent": intent.id,
+                },
             )
         )
 

@@ -14,6 +14,7 @@ from ctrain.domain import Run, Version
 from ctrain.engine.advance.reuse import known_training, tell_reused
 from ctrain.engine.advance.serving import measured_serving, serving_metrics
 from ctrain.engine.advance.training_rows import write_all_rows
+from ctrain.engine.digests import known_version
 from ctrain.engine.moves import MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.engine.scored import judged_rows
 from ctrain.engine.scores import score_rows
@@ -55,7 +56,9 @@ def begin_refit(watch: Watch, run: Run, holdout: pa.Table, passed: str) -> Step:
         "first_attempt": attempt,
     }
     told = f"gates passed: {passed}; version {run.challenger_version} is fitted again on all {rows} rows"
-    event = watch.event("refit_begun", told, run_id=run.id, evidence=found_in(run, "evaluation"))
+    again = {name: found[name] for name in ("rows", "data_digest", "code_digest")}
+    evidence = {**found_in(run, "evaluation"), "refit": again}
+    event = watch.event("refit_begun", told, run_id=run.id, evidence=evidence)
     reused = tell_reused(watch, run, found)
 
     def tell(tx: Transaction) -> None:
@@ -84,7 +87,7 @@ def judge_refit(watch: Watch, run: Run, rows: pa.Table) -> Step | None:
     """
     version, task = run.challenger_version, watch.policy.model.task
     assert version is not None
-    model = watch.registry.version(watch.policy.model.name, version)
+    model = known_version(watch, version)
     outcome = score_rows(watch, f"{run.id}/holdout-{version}", model, rows)
     if outcome.state == "pending":
         return WAITING

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Json, Run, Version
 from ctrain.engine.advance.training_job import params_of
-from ctrain.engine.advance.training_rows import files_of
+from ctrain.engine.advance.training_rows import ROWS_FILE, files_of
 from ctrain.engine.moves import found_in
 from ctrain.errors import PermanentError
 
@@ -45,12 +45,19 @@ class Earlier:
 
 
 def known_training(watch: Watch, run: Run, *, refit: bool) -> dict[str, Any]:
-    """The fingerprint of the training to come and, where there was one like it, its run and its result."""
-    mark = _fingerprint(watch, run, refit=refit)
+    """The fingerprint of the training to come, with the digests of its rows and of the folder of its code.
+
+    Where there was one like it, its run and its result.
+    """
+    files = files_of(watch, refit=refit)
+    data = {name: watch.workspace.digest(watch.workspace.path(run.id, of)) for name, of in files.items()}
+    code = watch.workspace.digest(str(watch.loaded.folder))
+    mark = _fingerprint(watch, run, list(data.values()), code, refit=refit)
+    found = {"fingerprint": mark, "data_digest": data[ROWS_FILE], "code_digest": code}
     earlier = _earlier_training(watch, run, mark)
     if earlier is None:
-        return {"fingerprint": mark, "reused": "", "result": {}}
-    return {"fingerprint": mark, "reused": earlier.run.id, "result": {**earlier.result, "train_seconds": 0.0}}
+        return {**found, "reused": "", "result": {}}
+    return {**found, "reused": earlier.run.id, "result": {**earlier.result, "train_seconds": 0.0}}
 
 
 def tell_reused(watch: Watch, run: Run, found: Json) -> Callable[[Transaction], None]:
@@ -65,16 +72,15 @@ def tell_reused(watch: Watch, run: Run, found: Json) -> Callable[[Transaction], 
     return tell
 
 
-def _fingerprint(watch: Watch, run: Run, *, refit: bool) -> str:
+def _fingerprint(watch: Watch, run: Run, data: list[str], code: str, *, refit: bool) -> str:
     """SHA-256 over rows, weights, code, parameters and interpreter; empty: there is no telling."""
     policy = watch.policy
     train = policy.train
     if train.command is not None or not train.reuse:
         return ""
-    files = files_of(watch, refit=refit).values()
     made_of = {
-        "files": [watch.workspace.digest(watch.workspace.path(run.id, name)) for name in files],
-        "code": watch.workspace.digest(str(watch.loaded.folder)),
+        "files": data,
+        "code": code,
         "train": train.model_dump(mode="json", exclude=set(NOT_PART_OF_IT)),
         "params": params_of(watch, run),
         "task": policy.model.task.value,

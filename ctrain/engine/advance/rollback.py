@@ -29,7 +29,8 @@ def roll_back(watch: Watch, run: Run) -> Step:
     def settle(tx: Transaction, champion: Champion) -> None:
         reason = f"version {champion.version} is the champion again: {_cause(run)}"
         moved.append(next_state(watch, run, RunEvent.ROLLED_BACK, reason))
-        record_move(watch, tx, run, moved[-1], evidence={"intent": intent.id})
+        evidence = {"intent": intent.id, "version": champion.version, "previous": run.challenger_version}
+        record_move(watch, tx, run, moved[-1], evidence=evidence)
 
     def give_up(tx: Transaction, message: str) -> None:
         moved.append(next_state(watch, run, RunEvent.SUPERSEDE, message))

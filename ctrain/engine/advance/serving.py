@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Json, Run
+from ctrain.engine.digests import known_version
 from ctrain.engine.moves import MOVED, WAITING, Step, move
 from ctrain.engine.scores import Scored, measure_serving
 from ctrain.lifecycle.transitions import RunEvent
@@ -32,7 +33,7 @@ def measured_serving(watch: Watch, run: Run, rows: pa.Table) -> Step | dict[str,
     for role, version in (("challenger", run.challenger_version), ("champion", run.champion_version)):
         if version is None:
             continue
-        model = watch.registry.version(watch.policy.model.name, version)
+        model = known_version(watch, version)
         keys.append(f"{run.id}/serving-{version}")
         measured = measure_serving(watch, keys[-1], model, rows.slice(0, PROBED_ROWS))
         if isinstance(measured, Scored):

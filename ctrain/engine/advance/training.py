@@ -142,6 +142,13 @@ def _collect_again(watch: Watch, run: Run) -> Step:
     return _take(watch, run, result, f"reused from run {earlier}: rows, code and parameters are the same")
 
 
+def _trained(run: Run) -> Json:
+    """What there is to know of the version that was trained, for the record."""
+    result = found_in(run, "training")["result"]
+    known = ("version", "digest", "content_digest", "mlflow_run_id", "train_seconds", "unverified_holdout")
+    return {name: result[name] for name in known if name in result}
+
+
 def _take(watch: Watch, run: Run, result: Json, how: str) -> Step:
     importance = dict(result.get("importance") or {})
     run = with_details(run, "training", {"result": dict(result), "importance": importance})
@@ -159,14 +166,15 @@ def _take(watch: Watch, run: Run, result: Json, how: str) -> Step:
     if is_refit(run):
         return _collect_refit(watch, run, how)
     run = _against_present_champion(watch, run)
-    move(watch, run, RunEvent.TRAINED, f"version {run.challenger_version} {how}")
+    told = f"version {run.challenger_version} {how}"
+    move(watch, run, RunEvent.TRAINED, told, evidence=_trained(run))
     return MOVED
 
 
 def _collect_refit(watch: Watch, run: Run, how: str) -> Step:
     """The gates have been passed against a champion: should it be another by now, the run ends there."""
     told = f"version {run.challenger_version}, fitted on all rows: {how}"
-    event = watch.event("refitted", told, run_id=run.id)
+    event = watch.event("refitted", told, run_id=run.id, evidence=_trained(run))
     keep(
         watch,
         with_details(run, "training", {"refitting": False}),
