@@ -38,7 +38,7 @@ FIRST_SHARE = 0.1
 """Of the rows, which happen before the first model is trained."""
 MOST_STEPS = 300
 """That watching strategies are given, unless a step is asked for."""
-SHADOW_STEPS = 4
+SHADOW_STEPS = 10
 """In the place of each while a shadow runs, where panes allow."""
 
 

@@ -20,6 +20,9 @@ _RUNS = frozenset({"run", "active_run", "runs"})
 _POLICIES = frozenset({"policies", "policy_record", "paused"})
 _INTENTS = frozenset({"open_intent", "intents"})
 _REQUESTS = frozenset({"open_requests", "request"})
+_NOTICES = frozenset(
+    {"due_channels", "pending_notices", "finished_notices", "notice_counts", "troubled_notices"}
+)
 _PANES = frozenset({"panes", "pane_rows"})
 
 CHANGED_BY: Mapping[str, frozenset[str]] = {
@@ -50,6 +53,15 @@ CHANGED_BY: Mapping[str, frozenset[str]] = {
     "close_intent": _INTENTS,
     "add_request": _REQUESTS,
     "answer_request": _REQUESTS,
+    "add_notice": _NOTICES,
+    "claim_notices": _NOTICES,
+    "settle_notices": _NOTICES,
+    "suppress_notices": _NOTICES,
+    "postpone_notices": _NOTICES,
+    "bury_notices": _NOTICES,
+    "bury_old_notices": _NOTICES,
+    "revive_notices": _NOTICES,
+    "drop_notices": _NOTICES,
     "acquire_lease": frozenset({"lease_holder"}),
     "release_lease": frozenset({"lease_holder"}),
     "require_token": frozenset(),

@@ -145,9 +145,7 @@ def finish_loose_intent(watch: Watch, intent: AliasIntent) -> None:
             "version": champion.version,
             "previous": intent.expected_champion,
         }
-        tx.append_event(
-            watch.event("rolled_back", done + reasons, actor=intent.actor, evidence=evidence)
-        )
+        tx.append_event(watch.event("rolled_back", done + reasons, actor=intent.actor, evidence=evidence))
 
     def give_up(tx: Transaction, message: str) -> None:
         _answer_all(watch, tx, intent, f"refused: {message}")

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from ctrain.ports.audit import AuditTables
+from ctrain.ports.notices import OutboxTables
 from ctrain.ports.records import LeaseTables, PolicyTables, RunTables
 from ctrain.ports.tables import DecisionTables, IngestTables, ObservationTables
 
@@ -18,6 +19,7 @@ class Transaction(
     PolicyTables,
     LeaseTables,
     AuditTables,
+    OutboxTables,
     Protocol,
 ):
     """One database transaction: everything in it is committed together, or nothing."""

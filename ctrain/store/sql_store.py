@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ctrain.store.audit import AuditAccess
+from ctrain.store.database import READ_ONLY
 from ctrain.store.decisions import DecisionAccess
 from ctrain.store.history import HistoryAccess
 from ctrain.store.ingest import IngestAccess
 from ctrain.store.intents import IntentAccess, RequestAccess
 from ctrain.store.leases import LeaseAccess
 from ctrain.store.observations import ObservationAccess
+from ctrain.store.outbox import OutboxAccess
 from ctrain.store.policies import PolicyAccess
 from ctrain.store.runs import RunAccess
-from ctrain.store.sqlite import READ_ONLY, reading_only, writing
+from ctrain.store.sqlite import reading_only, writing
 from ctrain.store.verdicts import VerdictAccess
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class SqlTransaction(
     IntentAccess,
     RequestAccess,
     LeaseAccess,
+    OutboxAccess,
 ):
     """One transaction with all tables; implements ``ports.Transaction``."""
 

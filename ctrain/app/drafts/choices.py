@@ -13,6 +13,7 @@ from ctrain.app.drafts.pace import LEAST_STEP_ROWS, STEPS_PER_FILE, STEPS_TO_GRO
 from ctrain.app.drafts.wording import number, scalar
 from ctrain.domain import Task
 from ctrain.policy.fields import format_duration
+from ctrain.stats.sequential import MIN_BLOCKS
 
 SHARE_OF_CONSTANT = 0.05
 """A worsening of so much of a constant's loss is tolerated."""
@@ -29,6 +30,8 @@ LEAST_COVERAGE = 0.6
 """With a smaller share of labels than this the policy says how few are usual."""
 STEPS_TO_LEARN = 2
 """Sooner after a training there is little new to learn, and the budget is better kept."""
+LOOKS_PER_STEP = 40
+"""Of drift and quality: many enough, and dearer than panes."""
 BUDGET_RUNS, BUDGET_STEPS = 6, 25
 
 
@@ -174,14 +177,15 @@ def _lengths(pace: Pace) -> dict[str, str]:
     lengths = {"step": 1, "two_steps": 2, "old_length": STEPS_TO_GROW_OLD, "budget_steps": BUDGET_STEPS}
     return {
         **{name: format_duration(pace.step * steps) for name, steps in lengths.items()},
-        "half_step": format_duration(_whole_panes(pace.step / 2, pace.pane)),
+        "every": format_duration(_whole_panes(pace.step / LOOKS_PER_STEP, pace.pane)),
+        "shadow_length": format_duration(max(MIN_BLOCKS * pace.pane, _whole_panes(pace.step / 8, pace.pane))),
         "longer": format_duration(_whole_panes(pace.step * 5 / 8, pace.pane)),
         "window": format_duration(pace.window),
         "step_rows": str(pace.step_rows),
         "step_why": why,
         "some_rows": str(min(rows, BASELINE_ROWS)),
         "new_rows": str(two_digits(STEPS_TO_LEARN * pace.step_rows)),
-        "shadow_rows": str(min(max(LEAST_SHADOW_ROWS, two_digits(pace.step_rows / 2)), BASELINE_ROWS)),
+        "shadow_rows": str(min(max(LEAST_SHADOW_ROWS, two_digits(pace.step_rows / 8)), BASELINE_ROWS)),
         "baseline_rows": str(min(BASELINE_ROWS, max(pace.step_rows, 5 * LEAST_ROWS))),
         "run_length": str(pace.run_length),
         "run_length_told": f"{pace.run_length:,}",

@@ -1,7 +1,8 @@
 """How long panes, windows and comparisons of a first policy are: they follow the rate of the rows.
 
 All lengths are parts or multiples of one **step**, the time in which a hundredth of the file's rows came, or
-a little more. Forty panes or more make a step, so that half a step has the twenty blocks of a comparison.
+a little more. Where rows are many enough, 160 panes make a step: an eighth of it has the twenty blocks of a
+comparison.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from ctrain.errors import InputError
 STEPS_PER_FILE = 100
 LEAST_STEP_ROWS = 50
 """Fewer rows compare no two models, however short the file is."""
-PANES_PER_STEP = 40
-STEPS_TO_GROW_OLD = 5
-"""A model is old once so many steps of new labels have come: at most twenty trainings a file."""
+PANES_PER_STEP = 160
+LEAST_PANES = 40
+"""In a step, however far apart rows are."""
+STEPS_TO_GROW_OLD = 4
+"""A model is old once so many steps of new labels have come: at most twenty-five trainings a file."""
 LEAST_INSTANTS = 100
 """With fewer different event times panes hold all or nothing."""
 LONGEST_RUN = 1_000_000
@@ -118,7 +121,7 @@ def _pace(rows: int, seconds: float, gap: float, shortest: int) -> Pace:
         if max(fitting) >= gap * 0.99
         else next((one for one in _PANES if one >= gap), _PANES[-1])
     )
-    panes = max(PANES_PER_STEP, math.ceil(step_rows / rate / pane))
+    panes = max(LEAST_PANES, math.ceil(step_rows / rate / pane))
     return Pace(rows, rate * DAY, pane * SECOND, _rounded(panes * pane, pane) * SECOND)
 
 

@@ -93,8 +93,8 @@ def test_what_a_constant_loses(values: list[Any], lost: float) -> None:
     ("rows", "pane", "step"),
     [
         (1_600, timedelta(seconds=1), timedelta(seconds=50)),
-        (45_312, timedelta(seconds=10), timedelta(minutes=8)),
-        (494_021, timedelta(minutes=2), timedelta(minutes=90)),
+        (45_312, timedelta(seconds=2), timedelta(minutes=8)),
+        (494_021, timedelta(seconds=30), timedelta(minutes=90)),
     ],
 )
 def test_the_pace_of_rows_without_times(rows: int, pane: timedelta, step: timedelta) -> None:
@@ -109,7 +109,7 @@ def test_a_step_is_forty_panes_or_more_and_a_hundredth_of_the_rows_at_any_rate(
 ) -> None:
     found = pace_by_time((np.arange(rows) * seconds * 1e6).astype(np.int64))
     assert found.step % found.pane == timedelta()
-    assert 40 <= found.step / found.pane <= 110
+    assert 40 <= found.step / found.pane <= 400
     assert found.step_rows >= 0.95 * rows / 100
     assert found.window % found.pane == timedelta()
     assert found.window < timedelta(days=2) or found.window % timedelta(weeks=1) == timedelta()
