@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctrain.app.auditing import HEADS_EVERY, HeadKeeper
 from ctrain.app.lease import LEASE, Lease
 from ctrain.app.memory import RELEASE_SECONDS, release_memory
 from ctrain.app.reload import PolicyFiles, Reloader
@@ -116,11 +117,15 @@ class Daemon:
         reloader.leave(watches.keys() - {PolicyName(one.policy.policy) for one in self._fleet})
         loop.every(min(shell.settings.tick, RELOAD_INTERVAL), reloader.look)
         loop.every(timedelta(seconds=RELEASE_SECONDS), release_memory)
+        heads = HeadKeeper(shell.settings.home, shell.store, shell.telemetry)
+        heads.keep()
+        loop.every(HEADS_EVERY, heads.keep)
         try:
             self._stopping.wait()
         finally:
             shell.telemetry.log("stopping")
             self._stop(loop)
+            heads.keep()
             server.close()
             shell.telemetry.log("stopped")
 
