@@ -29,6 +29,6 @@ def parse_address(url: str) -> URL:
 
 
 def shown(address: URL) -> str:
-    """The address with every secret as ***."""
-    hidden = {name: "***" for name in SECRETS if name in address.query}
+    """The address without its secrets."""
+    hidden = {name: "hidden" for name in SECRETS if name in address.query}
     return address.update_query_dict(hidden).render_as_string(hide_password=True)

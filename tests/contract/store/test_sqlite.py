@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,16 +10,11 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, event
 
 from ctrain.errors import InputError, PermanentError, TransientError
-from ctrain.store import SqlStore, migrations, open_store
-from ctrain.store.schema import HEAD, metadata
+from ctrain.store import SqlStore, open_store
 from ctrain.store.sqlite import create_sqlite_engine, enable_wal, opening
-from ctrain.store.upgrade import current_revision, downgrade, upgrade
 from tests.contract.store.builders import FLIGHTS, START, run
 from tests.contract.store.builders import event as event_of
 
@@ -36,76 +30,6 @@ def engine(file: Path) -> Iterator[Engine]:
     enable_wal(engine)
     yield engine
     engine.dispose()
-
-
-def test_migrations_make_the_tables_of_the_code(engine: Engine) -> None:
-    upgrade(engine)
-    with engine.connect() as connection:
-        assert current_revision(connection) == HEAD
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    created = create_engine("sqlite://")
-    metadata.create_all(created)
-    assert _definitions(engine) == _definitions(created)
-    created.dispose()
-
-
-def _definitions(engine: Engine) -> dict[str, str]:
-    """Each CREATE TABLE and CREATE INDEX as the database remembers it, but for white space."""
-    query = text("SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL")
-    with engine.connect() as connection:
-        rows = connection.execute(query).all()
-    own = {name: sql for name, sql in rows if not name.startswith(("alembic_", "sqlite_"))}
-    return {name: re.sub(r"\s+", " ", sql).replace(" )", ")").strip() for name, sql in own.items()}
-
-
-def test_head_is_the_newest_migration() -> None:
-    assert ScriptDirectory(str(Path(str(migrations.__file__)).parent)).get_heads() == [HEAD]
-
-
-def test_migrations_go_down_and_up_again_step_by_step(engine: Engine) -> None:
-    upgrade(engine)
-    whole = _definitions(engine)
-    downgrade(engine)
-    assert _definitions(engine) == {}
-    for revision in ("0001", "0002", "0003", "0004"):
-        upgrade(engine, revision)
-    assert _definitions(engine) == whole
-
-
-def test_requests_outlive_a_change_of_their_kinds(engine: Engine) -> None:
-    upgrade(engine, "0003")
-    insert = (
-        "INSERT INTO requests (policy, kind, actor, created_at, arguments, answer) "
-        "VALUES ('p', '{}', 'ann', 1, '', '')"
-    )
-    with engine.begin() as connection:
-        connection.exec_driver_sql(insert.format("cancel"))
-    upgrade(engine)
-    with engine.begin() as connection:
-        connection.exec_driver_sql(insert.format("approve"))
-    for revision, kinds in (("0004", ["cancel", "approve"]), ("0003", ["cancel"])):
-        downgrade(engine, revision)
-        with engine.connect() as connection:
-            found = connection.exec_driver_sql("SELECT id, kind FROM requests ORDER BY id").all()
-        assert found == list(enumerate(kinds, start=1))
-
-
-def test_failed_migration_leaves_nothing(engine: Engine, file: Path) -> None:
-    with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE runs (stranger INTEGER)"))
-    with pytest.raises(Exception, match="runs already exists"):
-        upgrade(engine)
-    assert set(_definitions(engine)) == {"runs"}
-    with engine.connect() as connection:
-        assert current_revision(connection) is None
-
-
-def test_database_of_a_newer_version_is_refused(file: Path) -> None:
-    open_store(f"sqlite:///{file}").close()
-    with closing(sqlite3.connect(file)) as raw, raw:
-        raw.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(PermanentError, match="revision 9999, written by a newer ctrain"):
-        open_store(f"sqlite:///{file}")
 
 
 def test_connections_have_the_settings_that_promises_need(file: Path) -> None:
@@ -125,8 +49,8 @@ def test_connections_have_the_settings_that_promises_need(file: Path) -> None:
     [
         ("sqlite://", "expected sqlite:///PATH with a file"),
         ("sqlite:///:memory:", "expected sqlite:///PATH with a file"),
-        ("postgresql://u:secret@db/ctrain", r"postgresql://u:\*\*\*@db/ctrain: expected sqlite:///PATH"),
-        ("state.db", "expected a database address"),
+        ("mysql://u:secret@db/ctrain", r"mysql://u:\*\*\*@db/ctrain: expected sqlite:///PATH or postgresql"),
+        ("state.db", "'state.db': expected a database address"),
     ],
 )
 def test_addresses_that_cannot_be_used(url: str, message: str) -> None:
@@ -135,7 +59,7 @@ def test_addresses_that_cannot_be_used(url: str, message: str) -> None:
 
 
 def test_absent_database_is_not_made_when_it_should_exist(file: Path) -> None:
-    with pytest.raises(InputError, match="there is no database"):
+    with pytest.raises(InputError, match="there is no database of ctrain"):
         open_store(f"sqlite:///{file}", create=False)
     assert not file.exists()
 
