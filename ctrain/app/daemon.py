@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrain.app.auditing import HEADS_EVERY, HeadKeeper
+from ctrain.app.faltering import Faltering
 from ctrain.app.lease import LEASE, Lease
 from ctrain.app.memory import RELEASE_SECONDS, release_memory
+from ctrain.app.noticing import open_notices
 from ctrain.app.reload import PolicyFiles, Reloader
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.app.wiring import Shell, close_shell, watch_policy
@@ -94,7 +96,7 @@ class Daemon:
         shell = self._shell
         watches = {one.name: one for one in self._open_watches()}
         rhythm = Rhythm(tick=shell.settings.tick, lease=shell.settings.lease)
-        loop = TickLoop(watches, shell.clock, shell.timer, shell.telemetry, rhythm)
+        loop = TickLoop(watches, shell.clock, shell.timer, shell.telemetry, rhythm, Faltering(shell.timer))
         reloader = Reloader(
             PolicyFiles(self._paths),
             loop,
@@ -112,7 +114,9 @@ class Daemon:
             home=str(shell.settings.home),
             mlflow=shell.settings.tracking_uri or embedded_tracking_uri(shell.settings.home),
         )
+        notices = open_notices(shell)
         loop.start()
+        notices.start()
         loop.every(shell.settings.lease / 3, lambda: self._renew(loop))
         reloader.leave(watches.keys() - {PolicyName(one.policy.policy) for one in self._fleet})
         loop.every(min(shell.settings.tick, RELOAD_INTERVAL), reloader.look)
@@ -126,6 +130,7 @@ class Daemon:
             shell.telemetry.log("stopping")
             self._stop(loop)
             heads.keep()
+            notices.stop()
             server.close()
             shell.telemetry.log("stopped")
 

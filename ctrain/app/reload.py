@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ctrain.app.wiring import load_fleet
 from ctrain.domain import Phase, PolicyName, Request, RequestKind, Run
 from ctrain.engine.requests import answer_requests
+from ctrain.engine.troubles import POLICY_ACCEPTED, POLICY_REFUSED, begin_trouble, end_trouble
 from ctrain.errors import CtrainError, InputError, PolicyError, TransientError
 from ctrain.policy.files import SUFFIXES
 
@@ -96,6 +97,7 @@ class Reloader:
         self._telemetry = telemetry
         self._open_watch = open_watch
         self._missing: set[PolicyName] = set()
+        self._refused: set[PolicyName] = set()
 
     def look(self) -> None:
         """Take over what has changed on disk since the last look.
@@ -121,6 +123,7 @@ class Reloader:
         except (PolicyError, InputError) as error:
             self._telemetry.gauge("config_last_reload_successful", 0.0)
             self._telemetry.log("reload_refused", message=str(error))
+            self._tell_refused(error)
             return
         refused = [one for one in fleet if not self._take_over(one)]
         self._missing = self._loop.watched.keys() - {PolicyName(one.policy.policy) for one in fleet}
@@ -131,6 +134,7 @@ class Reloader:
         known = self._loop.watched.get(name)
         if known is not None and (known.loaded.hash, known.loaded.path) == (loaded.hash, loaded.path):
             self._loop.keep(name)
+            self._tell_accepted(known)
             return True
         try:
             self._loop.watch(name, partial(self._open_watch, loaded))
@@ -138,9 +142,30 @@ class Reloader:
             if isinstance(error, TransientError):
                 self._files.look_again()
             self._telemetry.log("reload_refused", policy=name, path=str(loaded.path), message=str(error))
+            if known is not None:
+                self._tell_one_refused(known, str(error))
             return False
         self._telemetry.log("policy_reloaded", policy=name, path=str(loaded.path), hash=loaded.hash)
+        self._tell_accepted(self._loop.watched[name])
         return True
+
+    def _tell_refused(self, error: CtrainError) -> None:
+        """Put on record, with each policy whose file has problems, what they are."""
+        problems = error.problems if isinstance(error, PolicyError) else ()
+        for watch in self._loop.watched.values():
+            path = str(watch.loaded.path)
+            own = [one.removeprefix(path).lstrip(":") for one in problems if one.startswith(path)]
+            if own:
+                self._tell_one_refused(watch, "; ".join(own))
+
+    def _tell_one_refused(self, watch: Watch, message: str) -> None:
+        self._refused.add(watch.name)
+        begin_trouble(watch, POLICY_REFUSED, POLICY_ACCEPTED, message)
+
+    def _tell_accepted(self, watch: Watch) -> None:
+        if watch.name in self._refused:
+            end_trouble(watch, POLICY_REFUSED, POLICY_ACCEPTED, "the policy's file is valid again")
+            self._refused.discard(watch.name)
 
     def _done_with(self, watch: Watch) -> bool:
         """True when the policy can be let go; cancels a run that has not gone too far for it."""

@@ -21,6 +21,7 @@ from ctrain.engine.tick import Ticked, tick
 from ctrain.errors import CtrainError, StateConflict, TransientError
 
 if TYPE_CHECKING:
+    from ctrain.app.faltering import Faltering
     from ctrain.domain import PolicyName
     from ctrain.engine.watch import Watch
     from ctrain.ports import Clock, Telemetry, Timer
@@ -48,6 +49,7 @@ class TickLoop:
         timer: Timer,
         telemetry: Telemetry,
         rhythm: Rhythm,
+        faltering: Faltering | None = None,
     ) -> None:
         self._watches = dict(watches)
         self._clock = clock
@@ -63,6 +65,7 @@ class TickLoop:
         self._lock = threading.Lock()
         self._turns: dict[PolicyName, threading.Lock] = {}
         self._ticker = Ticker(timer)
+        self._faltering = faltering
 
     def start(self) -> None:
         """Give every policy its first tick now."""
@@ -184,6 +187,8 @@ class TickLoop:
         ended = self._timer.monotonic()
         self._well_at[name] = ended
         self._ticked.add(name)
+        if self._faltering is not None:
+            self._faltering.succeeded(watch)
         self._telemetry.observe("tick_duration_seconds", ended - started, policy=name)
         self._telemetry.gauge(
             "tick_last_success_timestamp_seconds", self._timer.now().timestamp(), policy=name
@@ -239,6 +244,9 @@ class TickLoop:
         self._telemetry.count("tick_failures_total", policy=name, kind=kind)
         fields = {"traceback": trace} if trace else {}
         self._telemetry.log("tick_failed", policy=name, kind=kind, message=str(error), **fields)
+        watch = self._watches.get(name)
+        if watch is not None and self._faltering is not None:
+            self._faltering.failed(watch, kind, str(error))
 
     def _upkeep(self, call: Callable[[], None]) -> None:
         """What the daemon does for itself must not end because it failed once."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrain.clocks import RealTimer, StreamClock, open_clock
 from ctrain.domain import PolicyName
+from ctrain.engine.notice_delivery import ChannelBook
+from ctrain.engine.notices import NoticedStore, channels_of
 from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.engine.watch import Watch
 from ctrain.errors import InputError, PolicyError
@@ -21,11 +23,13 @@ from ctrain.policy.files import LoadedPolicy, load_policies, parse_policy, polic
 from ctrain.promql import PromqlServer
 
 if TYPE_CHECKING:
+    from ctrain.policy.models import Policy
     from ctrain.ports import (
         Analyst,
         Clock,
         Launcher,
         MetricServer,
+        Notifier,
         Registry,
         RowLog,
         RowLogs,
@@ -58,6 +62,10 @@ class Shell:
     timer: Timer
     metric_server: MetricServer = field(default_factory=PromqlServer)
     profile_memory: ProfileMemory = field(default_factory=ProfileMemory)
+    notifier: Notifier | None = None
+    """None: real channels, once a daemon has something to tell."""
+    channels: ChannelBook = field(default_factory=ChannelBook)
+    """Of the policies that are watched."""
 
 
 def load_fleet(paths: Sequence[Path], environ: Mapping[str, str]) -> list[LoadedPolicy]:
@@ -93,7 +101,8 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
         record = tx.policy_record(name)
     row_log = shell.row_logs.open(name, policy.data, policy.model.task)
     row_log.sweep()
-    return _watch(shell, loaded, row_log, lease, record.registered_at if record else now)
+    since = record.registered_at if record else now
+    return replace(_watch(shell, loaded, row_log, lease, since), store=_telling(shell, policy))
 
 
 def look_on(shell: Shell, loaded: LoadedPolicy) -> Watch:
@@ -101,6 +110,13 @@ def look_on(shell: Shell, loaded: LoadedPolicy) -> Watch:
     policy = loaded.policy
     row_log = shell.row_logs.open(PolicyName(policy.policy), policy.data, policy.model.task)
     return _watch(shell, loaded, row_log, None, shell.clock.now())
+
+
+def _telling(shell: Shell, policy: Policy) -> Store:
+    """The store, whose events also go to the policy's channels; on stream time nobody is told of anything."""
+    channels = () if isinstance(shell.clock, StreamClock) else channels_of(policy)
+    shell.channels.take(PolicyName(policy.policy), channels)
+    return NoticedStore(shell.store, channels, policy.model.name, shell.timer) if channels else shell.store
 
 
 def _watch(

@@ -15,6 +15,7 @@ from ctrain.cli import (
     demo,
     init,
     inspect,
+    notify,
     policies,
     profile,
     report,
@@ -29,7 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for module in (daemon, demo, init, policies, backtest, tune, compare, profile, inspect, report, act, audit):
+for module in (daemon, demo, init, policies, backtest, tune, compare, profile, inspect, report, act):
+    module.register(app)
+for module in (audit, notify):
     module.register(app)
 
 

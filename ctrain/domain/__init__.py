@@ -10,6 +10,7 @@ from ctrain.domain.jobs import JobState, JobStatus, ScoreJob, ScoreStatus, Train
 from ctrain.domain.metrics import MetricQuery, Sample, Series
 from ctrain.domain.models import AliasIntent, Champion, ModelVersion
 from ctrain.domain.names import Json, MonitorName, PolicyName, RunId, Task, TriggerName, Version
+from ctrain.domain.notices import Channel, Delivery, Message, Notice, NoticeStatus
 from ctrain.domain.rows import (
     Arrived,
     Ingested,
@@ -32,7 +33,9 @@ __all__ = [
     "Arrived",
     "Champion",
     "ChampionRows",
+    "Channel",
     "Decision",
+    "Delivery",
     "Event",
     "FeatureVerdict",
     "IngestState",
@@ -40,9 +43,12 @@ __all__ = [
     "JobState",
     "JobStatus",
     "Json",
+    "Message",
     "MetricQuery",
     "ModelVersion",
     "MonitorName",
+    "Notice",
+    "NoticeStatus",
     "Outcome",
     "Phase",
     "PolicyName",

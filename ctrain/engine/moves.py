@@ -62,7 +62,7 @@ def move(
     *,
     evidence: Json | None = None,
     actor: str = ACTOR,
-    also: Callable[[Transaction], None] | None = None,
+    also: Callable[[Transaction], object] | None = None,
 ) -> Run:
     """Commit the move of ``run`` (its fields and details as given) and what ``also`` writes.
 
@@ -95,7 +95,7 @@ def record_move(
     )
 
 
-def keep(watch: Watch, run: Run, also: Callable[[Transaction], None] | None = None) -> Run:
+def keep(watch: Watch, run: Run, also: Callable[[Transaction], object] | None = None) -> Run:
     """Commit what a run has found out without moving it."""
     with watch.store.write() as tx:
         watch.fence(tx)

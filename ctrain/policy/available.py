@@ -16,15 +16,9 @@ def unavailable_parts(policy: Policy) -> list[str]:
 
 def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
     yield from _training_parts(policy)
-    yield from _serving_parts(policy)
 
 
 def _training_parts(policy: Policy) -> Iterator[tuple[str, str]]:
     train = policy.train
     if train.launcher.type != "process":
         yield "train.launcher.type", f"the launcher {train.launcher.type}"
-
-
-def _serving_parts(policy: Policy) -> Iterator[tuple[str, str]]:
-    if policy.notify:
-        yield "notify", "notification"

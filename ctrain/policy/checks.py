@@ -9,6 +9,7 @@ from ctrain.domain import Task
 from ctrain.policy.check_classifiers import check_classifiers
 from ctrain.policy.check_groups import check_groups
 from ctrain.policy.check_monitors import check_monitors
+from ctrain.policy.check_notify import check_notify
 from ctrain.policy.check_quality import check_quality
 from ctrain.policy.check_reference import check_reference
 from ctrain.policy.check_sources import check_sources
@@ -48,6 +49,7 @@ def check_policy(policy: Policy) -> list[Problem]:
         *_check_gates(policy),
         *check_groups(policy),
         *check_times(policy),
+        *check_notify(policy),
     ]
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from ctrain.domain import Json
 from ctrain.errors import PolicyError
+from ctrain.policy.check_notify import written_secrets
 from ctrain.policy.checks import check_policy
 from ctrain.policy.document import MAX_CHARACTERS, Document, Problem, read_document
 from ctrain.policy.loaded import LoadedPolicy
@@ -120,7 +121,7 @@ def _validate(document: Document, environ: Mapping[str, str]) -> tuple[Policy | 
         return None, document.problems or [Problem((), "expected a mapping of keys to values")]
     values, problems = expand_placeholders(document.values, environ)
     unread = document.unread | {problem.path for problem in problems}
-    problems = [*document.problems, *problems]
+    problems = [*document.problems, *problems, *written_secrets(document.values)]
     try:
         policy = Policy.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:

@@ -22,6 +22,7 @@ from ctrain.policy.data import (
 )
 from ctrain.policy.fields import Block, Duration, Frozen, Name, PositiveDuration, Share, Text
 from ctrain.policy.monitors import Monitor
+from ctrain.policy.notify import Notification
 from ctrain.policy.training import (
     AbsoluteGate,
     AgeWeights,
@@ -126,15 +127,6 @@ class Probation(Frozen):
     """The worsening of the metric that is tolerated."""
     min_rows: Annotated[int, Field(ge=1)] = 1000
     """Compared rows that acceptance needs; too few extend the probation."""
-
-
-class Notification(Frozen):
-    """Whom to tell of what."""
-
-    on: tuple[Literal["fired", "promoted", "rejected", "rolled_back", "failed"], ...]
-    """What is told."""
-    url: Text
-    """Where it is sent."""
 
 
 class Policy(Frozen):

@@ -6,6 +6,7 @@ stream in the demo and the backtest; ``Timer`` tells real time (timeouts, retry 
 
 from ctrain.ports.analysis import Analyst
 from ctrain.ports.metrics import MetricServer
+from ctrain.ports.notices import Notifier, OutboxTables
 from ctrain.ports.records import LeaseTables, PolicyTables, RunTables
 from ctrain.ports.rows import ReferenceFile, ReferenceRows, RowLog, RowLogs, Source, Sources
 from ctrain.ports.store import Store, Transaction
@@ -22,7 +23,9 @@ __all__ = [
     "Launcher",
     "LeaseTables",
     "MetricServer",
+    "Notifier",
     "ObservationTables",
+    "OutboxTables",
     "PolicyTables",
     "ReferenceFile",
     "ReferenceRows",

@@ -57,7 +57,8 @@ class PolicyTables(Protocol):
 
     def save_champion(self, policy: PolicyName, champion: Champion | None) -> None: ...
 
-    def append_event(self, event: Event) -> None: ...
+    def append_event(self, event: Event) -> int:
+        """Return the number of the event."""
 
     def events(
         self, policy: PolicyName | None = None, run_id: RunId | None = None, limit: int = 100

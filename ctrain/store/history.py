@@ -27,12 +27,12 @@ BEGINNING = "0" * 64
 class HistoryAccess(TableAccess):
     """Implements the events of ``ports.PolicyTables``."""
 
-    def append_event(self, event: Event) -> None:
-        """Append the event with the hash of its predecessor and its own."""
+    def append_event(self, event: Event) -> int:
+        """Append the event with the hash of its predecessor and its own; return its number."""
         values = values_of(event)
         last = self._first(select(_EVENTS.c.hash).order_by(_EVENTS.c.id.desc()).limit(1))
         previous = BEGINNING if last is None else last["hash"]
-        self._insert(_EVENTS, {**values, "prev_hash": previous, "hash": event_hash(previous, values)})
+        return self._insert(_EVENTS, {**values, "prev_hash": previous, "hash": event_hash(previous, values)})
 
     def events(
         self, policy: PolicyName | None = None, run_id: RunId | None = None, limit: int = 100

@@ -93,7 +93,8 @@ _TABLE = (
     _counter("rollbacks_total", "Returns to the previous champion, by cause.", "cause", starts=CAUSES),
     _gauge("registry_readable", "1 while the champion alias can be read; on 0 nothing is promoted."),
     _counter("registry_divergence_total", "Alias changes that were not ctrain's."),
-    _counter("notifications_total", "Notifications, by outcome.", "outcome"),
+    _counter("notifications_total", "Notices of events, by what became of an attempt to tell.", "outcome"),
+    _gauge("notifications_open", "Notices that wait, or that nobody tries any more (dead).", "status"),
     Metric("mlflow_request_duration_seconds", Kind.HISTOGRAM, "Time of a registry request.", (), SECONDS),
     _gauge("series_dropped", "Series that were left out because the policy has too many."),
 )

@@ -34,7 +34,7 @@ from ctrain.store.schema.observations import (
     verdicts,
 )
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision in ``ctrain/store/migrations``."""
 
 __all__ = [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, text
 
-from ctrain.domain import ENDED, Outcome, Phase, RequestKind
-from ctrain.store.columns import RowNumber
+from ctrain.domain import ENDED, NoticeStatus, Outcome, Phase, RequestKind
+from ctrain.store.columns import RowNumber, Words
 from ctrain.store.schema.base import (
     count_column,
     instant_column,
@@ -22,7 +22,7 @@ runs = Table(
     "runs",
     metadata,
     numbered_column("number"),
-    Column("id", Text, nullable=False, unique=True),
+    Column("id", Words, nullable=False, unique=True),
     text_column("policy"),
     text_column("phase"),
     text_column("trigger"),
@@ -53,7 +53,7 @@ comparison_points = Table(
     "comparison_points",
     metadata,
     numbered_column(),
-    Column("run_id", Text, ForeignKey("runs.id"), nullable=False),
+    Column("run_id", Words, ForeignKey("runs.id"), nullable=False),
     text_column("phase"),
     instant_column("at"),
     json_column("point"),
@@ -105,8 +105,8 @@ events = Table(
     text_column("run_id", nullable=True),
     text_column("policy_hash"),
     json_column("evidence"),
-    Column("prev_hash", Text, nullable=False, unique=True),
-    Column("hash", Text, nullable=False, unique=True),
+    Column("prev_hash", Words, nullable=False, unique=True),
+    Column("hash", Words, nullable=False, unique=True),
     Index(None, "policy", "id"),
     Index(None, "run_id", "id"),
     sqlite_autoincrement=True,
@@ -117,7 +117,7 @@ alias_intents = Table(
     "alias_intents",
     metadata,
     numbered_column("number"),
-    Column("id", Text, nullable=False, unique=True),
+    Column("id", Words, nullable=False, unique=True),
     text_column("policy"),
     text_column("model"),
     text_column("kind"),
@@ -172,12 +172,26 @@ outbox = Table(
     "outbox",
     metadata,
     numbered_column(),
-    Column("event_id", RowNumber, ForeignKey("events.id"), nullable=False),
+    Column("event_id", RowNumber, nullable=False),
+    text_column("policy"),
+    text_column("channel"),
     text_column("kind"),
+    text_column("subject"),
+    text_column("fingerprint"),
     json_column("payload"),
-    Column("idempotency_key", Text, nullable=False, unique=True),
+    Column("idempotency_key", Words, nullable=False, unique=True),
+    text_column("status"),
+    instant_column("waiting_since"),
+    instant_column("next_attempt_at"),
     Column("attempts", Integer, nullable=False),
-    instant_column("next_attempt_at", nullable=True),
-    instant_column("delivered_at", nullable=True),
-    Index(None, "delivered_at", "next_attempt_at"),
+    text_column("message_key", nullable=True),
+    text_column("claimed_by", nullable=True),
+    instant_column("claimed_until", nullable=True),
+    instant_column("finished_at", nullable=True),
+    text_column("last_error"),
+    CheckConstraint(one_of("status", NoticeStatus), name="status"),
+    Index(None, "status", "next_attempt_at"),
+    Index(None, "policy", "channel", "id"),
+    sqlite_autoincrement=True,
 )
+"""``event_id`` refers to nothing: an event may be forgotten before everybody was told of it."""

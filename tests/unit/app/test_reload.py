@@ -297,3 +297,22 @@ def test_all_files_removed_is_no_policy_and_no_folder_is_refused(tmp_path: Path)
         files.load({})
     (tmp_path / "policies").mkdir()
     assert files.load({}) == []
+
+
+def test_a_refused_file_is_on_record_with_its_policy_and_so_is_its_end(reloading: Reloading) -> None:
+    def told() -> list[tuple[str, str]]:
+        with reloading.store.read() as tx:
+            events = tx.events(CLICKS)
+        return [(one.kind, one.message) for one in reversed(events) if one.kind.startswith("policy_")]
+
+    reloading.write(POLICY.replace("pane: ", "pain: "))
+    reloading.look(3)
+    [(kind, message)] = told()
+    assert kind == "policy_refused"
+    assert "data.pain: unknown key" in message
+    reloading.write(POLICY)
+    reloading.look(2)
+    assert told()[1:] == [("policy_accepted", "the policy's file is valid again")]
+    reloading.write(POLICY + "# a comment\n")
+    reloading.look(2)
+    assert len(told()) == 2

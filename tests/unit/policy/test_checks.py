@@ -65,9 +65,9 @@ def test_rows_that_a_window_of_quality_cannot_have() -> None:
     assert check_rates(policy, 2400) == []
 
 
-def test_the_parts_of_the_whole_format_that_cannot_be_run_yet() -> None:
+def test_the_whole_format_can_be_run() -> None:
     policy = load_policy(FILES / "example.yaml", {"CTRAIN_NOTIFY_URL": "https://chat"}).policy
-    assert unavailable_parts(policy) == [part + SUFFIX for part in ("notify: notification",)]
+    assert unavailable_parts(policy) == []
 
 
 @pytest.mark.parametrize(

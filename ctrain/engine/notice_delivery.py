@@ -1,0 +1,180 @@
+"""Delivering what the outbox holds: claim a message, send it, put on record what became of it.
+
+Between claim and record lies the channel, which may take its time: no transaction is open meanwhile.
+A crash there leaves the claim to run out, and the same message is sent again, under the same key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ctrain.domain import Channel, Delivery, Message, Notice, NoticeStatus, PolicyName
+from ctrain.engine.notice_plan import GIVE_UP_AFTER, next_attempt, plan_message
+from ctrain.errors import StateConflict
+
+if TYPE_CHECKING:
+    from ctrain.engine.notice_plan import Plan
+    from ctrain.ports import Notifier, Store, Telemetry, Timer, Transaction
+
+CLAIM = timedelta(minutes=2)
+"""How long a message is ours; every channel takes less than that."""
+KEPT = timedelta(days=45)
+"""Delivered and dead ones are kept that long: longer than any repeat interval."""
+GIVEN_UP = "not delivered within a day"
+SHOWN = (NoticeStatus.PENDING, NoticeStatus.DEAD)
+
+
+class ChannelBook:
+    """The channels of the policies that this daemon has read; a policy that is gone keeps its last ones.
+
+    Its end is an event, too, and is still to be told.
+    """
+
+    def __init__(self) -> None:
+        self._channels: dict[PolicyName, Mapping[str, Channel]] = {}
+
+    def take(self, policy: PolicyName, channels: Collection[Channel]) -> None:
+        """From now on these are the policy's channels."""
+        if channels or policy in self._channels:
+            self._channels = {**self._channels, policy: {one.name: one for one in channels}}
+
+    def knows(self, policy: PolicyName) -> bool:
+        return policy in self._channels
+
+    def find(self, policy: PolicyName, name: str) -> Channel | None:
+        return self._channels.get(policy, {}).get(name)
+
+    def policies(self) -> list[PolicyName]:
+        """Those that have had a channel."""
+        return sorted(self._channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """Carries messages from the outbox to the channels; every method may be called on any thread."""
+
+    store: Store
+    notifier: Notifier
+    book: ChannelBook
+    timer: Timer
+    telemetry: Telemetry
+    holder: str
+    """Names this daemon in its claims."""
+
+    def claim_due(self, limit: int) -> list[Message]:
+        """Claim up to ``limit`` messages that are due, each for another channel."""
+        if limit < 1 or not self.book.policies():
+            return []
+        with self.store.read() as tx:
+            due = tx.due_channels(self.timer.now())
+        claimed: list[Message] = []
+        for policy, name in due:
+            if len(claimed) < limit and self.book.knows(policy):
+                message = self._claim(policy, name)
+                claimed += [message] if message is not None else []
+        return claimed
+
+    def deliver(self, message: Message) -> Delivery:
+        """Send a message that was claimed, and put on record what became of it."""
+        channel = self.book.find(message.policy, message.channel)
+        if channel is None:
+            delivery = Delivery(False, f"the policy has no channel {message.channel} any more")
+        else:
+            delivery = self.notifier.send(channel, message)
+        self._settle(message, delivery)
+        return delivery
+
+    def tidy(self) -> None:
+        """Give up what is too old, forget what was finished long ago, and show what is left."""
+        now = self.timer.now()
+        with self.store.write() as tx:
+            buried = tx.bury_old_notices(now - GIVE_UP_AFTER, now, GIVEN_UP)
+            tx.drop_notices(now - KEPT)
+        for policy, number in buried.items():
+            self._count(policy, "dead", number)
+            self.telemetry.log("notification_failed", policy=policy, notices=number, message=GIVEN_UP)
+        self.measure()
+
+    def measure(self) -> None:
+        """Set the gauges of what waits and what is dead."""
+        if not self.book.policies():
+            return
+        with self.store.read() as tx:
+            counts = tx.notice_counts()
+        for policy in self.book.policies():
+            for status in SHOWN:
+                number = counts.get(policy, {}).get(status, 0)
+                self.telemetry.gauge("notifications_open", number, policy=policy, status=status.value)
+
+    def _claim(self, policy: PolicyName, name: str) -> Message | None:
+        """The message that is due on a channel, ours from now on; None when there is none, or it is lost."""
+        now = self.timer.now()
+        channel = self.book.find(policy, name)
+        try:
+            with self.store.write() as tx:
+                pending = tx.pending_notices(policy, name)
+                if channel is None:
+                    self._bury(tx, policy, name, pending, now)
+                    return None
+                plan = plan_message(channel, pending, tx.finished_notices(policy, name), now)
+                self._apply(tx, policy, name, plan, now)
+        except StateConflict:
+            return None
+        if plan.suppress:
+            self._count(policy, "suppressed", len(plan.suppress))
+        if not plan.send:
+            return None
+        claimed = tuple(replace(one, attempts=one.attempts + 1) for one in plan.send)
+        return Message(plan.message_key, policy, name, claimed, now, plan.repeated)
+
+    def _apply(self, tx: Transaction, policy: PolicyName, name: str, plan: Plan, now: datetime) -> None:
+        if plan.suppress:
+            tx.suppress_notices([one.id for one in plan.suppress], now)
+        if plan.until is not None:
+            tx.postpone_notices(policy, name, plan.until)
+        if plan.send:
+            ids = [one.id for one in plan.send]
+            tx.claim_notices(ids, plan.message_key, self.holder, now, now + CLAIM)
+
+    def _bury(
+        self, tx: Transaction, policy: PolicyName, name: str, pending: list[Notice], now: datetime
+    ) -> None:
+        error = f"the policy has no channel {name} any more"
+        tx.bury_notices([one.id for one in pending], now, error)
+        self._count(policy, "dead", len(pending))
+        self.telemetry.log("notification_failed", policy=policy, channel=name, message=error)
+
+    def _settle(self, message: Message, delivery: Delivery) -> None:
+        now = self.timer.now()
+        attempts = max(one.attempts for one in message.notices)
+        again = None if delivery.done else next_attempt(message.key, attempts, delivery, now)
+        if delivery.done:
+            status, outcome = NoticeStatus.DELIVERED, "delivered"
+        elif again is not None:
+            status, outcome = NoticeStatus.PENDING, "retried"
+        else:
+            status, outcome = NoticeStatus.DEAD, "dead"
+        error = "" if delivery.done else delivery.detail
+        with self.store.write() as tx:
+            settled = tx.settle_notices(
+                message.key, self.holder, status, now, error=error, next_attempt_at=again
+            )
+        if not settled:
+            self.telemetry.log("notification_claim_lost", policy=message.policy, channel=message.channel)
+            return
+        self._count(message.policy, outcome, len(message.notices))
+        event = "notification_sent" if delivery.done else "notification_failed"
+        self.telemetry.log(
+            event,
+            policy=message.policy,
+            channel=message.channel,
+            notices=len(message.notices),
+            attempts=attempts,
+            message=delivery.detail,
+        )
+
+    def _count(self, policy: PolicyName, outcome: str, number: int) -> None:
+        self.telemetry.count("notifications_total", number, policy=policy, outcome=outcome)

@@ -1,0 +1,162 @@
+"""Notices of events, written in the transaction of the event: told with it, or lost with it.
+
+A store that is wrapped here looks at every event that is appended; the steps of a tick know nothing of
+channels, and what they write cannot be told before it is committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from ctrain.domain import Channel, Event, Notice, PolicyName
+from ctrain.policy.notify import channel_names
+from ctrain.policy.notify_kinds import KIND_OF_EVENT, NOTICE_KINDS
+
+if TYPE_CHECKING:
+    from ctrain.policy.models import Policy
+    from ctrain.ports import Store, Timer, Transaction
+
+TOLD_EVIDENCE = ("version", "previous", "seen", "trigger", "path", "reason", "kind")
+"""What of an event's evidence is told; the rest is on record."""
+LONGEST_TEXT = 1000
+_CHANGING = re.compile(r"\d+(?:[.:,]\d+)*|\b[0-9a-f]{7,}\b", re.IGNORECASE)
+"""What differs between two messages that say the same: numbers, times, digests."""
+
+
+def channels_of(policy: Policy) -> tuple[Channel, ...]:
+    """Return where the events of a policy are told."""
+    return tuple(
+        Channel(
+            policy=PolicyName(policy.policy),
+            name=name,
+            kinds=frozenset(one.on),
+            url=one.url,
+            secret=one.secret,
+            group_wait=one.group_wait,
+            group_interval=one.group_interval,
+            repeat_interval=one.repeat_interval,
+        )
+        for name, one in zip(channel_names(policy.notify), policy.notify, strict=True)
+    )
+
+
+def kind_of(event: Event) -> str | None:
+    """Return the word of ``on`` for an event; None for one that nobody can be told of.
+
+    A run that is superseded says so itself, and the alias move under it says it once more.
+    """
+    if event.kind == "superseded" and event.run_id is not None:
+        return None
+    return KIND_OF_EVENT.get(event.kind)
+
+
+def notices_of(
+    event: Event, event_id: int, channels: tuple[Channel, ...], model: str, now: datetime
+) -> list[Notice]:
+    """Return a notice for each channel that wants to know of the event; ``now`` is real time.
+
+    The key of a notice follows from the event and the channel, so that none is written twice.
+    """
+    kind = kind_of(event)
+    if kind is None:
+        return []
+    subject = NOTICE_KINDS[kind].subject
+    fingerprint = f"{kind}: {said(event)}" if subject else f"{kind} #{event_id}"
+    notice = Notice(
+        policy=event.policy,
+        channel="",
+        kind=kind,
+        subject=subject or fingerprint,
+        fingerprint=fingerprint,
+        key="",
+        payload=payload_of(event, model),
+        waiting_since=now,
+        next_attempt_at=now,
+    )
+    return [
+        replace(
+            notice,
+            channel=channel.name,
+            key=_key(event, event_id, channel.name),
+            next_attempt_at=now + channel.group_wait,
+        )
+        for channel in channels
+        if kind in channel.kinds and channel.policy == event.policy
+    ]
+
+
+def said(event: Event) -> str:
+    """Return what an event says without the numbers, which differ each time the same happens.
+
+    >>> said(Event(PolicyName("p"), "run_failed", datetime.min, "ctrain", "exit 3 after 12.5 s"))
+    'exit # after # s'
+    """
+    first_line = event.message.partition("\n")[0]
+    return _CHANGING.sub("#", first_line)[:200]
+
+
+def payload_of(event: Event, model: str) -> dict[str, Any]:
+    """Return what there is to tell of an event, apart from the message that it goes out with."""
+    return {
+        "event": event.kind,
+        "at": event.at.isoformat(),
+        "actor": event.actor,
+        "message": event.message[:LONGEST_TEXT],
+        "run": event.run_id,
+        "policy_hash": event.policy_hash,
+        "model": model,
+        **{name: event.evidence[name] for name in TOLD_EVIDENCE if event.evidence.get(name) is not None},
+    }
+
+
+def _key(event: Event, event_id: int, channel: str) -> str:
+    text = "\n".join((event.policy, str(event_id), event.kind, event.at.isoformat(), channel))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class NoticedStore:
+    """A ``Store`` whose events are also written to the outbox of the channels of one policy."""
+
+    def __init__(self, store: Store, channels: tuple[Channel, ...], model: str, timer: Timer) -> None:
+        self._store = store
+        self._channels = channels
+        self._model = model
+        self._timer = timer
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A transaction of the store, in which an event that is appended writes its notices."""
+        with self._store.write() as tx:
+            yield cast("Transaction", _Noticing(tx, self._channels, self._model, self._timer))
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A view of the store."""
+        with self._store.read() as tx:
+            yield tx
+
+
+class _Noticing:
+    """A transaction that also writes what is to be told."""
+
+    def __init__(self, tx: Transaction, channels: tuple[Channel, ...], model: str, timer: Timer) -> None:
+        self._tx = tx
+        self._channels = channels
+        self._model = model
+        self._timer = timer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tx, name)
+
+    def append_event(self, event: Event) -> int:
+        """Append the event and a notice for every channel that wants to know of it."""
+        event_id = self._tx.append_event(event)
+        for notice in notices_of(event, event_id, self._channels, self._model, self._timer.now()):
+            self._tx.add_notice(notice, event_id)
+        return event_id

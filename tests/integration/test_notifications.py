@@ -1,0 +1,301 @@
+"""From an event in the store to a message on a channel, through crashes, beside other daemons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctrain.app.noticing import NoticeLoop
+from ctrain.domain import Channel, Delivery, Event, Message, Notice, NoticeStatus, PolicyName
+from ctrain.engine.notice_delivery import CLAIM, GIVEN_UP, ChannelBook, Courier
+from ctrain.engine.notices import NoticedStore
+from ctrain.notify import ChannelNotifier
+from ctrain.notify.apprise_channel import judge, tell
+from ctrain.store import SqlStore, open_store
+from tests.support.fakes import QuietTelemetry
+from tests.support.notices import CLICKS, FakeNotifier, SetTimer, at, channel, event
+from tests.support.ports import free_port
+from tests.support.receiver import Receiver, receiver
+from tests.waiting import wait_until
+
+AGAIN = Delivery(False, "answered 503", again=True)
+REFUSED = Delivery(False, "answered 410")
+
+
+@dataclass
+class Office:
+    """A store with events, and couriers of several daemons on it."""
+
+    store: SqlStore
+    channels: tuple[Channel, ...] = (channel(),)
+    timer: SetTimer = field(default_factory=SetTimer)
+    notifier: Any = field(default_factory=FakeNotifier)
+    telemetry: QuietTelemetry = field(default_factory=QuietTelemetry)
+
+    def tell(self, *events: Event) -> None:
+        noticed = NoticedStore(self.store, self.channels, "clicks-model", self.timer)
+        with noticed.write() as tx:
+            for one in events:
+                tx.append_event(one)
+
+    def courier(self, holder: str = "a", channels: tuple[Channel, ...] | None = None) -> Courier:
+        book = ChannelBook()
+        book.take(CLICKS, self.channels if channels is None else channels)
+        return Courier(self.store, self.notifier, book, self.timer, self.telemetry, holder)
+
+    def carry(self, holder: str = "a") -> list[Delivery]:
+        courier = self.courier(holder)
+        return [courier.deliver(one) for one in courier.claim_due(4)]
+
+    def found(self, *statuses: NoticeStatus) -> list[Notice]:
+        with self.store.read() as tx:
+            every = [
+                *tx.pending_notices(CLICKS, "1"),
+                *tx.finished_notices(CLICKS, "1"),
+                *tx.troubled_notices(CLICKS),
+            ]
+        return list({one.id: one for one in every if one.status in statuses}.values())
+
+    def sent(self) -> list[tuple[str, list[str]]]:
+        """Keys of the messages that went out, with the kinds of their notices."""
+        return [(message.key, [one.kind for one in message.notices]) for _, message in self.notifier.sent]
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    store = open_store(f"sqlite:///{tmp_path / 'state.db'}", durable=True)
+    yield Office(store)
+    store.close()
+
+
+def outcomes(office: Office) -> dict[str, float]:
+    return {
+        key[-1]: number for key, number in office.telemetry.counted.items() if key[0] == "notifications_total"
+    }
+
+
+def test_events_of_a_short_time_become_one_message(office: Office) -> None:
+    office.tell(event("promoted"), event("alias_intent"))
+    office.timer.seconds = 20
+    office.tell(event("run_failed", "exit 3"))
+    assert office.carry() == []
+    office.timer.seconds = 30
+    assert [one.done for one in office.carry()] == [True]
+    [(_, kinds)] = office.sent()
+    assert kinds == ["promoted", "failed"]
+    assert [one.status for one in office.found(*NoticeStatus)] == [NoticeStatus.DELIVERED] * 2
+    assert office.carry() == []
+    assert outcomes(office) == {"delivered": 2}
+
+
+def test_the_same_again_is_not_told_until_the_repeat_interval_is_over(office: Office) -> None:
+    for hours in (0, 1, 2, 5):
+        office.timer.seconds = hours * 3600
+        office.tell(event("run_failed", f"exit 3 after {hours} s"))
+        office.timer.seconds += 31
+        office.carry()
+    assert [kinds for _, kinds in office.sent()] == [["failed"], ["failed"]]
+    assert office.notifier.sent[-1][1].repeated == {"failed: exit # after # s": 2}
+    assert outcomes(office) == {"delivered": 2, "suppressed": 2}
+
+
+def test_a_channel_that_fails_is_tried_again_with_the_same_message(office: Office) -> None:
+    office.notifier.answers = [AGAIN, AGAIN]
+    office.tell(event("promoted"))
+    for seconds in (30, 60, 120):
+        office.timer.seconds = seconds
+        office.tell(event("promoted", "another"))
+        office.carry()
+    [first, *later] = office.sent()
+    assert later == [first, first]
+    assert first[1] == ["promoted", "promoted"]
+    assert len(office.found(NoticeStatus.PENDING)) == 2
+    assert outcomes(office) == {"retried": 4, "delivered": 2}
+
+
+def test_what_a_channel_refuses_is_dead_until_somebody_asks_for_it(office: Office) -> None:
+    office.notifier.answers = [REFUSED]
+    office.tell(event("promoted"))
+    office.timer.seconds = 30
+    office.carry()
+    [dead] = office.found(NoticeStatus.DEAD)
+    assert (dead.last_error, dead.attempts) == ("answered 410", 1)
+    office.courier().measure()
+    gauges = {
+        key[1:]: number for key, number in office.telemetry.counted.items() if key[0] == "notifications_open"
+    }
+    assert gauges == {("clicks", "pending"): 0, ("clicks", "dead"): 1}
+    with office.store.write() as tx:
+        tx.revive_notices(None, office.timer.now())
+    office.carry()
+    assert [key for key, _ in office.sent()] == [dead.message_key] * 2
+    assert office.found(NoticeStatus.DEAD) == []
+
+
+def test_a_daemon_that_dies_between_sending_and_its_record_has_it_sent_again_by_another(
+    office: Office,
+) -> None:
+    office.tell(event("promoted"))
+    office.timer.seconds = 30
+    [message] = office.courier("dead").claim_due(4)
+    office.notifier.send(office.channels[0], message)  # and there it was killed
+    assert office.carry("b") == []
+    office.timer.seconds = 30 + CLAIM.total_seconds()
+    assert [one.done for one in office.carry("b")] == [True]
+    assert len({key for key, _ in office.sent()}) == 1
+    assert len(office.sent()) == 2
+    [delivered] = office.found(NoticeStatus.DELIVERED)
+    assert delivered.attempts == 2
+
+
+def test_a_daemon_that_wakes_up_late_changes_nothing(office: Office) -> None:
+    office.tell(event("promoted"))
+    office.timer.seconds = 30
+    paused = office.courier("paused")
+    [message] = paused.claim_due(4)
+    office.timer.seconds = 200
+    office.carry("b")
+    before = office.found(*NoticeStatus)
+    office.notifier.answers = [REFUSED]
+    paused.deliver(message)
+    assert office.found(*NoticeStatus) == before
+    assert "notification_claim_lost" in [event for event, _ in office.telemetry.logged]
+
+
+def test_of_two_daemons_one_sends(office: Office) -> None:
+    office.tell(event("promoted"))
+    office.timer.seconds = 30
+    assert len(office.courier("a").claim_due(4)) == 1
+    assert office.courier("b").claim_due(4) == []
+
+
+def test_nobody_carries_for_a_policy_that_it_does_not_know_and_after_a_day_it_is_given_up(
+    office: Office,
+) -> None:
+    office.tell(event("promoted"))
+    office.timer.seconds = 86401
+    stranger = office.courier("b", channels=())
+    assert stranger.claim_due(4) == []
+    stranger.tidy()
+    [dead] = office.found(NoticeStatus.DEAD)
+    assert dead.last_error == GIVEN_UP
+    assert outcomes(office) == {"dead": 1}
+
+
+def test_a_channel_that_the_policy_has_no_more_is_no_channel(office: Office) -> None:
+    office.tell(event("promoted"))
+    office.timer.seconds = 30
+    assert office.courier(channels=(replace(channel(), name="pager"),)).claim_due(4) == []
+    [dead] = office.found(NoticeStatus.DEAD)
+    assert dead.last_error == "the policy has no channel 1 any more"
+
+
+def test_the_channels_of_a_policy_that_is_gone_are_kept_for_what_it_has_still_to_say() -> None:
+    book = ChannelBook()
+    book.take(PolicyName("silent"), ())
+    book.take(CLICKS, (channel(),))
+    assert book.policies() == [CLICKS]
+    assert book.find(CLICKS, "1") == channel()
+    assert book.find(PolicyName("silent"), "1") is None
+
+
+@pytest.fixture
+def server() -> Iterator[Receiver]:
+    with receiver() as found:
+        yield found
+
+
+def test_the_daemons_loop_sends_signed_webhooks_and_no_secret_reaches_log_or_store(
+    office: Office, server: Receiver
+) -> None:
+    server.answers = [(503, {}), (200, {})]
+    secret = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ="
+    one = channel(url=f"{server.url}/T0K3N-path", secret=secret, group_wait=at(0) - at(0))
+    office.channels = (one,)
+    office.notifier = ChannelNotifier({}, "http://mlflow:5000")
+    office.tell(event("promoted", evidence={"version": "2"}))
+    loop = NoticeLoop(office.courier(), office.telemetry, look_seconds=0.01)
+    loop.start()
+    wait_until(
+        lambda: (
+            bool(office.found(NoticeStatus.PENDING))
+            and bool(office.found(NoticeStatus.PENDING)[0].last_error)
+        )
+    )
+    [waiting] = office.found(NoticeStatus.PENDING)
+    assert waiting.last_error == "answered 503"
+    office.timer.seconds = 60
+    wait_until(lambda: bool(office.found(NoticeStatus.DELIVERED)))
+    loop.stop()
+    first, second = server.received
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.headers["webhook-timestamp"] != second.headers["webhook-timestamp"]
+    body = json.loads(second.body)
+    assert [one["key"] for one in body["notices"]] == [waiting.key]
+    assert body["notices"][0]["links"] == {"model": "http://mlflow:5000/#/models/clicks-model/versions/2"}
+    everything = (
+        repr(office.telemetry.logged) + repr(office.telemetry.counted) + repr(office.found(*NoticeStatus))
+    )
+    assert "T0K3N" not in everything
+    assert secret not in everything
+
+
+def test_a_notifier_that_breaks_does_not_end_the_loop(office: Office) -> None:
+    class Broken(FakeNotifier):
+        def send(self, channel: Channel, message: Message) -> Delivery:
+            self.sent.append((channel, message))
+            raise ValueError("broken")
+
+    office.notifier = Broken()
+    office.channels = (channel(group_wait=at(0) - at(0)), channel(name="2", group_wait=at(0) - at(0)))
+    office.tell(event("promoted"))
+    loop = NoticeLoop(office.courier(), office.telemetry, look_seconds=0.01)
+    loop.start()
+    wait_until(lambda: len(office.sent()) == 2)
+    loop.stop()
+    assert "notices_failed" in [event for event, _ in office.telemetry.logged]
+
+
+def test_apprise_tells_in_a_child_of_its_own(server: Receiver) -> None:
+    url = server.url.replace("http://", "json://") + "/T0K3N"
+    one = channel(url=url)
+    delivery = ChannelNotifier({}, None).send(one, Message("msg", CLICKS, "1", (), at(0), test=True))
+    assert (delivery.done, delivery.detail) == (True, "apprise sent it")
+    [came] = server.received
+    body = json.loads(came.body)
+    assert (body["title"], body["type"]) == ("clicks: a test message", "info")
+
+
+def test_apprise_says_what_it_could_not_send_without_the_address() -> None:
+    url = f"json://127.0.0.1:{free_port()}/T0K3N"
+    delivery = ChannelNotifier({}, None).send(
+        channel(url=url), Message("msg", CLICKS, "1", (), at(0), test=True)
+    )
+    assert (delivery.done, delivery.again) == (False, True)
+    assert delivery.detail.startswith("apprise could not send it: ")
+    assert "T0K3N" not in delivery.detail
+
+
+@pytest.mark.parametrize(
+    ("answer", "done", "again"),
+    [
+        ('{"known": true, "done": true, "said": ""}', True, False),
+        ('{"known": true, "done": false, "said": "no"}', False, True),
+        ('{"known": false, "done": false, "said": ""}', False, False),
+        ("", False, True),
+        ("[]", False, True),
+    ],
+)
+def test_what_the_child_of_apprise_says(answer: str, done: bool, again: bool) -> None:
+    delivery = judge(answer)
+    assert (delivery.done, delivery.again) == (done, again)
+
+
+def test_a_child_that_takes_too_long_is_ended() -> None:
+    delivery = tell("json://127.0.0.1", "title", "text", "info", {}, seconds=0.01)
+    assert delivery == Delivery(False, "it took too long", again=True)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ctrain.domain import Message, Notice
+from ctrain.notify.wording import SHOWN_NOTICES, body_of, count_of, level_of, text_of, title_of
+from tests.support.notices import CLICKS, START, notice
+
+FAILED = {"kind": "failed", "subject": "outcome", "fingerprint": "failed: exit #"}
+PAYLOAD = {
+    "event": "promoted",
+    "at": "2026-01-01T00:00:00+00:00",
+    "actor": "ann",
+    "message": "version 2 is the champion\nand more",
+    "run": "clicks-4",
+    "policy_hash": "h1",
+    "model": "clicks model",
+    "version": "2",
+}
+
+
+def message(*notices: Notice, **changes: Any) -> Message:
+    return Message("msg_1", CLICKS, "1", notices, START, **changes)
+
+
+@pytest.mark.parametrize(
+    ("found", "title"),
+    [
+        (message(notice(1)), "clicks: promoted"),
+        (message(notice(1), notice(2)), "clicks: promoted (2 times)"),
+        (
+            message(notice(1, **FAILED), notice(2, kind="rolled_back"), repeated={"failed: exit #": 3}),
+            "clicks: failed (4 times), rolled back",
+        ),
+        (message(test=True), "clicks: a test message"),
+    ],
+)
+def test_titles(found: Message, title: str) -> None:
+    assert title_of(found) == title
+
+
+@pytest.mark.parametrize(
+    ("kinds", "level"),
+    [((), "info"), (("promoted",), "success"), (("promoted", "failed", "fired"), "failure")],
+)
+def test_the_most_urgent_notice_sets_the_level(kinds: tuple[str, ...], level: str) -> None:
+    assert level_of(message(*(notice(1, kind=kind) for kind in kinds))) == level
+
+
+def test_text_says_who_did_what_with_which_version() -> None:
+    text = text_of(message(notice(1, payload=PAYLOAD)), "http://mlflow:5000")
+    assert text == (
+        "promoted: clicks-4: version 2 is the champion (by ann) "
+        "http://mlflow:5000/#/models/clicks%20model/versions/2"
+    )
+
+
+def test_text_is_short_however_many_there_are() -> None:
+    text = text_of(message(*(notice(number) for number in range(50))), None)
+    assert len(text.splitlines()) == SHOWN_NOTICES + 1
+    assert text.endswith("and 30 more: `ctrain status clicks`")
+
+
+def test_the_json_body() -> None:
+    found = message(notice(1, payload=PAYLOAD), notice(2, **FAILED), repeated={"failed: exit #": 3})
+    body = json.loads(body_of(found, "http://mlflow:5000"))
+    notices = body.pop("notices")
+    assert body == {
+        "version": 1,
+        "key": "msg_1",
+        "policy": "clicks",
+        "channel": "1",
+        "title": "clicks: promoted, failed (4 times)",
+        "level": "failure",
+        "count": 5,
+        "test": False,
+        "sent_at": "2026-01-01T00:00:00+00:00",
+        "more": 0,
+    }
+    assert notices[0] == {
+        **PAYLOAD,
+        "key": "key-1",
+        "kind": "promoted",
+        "level": "success",
+        "meaning": "a challenger became champion",
+        "repeated": 0,
+        "links": {
+            "command": "ctrain show clicks-4",
+            "model": "http://mlflow:5000/#/models/clicks%20model/versions/2",
+        },
+    }
+    assert (notices[1]["repeated"], notices[1]["links"]) == (3, {"model": "http://mlflow:5000/#/models/clicks"})
+
+
+def test_the_json_body_holds_so_many_notices_and_says_how_many_more() -> None:
+    found = message(*(notice(number) for number in range(50)))
+    body = json.loads(body_of(found, None))
+    assert (len(body["notices"]), body["more"], body["count"]) == (SHOWN_NOTICES, 30, 50)
+    assert count_of(found) == 50
