@@ -19,15 +19,21 @@ MOST_FAULTS = 20
 
 def faults(connection: Connection) -> list[str]:
     """What SQLite finds damaged, rows without the row they refer to, and guards that are gone."""
-    found = [
-        f"damaged: {line}"
-        for (line,) in connection.exec_driver_sql(f"PRAGMA integrity_check({MOST_FAULTS})")
-        if line != "ok"
-    ]
+    found = _damage(connection)
+    if found:
+        return found
     orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(MOST_FAULTS)
-    found += [f"row {row[1]} of {row[0]} refers to a row of {row[2]} that is not there" for row in orphans]
+    found = [f"row {row[1]} of {row[0]} refers to a row of {row[2]} that is not there" for row in orphans]
     guards = {name for (name,) in connection.exec_driver_sql(_TRIGGERS)}
     return found + [f"the guard {name} is missing" for name in sorted(GUARDS - guards)]
+
+
+def _damage(connection: Connection) -> list[str]:
+    try:
+        lines = connection.exec_driver_sql(f"PRAGMA integrity_check({MOST_FAULTS})").scalars().all()
+    except PermanentError as error:  # so much that not even the check gets through
+        return [str(error)]
+    return [f"damaged: {line}" for line in lines if line != "ok"]
 
 
 def copy(file: Path, out: Path) -> None:

@@ -37,6 +37,15 @@ class Upgraded:
     after: str
 
 
+@dataclass(frozen=True, slots=True)
+class BackedUp:
+    """A copy that was made of a database."""
+
+    database: str
+    file: Path
+    size_bytes: int
+
+
 def upgrade_database(url: str) -> Upgraded:
     """Create the schema or bring it up to date, as a daemon does when it starts."""
     database = database_at(url)
@@ -60,7 +69,7 @@ def check_database(url: str) -> Checked:
         raise absent(database)
     engine = database.create_engine(BUSY_TIMEOUT)
     try:
-        with engine.execution_options(**{READ_ONLY: True}).begin() as connection:
+        with engine.execution_options(**{READ_ONLY: True}).connect() as connection:
             revision = current_revision(connection)
             if revision is None:
                 raise absent(database)
@@ -77,8 +86,8 @@ def check_database(url: str) -> Checked:
         engine.dispose()
 
 
-def back_up(url: str, out: Path) -> int:
-    """Write a consistent copy of the database to ``out``; return its size in bytes.
+def back_up(url: str, out: Path) -> BackedUp:
+    """Write a consistent copy of the database to ``out``, which nobody but its owner may read.
 
     Raises
     ------
@@ -97,7 +106,7 @@ def back_up(url: str, out: Path) -> int:
         unfinished.touch(mode=0o600)
         database.back_up(unfinished)
         unfinished.rename(out)
-        return out.stat().st_size
+        return BackedUp(database.shown, out, out.stat().st_size)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from error
     finally:
