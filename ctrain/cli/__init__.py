@@ -12,10 +12,10 @@ from ctrain.cli import (
     backtest,
     compare,
     daemon,
+    db,
     demo,
     init,
     inspect,
-    notify,
     policies,
     profile,
     report,
@@ -32,7 +32,7 @@ app = typer.Typer(
 
 for module in (daemon, demo, init, policies, backtest, tune, compare, profile, inspect, report, act):
     module.register(app)
-for module in (audit, notify):
+for module in (audit, db):
     module.register(app)
 
 
