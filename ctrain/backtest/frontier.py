@@ -135,7 +135,7 @@ class Tuned:
         if not self.picked.changes:
             return "the policy stays as it is written: no change that was tried is better by the rule"
         before, after = self.rest[self.untouched.number], self.rest[self.picked.number]
-        cost = f"{before.train_seconds:.1f} -> {after.train_seconds:.1f} training seconds"
+        cost = f"{before.train_seconds:.2f} -> {after.train_seconds:.2f} training seconds"
         told = f"on the rest {self.metric_name} {before.metric:.4f} -> {after.metric:.4f}, {cost}"
         if not before.retrains and not after.retrains:
             return f"{told}: neither retrained there, so that the rest cannot tell"

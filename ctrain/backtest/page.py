@@ -128,7 +128,7 @@ def _table(found: Backtest) -> str:
 def _row(name: str, one: Outcome, attribute: str) -> str:
     numbers = [
         f"{one.metric:.4f}", str(one.retrains), str(one.promotions), str(one.rollbacks),
-        f"{one.train_seconds:.1f}", str(one.rows_trained),
+        f"{one.train_seconds:.2f}", str(one.rows_trained),
     ]  # fmt: skip
     cells = "".join(f'<td class="number">{number}</td>' for number in numbers)
     return f"<tr{attribute}><td>{escape(name)}</td>{cells}</tr>\n"

@@ -127,7 +127,7 @@ def _row(name: str, one: Outcome) -> list[object]:
         one.retrains,
         one.promotions,
         one.rollbacks,
-        f"{one.train_seconds:.1f}",
+        f"{one.train_seconds:.2f}",
         one.rows_trained,
     ]
 

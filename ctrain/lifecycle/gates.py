@@ -12,6 +12,9 @@ from ctrain.stats.metrics import HIGHER_IS_BETTER
 
 Metrics = Mapping[str, float]
 
+SIZE = "size_bytes"
+"""Of a model's files, among serving metrics."""
+
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
@@ -135,7 +138,7 @@ def _judge_bounds(
     for bound, sign, symbol in ((lowest, 1, ">="), (highest, -1, "<=")):
         if bound is None:
             continue
-        gate = f"{metric} {symbol} {bound:g}"
+        gate = f"{metric} {symbol} {_number(metric, bound, 'g')}"
         passed = value is not None and sign * (value - bound) >= 0
         results.append(GateResult(gate, value, bound, passed, _reason(gate, metric, value, passed)))
     return results
@@ -155,7 +158,7 @@ def _judge_against(gate: ChampionGate, paired: Metrics, champion: Metrics) -> Ga
 
 
 def _judge_serving(gate: ServingGate, metrics: Metrics) -> list[GateResult]:
-    bounds = {"latency_p99_ms": gate.latency_p99_ms, "size_bytes": gate.max_size}
+    bounds = {"latency_p99_ms": gate.latency_p99_ms, SIZE: gate.max_size}
     asked = {metric: bound for metric, bound in bounds.items() if bound is not None}
     if not asked:
         return [GateResult("serving", None, None, False, "serving: the gate has no bound")]
@@ -184,4 +187,9 @@ def _finite(metrics: Metrics, metric: str) -> float | None:
 def _reason(gate: str, metric: str, value: float | None, passed: bool) -> str:
     if value is None:
         return f"{gate}: failed, {metric} is missing or not finite on these rows"
-    return f"{gate}: {'passed' if passed else 'failed'} with {value:.4g}"
+    return f"{gate}: {'passed' if passed else 'failed'} with {_number(metric, value, '.4g')}"
+
+
+def _number(metric: str, value: float, form: str) -> str:
+    """A metric as it is written; sizes with all their digits."""
+    return f"{value:,.0f}" if metric == SIZE else f"{value:{form}}"

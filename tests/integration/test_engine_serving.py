@@ -43,7 +43,7 @@ class Noted(FakeScorer):
     [
         ({}, Phase.SHADOWING, "latency_p99_ms <= 50: passed with 2"),
         ({"latency_p99_ms": 51.0}, Phase.REJECTED, "latency_p99_ms <= 50: failed with 51"),
-        ({"size_bytes": 10_001}, Phase.REJECTED, "size_bytes <= 10000: failed with"),
+        ({"size_bytes": 10_001}, Phase.REJECTED, "size_bytes <= 10,000: failed with 10,001"),
         ({"deterministic": False}, Phase.REJECTED, "the same rows get the same scores again: failed"),
         ({"signature": [["x", "float"]]}, Phase.REJECTED, "types of the inputs are the champion's: failed"),
     ],
