@@ -32,6 +32,14 @@ PASSED_ON = frozenset(
 )  # fmt: skip
 PASSED_ON_PREFIXES = ("LC_", "MLFLOW_", "AWS_", "AZURE_STORAGE_")
 """MLflow's own, and what its clients need to reach artifact stores."""
+WITHHELD = frozenset(
+    {
+        "MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI", "MLFLOW_FLASK_SERVER_SECRET_KEY",
+        "MLFLOW_AUTH_CONFIG_PATH", "MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_GATEWAY_CONFIG",
+        "MLFLOW_ARTIFACTS_DESTINATION",
+    }
+)  # fmt: skip
+"""Secrets of an MLflow server that may run beside the daemon; no client needs them."""
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -67,7 +75,9 @@ def child_environment(
     """What a child may see of ``environ``, with threads pinned and everything that phones home off."""
     names = PASSED_ON | set(declared)
     passed = {
-        name: value for name, value in environ.items() if name in names or name.startswith(PASSED_ON_PREFIXES)
+        name: value
+        for name, value in environ.items()
+        if name in names or (name.startswith(PASSED_ON_PREFIXES) and name not in WITHHELD)
     }
     pinned = dict.fromkeys(THREAD_VARIABLES, str(threads))
     return {

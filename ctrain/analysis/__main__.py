@@ -51,6 +51,7 @@ def _limit_memory() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     wanted = MOST_MEMORY_BYTES if hard < 0 else min(MOST_MEMORY_BYTES, hard)
     resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the rows
 
 
 def answer(job: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,7 +91,13 @@ def open_room(
     ) as name:
         folder = Path(name)
         nowhere = f"sqlite:///{folder / 'mlflow.db'}"
-        trainer = Trainer(folder / "trainings", timer, importance=_uses_importance(loaded), environ=environ)
+        trainer = Trainer(
+            folder / "trainings",
+            timer,
+            importance=_uses_importance(loaded),
+            environ=environ,
+            declared=loaded.policy.train.env,
+        )
         scorer = ScorerPool(nowhere, timer, environ=quiet, preload=LIKELY_NEEDED)
         ends = [trainer.close, scorer.close]
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,17 +55,25 @@ class Trainer:
     """Trains what it is given, one job after the other; safe to use from the thread that owns it."""
 
     def __init__(
-        self, folder: Path, timer: Timer, *, importance: bool, environ: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        timer: Timer,
+        *,
+        importance: bool,
+        environ: Mapping[str, str] | None = None,
+        declared: Iterable[str] = (),
     ) -> None:
         self._folder, self._timer = folder, timer
         self._importance = importance
         given = os.environ if environ is None else environ
-        needed = {name: value for name, value in given.items() if name in PASSED_ON}
+        names = PASSED_ON.union(declared)
+        needed = {name: value for name, value in given.items() if name in names}
         self._environment = child_environment(
             needed,
             # Code that logs to MLflow by itself writes into a folder that is thrown away.
             tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
             threads=len(os.sched_getaffinity(0)),
+            declared=declared,
         )
         self._lock = threading.RLock()
         self._waiting: list[_UnderWay] = []

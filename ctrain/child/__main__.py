@@ -38,6 +38,7 @@ def main() -> int:
         return 2
     if not __package__:
         _make_importable()
+    importlib.import_module("ctrain.child.limits").limit_always()
     role = importlib.import_module(f"ctrain.child.{sys.argv[1]}")
     code = role.main(sys.argv[2:])
     return int(code)

@@ -42,7 +42,10 @@ def _module_file(name: str, code_folder: Path) -> Path | None:
         f"{name.replace('.', '/')}.py",
         f"{name.replace('.', '/')}/__init__.py",
     )
-    return next((code_folder / one for one in candidates if (code_folder / one).is_file()), None)
+    found = next((code_folder / one for one in candidates if (code_folder / one).is_file()), None)
+    if found is not None and not found.resolve().is_relative_to(code_folder.resolve()):
+        raise PermissionError(f"train.entrypoint {name!r}: {found} leads out of {code_folder}; it is not run")
+    return found
 
 
 def _load(name: str, path: Path) -> ModuleType:

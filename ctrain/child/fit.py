@@ -25,6 +25,7 @@ from ctrain.child import fitting
 from ctrain.child.command import run_command
 from ctrain.child.entrypoint import pickle_by_value
 from ctrain.child.files import write_json
+from ctrain.child.limits import limit_training
 from ctrain.child.lines import serve
 from ctrain.child.logged import take_logged, throw_away_run
 from ctrain.child.quick_refit import NotLearnable
@@ -87,6 +88,7 @@ def _run(job: Mapping[str, Any], folder: Path) -> None:
     os.dup2(log, 2)
     try:
         os.chdir(folder)
+        limit_training(json.loads((folder / "job.json").read_text()))
         result = {"ok": True, **fit(job, folder)}
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; the answer is a file
         lift_memory_limit()

@@ -22,6 +22,7 @@ from ctrain.child.command import run_command
 from ctrain.child.entrypoint import pickle_by_value, pip_requirements, top_level_modules
 from ctrain.child.files import take_lock, write_json
 from ctrain.child.fitting import fit, load_functions
+from ctrain.child.limits import limit_training
 from ctrain.child.notes import log_notes, notes_of, tags_of
 from ctrain.child.quick_refit import NotLearnable
 from ctrain.child.tuning import OF_THE_SEARCH
@@ -46,6 +47,7 @@ def main(arguments: list[str]) -> int:
     write_json(folder / "job.state.json", {"pid": os.getpid(), "started_at": time.time()})
     job = json.loads((folder / "job.json").read_text())
     try:
+        limit_training(job)
         result = _train(job, folder)
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; the answer is a file
         lift_memory_limit()

@@ -76,6 +76,10 @@ class TrainingJob:
     that are tried first; empty: nothing is tuned."""
     learnable: Json = field(default_factory=dict)
     """``rows``, ``require``, ``bound`` and ``output`` of a look before the training; empty: none."""
+    env: tuple[str, ...] = ()
+    """Names of further environment variables that the training may see."""
+    file_limit_bytes: int = 0
+    """Largest file that it may write; 0: as large as the disk."""
 
 
 @dataclass(frozen=True, slots=True)

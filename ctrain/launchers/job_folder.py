@@ -51,6 +51,8 @@ class JobFolder:
             "code_folder": job.code_folder,
             "timeout_seconds": job.timeout.total_seconds(),
             "memory_limit_bytes": job.memory_limit_bytes,
+            "file_limit_bytes": job.file_limit_bytes,
+            "env": list(job.env),
             "context": asdict(job.context),
             "registration": dict(job.registration),
             "launched_at": launched_at,

@@ -29,7 +29,7 @@ class ProcessLauncher:
 
     ``python`` is the interpreter of jobs that name none (empty: this one); ``threads`` is what
     numeric libraries may use (0: as many as this process may run on); ``declared`` names further
-    environment variables that training may see.
+    environment variables that every training may see, beside those of its job.
     """
 
     def __init__(
@@ -44,8 +44,9 @@ class ProcessLauncher:
     ) -> None:
         self._timer = timer
         self._python = python
+        self._environ = dict(os.environ) if environ is None else environ
         self._environment = child_environment(
-            os.environ if environ is None else environ,
+            self._environ,
             tracking_uri=tracking_uri,
             threads=threads or len(os.sched_getaffinity(0)),
             declared=declared,
@@ -73,12 +74,18 @@ class ProcessLauncher:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder.path,
-                env=self._environment,
+                env=self._environment_of(folder),
                 start_new_session=True,
             )
         # Waiting for it in a thread leaves no zombie behind, however rarely somebody polls.
         threading.Thread(target=process.wait, name=f"train-{process.pid}", daemon=True).start()
         return process
+
+    def _environment_of(self, folder: JobFolder) -> dict[str, str]:
+        """What the child of a job that has been written down may see."""
+        names = (folder.job() or {}).get("env", ())
+        wanted = {name: self._environ[name] for name in names if name in self._environ}
+        return {**wanted, **self._environment}
 
     def poll(self, run_id: RunId, attempt: int, folder: str) -> JobStatus:  # noqa: ARG002 - the folder names both
         """What has become of the attempt whose folder this is; ends it when its time is over."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ctrain.policy.check_tuning import check_tuning
 from ctrain.policy.document import Problem
@@ -22,6 +22,13 @@ def check_train(policy: Policy) -> Iterator[Problem]:
         yield Problem(
             ("train", "learnable"), "goes with entrypoint or candidates; no command is fitted quickly"
         )
+
+
+def check_environment(train: Train, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Return which variables training is to see that are not there."""
+    for position, name in enumerate(train.env):
+        if name not in environ:
+            yield Problem(("train", "env", position), f"the environment variable {name} is not set")
 
 
 def _check_trainer(train: Train) -> Iterator[Problem]:

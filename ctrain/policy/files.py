@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ctrain.domain import Json
 from ctrain.errors import PolicyError
 from ctrain.policy.check_notify import written_secrets
+from ctrain.policy.check_train import check_environment
 from ctrain.policy.checks import check_policy
 from ctrain.policy.document import MAX_CHARACTERS, Document, Problem, read_document
 from ctrain.policy.loaded import LoadedPolicy
@@ -127,7 +128,7 @@ def _validate(document: Document, environ: Mapping[str, str]) -> tuple[Policy | 
     except ValidationError as error:
         more = problems_of(error, document.values)
         return None, problems + [problem for problem in more if problem.path not in unread]
-    return policy, problems + check_policy(policy)
+    return policy, [*problems, *check_policy(policy), *check_environment(policy.train, environ)]
 
 
 def _line(problem: Problem, document: Document) -> int:

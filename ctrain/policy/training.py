@@ -23,8 +23,23 @@ from ctrain.policy.tuning import Tune
 
 Entrypoint = Annotated[
     str,
-    *matches(r"^[A-Za-z_][\w./-]*:[A-Za-z_]\w*$", "module:function, a function in a file beside the policy"),
+    *matches(
+        r"^(?!.*\.\.)[A-Za-z_][\w./-]*:[A-Za-z_]\w*$",
+        "module:function, a function in a file beside the policy",
+    ),
 ]
+
+
+VariableName = Annotated[
+    str, *matches(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable, not its value")
+]
+
+
+def _check_file(size: int) -> int:
+    """Return ``size``; a model and the database of an embedded MLflow must fit."""
+    if size < 10**8:
+        raise ValueError("expected at least 100MB")
+    return size
 
 
 def _check_memory(size: int) -> int:
@@ -175,6 +190,10 @@ class Train(Frozen):
     """Further attempts after one that failed."""
     memory_limit: Annotated[Size, AfterValidator(_check_memory)] = 4 * 10**9
     """Address space of the training process; at least 1GB."""
+    file_limit: Annotated[Size, AfterValidator(_check_file)] = 100 * 10**9
+    """Largest file that training may write; at least 100MB."""
+    env: tuple[VariableName, ...] = ()
+    """Names of further environment variables that training may see; their values are kept out of logs."""
 
 
 class AbsoluteGate(Frozen):

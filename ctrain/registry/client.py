@@ -126,6 +126,7 @@ class MlflowRegistry:
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
+                start_new_session=True,
                 timeout=self._timeout_seconds,
                 check=False,
             )

@@ -43,6 +43,7 @@ def prepare_embedded(home: Path, python: str = "") -> str:
         env=child_environment(os.environ, tracking_uri=uri, threads=1),
         stdin=subprocess.DEVNULL,
         capture_output=True,
+        start_new_session=True,
         text=True,
         timeout=PREPARE_TIMEOUT_SECONDS,
         check=False,

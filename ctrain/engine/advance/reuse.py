@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RUNS_LOOKED_AT = 200
 NOT_PART_OF_IT = frozenset(
     {"window", "holdout", "min_rows", "weights", "refit", "reuse", "learnable"}
-    | {"timeout", "retries", "launcher", "memory_limit"}
+    | {"timeout", "retries", "launcher", "memory_limit", "file_limit"}
 )
 """Keys of ``train`` that say which rows there are (their content counts), or how long to be patient."""
 

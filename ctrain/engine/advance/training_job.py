@@ -45,6 +45,8 @@ def training_job(watch: Watch, run: Run, attempt: int, folder: str) -> TrainingJ
         python=policy.train.python or "",
         timeout=policy.train.timeout,
         memory_limit_bytes=policy.train.memory_limit,
+        file_limit_bytes=policy.train.file_limit,
+        env=policy.train.env,
         context=context,
         registration=_registration(watch, run),
     )
