@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctrain.app.lease import LEASE, Lease, is_gone
+from ctrain.app.telling import telling
 from ctrain.app.wiring import (
     close_shell,
     open_existing_database,
@@ -243,7 +244,7 @@ def set_paused(settings: Settings, policy: PolicyName, paused: bool, actor: str)
     store = open_existing_database(settings)
     check_known(store, policy)
     verb = "paused" if paused else "resumed"
-    now = open_clock(settings.home).now()
-    with store.write() as tx:
+    clock = open_clock(settings.home)
+    with telling(store, policy, clock).write() as tx:
         tx.set_paused(policy, paused)
-        tx.append_event(Event(policy, verb, now, actor, f"{verb} by {actor}"))
+        tx.append_event(Event(policy, verb, clock.now(), actor, f"{verb} by {actor}"))

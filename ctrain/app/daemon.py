@@ -114,7 +114,7 @@ class Daemon:
             home=str(shell.settings.home),
             mlflow=shell.settings.tracking_uri or embedded_tracking_uri(shell.settings.home),
         )
-        notices = open_notices(shell)
+        notices = open_notices(shell, lambda: loop.watched)
         loop.start()
         notices.start()
         loop.every(shell.settings.lease / 3, lambda: self._renew(loop))

@@ -6,6 +6,7 @@ import os
 import threading
 import traceback
 import uuid
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING
 
 from ctrain.app.lease import this_holder
@@ -14,7 +15,7 @@ from ctrain.notify import ChannelNotifier
 
 if TYPE_CHECKING:
     from ctrain.app.wiring import Shell
-    from ctrain.domain import Message
+    from ctrain.domain import Message, PolicyName
     from ctrain.ports import Telemetry
 
 LOOK_SECONDS = 1.0
@@ -24,11 +25,11 @@ CARRIERS = 4
 STOP_SECONDS = 5.0
 
 
-def open_notices(shell: Shell) -> NoticeLoop:
-    """What carries the notices of the policies that are watched."""
+def open_notices(shell: Shell, watched: Callable[[], Container[PolicyName]]) -> NoticeLoop:
+    """What carries the notices of the policies that are watched, or were a moment ago."""
     notifier = shell.notifier or ChannelNotifier(os.environ, shell.settings.tracking_uri)
     holder = f"{this_holder()}:{uuid.uuid4().hex[:8]}"
-    courier = Courier(shell.store, notifier, shell.channels, shell.timer, shell.telemetry, holder)
+    courier = Courier(shell.store, notifier, shell.channels, shell.timer, shell.telemetry, holder, watched)
     return NoticeLoop(courier, shell.telemetry)
 
 

@@ -182,6 +182,9 @@ def _status_rows(one: PolicyStatus) -> list[list[str]]:
     if one.last_decision:
         decision = one.last_decision
         rows.append(["decision", f"{decision.trigger}: {decision.outcome}, {decision.reason}"])
+    if one.notices_dead or one.notices_error:
+        waits = f"{one.notices_dead} dead, {one.notices_pending} wait; newest error: {one.notices_error}"
+        rows.append(["notices", waits])
     if one.open_requests:
         rows.append(["requests", f"{one.open_requests} wait for a daemon"])
     return rows

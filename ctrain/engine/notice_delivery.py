@@ -6,7 +6,7 @@ A crash there leaves the claim to run out, and the same message is sent again, u
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -63,6 +63,8 @@ class Courier:
     telemetry: Telemetry
     holder: str
     """Names this daemon in its claims."""
+    watched: Callable[[], Container[PolicyName]]
+    """Policies that have metrics here; a policy that is gone may still have something to say."""
 
     def claim_due(self, limit: int) -> list[Message]:
         """Claim up to ``limit`` messages that are due, each for another channel."""
@@ -100,11 +102,13 @@ class Courier:
 
     def measure(self) -> None:
         """Set the gauges of what waits and what is dead."""
-        if not self.book.policies():
+        watched = self.watched()
+        policies = [one for one in self.book.policies() if one in watched]
+        if not policies:
             return
         with self.store.read() as tx:
             counts = tx.notice_counts()
-        for policy in self.book.policies():
+        for policy in policies:
             for status in SHOWN:
                 number = counts.get(policy, {}).get(status, 0)
                 self.telemetry.gauge("notifications_open", number, policy=policy, status=status.value)
@@ -177,4 +181,5 @@ class Courier:
         )
 
     def _count(self, policy: PolicyName, outcome: str, number: int) -> None:
-        self.telemetry.count("notifications_total", number, policy=policy, outcome=outcome)
+        if policy in self.watched():
+            self.telemetry.count("notifications_total", number, policy=policy, outcome=outcome)

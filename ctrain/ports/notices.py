@@ -55,8 +55,10 @@ class OutboxTables(Protocol):
     def revive_notices(self, policy: PolicyName | None, now: datetime) -> int:
         """Make dead ones pending again, as if they were new; return how many."""
 
-    def notice_counts(self) -> Mapping[PolicyName, Mapping[NoticeStatus, int]]:
-        """Pending and dead ones, by policy that has any."""
+    def notice_counts(
+        self, policy: PolicyName | None = None
+    ) -> Mapping[PolicyName, Mapping[NoticeStatus, int]]:
+        """Pending and dead ones, by policy that has any; of all policies, or of one."""
 
     def troubled_notices(self, policy: PolicyName, limit: int = 5) -> list[Notice]:
         """Dead ones and pending ones that failed, newest first."""

@@ -120,6 +120,12 @@ class PolicyStatus(Answer):
     """By runs that began within a year and are past a promotion or an end."""
     models_promoted: int = 0
     """How many of them were promoted, those that were rolled back included."""
+    notices_pending: int = 0
+    """Notices of events that channels have still to be told."""
+    notices_dead: int = 0
+    """Notices that nobody tries to deliver any more."""
+    notices_error: str | None = None
+    """What went wrong with the newest notice that could not be delivered."""
 
     @property
     def breached(self) -> tuple[str, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ctrain.domain import Champion, Decision, Event, IngestState, Phase, PolicyName, Run, RunId
+from ctrain.domain import Champion, Decision, Event, IngestState, NoticeStatus, Phase, PolicyName, Run, RunId
 from ctrain.engine.champions import registry_trouble
 from ctrain.errors import InputError
 from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
@@ -141,7 +141,19 @@ def _status(tx: Transaction, policy: PolicyName, now: datetime) -> PolicyStatus:
         shadows=spent.shadows,
         models_trained=good.trained,
         models_promoted=good.promoted,
+        **_notices(tx, policy),
     )
+
+
+def _notices(tx: Transaction, policy: PolicyName) -> dict[str, Any]:
+    """What of the outbox a person should know."""
+    counts = tx.notice_counts(policy).get(policy, {})
+    troubled = tx.troubled_notices(policy, limit=1)
+    return {
+        "notices_pending": counts.get(NoticeStatus.PENDING, 0),
+        "notices_dead": counts.get(NoticeStatus.DEAD, 0),
+        "notices_error": f"channel {troubled[0].channel}: {troubled[0].last_error}" if troubled else None,
+    }
 
 
 def _champion(champion: Champion) -> ChampionNow:

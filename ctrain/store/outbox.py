@@ -131,9 +131,13 @@ class OutboxAccess(TableAccess):
         anew = {"status": NoticeStatus.PENDING.value, "attempts": 0, "finished_at": None}
         return self._changed(dead.values(waiting_since=now, next_attempt_at=now, **anew, **_UNCLAIMED))
 
-    def notice_counts(self) -> Mapping[PolicyName, Mapping[NoticeStatus, int]]:
-        """Pending and dead ones, by policy that has any."""
+    def notice_counts(
+        self, policy: PolicyName | None = None
+    ) -> Mapping[PolicyName, Mapping[NoticeStatus, int]]:
+        """Pending and dead ones, by policy that has any; of all policies, or of one."""
         open_ones = _with(NoticeStatus.PENDING, NoticeStatus.DEAD)
+        if policy is not None:
+            open_ones = and_(open_ones, _OUTBOX.c.policy == policy)
         query = (
             select(_OUTBOX.c.policy, _OUTBOX.c.status, func.count().label("number"))
             .where(open_ones)

@@ -27,6 +27,7 @@ from ctrain.settings import Settings
 from ctrain.sources.opening import FileSources
 from ctrain.telemetry import PrometheusTelemetry
 from tests.support.fakes import FakeClock, QuietTelemetry
+from tests.support.notices import FakeNotifier
 from tests.support.ports import free_port
 from tests.support.runs import run_under
 from tests.support.slopes import slope_model
@@ -228,3 +229,17 @@ def test_a_lease_is_kept_released_and_refused(house: House) -> None:
     assert other.acquire() is None
     one.release()
     assert (other.acquire(), one.acquire()) == (2, None)
+
+
+def test_channels_are_told_of_what_happened_and_metrics_say_so(house: House) -> None:
+    notifier = FakeNotifier()
+    shell = replace(house.shell(), notifier=notifier)
+    house.shell = lambda: shell  # type: ignore[method-assign]  # with a channel that remembers
+    notify = '\nnotify: [{on: [champion_found], url: "https://chat.example/hook", group_wait: 0s}]\n'
+    house.world.registry.aliases["champion"] = house.world.registry.register(slope_model(2.0), {})
+    with house.daemon(house.loaded(OTHER + notify, "views.yaml")):
+        wait_until(lambda: notifier.sent, 20, "the channel is told")
+        delivered = 'ctrain_notifications_total{outcome="delivered",policy="views"} 1.0'
+        wait_until(lambda: delivered in house.metrics(), 20, "the metric says so")
+    [(channel, message)] = notifier.sent
+    assert (channel.name, [one.kind for one in message.notices]) == ("1", ["champion_found"])

@@ -36,6 +36,7 @@ class Office:
     timer: SetTimer = field(default_factory=SetTimer)
     notifier: Any = field(default_factory=FakeNotifier)
     telemetry: QuietTelemetry = field(default_factory=QuietTelemetry)
+    watched: frozenset[PolicyName] = frozenset({CLICKS})
 
     def tell(self, *events: Event) -> None:
         noticed = NoticedStore(self.store, self.channels, "clicks-model", self.timer)
@@ -46,7 +47,9 @@ class Office:
     def courier(self, holder: str = "a", channels: tuple[Channel, ...] | None = None) -> Courier:
         book = ChannelBook()
         book.take(CLICKS, self.channels if channels is None else channels)
-        return Courier(self.store, self.notifier, book, self.timer, self.telemetry, holder)
+        return Courier(
+            self.store, self.notifier, book, self.timer, self.telemetry, holder, lambda: self.watched
+        )
 
     def carry(self, holder: str = "a") -> list[Delivery]:
         courier = self.courier(holder)
@@ -193,6 +196,15 @@ def test_a_channel_that_the_policy_has_no_more_is_no_channel(office: Office) -> 
     assert office.courier(channels=(replace(channel(), name="pager"),)).claim_due(4) == []
     [dead] = office.found(NoticeStatus.DEAD)
     assert dead.last_error == "the policy has no channel 1 any more"
+
+
+def test_a_policy_that_is_gone_has_its_say_but_no_metrics(office: Office) -> None:
+    office.tell(event("promoted"))
+    office.timer.seconds = 30
+    office.watched = frozenset()
+    assert [one.done for one in office.carry()] == [True]
+    office.courier().tidy()
+    assert office.telemetry.counted == {}
 
 
 def test_the_channels_of_a_policy_that_is_gone_are_kept_for_what_it_has_still_to_say() -> None:

@@ -189,6 +189,8 @@ def test_dead_ones_are_counted_shown_and_revived(store: SqlStore) -> None:
     add(store, 3, policy=PolicyName("other"))
     with store.read() as tx:
         assert tx.notice_counts() == {CLICKS: {DEAD: 2}, "other": {PENDING: 1}}
+        assert tx.notice_counts(CLICKS) == {CLICKS: {DEAD: 2}}
+        assert tx.notice_counts(PolicyName("nobody")) == {}
         assert [one.last_error for one in tx.troubled_notices(CLICKS, limit=1)] == ["answered 410"]
     with store.write() as tx:
         assert tx.revive_notices(PolicyName("other"), at(500)) == 0
