@@ -46,6 +46,17 @@ def metrics_table() -> str:
     return table(("metric", "kind", "labels", "meaning"), rows)
 
 
+def notices_table() -> str:
+    """One row per word of ``notify[].on``."""
+    from ctrain.policy.notify_kinds import NOTICE_KINDS
+
+    rows = [
+        (f"`{word}`", kind.level, kind.meaning + ("" if kind.subject else "; told each time"))
+        for word, kind in NOTICE_KINDS.items()
+    ]
+    return table(("word", "level", "meaning"), rows)
+
+
 def policy_table() -> str:
     """One row per key that a policy may have."""
     from ctrain.policy.schema import policy_schema
@@ -61,6 +72,7 @@ def policy_table() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "commands": commands_table,
     "metrics": metrics_table,
+    "notices": notices_table,
     "policy keys": policy_table,
 }
 

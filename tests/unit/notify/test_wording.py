@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from ctrain.domain import Message, Notice
 from ctrain.notify.wording import SHOWN_NOTICES, body_of, count_of, level_of, text_of, title_of
+from ctrain.policy.files import parse_policy
+from ctrain.policy.notify import channel_names
 from tests.support.notices import CLICKS, START, notice
+from tests.support.reference import README, ROOT
 
 FAILED = {"kind": "failed", "subject": "outcome", "fingerprint": "failed: exit #"}
 PAYLOAD = {
@@ -92,7 +96,10 @@ def test_the_json_body() -> None:
             "model": "http://mlflow:5000/#/models/clicks%20model/versions/2",
         },
     }
-    assert (notices[1]["repeated"], notices[1]["links"]) == (3, {"model": "http://mlflow:5000/#/models/clicks"})
+    assert (notices[1]["repeated"], notices[1]["links"]) == (
+        3,
+        {"model": "http://mlflow:5000/#/models/clicks"},
+    )
 
 
 def test_the_json_body_holds_so_many_notices_and_says_how_many_more() -> None:
@@ -100,3 +107,19 @@ def test_the_json_body_holds_so_many_notices_and_says_how_many_more() -> None:
     body = json.loads(body_of(found, None))
     assert (len(body["notices"]), body["more"], body["count"]) == (SHOWN_NOTICES, 30, 50)
     assert count_of(found) == 50
+
+
+def test_the_channels_of_the_readme_are_valid() -> None:
+    (text,) = re.findall(r"```yml\n(notify:.+?)```", README.read_text(), re.DOTALL)
+    minimal = (ROOT / "tests/unit/policy_files/minimal.yaml").read_text()
+    environ = {"CTRAIN_NOTIFY_URL": "slack://a/b/c", "PAGER_SECRET": "whsec_c2VjcmV0"}
+    policy = parse_policy(minimal + text, ROOT / "p.yaml", environ).policy
+    assert channel_names(policy.notify) == ("1", "pager")
+
+
+def test_every_key_of_the_body_is_in_the_readme() -> None:
+    body = json.loads(body_of(message(notice(1, payload=PAYLOAD)), None))
+    section = README.read_text().partition("\n## Notifications\n")[2].partition("\n## ")[0]
+    assert [
+        key for key in (*body, *body["notices"][0]) if f"`{key}`" not in section.replace("notices[].", "")
+    ] == []
