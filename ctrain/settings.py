@@ -14,6 +14,19 @@ DEFAULT_LISTEN = "127.0.0.1:9464"
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long the database keeps what has been judged and decided, in event time.
+
+    Events, runs and alias moves are the history that is audited: they are never deleted.
+    """
+
+    verdicts: timedelta = timedelta(days=30)
+    """Every verdict, decision, occurrence and comparison point of an ended run."""
+    history: timedelta = timedelta(days=400)
+    """After that only changes: the first verdict of each status, every firing, the last comparison."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Where a daemon keeps its things; every path is absolute."""
 
@@ -24,10 +37,11 @@ class Settings:
     tick: timedelta = timedelta(seconds=10)
     registry_poll: timedelta = timedelta(seconds=30)
     lease: timedelta = timedelta(seconds=30)
+    retention: Retention = Retention()
 
     @classmethod
     def load(cls, home: Path | None, environ: Mapping[str, str]) -> Settings:
-        """Read ``CTRAIN_HOME``, ``CTRAIN_DATABASE_URL``, ``CTRAIN_TICK_SECONDS``, ``MLFLOW_TRACKING_URI``.
+        """Read ``CTRAIN_HOME``, ``CTRAIN_DATABASE_URL``, ``CTRAIN_TICK_SECONDS``, ``MLFLOW_TRACKING_URI``...
 
         An argument wins over the environment, the environment over the default.
 
@@ -43,6 +57,7 @@ class Settings:
             tracking_uri=environ.get("MLFLOW_TRACKING_URI") or None,
             tick=_seconds(environ, "CTRAIN_TICK_SECONDS", 10.0),
             registry_poll=_seconds(environ, "CTRAIN_REGISTRY_POLL_SECONDS", 30.0),
+            retention=_retention(environ),
         )
 
     @property
@@ -56,6 +71,21 @@ class Settings:
     @property
     def scoring_folder(self) -> Path:
         return self.home / "scoring"
+
+
+def _retention(environ: Mapping[str, str]) -> Retention:
+    verdicts = _days(environ, "CTRAIN_KEEP_VERDICTS_DAYS", Retention().verdicts)
+    history = _days(environ, "CTRAIN_KEEP_HISTORY_DAYS", Retention().history)
+    if history < verdicts:
+        raise InputError("CTRAIN_KEEP_HISTORY_DAYS: expected at least CTRAIN_KEEP_VERDICTS_DAYS")
+    return Retention(verdicts, history)
+
+
+def _days(environ: Mapping[str, str], name: str, default: timedelta) -> timedelta:
+    text = environ.get(name) or str(default.days)
+    if not text.isdecimal() or not 1 <= int(text) <= 36500:
+        raise InputError(f"{name}: expected a whole number of days above 0, got {text!r}")
+    return timedelta(days=int(text))
 
 
 def _seconds(environ: Mapping[str, str], name: str, default: float) -> timedelta:

@@ -148,6 +148,7 @@ def _watch(
         watched_since=since,
         redact=Redactor(os.environ).redact,
         profile_memory=shell.profile_memory,
+        retention=shell.settings.retention,
     )
 
 

@@ -1,10 +1,15 @@
-"""Retention: rows, panes and verdicts that nothing can need any more are removed once a day."""
+"""Retention: what nothing can need any more is removed, once a day of event time and in small batches.
+
+Events are never removed: each vouches for all before it, and together they are the history that is
+audited. Runs and alias moves, which they tell of, stay with them; all three are few.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ctrain.domain import PolicyName
 from ctrain.engine.matured import floor_to, longest
 from ctrain.engine.quality_sight import longest_of_rows
 from ctrain.engine.reference_times import longest_window, reach
@@ -18,15 +23,22 @@ from ctrain.policy.monitors import (
 )
 
 if TYPE_CHECKING:
+    from ctrain.domain import Version
     from ctrain.engine.watch import Watch
     from ctrain.policy.models import Policy
+    from ctrain.ports import Transaction
+    from ctrain.settings import Retention
 
 DAY = timedelta(days=1)
 FOLDERS_KEPT = 10
 """So many runs keep their folder: training rows, held-out rows and logs."""
 RUNS_LOOKED_AT = 50
-VERDICTS_KEPT = timedelta(days=400)
-"""A year of verdicts can be looked back on."""
+BATCH = 1000
+"""So many rows of a table are deleted in one tick; the next goes on."""
+REFERENCES_KEPT = 5
+"""So many references are kept beside those of versions that have been, are or may be champion."""
+MOVES_LOOKED_AT = 5
+"""Alias moves and runs whose versions may be needed again."""
 
 
 def kept_for(policy: Policy) -> timedelta | None:
@@ -60,7 +72,7 @@ def _longest_of_classifiers(policy: Policy) -> timedelta:
 
 
 def retire(watch: Watch) -> None:
-    """Remove what has grown too old; does something only when a new day of events has begun.
+    """Remove what has grown too old, in batches; a new day of events brings something to do.
 
     What is too old goes by the last pane that has been judged: a backlog is read faster than it is judged.
     """
@@ -77,16 +89,47 @@ def retire(watch: Watch) -> None:
     with watch.store.write() as tx:
         watch.fence(tx)
         tx.remove_segments(watch.name, [segment.id for segment in segments])
-        tx.drop_panes(watch.name, judged_until - reach(watch.policy) - DAY)
-        kept = longest_of_rows(watch.policy) + watch.policy.data.pane + DAY
-        tx.drop_arrivals(watch.name, judged_until - kept)
-        if watch.forgets:
-            tx.prune(watch.name, judged_until - VERDICTS_KEPT)
+        drop_profiles(tx, watch.policy, judged_until)
+        done = not watch.forgets or forget(tx, watch.name, judged_until, watch.retention)
         older = tx.runs(watch.name, limit=RUNS_LOOKED_AT)[FOLDERS_KEPT:]
     watch.row_log.delete(segments)
     for run in older:
         if run.phase.ended:
             watch.workspace.remove(run.id)
-    watch.retired_on = day
+    if done:
+        watch.retired_on = day
     if segments:
         watch.telemetry.log("rows_retired", policy=watch.name, segments=len(segments))
+
+
+def drop_profiles(tx: Transaction, policy: Policy, judged_until: datetime) -> None:
+    """Delete profiles of panes, and how their rows arrived, that no window reaches any more."""
+    name = PolicyName(policy.policy)
+    tx.drop_panes(name, judged_until - reach(policy) - DAY)
+    tx.drop_arrivals(name, judged_until - longest_of_rows(policy) - policy.data.pane - DAY)
+
+
+def forget(tx: Transaction, policy: PolicyName, judged_until: datetime, retention: Retention) -> bool:
+    """Delete a batch of what was judged and decided long ago; False when there may be more of it."""
+    deleted = tx.prune(
+        policy,
+        thinned_before=judged_until - retention.verdicts,
+        before=judged_until - retention.history,
+        limit=BATCH,
+    )
+    tx.prune_versions(policy, _versions_in_use(tx, policy), REFERENCES_KEPT)
+    return max(deleted.values()) < BATCH
+
+
+def _versions_in_use(tx: Transaction, policy: PolicyName) -> set[Version]:
+    """The champion, its predecessors of late, and what the newest runs compare: a rollback needs them."""
+    champion, runs = tx.champion(policy), tx.runs(policy, limit=MOVES_LOOKED_AT)
+    moves = tx.intents(policy, limit=MOVES_LOOKED_AT)
+    named = [champion.version] if champion else []
+    named += [
+        version for run in runs for version in (run.champion_version, run.challenger_version) if version
+    ]
+    for move in moves:
+        versions = (move.expected_champion, move.expected_previous, move.new_champion, move.new_previous)
+        named += [version for version in versions if version]
+    return set(named)

@@ -21,6 +21,7 @@ from ctrain.domain import (
 )
 from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.engine.reading import TickReads
+from ctrain.settings import Retention
 
 if TYPE_CHECKING:
     from ctrain.engine.arrivals import PaneArrivals
@@ -105,7 +106,7 @@ class Watch:
     retry_at: dict[str, float] = field(default_factory=dict)
     """Real seconds before which a failed attempt is not repeated."""
     forgets: bool = True
-    """Verdicts of more than a year ago are removed; where all is told at the end, none is."""
+    """What was judged long ago is removed; where all is told at the end, nothing is."""
     references: dict[Version, Reference] = field(default_factory=dict)
     """The decoded reference in force."""
     reference_file: ReferenceFile | None = None
@@ -132,6 +133,8 @@ class Watch:
     """Runs of which nothing is left to be pictured."""
     told: set[tuple[RunId, Phase]] = field(default_factory=set)
     """Runs and the phases of theirs that the registry has been told."""
+    retention: Retention = Retention()
+    """How long the store keeps what was judged and decided."""
     retired_on: datetime | None = None
     """The day of events on which old rows were removed last."""
     failures: dict[str, int] = field(default_factory=dict)

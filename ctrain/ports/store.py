@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ctrain.ports.audit import AuditTables
 from ctrain.ports.notices import OutboxTables
+from ctrain.ports.pruning import PruneTables
 from ctrain.ports.records import LeaseTables, PolicyTables, RunTables
 from ctrain.ports.tables import DecisionTables, IngestTables, ObservationTables
 
@@ -19,6 +20,7 @@ class Transaction(
     PolicyTables,
     LeaseTables,
     AuditTables,
+    PruneTables,
     OutboxTables,
     Protocol,
 ):

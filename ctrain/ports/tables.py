@@ -62,12 +62,6 @@ class ObservationTables(Protocol):
 
     def drop_arrivals(self, policy: PolicyName, before: datetime) -> int: ...
 
-    def prune(self, policy: PolicyName, before: datetime) -> Mapping[str, int]:
-        """Delete verdicts and comparison points older than ``before``; return rows deleted by table.
-
-        The newest verdict of a monitor and the points of a run that has not ended are kept.
-        """
-
     def save_reference(self, policy: PolicyName, version: Version, grid: str, reference: bytes) -> None: ...
 
     def reference(self, policy: PolicyName, version: Version) -> tuple[str, bytes] | None:

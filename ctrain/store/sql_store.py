@@ -16,6 +16,7 @@ from ctrain.store.leases import LeaseAccess
 from ctrain.store.observations import ObservationAccess
 from ctrain.store.outbox import OutboxAccess
 from ctrain.store.policies import PolicyAccess
+from ctrain.store.pruning import PruneAccess
 from ctrain.store.runs import RunAccess
 from ctrain.store.sqlite import reading_only, writing
 from ctrain.store.verdicts import VerdictAccess
@@ -37,6 +38,7 @@ class SqlTransaction(
     RequestAccess,
     LeaseAccess,
     OutboxAccess,
+    PruneAccess,
 ):
     """One transaction with all tables; implements ``ports.Transaction``."""
 

@@ -1,22 +1,21 @@
-"""Verdicts: given once per pane, and pruned when they are old."""
+"""Verdicts: given once per pane."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, select
 
-from ctrain.domain import ENDED, FeatureVerdict, MonitorName, PolicyName, Status, Verdict
+from ctrain.domain import FeatureVerdict, MonitorName, PolicyName, Status, Verdict
 from ctrain.errors import StateConflict
 from ctrain.store import schema
 from ctrain.store.access import TableAccess, values_of
 from ctrain.store.canonical import canonical_text
 
 if TYPE_CHECKING:
-    from sqlalchemy import CTE, BindParameter, Delete, RowMapping, Select
+    from sqlalchemy import CTE, BindParameter, RowMapping, Select
 
 _VERDICTS = schema.verdicts
 _POLICY: BindParameter[str] = bindparam("policy")
@@ -76,35 +75,6 @@ class VerdictAccess(TableAccess):
             query = query.where(_VERDICTS.c.monitor == monitor)
         newest_first = query.order_by(_VERDICTS.c.as_of.desc(), _VERDICTS.c.monitor).limit(limit)
         return [_verdict(row) for row in self._all(newest_first)]
-
-    def prune(self, policy: PolicyName, before: datetime) -> Mapping[str, int]:
-        """Delete verdicts and comparison points older than ``before``; return rows deleted by table.
-
-        The newest verdict of a monitor and the points of a run that has not ended are kept.
-        """
-        verdicts, points = _old()
-        return {
-            "verdicts": self._changed(verdicts, policy=policy, before=before),
-            "comparison_points": self._changed(points, policy=policy, before=before),
-        }
-
-
-@cache
-def _old() -> tuple[Delete, Delete]:
-    """Delete what ``prune`` does: verdicts, and comparison points."""
-    before: BindParameter[datetime] = bindparam("before", type_=_VERDICTS.c.as_of.type)
-    other = _VERDICTS.alias()
-    newest = select(func.max(other.c.as_of)).where(
-        other.c.policy == _POLICY, other.c.monitor == _VERDICTS.c.monitor
-    )
-    verdicts = _VERDICTS.delete().where(
-        _VERDICTS.c.policy == _POLICY,
-        _VERDICTS.c.as_of < before,
-        _VERDICTS.c.as_of < newest.scalar_subquery(),
-    )
-    runs, points = schema.runs, schema.comparison_points
-    ended = select(runs.c.id).where(runs.c.policy == _POLICY, runs.c.phase.in_(sorted(ENDED)))
-    return verdicts, points.delete().where(points.c.run_id.in_(ended), points.c.at < before)
 
 
 @cache

@@ -126,6 +126,8 @@ class World:
     telemetry: QuietTelemetry = field(default_factory=QuietTelemetry)
     answers: Callable[[AnalysisJob], Json] = unremarkable
     """What an analyst finds."""
+    address: str = ""
+    """Of the database; a file in the home unless told."""
     listener: Listener | None = None
     """Hears of every call of the engine to the world outside it, and of every commit."""
 
@@ -160,7 +162,7 @@ class World:
         """Once for every world: it holds nothing but statements that it need not compile again."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        self.store = open_store(f"sqlite:///{home / 'state.db'}")
+        self.store = open_store(self.address or f"sqlite:///{home / 'state.db'}")
 
     def edit(self, policy_text: str) -> None:
         """Change the policy's file, and start anew with it."""

@@ -12,8 +12,6 @@ import pytest
 from ctrain.domain import (
     IngestState,
     MonitorName,
-    Phase,
-    RunId,
     SegmentKind,
     Status,
     TriggerName,
@@ -23,7 +21,7 @@ from ctrain.domain import (
 )
 from ctrain.errors import StateConflict
 from ctrain.store import SqlStore
-from tests.contract.store.builders import FLIGHTS, HOUR, OTHER, START, run, segment, verdict
+from tests.contract.store.builders import FLIGHTS, HOUR, OTHER, START, segment, verdict
 
 BRIER = MonitorName("brier")
 V3 = Version("3")
@@ -229,20 +227,3 @@ def test_latest_verdict_of_every_monitor(store: SqlStore) -> None:
     with store.read() as tx:
         assert tx.latest_verdicts(FLIGHTS) == [verdict("a", 2), verdict("brier", 5), verdict("z", 3)]
         assert tx.verdicts(FLIGHTS, limit=2) == [verdict("brier", 5), verdict("z", 3)]
-
-
-def test_prune_keeps_the_newest_verdict_and_active_runs(store: SqlStore) -> None:
-    with store.write() as tx:
-        for monitor, hours in (("brier", 0), ("brier", 1), ("brier", 2), ("rare", 0)):
-            tx.record_verdict(FLIGHTS, "h1", verdict(monitor, hours))
-        tx.record_verdict(OTHER, "h1", verdict("brier", 0))
-        tx.create_run(run(1, phase=Phase.REJECTED))
-        tx.create_run(run(2, phase=Phase.SHADOWING))
-        for number, hours in ((1, 0), (1, 5), (2, 0)):
-            tx.add_comparison_point(RunId(f"run-{number}"), Phase.SHADOWING, START + hours * HOUR, {"n": 1})
-        assert tx.prune(FLIGHTS, START + 2 * HOUR) == {"verdicts": 2, "comparison_points": 1}
-    with store.read() as tx:
-        assert tx.verdicts(FLIGHTS) == [verdict("brier", 2), verdict("rare", 0)]
-        assert len(tx.verdicts(OTHER)) == 1
-        assert [at for _, at, _ in tx.comparison_points(RunId("run-1"))] == [START + 5 * HOUR]
-        assert len(tx.comparison_points(RunId("run-2"))) == 1

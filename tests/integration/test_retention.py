@@ -1,0 +1,114 @@
+"""What a policy keeps of its past while it goes on: changes for long, the rest for a while."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from ctrain.domain import Version
+from ctrain.engine import retention
+from ctrain.settings import Retention
+from tests.support.world import HOUR, World
+
+DAY = timedelta(days=1)
+WITHOUT_RUNS = "{any: [brier], for: 900h}"
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A policy that has seen four days and forgotten nothing; its champion has been another before."""
+    world = World(tmp_path_factory.mktemp("world"))
+    world.edit(world.policy_text.replace("{any: [brier], for: 2h}", WITHOUT_RUNS))
+    for slope in (1.8, 2.0):
+        world.install(slope)
+        world.live(48, step=12)
+    return world
+
+
+@pytest.fixture
+def world(lived: World, tmp_path: Path) -> World:
+    """A copy of it that keeps a day of all verdicts and two days of changes."""
+    world = lived.branch(tmp_path / "branch")
+    world.watch.retention = Retention(DAY, 2 * DAY)
+    return world
+
+
+def test_without_new_days_nothing_is_forgotten(world: World) -> None:
+    before = world.verdicts()
+    world.watch.retention = Retention(4 * DAY, 4 * DAY)
+    world.tick()
+    assert world.verdicts() == before
+
+
+def test_old_verdicts_go_but_for_changes_and_what_stands(world: World) -> None:
+    before = world.verdicts()
+    world.tick()
+    after = world.verdicts()
+    end = max(one.as_of for one in before)
+    assert {one.monitor for one in after} == {one.monitor for one in before}
+    for monitor in {one.monitor for one in before}:
+        known = [one for one in before if one.monitor == monitor]
+        firsts = {known[0].as_of} | {b.as_of for a, b in pairwise(known) if a.status != b.status}
+        left = [one for one in after if one.monitor == monitor]
+        assert left[-1] == known[-1]
+        middle = {one.as_of for one in left if one.as_of < end - DAY - HOUR}
+        assert middle <= firsts
+        assert {one.as_of for one in known if one.as_of > end - DAY + HOUR} <= {one.as_of for one in left}
+    assert len(after) < len(before) / 2
+
+
+def test_references_of_old_champions_go_but_the_last_ones_stay(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "REFERENCES_KEPT", 1)
+    with world.store.write() as tx:
+        champion = tx.champion(world.name)
+        assert champion is not None
+        assert tx.reference(world.name, champion.version) is not None
+        for number in range(90, 95):
+            tx.save_reference(world.name, Version(str(number)), "g", b"old")
+    world.tick()
+    with world.store.read() as tx:
+        assert tx.reference(world.name, champion.version) is not None
+        left = [number for number in range(90, 95) if tx.reference(world.name, Version(str(number)))]
+    assert left == [94]
+
+
+def test_what_is_much_goes_in_batches_over_ticks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 50)
+    counts = [len(world.verdicts())]
+    while world.watch.retired_on is None:
+        world.tick()
+        counts.append(len(world.verdicts()))
+    steps = [before - after for before, after in pairwise(counts)]
+    assert len(steps) > 2
+    assert set(steps[:-1]) == {50}
+    assert steps[-1] < 50
+
+
+def test_where_all_is_told_at_the_end_nothing_is_forgotten(world: World) -> None:
+    before = world.verdicts()
+    world.watch.forgets = False
+    world.tick()
+    assert world.verdicts() == before
+
+
+def test_a_policy_that_forgets_goes_on_as_one_that_does_not(
+    world: World, lived: World, tmp_path: Path
+) -> None:
+    twin = lived.branch(tmp_path / "twin")
+    twin.watch.forgets = False
+    for one in (world, twin):
+        one.edit(one.policy_text.replace(WITHOUT_RUNS, "{any: [brier], for: 2h}"))
+        one.slope = -2.0
+        one.watch.retention = Retention(DAY, DAY)
+        one.watch.forgets = one is world
+        one.live(12, step=12)
+    assert [run.phase for run in world.runs()] == [run.phase for run in twin.runs()]
+    assert [run.created_at for run in world.runs()] == [run.created_at for run in twin.runs()]
+    ours, theirs = world.verdicts(), twin.verdicts()
+    assert len(ours) < len(theirs) / 2
+    assert all(one in theirs for one in ours)
