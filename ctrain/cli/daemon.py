@@ -26,12 +26,14 @@ def run(
 ) -> None:
     """Watch the policies until stopped (SIGTERM, Ctrl-C)."""
     from ctrain.app.daemon import Daemon
+    from ctrain.app.faulting import planned_faults, with_faults
     from ctrain.app.memory import migrate_apart
     from ctrain.app.wiring import load_fleet, open_shell, open_telemetry
 
     settings = load_settings(home)
+    faults = planned_faults(os.environ)
     fleet = load_fleet(paths, os.environ)
     migrate_apart(settings.database_url)
     telemetry = open_telemetry(os.environ)
-    shell = open_shell(settings, telemetry)
+    shell = with_faults(open_shell(settings, telemetry), faults)
     Daemon(shell, fleet, paths, listen, telemetry).run()

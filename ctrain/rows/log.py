@@ -6,7 +6,7 @@ it so. What was not committed is forgotten by the next write, and its files are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,12 +56,20 @@ class ParquetRowLogs:
     """``RowLogs`` in a folder of the home, one sub-folder per policy.
 
     ``held_bytes`` is for row logs that are thrown away with their process: so much of each stays in memory.
+    ``around`` may put something around the files of each.
     """
 
-    def __init__(self, folder: Path, store: Store, held_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        held_bytes: int = 0,
+        around: Callable[[SegmentFolder], SegmentFolder] | None = None,
+    ) -> None:
         self._folder = folder
         self._store = store
         self._held_bytes = held_bytes
+        self._around = around
 
     def open(self, policy: PolicyName, data: DataSpec, task: str) -> RowLog:
         """Return the row log of a policy, as committed.
@@ -80,6 +88,8 @@ class ParquetRowLogs:
         files = SegmentFolder(self._folder, policy)
         if self._held_bytes:
             files = HeldSegments(self._folder, policy, self._held_bytes)
+        if self._around is not None:
+            files = self._around(files)
         return ParquetRowLog(files, self._store, policy, data, task)
 
 

@@ -6,8 +6,12 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ctrain.errors import TransientError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
 ROW_GROUP = 1 << 20
 """Rows."""
+RETRY_IN = timedelta(minutes=1)
 
 
 class FolderWorkspace:
@@ -34,13 +39,14 @@ class FolderWorkspace:
         import pyarrow.parquet as pq
 
         path = self._root / owner / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
-        with pq.ParquetWriter(partial, table.schema, compression="zstd") as writer:
-            for start in range(0, max(table.num_rows, 1), ROW_GROUP):
-                # Pages end where chunks do: in one piece the same rows are the same bytes.
-                writer.write_table(table.slice(start, ROW_GROUP).combine_chunks(), ROW_GROUP)
-        os.replace(partial, path)
+        with _written_whole(partial):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with pq.ParquetWriter(partial, table.schema, compression="zstd") as writer:
+                for start in range(0, max(table.num_rows, 1), ROW_GROUP):
+                    # Pages end where chunks do: in one piece the same rows are the same bytes.
+                    writer.write_table(table.slice(start, ROW_GROUP).combine_chunks(), ROW_GROUP)
+            os.replace(partial, path)
         return str(path)
 
     def path(self, owner: str, name: str) -> str:
@@ -61,8 +67,9 @@ class FolderWorkspace:
             os.link(path, target)
         except OSError:
             partial = target.with_name(f".{name}.partial")
-            shutil.copyfile(path, partial)
-            os.replace(partial, target)
+            with _written_whole(partial):
+                shutil.copyfile(path, partial)
+                os.replace(partial, target)
 
     def digest(self, path: str) -> str:
         place = Path(path)
@@ -77,6 +84,16 @@ class FolderWorkspace:
 
     def remove(self, owner: str) -> None:
         shutil.rmtree(self._root / owner, ignore_errors=True)
+
+
+@contextmanager
+def _written_whole(partial: Path) -> Iterator[None]:
+    """Leave nothing half written behind; raises TransientError when the disk is full or does not answer."""
+    try:
+        yield
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise TransientError(f"{partial.parent}: a table cannot be written: {error}", RETRY_IN) from error
 
 
 def _file_digest(path: Path) -> str:
