@@ -146,6 +146,7 @@ def _watch(
         lease=lease,
         registry_poll_seconds=0.0 if on_stream else shell.settings.registry_poll.total_seconds(),
         watched_since=since,
+        may_rest=not on_stream,
         redact=Redactor(os.environ).redact,
         profile_memory=shell.profile_memory,
         retention=shell.settings.retention,
@@ -155,9 +156,10 @@ def _watch(
 def open_database(settings: Settings) -> Store:
     """The store of the home, for commands: created when absent, migrated to this version."""
     from ctrain.store import open_store
+    from ctrain.store.private import make_private_folder
 
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        make_private_folder(settings.home)
     except OSError as error:
         raise InputError(f"--home {settings.home}: cannot be created: {error.strerror}") from error
     if not os.access(settings.home, os.W_OK | os.X_OK):

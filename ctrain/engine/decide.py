@@ -82,7 +82,7 @@ def _mark(watch: Watch, tx: Transaction, now: datetime) -> tuple[object, ...]:
         run.id if run else None,
         tx.paused(watch.name),
         tuple(request.id for request in _asked(watch, tx)),
-        tuple(sorted((name, due.at) for name, due in _due(watch, tx, now).items())),
+        tuple(sorted((name, due.at) for name, due in due_schedules(watch, tx, now).items())),
         watch.registry_view.readable,
         met,
         floor_to(now, LIMITS_LOOKED_AT_EVERY) if watch.suppressed and run is None else None,
@@ -95,7 +95,7 @@ def decide_in(watch: Watch, tx: Transaction) -> bool:
     An occurrence of a schedule is looked at once, unless a blackout holds it back: then it is due at its end.
     """
     now = watch.clock.now()
-    due = _due(watch, tx, now)
+    due = due_schedules(watch, tx, now)
     requests = _asked(watch, tx)
     states = _states(watch, tx)
     regrets = Regrets.load(watch, tx, tx.champion(watch.name))
@@ -200,7 +200,7 @@ def _asked(watch: Watch, tx: Transaction) -> list[Request]:
     return [one for one in tx.open_requests(watch.name) if one.kind is RequestKind.TRIGGER]
 
 
-def _due(watch: Watch, tx: Transaction, now: datetime) -> dict[TriggerName, Due]:
+def due_schedules(watch: Watch, tx: Transaction, now: datetime) -> dict[TriggerName, Due]:
     """Schedules whose moment has come and that nobody has claimed."""
     found: dict[TriggerName, Due] = {}
     for key, trigger in watch.policy.triggers.items():

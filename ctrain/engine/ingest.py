@@ -42,6 +42,18 @@ def ingest(watch: Watch) -> bool:
     return moved or rows_moved
 
 
+def has_unread(watch: Watch, state: IngestState) -> bool:
+    """True when there is something to read after the cursors of ``state``; nothing is read."""
+    sources = [(watch.rows_source, state.rows_cursor)]
+    if watch.labels_source is not None:
+        sources.append((watch.labels_source, state.labels_cursor))
+    for source, cursor in sources:
+        looked = source.read(cursor, 0)
+        if looked.more or not _is_empty(looked, cursor == looked.cursor):
+            return True
+    return False
+
+
 def _drain(
     watch: Watch,
     state: IngestState,

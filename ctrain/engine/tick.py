@@ -17,6 +17,7 @@ from ctrain.engine.ingest import ingest
 from ctrain.engine.observe import observe
 from ctrain.engine.outcomes import tell_outcomes
 from ctrain.engine.requests import answer_requests, reconcile
+from ctrain.engine.rest import begin_rest, is_resting
 from ctrain.engine.retention import retire
 from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
 from ctrain.lifecycle.promoted_share import Promotions, promotions
@@ -49,11 +50,18 @@ def tick(watch: Watch, *, read: bool = True) -> Ticked:
     ``read=False`` leaves the sources alone: on stream time everything up to the present has been
     read, and what lies there already belongs to an instant that has not come.
 
+    A policy that rests, because nothing of it has moved, is quiet at the cost of one query.
+
     Raises whatever stopped it (TransientError, StateConflict...): the caller records it, and the
     next tick derives its steps anew.
     """
+    if is_resting(watch):
+        return Ticked()
     with watch.reads.remembering():
-        return _tick(watch, read)
+        ticked = _tick(watch, read)
+        if ticked.quiet and not ticked.unfinished:
+            begin_rest(watch)
+        return ticked
 
 
 def _tick(watch: Watch, read: bool) -> Ticked:

@@ -26,6 +26,7 @@ from ctrain.settings import Retention
 if TYPE_CHECKING:
     from ctrain.engine.arrivals import PaneArrivals
     from ctrain.engine.pane_tree import PaneTree
+    from ctrain.engine.rest import Rest
     from ctrain.engine.seen_values import SeenValues
     from ctrain.engine.segment_counts import PaneSegments
     from ctrain.lifecycle.promoted_share import Promotions
@@ -103,6 +104,9 @@ class Watch:
     """Takes the secrets of the environment out of what goes on record."""
     suppressed: bool = True
     """The last decisions suppressed a trigger; after a start nobody knows."""
+    may_rest: bool = False
+    """Between quiet ticks only arrivals and requests are looked for; on real time alone."""
+    rest: Rest | None = None
     retry_at: dict[str, float] = field(default_factory=dict)
     """Real seconds before which a failed attempt is not repeated."""
     forgets: bool = True

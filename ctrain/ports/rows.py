@@ -34,7 +34,10 @@ class Source(Protocol):
     """Rows from outside, read once from a durable cursor."""
 
     def read(self, cursor: Json, limit_rows: int) -> SourceRead:
-        """Return up to about ``limit_rows`` rows after ``cursor``; ``{}`` is the beginning."""
+        """Return up to about ``limit_rows`` rows after ``cursor``; ``{}`` is the beginning.
+
+        Of 0 rows only whether there are ``more``.
+        """
 
 
 class ReferenceFile(Protocol):

@@ -1,0 +1,102 @@
+"""A policy of which nothing has moved costs one query a tick, and misses nothing by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from ctrain.domain import Request, RequestKind
+from ctrain.engine.tick import tick
+from tests.support.world import POLICY, World
+
+MINUTE = timedelta(minutes=1)
+
+
+@contextmanager
+def statements(world: World) -> Iterator[list[str]]:
+    """What the store is asked meanwhile."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement != "BEGIN":
+            seen.append(statement)
+
+    event.listen(world.store._engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(world.store._engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    made = World(tmp_path, rows_per_hour=30)
+    made.install(2.0)
+    made.live(3)
+    return resting(made)
+
+
+def resting(world: World) -> World:
+    """After the first quiet tick; each look at the fake timer takes a second."""
+    world.watch.may_rest, world.watch.registry_poll_seconds = True, 40.0
+    while not tick(world.watch).quiet:
+        pass
+    return world
+
+
+def asked(world: World) -> int:
+    with statements(world) as seen:
+        tick(world.watch)
+    return len(seen)
+
+
+def test_a_policy_at_rest_costs_one_query(world: World) -> None:
+    assert [asked(world) for _ in range(3)] == [1, 1, 1]
+
+
+def test_it_looks_at_everything_once_a_minute_and_when_the_registry_is_due(world: World) -> None:
+    world.clock.advance(MINUTE - timedelta(seconds=1))
+    assert asked(world) == 1
+    world.clock.advance(timedelta(seconds=1))
+    assert asked(world) > 5
+    assert asked(world) == 1
+    for _ in range(40):
+        if asked(world) > 1:
+            break
+    assert world.watch.registry_view.read_at is not None
+    assert world.watch.timer.monotonic() - world.watch.registry_view.read_at < 10
+
+
+def test_rows_end_the_rest(world: World) -> None:
+    world.land(1)
+    assert tick(world.watch).moved
+    assert len(world.verdicts()) > 0
+
+
+def test_a_request_ends_the_rest(world: World) -> None:
+    request = Request(0, world.name, RequestKind.TRIGGER, "ada", world.clock.now(), {"reason": "news"})
+    with world.store.write() as tx:
+        number = tx.add_request(request)
+    tick(world.watch)
+    with world.store.read() as tx:
+        answered = tx.request(number)
+    assert answered is not None
+    assert answered.answer
+
+
+def test_a_lease_that_was_won_again_ends_the_rest(world: World) -> None:
+    world.watch.lease = ("daemon", 7)
+    assert asked(world) > 5
+
+
+def test_a_schedule_that_is_due_within_the_minute_forbids_it(tmp_path: Path) -> None:
+    text = POLICY.replace("triggers:\n", "triggers:\n  often: {every: 1m}\n")
+    world = World(tmp_path, policy_text=text, rows_per_hour=30)
+    world.live(3)
+    resting(world)
+    assert asked(world) > 5
