@@ -15,6 +15,7 @@ PATIENCE_SECONDS = 120.0
 
 
 def main(arguments: list[str]) -> int:
+    os.umask(0o077)  # the database holds what everybody has logged
     database, marker = Path(arguments[0]), Path(arguments[1])
     lock = take_lock(database.with_name(database.name + ".lock"), PATIENCE_SECONDS)
     if lock is None:

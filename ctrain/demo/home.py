@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from ctrain.errors import InputError
+from ctrain.store.private import make_private_folder
 
 MARKER = ".ctrain-demo"
 DEFAULT_HOME = Path(".demo")
@@ -28,7 +29,7 @@ def prepare_home(home: Path) -> Path:
         if not (home / MARKER).is_file():
             raise InputError(f"{home}: is not empty and not of an earlier demo; name another with --home")
         _clear(home)
-    home.mkdir(parents=True, exist_ok=True)
+    make_private_folder(home)
     (home / MARKER).write_text("`ctrain demo` made this folder and clears it when it starts again.\n")
     return home
 

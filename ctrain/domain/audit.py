@@ -11,9 +11,6 @@ from typing import Any
 
 BEGINNING = "0" * 64
 """What the first event of a database has as the hash of its predecessor."""
-HISTORY_CUT = "history_cut"
-"""Kind of the event that says that the oldest events were taken away; its evidence holds ``prev_hash``, the
-hash that the oldest one kept has as its predecessor's, and ``events``, how many are gone."""
 UNREADABLE = "unreadable"
 """The one key of the content of a row that holds what no event can hold."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from ctrain.domain.audit import BEGINNING, HISTORY_CUT, Head, Link
+from ctrain.domain.audit import BEGINNING, Head, Link
 from ctrain.queries.answers import Answer
 
 if TYPE_CHECKING:
@@ -58,15 +58,14 @@ def all_links(tx: Transaction, after: int = 0, until: int | None = None) -> Iter
 class ChainCheck:
     """Takes the links in their order; ``fault`` is the first thing that is wrong.
 
-    ``follows`` is the hash before the first link; None accepts the beginning of a history, and one whose
-    oldest events were taken away on record. With ``gaps`` the events of others may lie between two links.
+    ``follows`` is the hash before the first link; with ``gaps`` the events of others may lie between two.
     """
 
     def __init__(
         self,
         heads: Iterable[Head] = (),
         expected: str = "",
-        follows: str | None = None,
+        follows: str = BEGINNING,
         *,
         gaps: bool = False,
     ) -> None:
@@ -76,7 +75,6 @@ class ChainCheck:
         self._met = not expected
         self._first: Link | None = None
         self._last: Link | None = None
-        self._cut_told = False
         self._events = self._checked = 0
         self.fault: Fault | None = None
 
@@ -91,7 +89,6 @@ class ChainCheck:
         self._events += 1
         self._last = link
         self._met = self._met or link.hash.startswith(self._expected)
-        self._cut_told = self._cut_told or self._tells_of_the_cut(link)
         return True
 
     def result(self) -> HistoryCheck:
@@ -110,7 +107,7 @@ class ChainCheck:
         if self._last is not None and link.number <= self._last.number:
             return f"it stands behind event {self._last.number}: events were moved"
         before = self._last.hash if self._last is not None else self._follows
-        if before is not None and link.prev_hash != before and not self._gaps:
+        if link.prev_hash != before and not self._gaps:
             after = (
                 f"event {self._last.number}" if self._last is not None else "the beginning of this history"
             )
@@ -134,21 +131,8 @@ class ChainCheck:
                 return f"event {head.number} stood before it at {_instant(head)}, and is gone"
         return ""
 
-    def _tells_of_the_cut(self, link: Link) -> bool:
-        assert self._first is not None
-        evidence = link.content.get("evidence")
-        told = evidence.get("prev_hash") if isinstance(evidence, dict) else None
-        return link.content.get("kind") == HISTORY_CUT and told == self._first.prev_hash
-
-    def _begins_in_the_middle(self, first: Link) -> bool:
-        any_beginning = self._follows is not None or self._gaps
-        return not any_beginning and first.prev_hash != BEGINNING and not self._cut_told
-
     def _fault_at_the_end(self) -> Fault | None:
         last = self._last.number if self._last else 0
-        if self._first is not None and self._begins_in_the_middle(self._first):
-            why = "what was before it is gone, and nothing says why"
-            return Fault(self._first.number, f"{self._first}: {why}")
         if self._head is not None:
             newest = max(chain([self._head], self._heads), key=lambda head: head.number)
             gone = f"the history ended with event {newest.number} at {_instant(newest)}"
@@ -165,11 +149,9 @@ def _instant(head: Head) -> str:
     return f"{head.at:%Y-%m-%d %H:%M} UTC"
 
 
-def check_links(
-    links: Iterable[Link], heads: Iterable[Head] = (), expected: str = "", follows: str | None = None
-) -> HistoryCheck:
+def check_links(links: Iterable[Link], heads: Iterable[Head] = (), expected: str = "") -> HistoryCheck:
     """What one pass over ``links`` finds; it ends at the first fault."""
-    check = ChainCheck(heads, expected, follows)
+    check = ChainCheck(heads, expected)
     for link in links:
         if not check.take(link):
             break

@@ -131,7 +131,7 @@ class _ExportCheck:
         expects_file = bool(self._expected) and self._ends_with_expected()
         check = ChainCheck(
             expected="" if expects_file else self._expected,
-            follows=header.get("follows"),
+            follows=str(header.get("follows")),
             gaps=header.get("policy") is not None,
         )
         events = 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ctrain.children import child_command, child_environment
 from ctrain.errors import PermanentError
+from ctrain.store.private import make_private_folder
 
 PREPARE_TIMEOUT_SECONDS = 300.0
 
@@ -37,7 +38,7 @@ def prepare_embedded(home: Path, python: str = "") -> str:
         and marker.read_text().strip() == importlib.metadata.version("mlflow")
     ):
         return uri
-    home.mkdir(parents=True, exist_ok=True)
+    make_private_folder(home)
     done = subprocess.run(
         child_command(python, "prepare", str(database), str(marker)),
         env=child_environment(os.environ, tracking_uri=uri, threads=1),

@@ -30,6 +30,7 @@ from ctrain.errors import (
 from ctrain.store.addresses import shown
 from ctrain.store.database import READ_ONLY
 from ctrain.store.faults import ILLEGAL_PHASE, DuplicateRow
+from ctrain.store.private import make_private_file, make_private_folder
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
@@ -80,7 +81,9 @@ class SqliteDatabase:
             when the folder cannot be made.
         """
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            if not self.file.parent.exists():
+                make_private_folder(self.file.parent)
+            make_private_file(self.file)
         except OSError as error:
             raise InputError(f"{self.file}: cannot be opened: {error}") from error
         return create_sqlite_engine(self.file, busy_timeout)
@@ -149,7 +152,9 @@ def opening(file: Path, *, alone: bool) -> Iterator[None]:
 
     A killed holder frees the lock. Running daemons do not hold it: it orders openings, not access.
     """
-    with file.with_name(file.name + ".lock").open("w") as lock:
+    place = file.with_name(file.name + ".lock")
+    make_private_file(place)
+    with place.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         yield
 

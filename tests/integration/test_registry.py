@@ -211,3 +211,8 @@ def test_adopting_finds_out_what_a_model_is(
     assert sklearn.likely_task is Task.BINARY
     assert (pyfunc.problem, pyfunc.loads, pyfunc.predicts) == ("", True, True)
     assert (pyfunc.flavour, pyfunc.output_kind, pyfunc.outputs) == ("pyfunc", "value", 1)
+
+
+def test_the_embedded_database_is_its_owners_alone(embedded: Embedded) -> None:
+    """Whatever the mask of the tests is: the child that makes it has its own."""
+    assert (embedded.home / "mlflow.db").stat().st_mode & 0o777 == 0o600
