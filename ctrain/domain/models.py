@@ -55,3 +55,10 @@ class AliasIntent:
     actor: str = "ctrain"
     outcome: str = ""
     """Empty while open; then ``done``, ``superseded`` or ``reverted``."""
+    closing_token: int | None = None
+    """The fencing token under which it ended; another one than its own when it changed hands."""
+
+    @property
+    def changed_hands(self) -> bool:
+        """True when another tenure of the lease ended it: whoever began it may be late with a write."""
+        return self.closing_token is not None and self.closing_token != self.fencing_token

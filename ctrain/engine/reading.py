@@ -23,6 +23,7 @@ _REQUESTS = frozenset({"open_requests", "request"})
 _NOTICES = frozenset(
     {"due_channels", "pending_notices", "finished_notices", "notice_counts", "troubled_notices"}
 )
+_LEASES = frozenset({"lease_holder", "live_leases", "database_now"})
 _PANES = frozenset({"panes", "pane_rows"})
 
 CHANGED_BY: Mapping[str, frozenset[str]] = {
@@ -63,9 +64,14 @@ CHANGED_BY: Mapping[str, frozenset[str]] = {
     "bury_old_notices": _NOTICES,
     "revive_notices": _NOTICES,
     "drop_notices": _NOTICES,
-    "acquire_lease": frozenset({"lease_holder"}),
-    "release_lease": frozenset({"lease_holder"}),
+    "acquire_lease": _LEASES,
+    "acquire_leases": _LEASES,
+    "renew_leases": _LEASES,
+    "release_lease": _LEASES,
+    "release_leases": _LEASES,
+    "forget_leases": _LEASES,
     "require_token": frozenset(),
+    "claim_home": frozenset(),
 }
 """The questions that have another answer after each write."""
 ANSWERS: Mapping[str, Callable[..., tuple[str, tuple[object, ...], object]]] = {
@@ -73,7 +79,7 @@ ANSWERS: Mapping[str, Callable[..., tuple[str, tuple[object, ...], object]]] = {
     "save_trigger_state": lambda policy, state: ("trigger_state", (policy, state.trigger), state),
 }
 """Writes that say what the answer to a question is from then on: name and arguments of it, and the answer."""
-OF_ONE_TICK = frozenset({"panes", "pane_rows", "arrivals", "reference", "lease_holder"})
+OF_ONE_TICK = frozenset({"panes", "pane_rows", "arrivals", "reference"}) | _LEASES
 """Questions of so many kinds, or answers of such a size, that they are not kept for longer."""
 
 Questions = dict[tuple[object, ...], Any]

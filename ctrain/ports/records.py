@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from ctrain.domain import (
     Run,
     RunId,
 )
+from ctrain.domain.leases import HeldLease
 
 
 class RunTables(Protocol):
@@ -69,7 +71,8 @@ class PolicyTables(Protocol):
 
     def open_intent(self, policy: PolicyName) -> AliasIntent | None: ...
 
-    def close_intent(self, intent_id: str, outcome: str) -> None: ...
+    def close_intent(self, intent_id: str, outcome: str, token: int | None = None) -> None:
+        """Record how the plan ended, and under which fencing token."""
 
     def intents(self, policy: PolicyName, limit: int = 50) -> list[AliasIntent]: ...
 
@@ -83,10 +86,30 @@ class PolicyTables(Protocol):
 
 
 class LeaseTables(Protocol):
+    def database_now(self) -> datetime:
+        """The present by the clock of the database, UTC: it alone decides who holds a lease."""
+
     def acquire_lease(self, name: str, holder: str, now: datetime, duration: timedelta) -> int | None:
         """Fencing token when the lease is ours now (kept or taken), None while another holds it."""
 
+    def acquire_leases(
+        self, names: Iterable[str], holder: str, now: datetime, duration: timedelta
+    ) -> dict[str, int]:
+        """Fencing tokens of those leases that are ours now (kept or taken), by name."""
+
+    def renew_leases(self, holder: str, now: datetime, duration: timedelta) -> dict[str, int]:
+        """Prolong every lease of the holder that has not run out; their fencing tokens by name."""
+
     def release_lease(self, name: str, holder: str) -> None: ...
+
+    def release_leases(self, holder: str, names: Iterable[str] | None = None) -> None:
+        """Give back those of the leases that ``holder`` has; without names all that it has."""
+
+    def forget_leases(self, prefix: str, now: datetime) -> None:
+        """Take those leases off the record whose names begin so and that nobody holds."""
+
+    def live_leases(self, now: datetime) -> list[HeldLease]:
+        """Every lease that is held at ``now``, by name."""
 
     def lease_holder(self, name: str, now: datetime) -> str | None: ...
 
@@ -95,3 +118,6 @@ class LeaseTables(Protocol):
 
         Called inside every write transaction of a daemon: one that was overtaken commits nothing.
         """
+
+    def claim_home(self, home_id: str, path: str, now: datetime) -> tuple[str, str]:
+        """Id and path of the one home of this database; the first that asks becomes it."""

@@ -43,8 +43,8 @@ class IntentAccess(TableAccess):
         row = self._first(_OPEN_INTENT, policy=policy)
         return None if row is None else AliasIntent(**row)
 
-    def close_intent(self, intent_id: str, outcome: str) -> None:
-        """Record how the plan ended: ``done``, ``superseded`` or ``reverted``.
+    def close_intent(self, intent_id: str, outcome: str, token: int | None = None) -> None:
+        """Record how the plan ended (``done``, ``superseded`` or ``reverted``), and under which token.
 
         Raises
         ------
@@ -52,7 +52,7 @@ class IntentAccess(TableAccess):
             when it is not open.
         """
         open_one = _INTENTS.update().where(_INTENTS.c.id == intent_id, _INTENTS.c.outcome == "")
-        if self._changed(open_one.values(outcome=outcome)) != 1:
+        if self._changed(open_one.values(outcome=outcome, closing_token=token)) != 1:
             raise StateConflict(f"alias move {intent_id} is not open and cannot end as {outcome}")
 
     def intents(self, policy: PolicyName, limit: int = 50) -> list[AliasIntent]:

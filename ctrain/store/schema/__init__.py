@@ -13,6 +13,7 @@ from ctrain.store.schema.actions import (
     comparison_points,
     decisions,
     events,
+    homes,
     leases,
     occurrences,
     outbox,
@@ -34,7 +35,7 @@ from ctrain.store.schema.observations import (
     verdicts,
 )
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in ``ctrain/store/migrations``."""
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "decisions",
     "detectors",
     "events",
+    "homes",
     "ingest_states",
     "leases",
     "metadata",

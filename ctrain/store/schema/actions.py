@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Table, text
 
 from ctrain.domain import ENDED, NoticeStatus, Outcome, Phase, RequestKind
 from ctrain.store.columns import RowNumber, Words
@@ -130,6 +130,7 @@ alias_intents = Table(
     text_column("run_id", nullable=True),
     text_column("actor"),
     text_column("outcome"),
+    Column("closing_token", BigInteger, nullable=True),
     CheckConstraint(one_of("kind", ("promotion", "rollback", "adoption")), name="kind"),
     CheckConstraint(one_of("outcome", ("", "done", "superseded", "reverted")), name="outcome"),
     Index(None, "policy", "number"),
@@ -167,6 +168,9 @@ leases = Table(
     instant_column("heartbeat_at"),
     instant_column("expires_at"),
 )
+
+homes = Table("homes", metadata, text_column("id", key=True), text_column("path"), instant_column("since"))
+"""One row: the home whose files belong to this database."""
 
 outbox = Table(
     "outbox",
