@@ -64,10 +64,13 @@ def save_reference_of_run(
 ) -> Callable[[Transaction], None]:
     """What to do in the transaction that ends the gates: save the reference of the training window.
 
-    ``predictions`` (event_at, prediction) are those of the challenger on rows it was not trained on.
+    ``predictions`` (event_at, prediction) are those of the challenger on rows it was not trained on. A
+    policy without monitors compares nothing; where one is added, the reference is made then.
     """
     version = run.challenger_version
     assert version is not None
+    if not watch.policy.monitors:
+        return lambda _tx: None
     found = found_in(run, "training")
     start = datetime.fromisoformat(found["window_start"])
     rows = watch.row_log.read(start, datetime.fromisoformat(found["cut_off"]))

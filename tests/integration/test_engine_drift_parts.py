@@ -92,6 +92,24 @@ def test_scores_from_children_and_backlogs_give_the_same_verdicts(
     assert told(world) == told(scores)
 
 
+def test_without_monitors_a_run_makes_no_reference_until_one_is_added(tmp_path: Path) -> None:
+    world = World(tmp_path, policy_text=BEFORE + AFTER, rows_per_hour=30)
+    world.install(POOR, KNOWN)
+    world.live(48, step=24)
+    ask_to_train(world)
+    world.reach(Phase.PROMOTING, hours=60)
+    world.settle()
+    with world.store.read() as tx:
+        champion = tx.champion(world.name)
+        assert champion is not None
+        assert tx.reference(world.name, champion.version) is None
+    world.edit(policy("{type: drift, window: 6h, min_rows: 100, columns: [x]}"))
+    world.live(8)
+    with world.store.read() as tx:
+        assert tx.reference(world.name, champion.version) is not None
+    assert judged(world)[-1].status is not Status.INCONCLUSIVE
+
+
 def test_a_reference_of_a_run_has_scores_of_its_holdout_and_the_importance_found(tmp_path: Path) -> None:
     world = World(tmp_path, policy_text=QUICK, rows_per_hour=30)
     world.launcher.importance = {"x": 0.3, "z": 0.1, "kind": -0.05}
