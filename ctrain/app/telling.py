@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrain.clocks import RealTimer, StreamClock
-from ctrain.engine.notices import NoticedStore, channels_of
+from ctrain.engine.noticed_store import NoticedStore
+from ctrain.engine.notices import channels_of
 from ctrain.errors import PolicyError
 from ctrain.policy.files import load_policy
 

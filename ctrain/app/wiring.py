@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from ctrain.clocks import RealTimer, StreamClock, open_clock
 from ctrain.domain import PolicyName
 from ctrain.engine.notice_delivery import ChannelBook
-from ctrain.engine.notices import NoticedStore, channels_of
+from ctrain.engine.noticed_store import NoticedStore
+from ctrain.engine.notices import channels_of
 from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.engine.watch import Watch
 from ctrain.errors import InputError, PolicyError

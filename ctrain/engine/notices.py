@@ -1,18 +1,12 @@
-"""Notices of events, written in the transaction of the event: told with it, or lost with it.
-
-A store that is wrapped here looks at every event that is appended; the steps of a tick know nothing of
-channels, and what they write cannot be told before it is committed.
-"""
+"""Notices of events: who is told of one, and what."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Channel, Event, Notice, PolicyName
 from ctrain.policy.notify import channel_names
@@ -20,7 +14,6 @@ from ctrain.policy.notify_kinds import KIND_OF_EVENT, NOTICE_KINDS
 
 if TYPE_CHECKING:
     from ctrain.policy.models import Policy
-    from ctrain.ports import Store, Timer, Transaction
 
 TOLD_EVIDENCE = ("version", "previous", "seen", "trigger", "path", "reason", "kind")
 """What of an event's evidence is told; the rest is on record."""
@@ -118,45 +111,3 @@ def payload_of(event: Event, model: str) -> dict[str, Any]:
 def _key(event: Event, event_id: int, channel: str) -> str:
     text = "\n".join((event.policy, str(event_id), event.kind, event.at.isoformat(), channel))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-class NoticedStore:
-    """A ``Store`` whose events are also written to the outbox of the channels of one policy."""
-
-    def __init__(self, store: Store, channels: tuple[Channel, ...], model: str, timer: Timer) -> None:
-        self._store = store
-        self._channels = channels
-        self._model = model
-        self._timer = timer
-
-    @contextmanager
-    def write(self) -> Iterator[Transaction]:
-        """A transaction of the store, in which an event that is appended writes its notices."""
-        with self._store.write() as tx:
-            yield cast("Transaction", _Noticing(tx, self._channels, self._model, self._timer))
-
-    @contextmanager
-    def read(self) -> Iterator[Transaction]:
-        """A view of the store."""
-        with self._store.read() as tx:
-            yield tx
-
-
-class _Noticing:
-    """A transaction that also writes what is to be told."""
-
-    def __init__(self, tx: Transaction, channels: tuple[Channel, ...], model: str, timer: Timer) -> None:
-        self._tx = tx
-        self._channels = channels
-        self._model = model
-        self._timer = timer
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tx, name)
-
-    def append_event(self, event: Event) -> int:
-        """Append the event and a notice for every channel that wants to know of it."""
-        event_id = self._tx.append_event(event)
-        for notice in notices_of(event, event_id, self._channels, self._model, self._timer.now()):
-            self._tx.add_notice(notice, event_id)
-        return event_id

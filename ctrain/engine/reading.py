@@ -21,7 +21,14 @@ _POLICIES = frozenset({"policies", "policy_record", "paused"})
 _INTENTS = frozenset({"open_intent", "intents"})
 _REQUESTS = frozenset({"open_requests", "request"})
 _NOTICES = frozenset(
-    {"due_channels", "pending_notices", "finished_notices", "notice_counts", "troubled_notices"}
+    {
+        "due_channels",
+        "pending_notices",
+        "finished_notices",
+        "newest_notices",
+        "notice_counts",
+        "troubled_notices",
+    }
 )
 _LEASES = frozenset({"lease_holder", "live_leases", "database_now"})
 _PANES = frozenset({"panes", "pane_rows"})

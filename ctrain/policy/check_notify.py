@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctrain.policy.document import Problem
 from ctrain.policy.notify import channel_names
+from ctrain.policy.notify_kinds import BREACHED, RECOVERED
 
 if TYPE_CHECKING:
     from ctrain.policy.models import Policy
@@ -74,5 +75,7 @@ def _check_names(notify: tuple[Notification, ...]) -> Iterator[Problem]:
 def _check_channel(path: tuple[str, int], channel: Notification) -> Iterator[Problem]:
     if not _ADDRESS.fullmatch(channel.url):
         yield Problem((*path, "url"), "expected an address such as https://HOST/PATH or slack://...")
+    elif RECOVERED in channel.on and BREACHED not in channel.on:
+        yield Problem((*path, "on"), f"{RECOVERED} is told after {BREACHED}: name both")
     elif channel.secret is not None and not is_webhook(channel.url):
         yield Problem((*path, "secret"), "only webhooks (http://, https://) are signed")

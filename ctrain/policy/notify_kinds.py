@@ -14,7 +14,10 @@ from typing import Literal
 
 Level = Literal["info", "success", "warning", "failure"]
 Kind = Literal[
+    "breached",
+    "recovered",
     "fired",
+    "suppressed",
     "training",
     "shadowing",
     "awaiting_approval",
@@ -51,7 +54,7 @@ class NoticeKind:
     """One word of ``on``."""
 
     events: tuple[str, ...]
-    """Kinds of events that it stands for."""
+    """Kinds of events that it stands for; none where it is told of verdicts or decisions."""
     meaning: str
     level: Level = "info"
     subject: str = ""
@@ -59,10 +62,21 @@ class NoticeKind:
 
 
 _OUTCOME, _REGISTRY, _TICK, _FILE = "outcome", "registry", "tick", "policy_file"
+MONITOR, TRIGGER = "monitor", "trigger"
+"""Subjects of which there are many: the name of the one follows."""
+BREACHED, RECOVERED, SUPPRESSED = "breached", "recovered", "suppressed"
+"""What is told of verdicts and decisions, which are no events of the history."""
 
 NOTICE_KINDS: Mapping[str, NoticeKind] = MappingProxyType(
     {
+        "breached": NoticeKind(
+            (), "a monitor is BREACHED: drift, loss, quality, stale data", "warning", MONITOR
+        ),
+        "recovered": NoticeKind((), "a monitor of which that was told is OK again", "success", MONITOR),
         "fired": NoticeKind(("run_queued",), "a trigger started a run"),
+        "suppressed": NoticeKind(
+            (), "a trigger would have started a run, and something forbids it", "info", TRIGGER
+        ),
         "training": NoticeKind(("run_training",), "a training began"),
         "shadowing": NoticeKind(("run_shadowing",), "a challenger passed its gates"),
         "awaiting_approval": NoticeKind(

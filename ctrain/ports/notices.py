@@ -10,8 +10,11 @@ from ctrain.domain import Channel, Delivery, Message, Notice, NoticeStatus, Poli
 
 
 class OutboxTables(Protocol):
-    def add_notice(self, notice: Notice, event_id: int) -> bool:
-        """False when a notice with its key is there."""
+    def add_notice(self, notice: Notice, event_id: int = 0) -> bool:
+        """False when a notice with its key is there; 0: it tells of no event of the history."""
+
+    def newest_notices(self, policy: PolicyName, channel: str, kinds: Iterable[str]) -> dict[str, Notice]:
+        """The newest of these kinds by subject, whatever became of it."""
 
     def due_channels(self, now: datetime) -> list[tuple[PolicyName, str]]:
         """Policies and channels with a pending notice whose time has come and that nobody has claimed."""

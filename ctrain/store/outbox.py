@@ -31,12 +31,22 @@ _UNCLAIMED = {"claimed_by": None, "claimed_until": None}
 class OutboxAccess(TableAccess):
     """Implements ``ports.OutboxTables``."""
 
-    def add_notice(self, notice: Notice, event_id: int) -> bool:
-        """False when a notice with its key is there."""
+    def add_notice(self, notice: Notice, event_id: int = 0) -> bool:
+        """False when a notice with its key is there; 0: it tells of no event of the history."""
         values = {_RENAMED.get(name, name): value for name, value in values_of(notice).items()}
         values |= {"event_id": event_id, "status": notice.status.value}
         del values["id"]
         return self._insert_once(_OUTBOX, values)
+
+    def newest_notices(self, policy: PolicyName, channel: str, kinds: Iterable[str]) -> dict[str, Notice]:
+        """The newest of these kinds by subject, whatever became of it."""
+        newest = (
+            select(func.max(_OUTBOX.c.id))
+            .where(_of(policy, channel), _OUTBOX.c.kind.in_(sorted(kinds)))
+            .group_by(_OUTBOX.c.subject)
+        )
+        rows = self._all(select(*_FIELDS).where(_OUTBOX.c.id.in_(newest)))
+        return {row["subject"]: _notice(row) for row in rows}
 
     def due_channels(self, now: datetime) -> list[tuple[PolicyName, str]]:
         """Policies and channels with a pending notice whose time has come and that nobody has claimed."""

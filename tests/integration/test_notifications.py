@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,9 +12,24 @@ from typing import Any
 import pytest
 
 from ctrain.app.noticing import NoticeLoop
-from ctrain.domain import Channel, Delivery, Event, Message, Notice, NoticeStatus, PolicyName
+from ctrain.domain import (
+    Channel,
+    Decision,
+    Delivery,
+    Event,
+    Message,
+    MonitorName,
+    Notice,
+    NoticeStatus,
+    Outcome,
+    PolicyName,
+    Status,
+    Suppression,
+    TriggerName,
+    Verdict,
+)
 from ctrain.engine.notice_delivery import CLAIM, GIVEN_UP, ChannelBook, Courier
-from ctrain.engine.notices import NoticedStore
+from ctrain.engine.noticed_store import NoticedStore
 from ctrain.notify import ChannelNotifier
 from ctrain.notify.apprise_channel import judge, tell
 from ctrain.store import SqlStore, open_store
@@ -69,9 +85,17 @@ class Office:
         return [(message.key, [one.kind for one in message.notices]) for _, message in self.notifier.sent]
 
 
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("store") / "state.db"
+    open_store(f"sqlite:///{file}").close()
+    return file
+
+
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    store = open_store(f"sqlite:///{tmp_path / 'state.db'}", durable=True)
+def office(tmp_path: Path, migrated: Path) -> Iterator[Office]:
+    shutil.copyfile(migrated, tmp_path / "state.db")
+    store = open_store(f"sqlite:///{tmp_path / 'state.db'}")
     yield Office(store)
     store.close()
 
@@ -105,6 +129,28 @@ def test_the_same_again_is_not_told_until_the_repeat_interval_is_over(office: Of
     assert [kinds for _, kinds in office.sent()] == [["failed"], ["failed"]]
     assert office.notifier.sent[-1][1].repeated == {"failed: exit # after # s": 2}
     assert outcomes(office) == {"delivered": 2, "suppressed": 2}
+
+
+def test_verdicts_and_held_back_triggers_are_told_when_they_are_news(office: Office) -> None:
+    office.channels = (channel(kinds=frozenset({"breached", "recovered", "suppressed"})),)
+    noticed = NoticedStore(office.store, office.channels, "clicks-model", office.timer)
+    held = Decision(TriggerName("degraded"), Outcome.SUPPRESSED, "2 h left", Suppression.COOLDOWN)
+    for pane, status in enumerate(["OK", "BREACHED", "BREACHED", "OK"]):
+        verdict = Verdict(MonitorName("brier"), at(pane), Status(status), 0.25, 0.2, 10, "why")
+        with noticed.write() as tx:
+            if pane % 2:
+                tx.record_verdict(CLICKS, "h1", verdict)
+            else:
+                tx.record_verdicts(CLICKS, "h1", [verdict])
+            tx.record_decision(CLICKS, "h1", held, at(pane))
+            tx.record_decision(CLICKS, "h1", replace(held, outcome=Outcome.NOT_MET), at(pane))
+    office.timer.seconds = 30
+    office.carry()
+    [(_, kinds)] = office.sent()
+    assert kinds == ["suppressed", "breached", "recovered"]
+    with office.store.read() as tx:
+        assert len(tx.verdicts(CLICKS)) == 4
+        assert tx.decisions(CLICKS) != []
 
 
 def test_a_channel_that_fails_is_tried_again_with_the_same_message(office: Office) -> None:

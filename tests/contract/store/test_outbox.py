@@ -84,6 +84,23 @@ def test_a_notice_is_written_once(store: SqlStore) -> None:
     assert len(pending(store)) == 1
 
 
+def test_the_newest_notice_of_each_subject_whatever_became_of_it(store: SqlStore) -> None:
+    add(store, 1, kind="breached", subject="monitor brier")
+    ids = add(store, 2, kind="recovered", subject="monitor brier")
+    add(store, 3, kind="breached", subject="monitor inputs")
+    add(store, 4, kind="promoted", subject="monitor inputs")
+    add(store, 5, kind="breached", subject="monitor brier", channel="pager")
+    with store.write() as tx:
+        tx.suppress_notices(ids, at(5))
+    with store.read() as tx:
+        newest = tx.newest_notices(CLICKS, "1", ["breached", "recovered"])
+        assert {subject: one.key for subject, one in newest.items()} == {
+            "monitor brier": "key-2",
+            "monitor inputs": "key-3",
+        }
+        assert tx.newest_notices(CLICKS, "1", ["failed"]) == {}
+
+
 def test_channels_are_due_when_the_time_has_come(store: SqlStore) -> None:
     add(store, 1, next_attempt_at=at(30))
     add(store, 2, 3, channel="pager", next_attempt_at=at(60))

@@ -8,7 +8,8 @@ from typing import Any, cast, get_args
 import pytest
 
 from ctrain.domain import Event, Notice, Phase, RunId
-from ctrain.engine.notices import NoticedStore, channels_of, kind_of, notices_of, payload_of, said
+from ctrain.engine.noticed_store import NoticedStore
+from ctrain.engine.notices import channels_of, kind_of, notices_of, payload_of, said
 from ctrain.policy.files import load_policy
 from ctrain.policy.notify_kinds import KIND_OF_EVENT, NOTICE_KINDS, Kind
 from tests.support.notices import START, SetTimer, at, channel, event
