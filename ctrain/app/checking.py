@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +30,7 @@ from ctrain.engine.sight import look
 from ctrain.errors import InputError, TransientError
 from ctrain.monitors.freshness import assess_freshness
 from ctrain.policy.monitors import ChangeMonitor, DomainClassifierMonitor, FreshnessMonitor, PrometheusMonitor
+from ctrain.store.upkeep import copy_policy
 
 if TYPE_CHECKING:
     from ctrain.domain import Verdict
@@ -50,20 +49,14 @@ def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> 
 
     Raises
     ------
-    InputError
-        when the state is not in SQLite: then a daemon's own verdicts are to be asked for.
     TransientError
         when the registry does not answer, or scoring takes longer than a few minutes.
     """
-    if not settings.database_url.startswith("sqlite"):
-        raise InputError(
-            "check works on a copy of the state, which needs SQLite; use `ctrain status` instead"
-        )
     fleet = load_fleet([_policy_file(settings, path)], environ)
     if len(fleet) > 1:
         raise InputError(f"{path}: holds {len(fleet)} policies; name the file of one")
     with tempfile.TemporaryDirectory(prefix="ctrain-check-") as folder:
-        copy = _copied(settings, Path(folder))
+        copy = _copied(settings, PolicyName(fleet[0].policy.policy), Path(folder))
         shell = open_shell(copy, open_quiet_telemetry(environ))
         try:
             watch = watch_policy(shell, fleet[0], None)
@@ -83,9 +76,11 @@ def _policy_file(settings: Settings, path: Path) -> Path:
     if path.exists():
         return path
     name = PolicyName(str(path))
-    if not (settings.home / "state.db").exists():
-        raise InputError(f"{path}: there is no such file")
-    with open_existing_database(settings).read() as tx:
+    try:
+        store = open_existing_database(settings)
+    except InputError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    with store.read() as tx:
         record, known = tx.policy_record(name), sorted(tx.policies())
     if record is None:
         raise InputError(
@@ -135,12 +130,12 @@ def _judged(watch: Watch, found: list[Verdict]) -> bool:
     return True
 
 
-def _copied(settings: Settings, folder: Path) -> Settings:
-    """Settings of a home in ``folder`` that starts where the real one stands."""
+def _copied(settings: Settings, policy: PolicyName, folder: Path) -> Settings:
+    """Settings of a home in ``folder`` where the policy stands where it stands in the real one."""
     if settings.home.exists():
         # A daemon at work may replace segments meanwhile: those before and after are both there then.
         _link_tree(settings.rows_folder, folder / "rows")
-        _copy_database(Path(settings.database_url.removeprefix("sqlite:///")), folder / "state.db")
+        copy_policy(settings.database_url, policy, folder / "state.db")
         _link_tree(settings.rows_folder, folder / "rows")
         if (settings.home / CLOCK_FILE).exists():
             shutil.copy(settings.home / CLOCK_FILE, folder / CLOCK_FILE)
@@ -152,12 +147,6 @@ def _copied(settings: Settings, folder: Path) -> Settings:
     return replace(
         settings, home=folder, database_url=f"sqlite:///{folder / 'state.db'}", tracking_uri=tracking_uri
     )
-
-
-def _copy_database(source: Path, target: Path) -> None:
-    if source.exists():
-        with closing(sqlite3.connect(source)) as before, closing(sqlite3.connect(target)) as after:
-            before.backup(after)
 
 
 def _link_tree(source: Path, target: Path) -> None:

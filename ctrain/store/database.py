@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from ctrain.domain import PolicyName
+
 READ_ONLY = "ctrain_read_only"
 """Execution option of connections whose transactions must not write."""
 SAVEPOINTS = "ctrain_savepoints"
@@ -46,3 +48,6 @@ class Database(Protocol):
 
     def back_up(self, out: Path) -> None:
         """Write a consistent copy to a file that is not there yet; daemons may go on."""
+
+    def copy_policy(self, policy: PolicyName, file: Path) -> None:
+        """Put at least all that is known of the policy, but its history, into a new SQLite file."""

@@ -35,6 +35,8 @@ from ctrain.store.postgres_faults import translate
 if TYPE_CHECKING:
     import psycopg
 
+    from ctrain.domain import PolicyName
+
 WRITERS = int.from_bytes(b"ctrain")
 """The key of the advisory lock that a writer holds."""
 PAUSE_ALLOWED = timedelta(seconds=10)
@@ -47,6 +49,7 @@ MIGRATION_ALLOWED = timedelta(hours=1)
 WAIT_FOR_THE_DISK = (
     "set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), true)"
 )
+COPY_PATIENCE = timedelta(seconds=15)
 CONNECTIONS_KEPT = 4
 CONNECTION_AGE_SECONDS = 3600
 CONNECTING = {
@@ -110,6 +113,24 @@ class PostgresDatabase:
         from ctrain.store.postgres_upkeep import dump
 
         dump(self._address, out)
+
+    def copy_policy(self, policy: PolicyName, file: Path) -> None:
+        """Copy what is known of the policy into a SQLite file with the newest schema."""
+        from ctrain.store.copying import copy_policy
+        from ctrain.store.sqlite import create_sqlite_engine
+        from ctrain.store.upgrade import upgrade
+
+        source, target = self.create_engine(COPY_PATIENCE), create_sqlite_engine(file, COPY_PATIENCE)
+        try:
+            upgrade(target)
+            with (
+                source.execution_options(**{READ_ONLY: True}).begin() as read,
+                target.begin() as written,
+            ):
+                copy_policy(read, written, policy)
+        finally:
+            source.dispose()
+            target.dispose()
 
     def _engine(self, writing: str, reading: str) -> Engine:
         query = {name: value for name, value in CONNECTING.items() if name not in self._address.query}

@@ -18,6 +18,8 @@ from ctrain.store.upgrade import current_revision
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from ctrain.domain import PolicyName
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -111,6 +113,16 @@ def back_up(url: str, out: Path) -> BackedUp:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def copy_policy(url: str, policy: PolicyName, file: Path) -> None:
+    """Put what is known of the policy into a new SQLite file; nothing where no database is.
+
+    Its history of events may be left out.
+    """
+    database = database_at(url)
+    if revision_of(database) is not None:
+        database.copy_policy(policy, file)
 
 
 def _missing(connection: Connection) -> list[str]:
