@@ -1,9 +1,10 @@
 """Rest: a policy of which nothing has moved is not looked at as a whole at every tick.
 
-After a quiet tick without a run a policy rests until the champion alias is to be read again, and no
-longer than ``LONGEST``. Meanwhile a tick asks only whether rows, labels or requests have come: one query,
-and a look at the files. What follows the clock alone (freshness, limits, schedules) waits for the end of
-the rest, and a schedule that becomes due before it, or a metrics server that is to be asked, forbids it.
+After a tick that left nothing to do a policy without a run rests until the champion alias is to be read
+again, and no longer than ``LONGEST``. Meanwhile a tick asks only whether rows, labels or requests have come:
+one query, and a look at the files. What follows the clock alone (freshness, limits, schedules) waits for
+the end of the rest; a schedule that becomes due before it, or a metrics server that is to be asked,
+forbids it.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def _is_asked(watch: Watch) -> bool:
 
 
 def begin_rest(watch: Watch) -> None:
-    """Let the policy rest after a quiet tick, when nothing is under way or about to be due."""
+    """Let the policy rest after a tick, when nothing is under way or about to be due."""
     view, now = watch.registry_view, watch.timer.monotonic()
     if not watch.may_rest or watch.behind or not view.readable or view.read_at is None:
         return

@@ -59,7 +59,7 @@ def tick(watch: Watch, *, read: bool = True) -> Ticked:
         return Ticked()
     with watch.reads.remembering():
         ticked = _tick(watch, read)
-        if ticked.quiet and not ticked.unfinished:
+        if not ticked.waiting and not ticked.unfinished:
             begin_rest(watch)
         return ticked
 

@@ -74,8 +74,10 @@ def test_it_looks_at_everything_once_a_minute_and_when_the_registry_is_due(world
 
 def test_rows_end_the_rest(world: World) -> None:
     world.land(1)
+    before = len(world.verdicts())
     assert tick(world.watch).moved
-    assert len(world.verdicts()) > 0
+    assert len(world.verdicts()) > before
+    assert asked(world) == 1, "what came has been judged whole"
 
 
 def test_a_request_ends_the_rest(world: World) -> None:
