@@ -148,7 +148,7 @@ def _watch(
         registry_poll_seconds=0.0 if on_stream else shell.settings.registry_poll.total_seconds(),
         watched_since=since,
         may_rest=not on_stream,
-        redact=Redactor(os.environ).redact,
+        redact=Redactor(os.environ, policy.train.env).redact,
         profile_memory=shell.profile_memory,
         retention=shell.settings.retention,
     )

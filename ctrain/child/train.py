@@ -32,6 +32,8 @@ ALREADY_TAKEN = 75
 LEAST_MEMORY_BYTES = 10**9
 """Below this the imports of numpy and OpenBLAS fail before anything useful can be said."""
 TRACEBACK_LINES = 25
+SHORTEST_SECRET = 6
+"""Shorter values are left alone: ``on`` or ``1`` would tear holes in every line."""
 MAX_TAG_LENGTH = 5000
 """MLflow's limit."""
 SIGNS_OF_NO_MEMORY = ("can't start new thread", "failed to map segment", "Cannot allocate memory")
@@ -52,7 +54,8 @@ def main(arguments: list[str]) -> int:
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; the answer is a file
         lift_memory_limit()
         traceback.print_exc()
-        result = {"error": _explain(error, _limit(job)), "traceback": _tail(error)}
+        told = {"error": _explain(error, _limit(job)), "traceback": _tail(error)}
+        result = {name: without_declared(text, job) for name, text in told.items()}
     write_json(folder / "result.json", result)
     _end_group()
     return 1 if "error" in result else 0
@@ -83,6 +86,14 @@ def _explain(error: BaseException, limit: int) -> str:
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or any(sign in text for sign in SIGNS_OF_NO_MEMORY):
         return f"training needs more memory than train.memory_limit allows ({limit / 1e9:.1f} GB): {text}"
+    return text
+
+
+def without_declared(text: str, job: Mapping[str, Any]) -> str:
+    """``text`` without the values of the variables that only this training may see."""
+    values = {os.environ.get(name, "") for name in job.get("env", ())}
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, "***") if len(value) >= SHORTEST_SECRET else text
     return text
 
 
@@ -119,7 +130,8 @@ def _train(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         try:
             return _fit_and_register(client, run, job, folder, describe_run)
         except Exception:
-            client.log_text(run.info.run_id, traceback.format_exc(), "traceback.txt")
+            told = without_declared(traceback.format_exc(), job)
+            client.log_text(run.info.run_id, told, "traceback.txt")
             raise
 
 

@@ -41,8 +41,10 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
-    """Print ``message`` on stderr and end with ``code``."""
-    print(message, file=sys.stderr)
+    """Print ``message`` on stderr, without the secrets of the environment, and end with ``code``."""
+    from ctrain.telemetry.logs import Redactor
+
+    print(Redactor(os.environ).redact(message), file=sys.stderr)
     raise typer.Exit(code)
 
 

@@ -7,10 +7,11 @@ pane by pane.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Json, MetricQuery, MonitorName, Verdict, Version
+from ctrain.domain import Json, MetricQuery, MonitorName, Sample, Verdict, Version
 from ctrain.engine.conditions import (
     clock_conditions,
     clock_monitors,
@@ -102,7 +103,7 @@ def _samples(watch: Watch, monitors: dict[MonitorName, Monitor], memories: Memor
         query = watch.metric_queries.get(name) or _due(watch, name, one)
         if query is None:
             continue
-        sample = watch.metric_server.ask(f"{watch.name}/{name}", query)
+        sample = _answer(watch, f"{watch.name}/{name}", query)
         if sample is None:
             watch.metric_queries[name] = query
             continue
@@ -126,10 +127,16 @@ def _question(monitor: PrometheusMonitor, at: datetime) -> MetricQuery:
     return MetricQuery(monitor.url, monitor.query, at, monitor.max_age, monitor.token, monitor.by)
 
 
+def _answer(watch: Watch, key: str, query: MetricQuery) -> Sample | None:
+    """What a server answers, without the secrets that it was asked with; None while it is on its way."""
+    sample = watch.metric_server.ask(key, query)
+    return None if sample is None else replace(sample, problem=watch.redact(sample.problem))
+
+
 def sample_now(watch: Watch, name: MonitorName, monitor: PrometheusMonitor) -> Verdict | None:
     """The verdict if an answer of now were added to what is remembered; None while it is on its way."""
     query = _question(monitor, watch.clock.now())
-    sample = watch.metric_server.ask(f"{watch.name}/{name}/now", query)
+    sample = _answer(watch, f"{watch.name}/{name}/now", query)
     if sample is None:
         return None
     with watch.store.read() as tx:

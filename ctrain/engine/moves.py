@@ -50,7 +50,7 @@ def next_state(watch: Watch, run: Run, event: RunEvent, reason: str) -> Run:
         phase=phase,
         phase_since=now,
         ended_at=now if phase.ended else None,
-        outcome_reason=reason,
+        outcome_reason=watch.redact(reason),
     )
 
 

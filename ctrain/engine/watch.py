@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import (
     ChampionRows,
@@ -203,8 +203,21 @@ class Watch:
             message=self.redact(message),
             run_id=run_id,
             policy_hash=self.loaded.hash,
-            evidence=evidence or {},
+            evidence=redacted(evidence or {}, self.redact),
         )
+
+
+def redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    """The value with the secrets of every text in it taken out."""
+    match value:
+        case str():
+            return redact(value)
+        case Mapping():
+            return {key: redacted(one, redact) for key, one in value.items()}
+        case list() | tuple():
+            return [redacted(one, redact) for one in value]
+        case _:
+            return value
 
 
 def score_column(version: Version) -> str:

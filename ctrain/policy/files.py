@@ -24,6 +24,7 @@ from ctrain.policy.loaded import LoadedPolicy
 from ctrain.policy.models import Policy
 from ctrain.policy.placeholders import expand_placeholders
 from ctrain.policy.problems import problems_of
+from ctrain.policy.secret_names import recorded_secrets, without_secrets
 from ctrain.policy.words import shown_key
 
 __all__ = [
@@ -68,7 +69,8 @@ def parse_policy(text: str, path: Path, environ: Mapping[str, str]) -> LoadedPol
     policy, problems = _validate(document, environ)
     if policy is None or problems:
         problems.sort(key=lambda problem: _line(problem, document))
-        raise PolicyError(*(_shown(problem, document, path) for problem in problems))
+        shown = (_shown(problem, document, path) for problem in problems)
+        raise PolicyError(*(without_secrets(one, document.values, environ) for one in shown))
     return LoadedPolicy(policy=policy, text=text, path=path.absolute(), hash=_hash(document.values))
 
 
@@ -122,7 +124,7 @@ def _validate(document: Document, environ: Mapping[str, str]) -> tuple[Policy | 
         return None, document.problems or [Problem((), "expected a mapping of keys to values")]
     values, problems = expand_placeholders(document.values, environ)
     unread = document.unread | {problem.path for problem in problems}
-    problems = [*document.problems, *problems, *written_secrets(document.values)]
+    problems = [*document.problems, *problems, *written_secrets(document.values), *recorded_secrets(document.values)]
     try:
         policy = Policy.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:

@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TextIO
 
 import structlog
 
 from ctrain.errors import InputError
+from ctrain.policy.secret_names import looks_secret
 
 FORMAT_VARIABLE = "CTRAIN_LOG_FORMAT"
 FORMATS = ("auto", "console", "json")
 REDACTED = "***"
 
-_SECRET_NAME = re.compile(
-    r"passw|secret|token|api_?key|credential|private_?key|webhook|notify_url", re.IGNORECASE
-)
 _USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
 _QUERY = re.compile(r"(?P<name>[?&][^=&\s]*(?:token|key|secret|passw|sig)[^=&\s]*=)[^&\s\"']+", re.IGNORECASE)
+_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]{6,})@")
+"""Of an address: whoever is asked there may say it again without the rest."""
 _SHORTEST_SECRET = 6
 """Shorter values are left alone: ``on`` or ``1`` would tear holes in every line."""
 
 
 class Redactor:
-    """Takes secrets out of text: of the environment by name, and those inside addresses."""
+    """Takes secrets out of text: of the environment by name, and those inside addresses.
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    ``declared`` names further variables whose values are secrets.
+    """
+
+    def __init__(self, environ: Mapping[str, str], declared: Collection[str] = ()) -> None:
         secrets = {
             value
             for name, value in environ.items()
-            if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
+            if (name in declared or looks_secret(name)) and len(value) >= _SHORTEST_SECRET
         }
+        secrets |= {password for value in environ.values() for password in _PASSWORD.findall(value)}
         self._secrets = sorted(secrets, key=len, reverse=True)
 
     def redact(self, text: str) -> str:
@@ -111,4 +115,4 @@ def open_log(environ: Mapping[str, str], stream: TextIO | None = None) -> EventL
 
 
 def _is_secret(key: object) -> bool:
-    return isinstance(key, str) and _SECRET_NAME.search(key) is not None
+    return isinstance(key, str) and looks_secret(key)

@@ -156,10 +156,13 @@ def test_a_server_that_is_down_or_hidden_is_no_absent_champion() -> None:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     registry = MlflowRegistry(
-        f"http://127.0.0.1:{port}", environ={**os.environ, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+        f"http://ann:canary-hunter2@127.0.0.1:{port}",
+        environ={**os.environ, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"},
     )
-    with pytest.raises(TransientError, match="failed in 'alias'"):
+    with pytest.raises(TransientError, match="failed in 'alias'") as caught:
         registry.alias(MODEL, "champion")
+    assert f"http://127.0.0.1:{port}" in str(caught.value)
+    assert "canary" not in str(caught.value), "an address is told without its password"
     with ThreadingHTTPServer(("127.0.0.1", port), NotFound) as server:
         threading.Thread(target=server.serve_forever).start()
         with pytest.raises(TransientError, match="failed in 'alias'"):

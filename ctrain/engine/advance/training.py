@@ -223,11 +223,10 @@ def _tried_before(watch: Watch, run: Run, content: str) -> bool:
 
 
 def _retry(watch: Watch, run: Run, attempt: int, status: JobStatus) -> Step:
-    watch.telemetry.log(
-        "training_failed", policy=watch.name, run=run.id, attempt=attempt, message=status.message
-    )
+    message = watch.redact(status.message)
+    watch.telemetry.log("training_failed", policy=watch.name, run=run.id, attempt=attempt, message=message)
     run = _with_time(watch, run, _since_launch(watch, run), trained=False)
-    failures = [*found_in(run, "training").get("failures", []), f"{status.state.value}: {status.message}"]
+    failures = [*found_in(run, "training").get("failures", []), f"{status.state.value}: {message}"]
     tried = attempt - int(found_in(run, "training").get("first_attempt", 1)) + 1
     if tried > watch.policy.train.retries:
         run = with_details(run, "training", {"failures": failures})
