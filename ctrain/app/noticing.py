@@ -29,7 +29,7 @@ def open_notices(shell: Shell, watched: Callable[[], Container[PolicyName]]) -> 
     """What carries the notices of the policies that are watched, or were a moment ago."""
     notifier = shell.notifier or ChannelNotifier(os.environ, shell.settings.tracking_uri)
     holder = f"{this_holder()}:{uuid.uuid4().hex[:8]}"
-    courier = Courier(shell.store, notifier, shell.channels, shell.timer, shell.telemetry, holder, watched)
+    courier = Courier(shell.store, notifier, shell.channels, shell.telemetry, holder, watched)
     return NoticeLoop(courier, shell.telemetry)
 
 

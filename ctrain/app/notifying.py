@@ -78,7 +78,7 @@ def send_again(settings: Settings, policy: str | None) -> Revived:
     if name is not None:
         check_known(store, name)
     with store.write() as tx:
-        number = tx.revive_notices(name, RealTimer().now())
+        number = tx.revive_notices(name, tx.database_now())
     return Revived(number, living_daemon(store))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctrain.clocks import RealTimer, StreamClock
+from ctrain.clocks import StreamClock
 from ctrain.engine.noticed_store import NoticedStore
 from ctrain.engine.notices import channels_of
 from ctrain.errors import PolicyError
@@ -55,4 +55,4 @@ def telling(store: Store, policy: PolicyName, clock: Clock) -> Store:
     except PolicyError:
         return store
     channels = tuple(one for one in channels_of(found) if one.policy == policy)
-    return NoticedStore(store, channels, found.model.name, RealTimer()) if channels else store
+    return NoticedStore(store, channels, found.model.name) if channels else store

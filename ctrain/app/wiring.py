@@ -117,7 +117,7 @@ def _telling(shell: Shell, policy: Policy) -> Store:
     """The store, whose events also go to the policy's channels; on stream time nobody is told of anything."""
     channels = () if isinstance(shell.clock, StreamClock) else channels_of(policy)
     shell.channels.take(PolicyName(policy.policy), channels)
-    return NoticedStore(shell.store, channels, policy.model.name, shell.timer) if channels else shell.store
+    return NoticedStore(shell.store, channels, policy.model.name) if channels else shell.store
 
 
 def _watch(

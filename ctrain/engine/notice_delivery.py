@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import Channel, Delivery, Message, Notice, NoticeStatus, PolicyName
 from ctrain.engine.notice_plan import GIVE_UP_AFTER, next_attempt, plan_message
+from ctrain.engine.noticed_store import Present, database_time
 from ctrain.errors import StateConflict
 
 if TYPE_CHECKING:
     from ctrain.engine.notice_plan import Plan
-    from ctrain.ports import Notifier, Store, Telemetry, Timer, Transaction
+    from ctrain.ports import Notifier, Store, Telemetry, Transaction
 
 CLAIM = timedelta(minutes=2)
 """How long a message is ours; every channel takes less than that."""
@@ -59,19 +60,19 @@ class Courier:
     store: Store
     notifier: Notifier
     book: ChannelBook
-    timer: Timer
     telemetry: Telemetry
     holder: str
     """Names this daemon in its claims."""
     watched: Callable[[], Container[PolicyName]]
     """Policies that have metrics here; a policy that is gone may still have something to say."""
+    present: Present = database_time
 
     def claim_due(self, limit: int) -> list[Message]:
         """Claim up to ``limit`` messages that are due, each for another channel."""
         if limit < 1 or not self.book.policies():
             return []
         with self.store.read() as tx:
-            due = tx.due_channels(self.timer.now())
+            due = tx.due_channels(self.present(tx))
         claimed: list[Message] = []
         for policy, name in due:
             if len(claimed) < limit and self.book.knows(policy):
@@ -91,8 +92,8 @@ class Courier:
 
     def tidy(self) -> None:
         """Give up what is too old, forget what was finished long ago, and show what is left."""
-        now = self.timer.now()
         with self.store.write() as tx:
+            now = self.present(tx)
             buried = tx.bury_old_notices(now - GIVE_UP_AFTER, now, GIVEN_UP)
             tx.drop_notices(now - KEPT)
         for policy, number in buried.items():
@@ -115,10 +116,10 @@ class Courier:
 
     def _claim(self, policy: PolicyName, name: str) -> Message | None:
         """The message that is due on a channel, ours from now on; None when there is none, or it is lost."""
-        now = self.timer.now()
         channel = self.book.find(policy, name)
         try:
             with self.store.write() as tx:
+                now = self.present(tx)
                 pending = tx.pending_notices(policy, name)
                 if channel is None:
                     self._bury(tx, policy, name, pending, now)
@@ -152,17 +153,12 @@ class Courier:
         self.telemetry.log("notification_failed", policy=policy, channel=name, message=error)
 
     def _settle(self, message: Message, delivery: Delivery) -> None:
-        now = self.timer.now()
         attempts = max(one.attempts for one in message.notices)
-        again = None if delivery.done else next_attempt(message.key, attempts, delivery, now)
-        if delivery.done:
-            status, outcome = NoticeStatus.DELIVERED, "delivered"
-        elif again is not None:
-            status, outcome = NoticeStatus.PENDING, "retried"
-        else:
-            status, outcome = NoticeStatus.DEAD, "dead"
-        error = "" if delivery.done else delivery.detail
         with self.store.write() as tx:
+            now = self.present(tx)
+            again = None if delivery.done else next_attempt(message.key, attempts, delivery, now)
+            status, outcome = _fate(delivery, again)
+            error = "" if delivery.done else delivery.detail
             settled = tx.settle_notices(
                 message.key, self.holder, status, now, error=error, next_attempt_at=again
             )
@@ -183,3 +179,10 @@ class Courier:
     def _count(self, policy: PolicyName, outcome: str, number: int) -> None:
         if policy in self.watched():
             self.telemetry.count("notifications_total", number, policy=policy, outcome=outcome)
+
+
+def _fate(delivery: Delivery, again: datetime | None) -> tuple[NoticeStatus, str]:
+    """What becomes of notices, and how the metric calls it."""
+    if delivery.done:
+        return NoticeStatus.DELIVERED, "delivered"
+    return (NoticeStatus.PENDING, "retried") if again is not None else (NoticeStatus.DEAD, "dead")

@@ -5,34 +5,44 @@ The steps of a tick know nothing of channels, and what they write cannot be told
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from ctrain.domain import Channel, Decision, Event, Notice, Outcome, PolicyName, RunId, Verdict
 from ctrain.engine.news import decision_news, verdict_news
-from ctrain.engine.notices import notices_of
+from ctrain.engine.notices import kind_of, notices_of
 from ctrain.policy.notify_kinds import BREACHED, RECOVERED, SUPPRESSED
 
 if TYPE_CHECKING:
-    from ctrain.ports import Store, Timer, Transaction
+    from ctrain.ports import Store, Transaction
+
+Present = Callable[["Transaction"], datetime]
+"""Real time, as a transaction knows it."""
+
+
+def database_time(tx: Transaction) -> datetime:
+    """Return the present by the clock of the database: hosts may be wrong by minutes."""
+    return tx.database_now()
 
 
 class NoticedStore:
     """A ``Store`` whose events are also written to the outbox of the channels of one policy."""
 
-    def __init__(self, store: Store, channels: tuple[Channel, ...], model: str, timer: Timer) -> None:
+    def __init__(
+        self, store: Store, channels: tuple[Channel, ...], model: str, present: Present = database_time
+    ) -> None:
         self._store = store
         self._channels = channels
         self._model = model
-        self._timer = timer
+        self._present = present
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """A transaction of the store, in which an event that is appended writes its notices."""
         with self._store.write() as tx:
-            yield cast("Transaction", _Noticing(tx, self._channels, self._model, self._timer))
+            yield cast("Transaction", _Noticing(tx, self._channels, self._model, self._present))
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -44,11 +54,11 @@ class NoticedStore:
 class _Noticing:
     """A transaction that also writes what is to be told."""
 
-    def __init__(self, tx: Transaction, channels: tuple[Channel, ...], model: str, timer: Timer) -> None:
+    def __init__(self, tx: Transaction, channels: tuple[Channel, ...], model: str, present: Present) -> None:
         self._tx = tx
         self._channels = channels
         self._model = model
-        self._timer = timer
+        self._present = present
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tx, name)
@@ -56,8 +66,10 @@ class _Noticing:
     def append_event(self, event: Event) -> int:
         """Append the event and a notice for every channel that wants to know of it."""
         event_id = self._tx.append_event(event)
-        for notice in notices_of(event, event_id, self._channels, self._model, self._timer.now()):
-            self._tx.add_notice(notice, event_id)
+        if kind_of(event) is not None:
+            now = self._present(self._tx)
+            for notice in notices_of(event, event_id, self._channels, self._model, now):
+                self._tx.add_notice(notice, event_id)
         return event_id
 
     def record_verdict(self, policy: PolicyName, policy_hash: str, verdict: Verdict) -> None:
@@ -85,13 +97,15 @@ class _Noticing:
         for channel in self._wanting(SUPPRESSED):
             known = self._tx.newest_notices(policy, channel.name, [SUPPRESSED])
             self._add(
-                decision_news(channel, self._model, policy_hash, decision, known, at, self._timer.now())
+                decision_news(channel, self._model, policy_hash, decision, known, at, self._present(self._tx))
             )
 
     def _tell_verdicts(self, policy: PolicyName, policy_hash: str, verdicts: Sequence[Verdict]) -> None:
         for channel in self._wanting(BREACHED):
             known = self._tx.newest_notices(policy, channel.name, [BREACHED, RECOVERED])
-            self._add(verdict_news(channel, self._model, policy_hash, verdicts, known, self._timer.now()))
+            self._add(
+                verdict_news(channel, self._model, policy_hash, verdicts, known, self._present(self._tx))
+            )
 
     def _wanting(self, kind: str) -> list[Channel]:
         return [one for one in self._channels if kind in one.kinds]

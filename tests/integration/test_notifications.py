@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from ctrain.engine.notice_delivery import CLAIM, GIVEN_UP, ChannelBook, Courier
 from ctrain.engine.noticed_store import NoticedStore
 from ctrain.notify import ChannelNotifier
 from ctrain.notify.apprise_channel import judge, tell
+from ctrain.ports import Transaction
 from ctrain.store import SqlStore, open_store
 from tests.support.fakes import QuietTelemetry
 from tests.support.notices import CLICKS, FakeNotifier, SetTimer, at, channel, event
@@ -54,8 +56,11 @@ class Office:
     telemetry: QuietTelemetry = field(default_factory=QuietTelemetry)
     watched: frozenset[PolicyName] = frozenset({CLICKS})
 
+    def present(self, _tx: Transaction) -> datetime:
+        return self.timer.now()
+
     def tell(self, *events: Event) -> None:
-        noticed = NoticedStore(self.store, self.channels, "clicks-model", self.timer)
+        noticed = NoticedStore(self.store, self.channels, "clicks-model", self.present)
         with noticed.write() as tx:
             for one in events:
                 tx.append_event(one)
@@ -64,7 +69,7 @@ class Office:
         book = ChannelBook()
         book.take(CLICKS, self.channels if channels is None else channels)
         return Courier(
-            self.store, self.notifier, book, self.timer, self.telemetry, holder, lambda: self.watched
+            self.store, self.notifier, book, self.telemetry, holder, lambda: self.watched, self.present
         )
 
     def carry(self, holder: str = "a") -> list[Delivery]:
@@ -133,7 +138,7 @@ def test_the_same_again_is_not_told_until_the_repeat_interval_is_over(office: Of
 
 def test_verdicts_and_held_back_triggers_are_told_when_they_are_news(office: Office) -> None:
     office.channels = (channel(kinds=frozenset({"breached", "recovered", "suppressed"})),)
-    noticed = NoticedStore(office.store, office.channels, "clicks-model", office.timer)
+    noticed = NoticedStore(office.store, office.channels, "clicks-model", office.present)
     held = Decision(TriggerName("degraded"), Outcome.SUPPRESSED, "2 h left", Suppression.COOLDOWN)
     for pane, status in enumerate(["OK", "BREACHED", "BREACHED", "OK"]):
         verdict = Verdict(MonitorName("brier"), at(pane), Status(status), 0.25, 0.2, 10, "why")

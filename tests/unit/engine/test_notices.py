@@ -12,7 +12,7 @@ from ctrain.engine.noticed_store import NoticedStore
 from ctrain.engine.notices import channels_of, kind_of, notices_of, payload_of, said
 from ctrain.policy.files import load_policy
 from ctrain.policy.notify_kinds import KIND_OF_EVENT, NOTICE_KINDS, Kind
-from tests.support.notices import START, SetTimer, at, channel, event
+from tests.support.notices import START, at, channel, event
 
 FILES = Path(__file__).parents[1] / "policy_files"
 ROOM = Path(__file__).parents[3] / "ctrain"
@@ -136,7 +136,7 @@ class Recording:
 
 def test_notices_are_written_in_the_transaction_of_their_event_or_not_at_all() -> None:
     store = Recording()
-    noticed = NoticedStore(cast("Any", store), (channel(),), "clicks-model", SetTimer(5))
+    noticed = NoticedStore(cast("Any", store), (channel(),), "clicks-model", lambda _: at(5))
     with noticed.write() as tx:
         assert tx.append_event(event("alias_intent")) == 1
         assert tx.append_event(event("promoted")) == 2
