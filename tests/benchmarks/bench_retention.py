@@ -109,7 +109,10 @@ def live_a_day(tx: SqlTransaction, sample: Sample, day: int, random: np.random.G
         breached = random.random() < BREACHES
         status = Status.BREACHED if breached else one.status
         tx.record_verdict(policy, hash_, replace(one, as_of=one.as_of + later, status=status))
-    tx.save_panes(policy, [(grid, start + later, *rest) for grid, start, *rest in sample.panes])
+    tx.save_panes(
+        policy,
+        [(grid, start + later, level, profile, rows) for grid, start, level, profile, rows in sample.panes],
+    )
     tx.save_arrivals(policy, {start + later: counts for start, counts in sample.arrivals.items()})
     tx.claim_occurrence(policy, TriggerName("nightly"), START + day * DAY)
     for number in range(SUPPRESSIONS_A_DAY):
@@ -147,7 +150,7 @@ def _train(tx: SqlTransaction, sample: Sample, day: int) -> None:
                 policy, "promoted", at, "ctrain", "a sentence of usual length about it", run_id, "h", evidence
             )
         )
-    tx.save_champion(policy, Champion(version, at, "trained"))
+    tx.save_champion(policy, Champion(version, at, "promoted"))
 
 
 def year(folder: Path, sample: Sample, world_policy: str, *, forgets: bool) -> Path:

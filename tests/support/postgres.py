@@ -88,7 +88,7 @@ class Cluster:
         """The address of a new database."""
         self.made += 1
         name = f"test_{self.made}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
     def create_like(self, address: str) -> str:
