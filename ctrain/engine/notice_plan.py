@@ -30,6 +30,8 @@ LONGEST_DELAY = timedelta(hours=1)
 MAX_ATTEMPTS = 30
 GIVE_UP_AFTER = timedelta(days=1)
 LONGEST_RETRY_AFTER = timedelta(hours=6)
+LOOK_AGAIN = timedelta(seconds=5)
+"""At a channel to which a message is under way."""
 LARGEST_MESSAGE = 200
 """Notices that one message stands for; more make another one."""
 
@@ -57,7 +59,7 @@ def plan_message(
     """
     claims = [one.claimed_until for one in pending if one.claimed_until is not None]
     if any(claim > now for claim in claims):
-        return Plan(until=max(claims))
+        return Plan(until=min(max(claims), now + LOOK_AGAIN))
     begun = next((one.message_key for one in pending if one.message_key is not None), None)
     if begun is not None:
         return _again(begun, pending, finished, now)

@@ -28,6 +28,9 @@ def tell(asked: dict[str, str]) -> dict[str, Any]:
     with capture as log:
         teller = apprise.Apprise(asset=asset)
         known = teller.add(asked["url"])
+        for service in teller:
+            if "overflow=" not in asked["url"]:
+                service.overflow_mode = apprise.OverflowMode.SPLIT  # else long texts would be refused
         done = known and teller.notify(
             title=asked["title"], body=asked["body"], notify_type=asked["level"], body_format="text"
         )

@@ -324,14 +324,12 @@ def test_a_notifier_that_breaks_does_not_end_the_loop(office: Office) -> None:
     assert "notices_failed" in [event for event, _ in office.telemetry.logged]
 
 
-def test_apprise_tells_in_a_child_of_its_own(server: Receiver) -> None:
+def test_apprise_tells_in_a_child_of_its_own_and_splits_what_is_too_long(server: Receiver) -> None:
     url = server.url.replace("http://", "json://") + "/T0K3N"
-    one = channel(url=url)
-    delivery = ChannelNotifier({}, None).send(one, Message("msg", CLICKS, "1", (), at(0), test=True))
-    assert (delivery.done, delivery.detail) == (True, "apprise sent it")
-    [came] = server.received
-    body = json.loads(came.body)
-    assert (body["title"], body["type"]) == ("clicks: a test message", "info")
+    assert tell(url, "clicks: promoted", "word " * 8000, "success", {}) == Delivery(True, "apprise sent it")
+    first, second = (json.loads(one.body) for one in server.received)
+    assert (first["title"], first["type"]) == ("clicks: promoted", "success")
+    assert (first["message"] + second["message"]).count("word") == 8000
 
 
 def test_apprise_says_what_it_could_not_send_without_the_address() -> None:
