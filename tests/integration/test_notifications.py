@@ -328,7 +328,7 @@ def test_apprise_tells_in_a_child_of_its_own_and_splits_what_is_too_long(server:
     url = server.url.replace("http://", "json://") + "/T0K3N"
     assert tell(url, "clicks: promoted", "word " * 8000, "success", {}) == Delivery(True, "apprise sent it")
     first, second = (json.loads(one.body) for one in server.received)
-    assert (first["title"], first["type"]) == ("clicks: promoted", "success")
+    assert (first["title"], first["type"]) == ("clicks: promoted [1/2]", "success")
     assert (first["message"] + second["message"]).count("word") == 8000
 
 
