@@ -18,7 +18,8 @@ from ctrain.errors import PolicyError
 from ctrain.policy.files import load_policy
 
 if TYPE_CHECKING:
-    from ctrain.domain import PolicyName
+    from ctrain.domain import Channel, PolicyName
+    from ctrain.policy.models import Policy
     from ctrain.ports import Clock, Store
 
 UNKNOWN = "https://unknown.invalid"
@@ -40,19 +41,23 @@ class Lenient(Mapping[str, str]):
         return len(self._environ)
 
 
+def told_channels(policy: Policy, clock: Clock) -> tuple[Channel, ...]:
+    """The channels of a policy; none on stream time, where nobody is told of anything."""
+    return () if isinstance(clock, StreamClock) else channels_of(policy)
+
+
 def telling(store: Store, policy: PolicyName, clock: Clock) -> Store:
     """The store, whose events also go to the policy's channels.
 
-    The store as it is on stream time, where nobody is told of anything, and where the policy's file cannot
-    be used: what a person asks for is done all the same.
+    The store as it is where the policy's file cannot be used: what a person asks for is done all the same.
     """
     with store.read() as tx:
         record = tx.policy_record(policy)
-    if record is None or isinstance(clock, StreamClock):
+    if record is None:
         return store
     try:
         found = load_policy(Path(record.path), Lenient(os.environ)).policy
     except PolicyError:
         return store
-    channels = tuple(one for one in channels_of(found) if one.policy == policy)
+    channels = tuple(one for one in told_channels(found, clock) if one.policy == policy)
     return NoticedStore(store, channels, found.model.name) if channels else store

@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctrain.app.telling import told_channels
 from ctrain.clocks import RealTimer, StreamClock, open_clock
 from ctrain.domain import PolicyName
 from ctrain.engine.notice_delivery import ChannelBook
 from ctrain.engine.noticed_store import NoticedStore
-from ctrain.engine.notices import channels_of
 from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.engine.watch import Watch
 from ctrain.errors import InputError, PolicyError
@@ -114,8 +114,8 @@ def look_on(shell: Shell, loaded: LoadedPolicy) -> Watch:
 
 
 def _telling(shell: Shell, policy: Policy) -> Store:
-    """The store, whose events also go to the policy's channels; on stream time nobody is told of anything."""
-    channels = () if isinstance(shell.clock, StreamClock) else channels_of(policy)
+    """The store, whose events also go to the policy's channels."""
+    channels = told_channels(policy, shell.clock)
     shell.channels.take(PolicyName(policy.policy), channels)
     return NoticedStore(shell.store, channels, policy.model.name) if channels else shell.store
 

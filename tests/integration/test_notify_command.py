@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ctrain.cli import app
+from ctrain.clocks import StreamClockFile
 from ctrain.domain import Notice, NoticeStatus, PolicyName
 from ctrain.store import SqlStore, open_store
 from tests.support.notices import CLICKS, START, at, notice
@@ -125,6 +126,14 @@ def test_the_channels_are_told_of_a_pause_also_where_their_variables_are_not_set
     [told] = pending(store)
     assert (told.kind, told.payload["actor"], told.payload["message"]) == ("paused", "ann", "paused by ann")
     assert pending(store, "pager") == []
+
+
+def test_nobody_is_told_of_what_happens_on_stream_time(call: Any, store: SqlStore, tmp_path: Path) -> None:
+    StreamClockFile(tmp_path / "home").set(START)
+    assert call("pause", "clicks").exit_code == 0
+    with store.read() as tx:
+        assert tx.paused(CLICKS)
+    assert pending(store) == []
 
 
 def test_a_pause_needs_no_policy_file(call: Any, store: SqlStore, tmp_path: Path) -> None:
