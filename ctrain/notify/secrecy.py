@@ -40,7 +40,8 @@ def redacted(text: str, channel: Channel) -> str:
     """Return ``text`` on one line, short, without the secrets of the channel."""
     for secret in _secrets(channel):
         text = text.replace(secret, HIDDEN)
-    line = " ".join(text.split())
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    line = " ".join(printable.split())
     return line if len(line) <= LONGEST_DETAIL else line[: LONGEST_DETAIL - 3] + "..."
 
 

@@ -35,7 +35,7 @@ def body_of(message: Message, mlflow_url: str | None) -> bytes:
         "notices": [_notice(one, message, mlflow_url) for one in shown],
         "more": len(message.notices) - len(shown),
     }
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=str).encode(errors="replace")
 
 
 def title_of(message: Message) -> str:

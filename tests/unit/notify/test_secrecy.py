@@ -50,6 +50,7 @@ def test_the_server_of_a_webhook_may_be_named_and_its_key_may_not() -> None:
 
 
 def test_details_are_one_short_line() -> None:
+    assert redacted("a\x00b\ud800 \x1b[31mc", channel()) == "a b [31mc"
     found = redacted("a\nb " + "x" * 1000, channel())
     assert found.startswith("a b xxx")
     assert len(found) == LONGEST_DETAIL

@@ -102,6 +102,11 @@ def test_the_json_body() -> None:
     )
 
 
+def test_text_that_is_no_unicode_does_not_stop_a_message() -> None:
+    found = message(notice(1, payload={**PAYLOAD, "message": "broken \ud800 text"}))
+    assert json.loads(body_of(found, None))["notices"][0]["message"] == "broken ? text"
+
+
 def test_the_json_body_holds_so_many_notices_and_says_how_many_more() -> None:
     found = message(*(notice(number) for number in range(50)))
     body = json.loads(body_of(found, None))
