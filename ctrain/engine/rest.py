@@ -9,29 +9,18 @@ forbids it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.engine.decide import due_schedules
 from ctrain.engine.ingest import has_unread
+from ctrain.engine.watch import Rest
 from ctrain.policy.monitors import PrometheusMonitor
 
 if TYPE_CHECKING:
-    from ctrain.domain import IngestState
     from ctrain.engine.watch import Watch
 
 LONGEST = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Since when, until when (real seconds), under which lease, and what had been read."""
-
-    since: datetime
-    ends_at: float
-    lease: tuple[str, int] | None
-    state: IngestState
 
 
 def is_resting(watch: Watch) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ctrain.domain import (
     ChampionRows,
     Event,
+    IngestState,
     Json,
     MetricQuery,
     MonitorName,
@@ -26,7 +27,6 @@ from ctrain.settings import Retention
 if TYPE_CHECKING:
     from ctrain.engine.arrivals import PaneArrivals
     from ctrain.engine.pane_tree import PaneTree
-    from ctrain.engine.rest import Rest
     from ctrain.engine.seen_values import SeenValues
     from ctrain.engine.segment_counts import PaneSegments
     from ctrain.lifecycle.promoted_share import Promotions
@@ -67,6 +67,16 @@ class RegistryView:
     """The gauges of the monitors do not show the newest verdicts."""
     trouble_told: bool = False
     """It is on record that the registry cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Since when, until when (real seconds), under which lease, and what had been read."""
+
+    since: datetime
+    ends_at: float
+    lease: tuple[str, int] | None
+    state: IngestState
 
 
 @dataclass(slots=True)
