@@ -120,22 +120,20 @@ def test_requests_outlive_a_change_of_their_kinds(engine: Engine) -> None:
         assert found == kinds
 
 
-@pytest.mark.parametrize(
-    ("statement", "error"),
-    [
-        ("UPDATE runs SET phase = 'PROMOTING'", IllegalTransition),
-        ("UPDATE events SET actor = 'me'", StateConflict),
-        ("DELETE FROM events", StateConflict),
-    ],
-)
-def test_guards_hold_after_every_way_here(engine: Engine, statement: str, error: type[Exception]) -> None:
+def test_guards_hold_after_every_way_here(engine: Engine) -> None:
+    refused = {
+        "UPDATE runs SET phase = 'PROMOTING'": IllegalTransition,
+        "UPDATE events SET actor = 'me'": StateConflict,
+        "DELETE FROM events": StateConflict,
+    }
     upgrade(engine)
     _fill(engine)
     downgrade(engine, REVISIONS[1])
     for revision in (REVISIONS[1], HEAD):
         upgrade(engine, revision)
-        with pytest.raises(error):
-            _run(engine, statement)
+        for statement, error in refused.items():
+            with pytest.raises(error):
+                _run(engine, statement)
 
 
 def test_failed_migration_leaves_nothing(engine: Engine) -> None:

@@ -156,8 +156,9 @@ def test_a_crash_of_the_server_in_the_middle_leaves_nothing(
 def test_a_writer_that_pauses_is_ended_and_those_who_wait_go_on(
     filled: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    patient = filled.open()
     monkeypatch.setattr(postgres, "PAUSE_ALLOWED", timedelta(milliseconds=100))
-    paused, patient = filled.open(), filled.open()
+    paused = filled.open()
     entered, go_on, told = Event(), Event(), []
 
     def pause() -> None:
