@@ -6,7 +6,7 @@ UV ?= uv
 PEERS := .venv/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format docs bench bench-detect bench-alarms bench-promotion bench-streams peers lock services clean
+.PHONY: help venv demo test lint format docs chaos bench bench-detect bench-alarms bench-promotion bench-streams peers lock services clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ format: venv ## Let ruff format and sort imports
 
 docs: venv ## Write the tables of commands, metrics and policy keys into the README
 	$(BIN)/python -m tests.support.reference
+
+chaos: venv ## Kill daemons at every named point, and check every promise (SEED, CRASHES, AT_EACH, WORKERS)
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(CRASHES),--crashes $(CRASHES)) \
+	    $(if $(AT_EACH),--at-each $(AT_EACH)) $(if $(WORKERS),--workers $(WORKERS))
 
 bench: venv ## Ratios against peers, in one run each; nothing is asserted
 	@for file in $(filter-out %bench_detect.py %bench_alarms.py %bench_promotion.py %bench_streams.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +15,18 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
     return np.asarray(1.0 / (1.0 + np.exp(-values)))
 
 
-def slope_model(slope: float) -> Model:
+@dataclass(frozen=True, slots=True)
+class SlopeModel:
     """A model that knows the truth when ``slope`` is the world's."""
 
-    def score(rows: pa.Table) -> np.ndarray:
-        return sigmoid(slope * rows["x"].to_numpy(zero_copy_only=False))
+    slope: float
 
-    return score
+    def __call__(self, rows: pa.Table) -> np.ndarray:
+        return sigmoid(self.slope * rows["x"].to_numpy(zero_copy_only=False))
+
+
+def slope_model(slope: float) -> Model:
+    return SlopeModel(slope)
 
 
 def fit_slope(rows: pa.Table, params: Mapping[str, object]) -> Model:

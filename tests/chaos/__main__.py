@@ -1,0 +1,77 @@
+"""``python -m tests.chaos``: crashes by the thousand, and what a checker says of each episode.
+
+Forks of this process die at every named point; then daemons are killed as processes. The last line is
+``0 promises broken``, or the exit code is 1 and every broken promise has a line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from tests.chaos.forks import Toll, reachable, storm
+from tests.chaos.world import DurableStory
+
+
+def main(words: Sequence[str]) -> int:
+    asked = _arguments(words)
+    total = Toll()
+    if asked.crashes:
+        total.add(crash_forks(asked.seed, asked.crashes, asked.at_each, asked.workers))
+    _show(total)
+    return 1 if total.broken else 0
+
+
+def crash_forks(seed: int, crashes: int, at_each: int, workers: int) -> Toll:
+    """Several storms side by side; each begins where the story, which is told once, has bookmarks."""
+    total = Toll()
+    memory = Path("/dev/shm")  # commits wait for no disk there
+    with tempfile.TemporaryDirectory(
+        prefix="ctrain-chaos-", dir=memory if memory.is_dir() else None
+    ) as place:
+        context = multiprocessing.get_context("fork")
+        share = (-(-crashes // workers), -(-at_each // workers))
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            jobs = [
+                pool.submit(_storm, f"{place}/{number}", seed + number, *share) for number in range(workers)
+            ]
+            for job in jobs:
+                total.add(job.result())
+    return total
+
+
+def _storm(place: str, seed: int, crashes: int, at_each: int) -> Toll:
+    folder = Path(place)
+    story = DurableStory(folder / "story").tell()
+    reached = reachable(story, folder)
+    return storm(story, reached, folder, seed=seed, crashes=crashes, at_each=at_each)
+
+
+def _show(toll: Toll) -> None:
+    for point, count in sorted(toll.kills.items()):
+        print(f"{count:6} killed at {point}")
+    for pattern, count in sorted(toll.troubles.items()):
+        print(f"{count:6} times trouble at {pattern}")
+    for line in toll.broken:
+        print(f"BROKEN {line}")
+    fewest = min(toll.kills.values(), default=0)
+    print(f"{toll.kills.total()} kills at {len(toll.kills)} points, {fewest} at least at each", end=", ")
+    print(f"{toll.episodes} episodes, {len(toll.broken)} promises broken")
+
+
+def _arguments(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--crashes", type=int, default=2000, help="of forks")
+    parser.add_argument("--at-each", type=int, default=20, help="at every named point, at least")
+    parser.add_argument("--workers", type=int, default=2, help="side by side")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,70 @@
+"""A few crashes at points that matter, each in a fork: every promise is kept, and a planted bug is found."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from ctrain.faults import Fault
+from ctrain.faults.reading import fail_for_now, fill_the_disk
+from tests.chaos.forks import Life, Toll, draw_episode, play
+from tests.chaos.planted import PLANTED
+from tests.chaos.world import LEGS, DurableStory
+
+SLOW_REGISTRY = (Fault("registry.*:after", fail_for_now, last=None, probability=0.2),)
+FULL_DISK = (
+    Fault("workspace.write:before", fill_the_disk, last=3),
+    Fault("segments.write:before", fail_for_now),
+)
+
+EPISODES = {
+    "from the trigger to the shadow": [
+        Life("segments.write:after", 2),
+        Life("commit.rows:after", 1),
+        Life("launcher.start:before", 1, FULL_DISK),
+        Life("commit.run_shadowing:before", 1, SLOW_REGISTRY),
+    ],
+    "from the shadow to probation": [
+        Life("commit.compared_shadowing:before", 1),
+        Life("commit.intent:after", 1),
+        Life("registry.set_alias.champion:after", 1, SLOW_REGISTRY),
+    ],
+    "rollback of an accepted champion": [Life("registry.set_alias.champion:before", 1)],
+    "a clock that jumps": [Life("commit.decision:after", 1)],
+}
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> DurableStory:
+    return DurableStory(tmp_path_factory.mktemp("story")).tell()
+
+
+@pytest.mark.parametrize("leg", EPISODES)
+def test_promises_are_kept_however_often_somebody_dies(story: DurableStory, tmp_path: Path, leg: str) -> None:
+    toll = Toll()
+    world = story.bookmarks[LEGS[leg][0]].branch(tmp_path / "world")
+    assert play(world, leg, EPISODES[leg], toll) == []
+    assert list(toll.kills) == [life.point for life in EPISODES[leg]], "each of them died where it should"
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_bug_is_found(
+    story: DurableStory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    bug = PLANTED[name]
+    bug.plant(monkeypatch)
+    world = story.bookmarks[LEGS[bug.leg][0]].branch(tmp_path / "world")
+    found = play(world, bug.leg, [bug.life], Toll())
+    assert any(bug.found in line for line in found), found
+
+
+def test_episodes_are_drawn_where_fewest_have_died() -> None:
+    reached = {"one": {"a:before": 2, "b:after": 1}, "two": {"c:before": 3}}
+    toll, chance = Toll(), random.Random(3)
+    for _ in range(30):
+        leg, lives = draw_episode(chance, reached, toll)  # type: ignore[arg-type]  # a counter is a dict
+        assert all(life.point in reached[leg] for life in lives)
+        toll.kills.update(life.point for life in lives[:1])
+    assert max(toll.kills.values()) - min(toll.kills.values()) <= 1

@@ -1,0 +1,208 @@
+"""The small world in files alone, so that whoever looks after it can be killed, and its story."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ctrain.domain import Phase, RequestKind, Version
+from ctrain.faults import Around, Faults, FaultyStore
+from ctrain.faults.points import CALLS
+from ctrain.rows import ParquetRowLogs
+from tests.chaos.checker import Evidence, Limits
+from tests.chaos.durable import DurableLauncher, DurableRegistry
+from tests.support.slopes import slope_model
+from tests.support.stories import POOR, QUICK, TRAINED_UNTIL, ask_to_train
+from tests.support.world import HOUR, START, World
+
+HISTORY = {"ctrain.window_start": START.isoformat(), "ctrain.cut_off": str(TRAINED_UNTIL)}
+NO_FAULTS = Faults([])
+
+
+class DurableWorld(World):
+    """A ``World`` whose registry and trainings lie in files; points of ``faults`` surround the engine."""
+
+    faults: Faults = NO_FAULTS
+    deviation: Callable[[DurableWorld], None] | None = None
+    """What a test changes of the engine's side each time that it starts."""
+
+    def __post_init__(self) -> None:
+        self.registry = _as_fake(DurableRegistry(self.folder / "registry.db"))
+        super().__post_init__()
+
+    def open(self) -> None:
+        self.launcher = _as_fake(DurableLauncher(self.durable, self.train))
+        super().open()
+        self._surround()
+        if self.deviation is not None:
+            self.deviation(self)
+
+    @property
+    def durable(self) -> DurableRegistry:
+        found: Any = self.registry
+        assert isinstance(found, DurableRegistry)
+        return found
+
+    def _surround(self) -> None:
+        """The engine's side as a daemon with faults wires it."""
+        policy, faults = self.watch.policy, self.faults
+        around: Any = lambda files: Around(files, "segments", faults)  # noqa: E731 - loosely typed on purpose
+        row_logs = ParquetRowLogs(self.folder / "home" / "rows", self.store, around=around)
+        log: Any = Around(row_logs.open(self.name, policy.data, policy.model.task), "row_log", faults)
+        log.sweep()
+        store: Any = FaultyStore(self.store, faults)
+        self.watch = replace(self.watch, store=store, row_log=log)
+
+    def _wired(self, port: Any, name: str) -> Any:
+        return Around(port, name, self.faults) if name in CALLS else port
+
+    def branch(self, folder: Path) -> DurableWorld:
+        self.store.close()
+        shutil.copytree(self.folder, folder)
+        twin = copy.copy(self)
+        twin.folder = folder
+        twin.random, twin.pending, twin.clock, twin.telemetry = copy.deepcopy(
+            (self.random, self.pending, self.clock, self.telemetry)
+        )
+        twin.registry = _as_fake(DurableRegistry(folder / "registry.db"))
+        twin._open_store()
+        twin.open()
+        return twin
+
+    def install(self, slope: float, tags: Mapping[str, str] | None = None) -> Version:
+        version = self.durable.register(slope_model(slope), tags or {}, recorded=False)
+        self.durable.set_alias("clicks", "champion", version)
+        return version
+
+    def evidence(self, limits: Limits | None = None) -> Evidence:
+        """What a checker may look at."""
+        writes = self.durable.witnessed()
+        installed = frozenset(number for number, version in writes[:1] if version == "1" and self.adopted)
+        home = self.folder / "home"
+        return Evidence(
+            database=home / "state.db",
+            registry=self.durable.path,
+            segments=home / "rows",
+            rows=self.folder / "rows",
+            labels=self.folder / "labels",
+            policy="clicks",
+            model="clicks",
+            limits=limits or Limits(),
+            by_others=installed,
+        )
+
+    adopted: bool = False
+    """The first champion was there before ctrain."""
+
+
+def _as_fake(found: Any) -> Any:
+    """The world asks no more of its registry and launcher than these have."""
+    return found
+
+
+@dataclass
+class DurableStory:
+    """Where legs begin: with a poor champion, and with none."""
+
+    folder: Path
+    bookmarks: dict[str, DurableWorld] = field(default_factory=dict)
+
+    def tell(self) -> DurableStory:
+        self._first_champion()
+        self._replaced_champion()
+        return self
+
+    def _first_champion(self) -> None:
+        world = self._begin("first")
+        world.land_together(48)
+        world.settle()
+        self._mark("no champion", world)
+
+    def _replaced_champion(self) -> None:
+        world = self._begin("replaced")
+        world.adopted = True
+        world.install(POOR, HISTORY)
+        world.land_together(48)
+        world.settle()
+        self._mark("watched", world)
+        ask_to_train(world)
+        world.settle()
+        world.land_together(19)
+        world.settle()
+        self._mark("compared", world)
+        world.land()
+        world.settle()
+        assert world.runs()[-1].phase is Phase.PROBATION
+        self._mark("probation", world)
+        world.land_together(23)
+        world.settle()
+        self._mark("proven", world)
+        world.reach(Phase.ACCEPTED, hours=1)
+        self._mark("accepted", world)
+
+    def _begin(self, name: str) -> DurableWorld:
+        folder = self.folder / "told" / name
+        folder.mkdir(parents=True)
+        return DurableWorld(folder, policy_text=QUICK, rows_per_hour=30)
+
+    def _mark(self, name: str, world: DurableWorld) -> None:
+        self.bookmarks[name] = world.branch(self.folder / name.replace(" ", "-"))
+
+
+Begin = Callable[[DurableWorld], None]
+
+
+def one_more_hour(world: DurableWorld) -> None:
+    world.land()
+
+
+def train_now(world: DurableWorld) -> None:
+    world.land()
+    ask_to_train(world)
+
+
+def ask(world: DurableWorld, kind: RequestKind, **arguments: object) -> None:
+    """Put a person's wish on record for whoever comes next."""
+    from ctrain.domain import Request
+
+    with world.store.write() as tx:
+        tx.add_request(Request(0, world.name, kind, "ada", world.clock.now(), arguments))
+
+
+def cancel(world: DurableWorld) -> None:
+    ask(world, RequestKind.CANCEL, run=world.runs()[-1].id)
+
+
+def roll_back(world: DurableWorld) -> None:
+    ask(world, RequestKind.ROLLBACK, reason="customers complain")
+
+
+def tamper_and_go_on(world: DurableWorld) -> None:
+    """The challenger's artifact is not the one that was compared."""
+    world.durable.tamper(Version("2"))
+    world.land()
+
+
+def jump_ahead_and_back(world: DurableWorld) -> None:
+    """Somebody sets the clock three days ahead for a moment."""
+    world.clock.advance(72 * HOUR)
+    world.settle_but_wait()
+    world.clock.advance(-72 * HOUR)
+    world.land()
+
+
+LEGS: Mapping[str, tuple[str, Begin]] = {
+    "a first champion": ("no champion", train_now),
+    "from the trigger to the shadow": ("watched", train_now),
+    "from the shadow to probation": ("compared", one_more_hour),
+    "an artifact that was changed": ("compared", tamper_and_go_on),
+    "acceptance": ("proven", one_more_hour),
+    "rollback on probation": ("probation", cancel),
+    "rollback of an accepted champion": ("accepted", roll_back),
+    "a clock that jumps": ("watched", jump_ahead_and_back),
+}
+"""A bookmark, and what happens there."""
