@@ -18,6 +18,9 @@ WHOLE_BYTES = 64 * 2**20
 """Up to this size the whole content is hashed and held while it is read; beyond, both ends are hashed."""
 _MAGIC = b"PAR1"
 _THREADED_ROWS = 50_000
+MOST_GROUP_BYTES = 4 * 2**30
+"""Memory that the columns of a row group may take when they are read."""
+_VALUE_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,26 @@ class ParquetContent:
             elif covered < offset + limit:
                 groups.append(index)
             covered += rows
+        for index in groups:
+            self._refuse_bomb(index, columns)
         threads = limit >= _THREADED_ROWS
         table = self.file.read_row_groups(groups, columns=list(columns), use_threads=threads)
         return table.slice(offset - skipped)
+
+    def _refuse_bomb(self, index: int, columns: Sequence[str]) -> None:
+        """Raise ArrowInvalid when a row group says itself that it takes more memory than there may be.
+
+        A few bytes of Parquet can stand for billions of equal values.
+        """
+        group = self.file.metadata.row_group(index)
+        chunks = [group.column(at) for at in range(group.num_columns)]
+        asked = [one for one in chunks if _is_asked_for(one.path_in_schema, columns)]
+        needed = sum(_VALUE_BYTES * one.num_values + one.total_uncompressed_size for one in asked)
+        if needed > MOST_GROUP_BYTES:
+            raise pa.ArrowInvalid(
+                f"row group {index} of {group.num_rows} rows takes {needed} bytes of memory, more than "
+                f"{MOST_GROUP_BYTES}: write smaller row groups"
+            )
 
     def first_event(self, path: str) -> int | None:
         """Return the least value of a time column in microseconds, when the footer tells it."""
@@ -82,6 +102,10 @@ class ParquetContent:
                 return None
             instants.append(instant)
         return min(instants, default=None)
+
+
+def _is_asked_for(path: str, columns: Sequence[str]) -> bool:
+    return any(path == one or path.startswith(f"{one}.") for one in columns)
 
 
 def open_parquet(path: Path) -> ParquetContent | Fault:

@@ -25,6 +25,12 @@ HELD_BYTES = 32 * 2**20
 """Text of a compressed file is held up to this size, so that it is not decompressed again."""
 
 
+BOMB_BYTES = 256 * 2**20
+"""Text that unpacks to less than this is no bomb, however small it was packed."""
+MOST_UNPACKED = 200
+"""So many times its own size a compressed file may unpack to; logs come to 10 to 50 times."""
+
+
 class TextStream(Protocol):
     """Bytes of text in their order."""
 
@@ -159,6 +165,8 @@ def _measure_gzip(file: BinaryIO, size: int) -> Extent | Fault:
     try:
         for part, member_end in _inflate(file, size):
             text += len(part)
+            if _is_bomb(text, size):
+                return _bomb(size)
             if text <= HELD_BYTES:
                 kept.append(part)
             if member_end is not None:
@@ -167,6 +175,14 @@ def _measure_gzip(file: BinaryIO, size: int) -> Extent | Fault:
         return Fault("damaged", f"the gzip is damaged ({error})")
     held = b"".join(kept)[:whole] if whole <= HELD_BYTES else None
     return Extent(whole, packed, packed < size, held=held)
+
+
+def _is_bomb(text: int, size: int) -> bool:
+    return text > BOMB_BYTES and text > MOST_UNPACKED * size
+
+
+def _bomb(size: int) -> Fault:
+    return Fault("damaged", f"its {size} bytes unpack to more than {MOST_UNPACKED} times as many; it is not read")
 
 
 def _inflate(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int | None]]:
@@ -205,6 +221,8 @@ def _measure_zstd(file: BinaryIO, size: int) -> Extent | Fault:
     try:
         for part in _unpack_zstd(file, packed):
             text += len(part)
+            if _is_bomb(text, size):
+                return _bomb(size)
             if text <= HELD_BYTES:
                 kept.append(part)
     except (pa.ArrowException, OSError) as error:

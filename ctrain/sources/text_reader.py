@@ -116,7 +116,7 @@ class TextReader:
             while self._take_block(opened, reading):
                 has_taken = True
             if not has_taken and not at_end:
-                block *= 2
+                block = min(2 * block, max(MOST_LINE_BYTES, LEAST_BLOCK_BYTES))
             if len(opened.data) > MOST_LINE_BYTES:
                 raise LineTooLong(f"line {opened.position.lines + 1} has more than {MOST_LINE_BYTES} bytes")
         if reading.room <= 0 and (opened.data or not at_end):
