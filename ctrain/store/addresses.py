@@ -12,7 +12,7 @@ from ctrain.errors import InputError
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-EXPECTED = "expected sqlite:///PATH or postgresql://USER@HOST/DATABASE"
+EXPECTED = "expected sqlite:///PATH or postgresql://HOST/DATABASE"
 SECRETS = ("password", "sslpassword", "passfile")
 """Of libpq's parameters, which an address may carry after its question mark."""
 

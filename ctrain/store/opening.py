@@ -45,7 +45,7 @@ def database_at(url: str) -> Database:
 def open_store(
     url: str, *, create: bool = True, busy_timeout: timedelta = BUSY_TIMEOUT, durable: bool = True
 ) -> SqlStore:
-    """The store at ``url`` (``sqlite:///PATH``, ``postgresql://USER@HOST/DATABASE``) with the newest schema.
+    """The store at ``url`` (``sqlite:///PATH``, ``postgresql://HOST/DATABASE``) with the newest schema.
 
     Any number may open it at once. ``durable=False`` is for a store that is thrown away with its process,
     and that one thread uses alone: commits wait for no disk.

@@ -68,7 +68,7 @@ class PostgresDatabase:
 
     def __init__(self, address: URL) -> None:
         if not address.database:
-            raise InputError(f"{shown(address)}: expected postgresql://USER@HOST/DATABASE with a database")
+            raise InputError(f"{shown(address)}: expected postgresql://HOST/DATABASE with a database")
         self._address = address.set(drivername="postgresql")
         self.shown = shown(self._address)
 

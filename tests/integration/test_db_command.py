@@ -203,3 +203,16 @@ def test_a_backup_that_fails_leaves_no_file_and_no_password(
     assert "permission denied" in error
     assert "s3cret" not in error
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["db", "check"], ["db", "backup"], ["check", "flight-delay"]]
+)
+def test_a_server_that_is_not_there_is_told_without_the_password(
+    home: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("CTRAIN_DATABASE_URL", "postgresql://ctrain:s3cret@/ctrain?host=/nowhere")
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "the connection to the database is lost" in done.stderr
+    assert "s3cret" not in done.stderr

@@ -127,7 +127,7 @@ def test_a_home_that_cannot_be_made(refused: Callable[..., str], folder: Path, t
         (
             "CTRAIN_DATABASE_URL",
             "mysql://x",
-            "mysql://x: expected sqlite:///PATH or postgresql://USER@HOST/DATABASE\n",
+            "mysql://x: expected sqlite:///PATH or postgresql://HOST/DATABASE\n",
         ),
     ],
 )
