@@ -4,9 +4,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 UV ?= uv
 PEERS := .venv/peers
+AUDITORS := .venv/auditors
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format docs chaos bench bench-detect bench-alarms bench-promotion bench-streams peers lock services clean
+.PHONY: help venv demo test lint format docs chaos fuzz bench bench-detect bench-alarms bench-promotion bench-streams peers audit lock services clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,11 +27,12 @@ demo: venv ## Watch the whole loop on a real stream: drift, retraining, promotio
 test: lint ## Lint, types, layers and all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: venv ## ruff, mypy and import-linter
+lint: venv ## ruff, mypy, import-linter and bandit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml ctrain policies
 
 format: venv ## Let ruff format and sort imports
 	$(BIN)/ruff check --select I --fix .
@@ -39,9 +41,14 @@ format: venv ## Let ruff format and sort imports
 docs: venv ## Write the tables of commands, metrics and policy keys into the README
 	$(BIN)/python -m tests.support.reference
 
-chaos: venv ## Kill daemons at every named point, and check every promise (SEED, CRASHES, AT_EACH, WORKERS)
+chaos: venv ## Kill daemons at every named point, and check every promise (SEED, CRASHES, KILLS...)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(CRASHES),--crashes $(CRASHES)) \
-	    $(if $(AT_EACH),--at-each $(AT_EACH)) $(if $(WORKERS),--workers $(WORKERS))
+	    $(if $(AT_EACH),--at-each $(AT_EACH)) $(if $(KILLS),--kills $(KILLS)) $(if $(WORKERS),--workers $(WORKERS))
+	CTRAIN_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q tests/chaos/test_state_machine.py
+
+fuzz: venv ## Policies, data files and cursors with anything in them (INPUTS: how many to each of eight tests)
+	CTRAIN_EXAMPLES=$(or $(INPUTS),12500) $(BIN)/python -m pytest -q -n 2 tests/unit/policy/test_any_text.py
+	CTRAIN_EXAMPLES=$(or $(INPUTS),5000) $(BIN)/python -m pytest -q -n 2 tests/chaos/test_hostile_data.py
 
 bench: venv ## Ratios against peers, in one run each; nothing is asserted
 	@for file in $(filter-out %bench_detect.py %bench_alarms.py %bench_promotion.py %bench_streams.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
@@ -65,12 +72,24 @@ $(PEERS)/.installed: tests/benchmarks/peers.lock
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(PEERS) -r $<
 	touch $@
 
+audit: venv $(AUDITORS)/.installed ## Known vulnerabilities of what is installed (needs the network), and an SBOM in build/
+	mkdir -p build
+	$(AUDITORS)/bin/cyclonedx-py requirements --output-format JSON --output-file build/sbom.cdx.json requirements.lock
+	$(AUDITORS)/bin/pip-audit --strict --requirement requirements.lock --no-deps --disable-pip
+
+$(AUDITORS)/.installed: .ci/audit.lock
+	test -x $(AUDITORS)/bin/python || $(PYTHON) -m venv $(AUDITORS)
+	$(AUDITORS)/bin/python -m pip install --quiet --no-deps --require-hashes -r $<
+	touch $@
+
 lock: ## Resolve pyproject.toml into requirements.lock again (needs uv)
 	$(UV) pip compile --upgrade --extra dev --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --python-version 3.11 --quiet --output-file requirements.lock pyproject.toml
 	$(UV) pip compile --extra bench --constraint requirements.lock --generate-hashes --no-emit-index-url --no-annotate \
 	    --no-header --python-version 3.11 --quiet pyproject.toml | $(PYTHON) tests/benchmarks/peers_lock.py \
 	    > tests/benchmarks/peers.lock
+	$(UV) pip compile --upgrade --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 \
+	    --quiet --output-file .ci/audit.lock .ci/audit.in
 
 services: ## Install the system programs that tests use (Debian packages)
 	bash .ci/services

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ctrain.domain import Json
-from ctrain.errors import PermanentError
 from ctrain.sources.column_types import ColumnType
+from ctrain.sources.cursor_shape import require_sound
 from ctrain.sources.fingerprints import fingerprint
 from ctrain.sources.positions import Position, Positions
 
@@ -73,12 +73,11 @@ class Ledger:
         Raises
         ------
         PermanentError
-            when another version of ctrain has written the cursor.
+            when another version of ctrain has written the cursor, or it is damaged.
         """
         if not cursor:
             return cls(settings, _given=cursor)
-        if cursor.get("version") != VERSION:
-            raise PermanentError(f"the cursor has version {cursor.get('version')}, expected {VERSION}")
+        require_sound(cursor, VERSION)
         text: str = cursor["done"]
         done = {text[at : at + 8]: text[at + 8 : at + ENTRY] for at in range(0, len(text), ENTRY)}
         open_files = {path: Open(*entry) for path, entry in cursor["open"].items()}

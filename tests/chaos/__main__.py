@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from tests.chaos.daemons import kill_daemons
 from tests.chaos.forks import Toll, reachable, storm
 from tests.chaos.world import DurableStory
 
@@ -23,6 +24,9 @@ def main(words: Sequence[str]) -> int:
     total = Toll()
     if asked.crashes:
         total.add(crash_forks(asked.seed, asked.crashes, asked.at_each, asked.workers))
+    if asked.kills:
+        with _scratch() as place:
+            total.add(kill_daemons(Path(place), seed=asked.seed, kills=asked.kills))
     _show(total)
     return 1 if total.broken else 0
 
@@ -43,6 +47,12 @@ def crash_forks(seed: int, crashes: int, at_each: int, workers: int) -> Toll:
             for job in jobs:
                 total.add(job.result())
     return total
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder in memory where there is one: commits wait for no disk there."""
+    memory = Path("/dev/shm")
+    return tempfile.TemporaryDirectory(prefix="ctrain-chaos-", dir=memory if memory.is_dir() else None)
 
 
 def _storm(place: str, seed: int, crashes: int, at_each: int) -> Toll:
@@ -69,6 +79,9 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--crashes", type=int, default=2000, help="of forks")
     parser.add_argument("--at-each", type=int, default=20, help="at every named point, at least")
+    parser.add_argument(
+        "--kills", type=int, default=200, help="of daemons, trainings and scorers as processes"
+    )
     parser.add_argument("--workers", type=int, default=2, help="side by side")
     return parser.parse_args(words)
 

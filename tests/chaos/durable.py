@@ -73,13 +73,10 @@ class DurableRegistry:
             found = database.execute("SELECT version, slope FROM model_versions")
             return {Version(version): SlopeModel(slope) for version, slope in found}
 
-    def witnessed(self) -> list[tuple[int, str]]:
-        """Numbers and versions of all writes of the champion alias."""
+    def newest_write(self) -> int:
+        """The number of the newest write of an alias."""
         with self._open() as database:
-            query = (
-                "SELECT number, version FROM witnessed_alias_writes WHERE alias = 'champion' ORDER BY number"
-            )
-            return database.execute(query).fetchall()
+            return int(database.execute("SELECT max(number) FROM witnessed_alias_writes").fetchone()[0])
 
     def tamper(self, version: Version) -> None:
         """Change the artifact behind everybody's back."""

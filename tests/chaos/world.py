@@ -27,8 +27,8 @@ class DurableWorld(World):
     """A ``World`` whose registry and trainings lie in files; points of ``faults`` surround the engine."""
 
     faults: Faults = NO_FAULTS
-    deviation: Callable[[DurableWorld], None] | None = None
-    """What a test changes of the engine's side each time that it starts."""
+    by_others: frozenset[int] = frozenset()
+    """Alias writes that were not ctrain's."""
 
     def __post_init__(self) -> None:
         self.registry = _as_fake(DurableRegistry(self.folder / "registry.db"))
@@ -38,8 +38,6 @@ class DurableWorld(World):
         self.launcher = _as_fake(DurableLauncher(self.durable, self.train))
         super().open()
         self._surround()
-        if self.deviation is not None:
-            self.deviation(self)
 
     @property
     def durable(self) -> DurableRegistry:
@@ -75,13 +73,16 @@ class DurableWorld(World):
 
     def install(self, slope: float, tags: Mapping[str, str] | None = None) -> Version:
         version = self.durable.register(slope_model(slope), tags or {}, recorded=False)
-        self.durable.set_alias("clicks", "champion", version)
+        self.move_outside("champion", version)
         return version
+
+    def move_outside(self, alias: str, version: Version) -> None:
+        """Point an alias elsewhere as anybody can who has a client of MLflow."""
+        self.durable.set_alias("clicks", alias, version)
+        self.by_others |= {self.durable.newest_write()}
 
     def evidence(self, limits: Limits | None = None) -> Evidence:
         """What a checker may look at."""
-        writes = self.durable.witnessed()
-        installed = frozenset(number for number, version in writes[:1] if version == "1" and self.adopted)
         home = self.folder / "home"
         return Evidence(
             database=home / "state.db",
@@ -92,11 +93,8 @@ class DurableWorld(World):
             policy="clicks",
             model="clicks",
             limits=limits or Limits(),
-            by_others=installed,
+            by_others=self.by_others,
         )
-
-    adopted: bool = False
-    """The first champion was there before ctrain."""
 
 
 def _as_fake(found: Any) -> Any:
@@ -124,7 +122,6 @@ class DurableStory:
 
     def _replaced_champion(self) -> None:
         world = self._begin("replaced")
-        world.adopted = True
         world.install(POOR, HISTORY)
         world.land_together(48)
         world.settle()

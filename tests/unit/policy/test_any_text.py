@@ -8,12 +8,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrain.errors import PolicyError
 from ctrain.policy.document import read_document
 from ctrain.policy.files import LoadedPolicy, parse_policy
+from tests.support.examples import fuzzed, promptly
 
 FILES = Path(__file__).parent.parent / "policy_files"
 EXAMPLE = (FILES / "example.yaml").read_text()
@@ -44,14 +45,12 @@ fragments = st.sampled_from(
         "\x85",
     ]
 )
-once = settings(
-    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+once = fuzzed(120)
 
 
 def outcome(text: str) -> LoadedPolicy | None:
     try:
-        return parse_policy(text, Path("policy.yaml"), ENVIRON)
+        return promptly(lambda: parse_policy(text, Path("policy.yaml"), ENVIRON))
     except PolicyError as error:
         problems = error.problems
     assert problems

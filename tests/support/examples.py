@@ -1,0 +1,38 @@
+"""How many inputs a fuzzed test tries: few each time, and as many as somebody asks for."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from hypothesis import HealthCheck, settings
+
+EXAMPLES = "CTRAIN_EXAMPLES"
+LONGEST_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+def fuzzed(usual: int, **more: int) -> settings:
+    """The same inputs each time; ``CTRAIN_EXAMPLES`` asks for another number, and new ones each time."""
+    asked = os.environ.get(EXAMPLES)
+    return settings(
+        max_examples=int(asked or usual),
+        derandomize=not asked,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        **more,
+    )
+
+
+def promptly(call: Callable[[], T]) -> T:
+    """What ``call`` returns or raises; AssertionError when it took over a second of this thread's time."""
+    begun = time.thread_time()
+    try:
+        return call()
+    finally:
+        taken = time.thread_time() - begun
+        assert taken < LONGEST_SECONDS, f"took {taken:.1f} s"
