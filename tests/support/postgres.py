@@ -173,8 +173,9 @@ def _somebody() -> tuple[int, int]:
 
 
 def _as_somebody() -> Sequence[str]:
-    """What to put before a command so that it does not run as root."""
+    """What to put before a command so that it does not run as root, and ends with this process."""
+    dies_with_us = ("setpriv", "--pdeathsig", "INT")
     if os.geteuid() != 0:
-        return ()
+        return dies_with_us
     user, group = _somebody()
-    return ("setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups")
+    return (*dies_with_us, f"--reuid={user}", f"--regid={group}", "--clear-groups")
