@@ -36,7 +36,8 @@ class Settings:
     """MLflow's address; None means the embedded MLflow under the home."""
     tick: timedelta = timedelta(seconds=10)
     registry_poll: timedelta = timedelta(seconds=30)
-    lease: timedelta = timedelta(seconds=30)
+    lease: timedelta = timedelta(seconds=20)
+    """Without a beat for so long a daemon counts as dead, and others take its policies."""
     retention: Retention = Retention()
 
     @classmethod
@@ -57,6 +58,7 @@ class Settings:
             tracking_uri=environ.get("MLFLOW_TRACKING_URI") or None,
             tick=_seconds(environ, "CTRAIN_TICK_SECONDS", 10.0),
             registry_poll=_seconds(environ, "CTRAIN_REGISTRY_POLL_SECONDS", 30.0),
+            lease=_seconds(environ, "CTRAIN_LEASE_SECONDS", 20.0),
             retention=_retention(environ),
         )
 

@@ -9,7 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctrain.app.lease import LEASE, Lease, is_gone
+from ctrain.app.home import claim_home
+from ctrain.app.lease import Lease, is_gone
 from ctrain.app.telling import telling
 from ctrain.app.wiring import (
     close_shell,
@@ -18,8 +19,9 @@ from ctrain.app.wiring import (
     open_shell,
     watch_policy,
 )
-from ctrain.clocks import RealTimer, open_clock, wait_for
+from ctrain.clocks import open_clock, wait_for
 from ctrain.domain import Event, Phase, PolicyName, Request, RequestKind, Run, RunId
+from ctrain.domain.leases import daemon_lease, policy_lease
 from ctrain.engine.advance import advance
 from ctrain.engine.champions import sync_champion
 from ctrain.engine.requests import answer_requests, reconcile
@@ -78,7 +80,7 @@ def ask(
     now = open_clock(settings.home).now()
     with store.write() as tx:
         number = tx.add_request(Request(0, policy, kind, actor, now, arguments))
-    daemon = living_daemon(store)
+    daemon = living_daemon(store, policy)
     if daemon is None and kind is not RequestKind.TRIGGER:
         daemon = _answer_here(settings, environ, store, policy, number)
     if daemon is not None:
@@ -122,11 +124,14 @@ def check_known(store: Store, policy: PolicyName) -> None:
         raise InputError(f"there is no policy {policy} here; known: {', '.join(known) or 'none yet'}")
 
 
-def living_daemon(store: Store) -> str | None:
-    """Who holds the daemon's lease, unless it is known to be dead."""
+def living_daemon(store: Store, policy: PolicyName | None = None) -> str | None:
+    """The daemon that watches the policy, or else one that lives and may take it; None when none does."""
     with store.read() as tx:
-        holder = tx.lease_holder(LEASE, RealTimer().now())
-    return None if holder is None or is_gone(holder) else holder
+        held = tx.live_leases(tx.database_now())
+    living = [one for one in held if not is_gone(one.holder)]
+    watching = [one.holder for one in living if policy is not None and one.name == policy_lease(policy)]
+    daemons = [one.holder for one in living if one.name == daemon_lease(one.holder)]
+    return next(iter([*watching, *daemons]), None)
 
 
 def _run_before(
@@ -172,15 +177,16 @@ def _answer_here(
     A request that cannot be carried out is answered too: no later daemon shall do it by surprise.
     """
     shell = open_shell(settings, open_quiet_telemetry(environ))
-    lease = Lease(store, shell.timer, settings.lease)
+    lease = Lease(store, policy, settings.lease)
     try:
+        claim_home(settings, store)
         token = lease.acquire()
         if token is None:
             return lease.other()
         try:
             with _refused_on_failure(store, number):
                 watch = _open_watch(
-                    store, policy, environ, lambda it: watch_policy(shell, it, (LEASE, token))
+                    store, policy, environ, lambda it: watch_policy(shell, it, (lease.name, token))
                 )
                 _carry_out(watch, finish_first=_request(store, number).kind is RequestKind.ROLLBACK)
         finally:

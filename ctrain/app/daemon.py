@@ -1,42 +1,46 @@
-"""The daemon: policies under watch, an HTTP server, one lease on the database, signals."""
+"""The daemon: policies under watch, an HTTP server, its leases, signals."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrain.app.auditing import HEADS_EVERY, HeadKeeper
 from ctrain.app.faltering import Faltering
-from ctrain.app.lease import LEASE, Lease
+from ctrain.app.holdings import Heartbeat, Holdings
+from ctrain.app.home import claim_home
+from ctrain.app.lease import DaemonLeases, is_here
 from ctrain.app.memory import RELEASE_SECONDS, release_memory
 from ctrain.app.noticing import open_notices
 from ctrain.app.reload import PolicyFiles, Reloader
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.app.wiring import Shell, close_shell, watch_policy
-from ctrain.domain import PolicyName
-from ctrain.errors import CtrainError, StateConflict
+from ctrain.clocks import StreamClock
+from ctrain.errors import CtrainError
 from ctrain.policy.files import parse_policy
 from ctrain.registry.embedded import embedded_tracking_uri
 
 if TYPE_CHECKING:
-    from ctrain.domain import Run
-    from ctrain.engine.watch import Watch
+    from ctrain.domain import PolicyName, Run, RunId
     from ctrain.policy.files import LoadedPolicy
     from ctrain.web import Exposition
 
 
 RELOAD_INTERVAL = timedelta(seconds=5)
 STOP_PATIENCE = timedelta(seconds=5)
+BEATS = 4
+"""In the length of a lease: so often it is prolonged, and so often policies are spread."""
 
 
 class Daemon:
-    """A running ctrain: policies under watch, an HTTP server, one lease."""
+    """A running ctrain: its share of the policies under watch, an HTTP server, its leases."""
 
     def __init__(
         self,
@@ -52,9 +56,11 @@ class Daemon:
         self._fleet = list(fleet)
         self._listen = listen
         self._stopping = threading.Event()
-        self._token = 0
-        self._lost_to: str | None = None
-        self._lease = Lease(shell.store, shell.timer, shell.settings.lease)
+        self._holdings: Holdings | None = None
+        self._unreadable: set[RunId] = set()
+        lease = shell.settings.lease
+        self._leases = DaemonLeases(shell.store, lease)
+        self._heartbeat = Heartbeat(self._beat, lease.total_seconds() / BEATS, shell.telemetry)
 
     def run(self) -> None:
         """Serve until SIGTERM, SIGINT or ``stop``; everything under way is left so that it can go on.
@@ -62,54 +68,83 @@ class Daemon:
         Raises
         ------
         StateConflict
-            when another daemon watches this database, or has taken over.
+            when another daemon watches this database that cannot share it.
+        InputError
+            when the database belongs to another home, or ``listen`` cannot be used.
         """
         try:
-            with self._stopped_by_signals(), self._leased() as token:
-                self._token = token
+            with self._stopped_by_signals(), self._registered():
                 self._serve()
         finally:
             close_shell(self._shell)
-        if self._lost_to is not None:
-            raise StateConflict(f"another daemon ({self._lost_to}) has taken over this database")
 
     def stop(self) -> None:
         self._stopping.set()
 
     @contextmanager
-    def _leased(self) -> Iterator[int]:
-        token = self._lease.acquire()
-        if token is None:
-            raise StateConflict(
-                f"another daemon ({self._lease.other()}) watches this database; "
-                f"stop it; if it died on another machine, "
-                f"wait {self._shell.settings.lease.total_seconds():.0f} s"
-            )
+    def _registered(self) -> Iterator[None]:
+        """One of the daemons of the database; whatever it holds is given back at the end."""
+        shell = self._shell
+        claim_home(shell.settings, shell.store)
+        self._leases.register(self._reason_to_stay_away)
+        self._heartbeat.start()
         try:
-            yield token
+            yield
         finally:
-            self._lease.release()
+            self._end_leases()
+
+    def _reason_to_stay_away(self, others: Collection[str]) -> str:
+        """Why this daemon must not be there beside these others; empty when it may."""
+        settings = self._shell.settings
+        strangers = [one for one in others if not is_here(one)]
+        if others and isinstance(self._shell.clock, StreamClock):
+            other, why = min(others), "a home on the time of a stream has one daemon"
+        elif strangers and settings.database_url.startswith("sqlite"):
+            other, why = min(strangers), "a state in SQLite is for the daemons of one machine"
+        elif strangers and settings.tracking_uri is None:
+            other, why = min(strangers), "an embedded MLflow is for the daemons of one machine"
+        else:
+            return ""
+        wait = settings.lease.total_seconds()
+        return (
+            f"another daemon ({other}) watches this database; stop it; "
+            f"if it died on another machine, wait {wait:.0f} s ({why})"
+        )
+
+    def _beat(self) -> None:
+        holdings = self._holdings
+        if holdings is None:
+            self._leases.beat(())
+        else:
+            holdings.beat()
+
+    def _end_leases(self) -> None:
+        """Give everything back at once: whoever else is there takes it without waiting."""
+        self._heartbeat.stop()
+        try:
+            self._leases.end()
+        except CtrainError as error:  # they run out
+            self._shell.telemetry.log("leases_not_released", message=str(error))
 
     def _serve(self) -> None:
         from ctrain.web import serve
 
         shell = self._shell
-        watches = {one.name: one for one in self._open_watches()}
         rhythm = Rhythm(tick=shell.settings.tick, lease=shell.settings.lease)
-        loop = TickLoop(watches, shell.clock, shell.timer, shell.telemetry, rhythm, Faltering(shell.timer))
+        loop = TickLoop({}, shell.clock, shell.timer, shell.telemetry, rhythm, Faltering(shell.timer))
+        holdings = Holdings(shell, self._leases, loop, partial(watch_policy, shell), self._leftovers)
         reloader = Reloader(
-            PolicyFiles(self._paths),
-            loop,
-            shell.store,
-            shell.telemetry,
-            lambda loaded: watch_policy(shell, loaded, (LEASE, self._token)),
+            PolicyFiles(self._paths), loop, shell.store, shell.telemetry, holdings.open, holdings
         )
+        holdings.leave = reloader.leave
+        holdings.want(self._fleet)
+        self._holdings = holdings
+        holdings.balance(first=True)
         server = serve(self._listen, self._exposition, loop)
-        shell.telemetry.gauge("leader", 1.0)
         shell.telemetry.gauge("config_last_reload_successful", 1.0)
         shell.telemetry.log(
             "started",
-            policies=sorted(watches),
+            policies=sorted(loop.watched),
             listen=server.address,
             home=str(shell.settings.home),
             mlflow=shell.settings.tracking_uri or embedded_tracking_uri(shell.settings.home),
@@ -117,9 +152,8 @@ class Daemon:
         notices = open_notices(shell, lambda: loop.watched)
         loop.start()
         notices.start()
-        loop.every(shell.settings.lease / 3, lambda: self._renew(loop))
-        reloader.leave(watches.keys() - {PolicyName(one.policy.policy) for one in self._fleet})
-        loop.every(min(shell.settings.tick, RELOAD_INTERVAL), reloader.look)
+        loop.every(shell.settings.lease / BEATS, holdings.balance)
+        loop.every(min(shell.settings.tick, RELOAD_INTERVAL), lambda: self._reload(reloader, holdings))
         loop.every(timedelta(seconds=RELEASE_SECONDS), release_memory)
         heads = HeadKeeper(shell.settings.home, shell.store, shell.telemetry)
         heads.keep()
@@ -129,6 +163,7 @@ class Daemon:
         finally:
             shell.telemetry.log("stopping")
             self._stop(loop)
+            self._end_leases()
             heads.keep()
             notices.stop()
             server.close()
@@ -142,43 +177,34 @@ class Daemon:
         loop.stop()
         patience.cancel()
 
-    def _open_watches(self) -> Iterator[Watch]:
-        """Every policy of the fleet, and policies without a file whose run is half done."""
-        shell = self._shell
-        for loaded in self._fleet:
-            yield watch_policy(shell, loaded, (LEASE, self._token))
-        present = {loaded.policy.policy for loaded in self._fleet}
-        with shell.store.read() as tx:
-            runs = [tx.active_run(name) for name in tx.policies() if name not in present]
-        for run in runs:
-            if run is not None:
-                yield from self._open_leftover(run)
+    def _reload(self, reloader: Reloader, holdings: Holdings) -> None:
+        before = holdings.missing
+        reloader.look()
+        if holdings.missing - before:
+            holdings.balance()
 
-    def _open_leftover(self, run: Run) -> Iterator[Watch]:
-        """The policy of a run by its snapshot; nothing when that cannot be used any more."""
+    def _leftovers(self, known: Collection[PolicyName]) -> dict[PolicyName, LoadedPolicy]:
+        """Policies without a file whose run is half done, by the snapshots that can be used."""
+        with self._shell.store.read() as tx:
+            runs = [tx.active_run(name) for name in tx.policies() if name not in known]
+        found = {run.policy: self._snapshot(run) for run in runs if run is not None}
+        return {name: loaded for name, loaded in found.items() if loaded is not None}
+
+    def _snapshot(self, run: Run) -> LoadedPolicy | None:
+        """The policy of a run as it was when it began; None when that cannot be used any more."""
         try:
-            loaded = parse_policy(run.policy_text, Path(run.policy_path), os.environ)
-            yield watch_policy(self._shell, loaded, (LEASE, self._token))
+            return parse_policy(run.policy_text, Path(run.policy_path), os.environ)
         except CtrainError as error:
-            self._shell.telemetry.log(
-                "snapshot_unreadable",
-                policy=run.policy,
-                run=run.id,
-                phase=run.phase.value,
-                message=str(error),
-            )
-
-    def _renew(self, loop: TickLoop) -> None:
-        token = self._lease.acquire()
-        if token is not None and token != self._token:
-            self._shell.telemetry.log("lease_won_again", token=token)
-            self._token = token
-            loop.hold(token)
-        if token is None:
-            self._lost_to = self._lease.other() or "unknown"
-            self._shell.telemetry.gauge("leader", 0.0)
-            self._shell.telemetry.log("lease_lost", holder=self._lost_to)
-            self._stopping.set()
+            if run.id not in self._unreadable:
+                self._shell.telemetry.log(
+                    "snapshot_unreadable",
+                    policy=run.policy,
+                    run=run.id,
+                    phase=run.phase.value,
+                    message=str(error),
+                )
+            self._unreadable.add(run.id)
+            return None
 
     @contextmanager
     def _stopped_by_signals(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ctrain.app.wiring import load_fleet
 from ctrain.domain import Phase, PolicyName, Request, RequestKind, Run
@@ -80,6 +80,13 @@ class PolicyFiles:
         return tuple((name, found.st_mtime_ns, found.st_size) for name, found in stats)
 
 
+class Wanted(Protocol):
+    """Who decides which of the policies are watched here, and opens them."""
+
+    def want(self, fleet: Sequence[LoadedPolicy]) -> None:
+        """From now on these are the policies that have files."""
+
+
 class Reloader:
     """Brings the policies under watch in line with the files."""
 
@@ -90,12 +97,15 @@ class Reloader:
         store: Store,
         telemetry: Telemetry,
         open_watch: Callable[[LoadedPolicy], Watch],
+        holdings: Wanted | None = None,
     ) -> None:
+        """Without ``holdings`` every policy is watched here."""
         self._files = files
         self._loop = loop
         self._store = store
         self._telemetry = telemetry
         self._open_watch = open_watch
+        self._holdings = holdings
         self._missing: set[PolicyName] = set()
         self._refused: set[PolicyName] = set()
 
@@ -125,6 +135,8 @@ class Reloader:
             self._telemetry.log("reload_refused", message=str(error))
             self._tell_refused(error)
             return
+        if self._holdings is not None:
+            self._holdings.want(fleet)
         refused = [one for one in fleet if not self._take_over(one)]
         self._missing = self._loop.watched.keys() - {PolicyName(one.policy.policy) for one in fleet}
         self._telemetry.gauge("config_last_reload_successful", float(not refused))
@@ -132,6 +144,8 @@ class Reloader:
     def _take_over(self, loaded: LoadedPolicy) -> bool:
         name = PolicyName(loaded.policy.policy)
         known = self._loop.watched.get(name)
+        if known is None and self._holdings is not None:
+            return True  # it is taken when its turn comes, here or by another daemon
         if known is not None and (known.loaded.hash, known.loaded.path) == (loaded.hash, loaded.path):
             self._loop.keep(name)
             self._tell_accepted(known)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ctrain.app.lease import LEASE
 from ctrain.app.ticker import Ticker
 from ctrain.clocks import StreamClock
 from ctrain.engine.tick import Ticked, tick
@@ -61,7 +60,8 @@ class TickLoop:
         self._well_at: dict[PolicyName, float] = {}
         self._ticked: set[PolicyName] = set()
         self._leaving: dict[PolicyName, Callable[[], bool]] = {}
-        self._token: int | None = None
+        self._parting: dict[PolicyName, Callable[[], None]] = {}
+        self._leases: dict[PolicyName, tuple[str, int]] = {}
         self._lock = threading.Lock()
         self._turns: dict[PolicyName, threading.Lock] = {}
         self._ticker = Ticker(timer)
@@ -83,6 +83,11 @@ class TickLoop:
         """The policies that tick now."""
         return dict(self._watches)
 
+    @property
+    def parting(self) -> set[PolicyName]:
+        """Policies whose present tick is their last one here."""
+        return set(self._parting)
+
     def watch(self, name: PolicyName, open_watch: Callable[[], Watch]) -> None:
         """Tick a new watch of this policy from now on; it replaces the old one.
 
@@ -93,6 +98,8 @@ class TickLoop:
             self._watches[name] = open_watch()
             self._well_at[name] = self._timer.monotonic()
             self._leaving.pop(name, None)
+            self._parting.pop(name, None)
+            self._leases.pop(name, None)
             self._quiet_at.pop(name, None)
         self._ticker.after(timedelta(0), name, self._tick)
 
@@ -100,12 +107,31 @@ class TickLoop:
         """Do not let this policy go after all."""
         self._leaving.pop(name, None)
 
-    def hold(self, token: int) -> None:
-        """Write under this fencing token from each policy's next tick on: the lease was won again.
+    def hold(self, name: PolicyName, lease: tuple[str, int]) -> None:
+        """Write under this lease from the policy's next tick on: it ran out and was won again.
 
         A tick under way goes on with the old token and is refused, because what it saw may be stale.
         """
-        self._token = token
+        self._leases[name] = lease
+
+    def part(self, name: PolicyName, afterwards: Callable[[], None]) -> None:
+        """Tick this policy no more from the end of its present tick on, and then call ``afterwards``.
+
+        Waits for nothing: a tick under way ends when it ends.
+        """
+        self._parting[name] = afterwards
+        turn = self._turn(name)
+        if turn.acquire(blocking=False):
+            try:
+                self._part_now(name)
+            finally:
+                turn.release()
+
+    def _part_now(self, name: PolicyName) -> None:
+        afterwards = self._parting.pop(name, None)
+        if afterwards is not None:
+            self._drop(name)
+            self._upkeep(afterwards)
 
     def let_go(self, name: PolicyName, done: Callable[[], bool]) -> None:
         """Tick this policy no more once ``done()`` holds: asked now, and after each of its ticks.
@@ -124,7 +150,7 @@ class TickLoop:
     def _leave_when_done(self, name: PolicyName) -> timedelta:
         done = self._leaving.get(name)
         if done is not None and name in self._watches:
-            self._take_token(self._watches[name])
+            self._take_lease(self._watches[name])
             if done():
                 self._drop(name)
         return self._rhythm.tick
@@ -134,7 +160,9 @@ class TickLoop:
         self._leaving.pop(name, None)
         self._well_at.pop(name, None)
         self._quiet_at.pop(name, None)
+        self._leases.pop(name, None)
         self._ticked.discard(name)
+        self._busy.discard(name)
 
     def _turn(self, name: PolicyName) -> threading.Lock:
         """Held while a policy ticks or changes."""
@@ -168,16 +196,18 @@ class TickLoop:
         Never raises: whatever happens inside, the other policies go on.
         """
         with self._turn(name):
+            self._part_now(name)
             if name not in self._watches:
                 return None
             delay = self._guarded(name, lambda: self._tick_once(name))
             if name in self._leaving:
                 self._guarded(name, lambda: self._leave_when_done(name))
+            self._part_now(name)
             return delay if name in self._watches else None
 
     def _tick_once(self, name: PolicyName) -> timedelta:
         watch = self._watches[name]
-        self._take_token(watch)
+        self._take_lease(watch)
         now = self._clock.now()
         all_read = self._quiet_at.get(name) == now and isinstance(self._clock, StreamClock)
         if all_read and not self._asked(name):
@@ -195,9 +225,8 @@ class TickLoop:
         )
         return self._next_delay(name, ticked, now)
 
-    def _take_token(self, watch: Watch) -> None:
-        if self._token is not None:
-            watch.lease = (LEASE, self._token)
+    def _take_lease(self, watch: Watch) -> None:
+        watch.lease = self._leases.get(watch.name, watch.lease)
 
     def _asked(self, name: PolicyName) -> bool:
         """On stream time, between two instants: somebody wants something, or it is being done."""

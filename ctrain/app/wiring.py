@@ -92,18 +92,28 @@ def load_fleet(paths: Sequence[Path], environ: Mapping[str, str]) -> list[Loaded
 def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | None) -> Watch:
     """The policy with the ports that its ticks need; registers it in the store.
 
-    Raises StateConflict when another model, task, id or event time goes by the policy's name.
+    Raises StateConflict when another model, task, id or event time goes by the policy's name, or another
+    daemon holds it.
     """
     policy = loaded.policy
     name = PolicyName(policy.policy)
     now = shell.clock.now()
     with shell.store.write() as tx:
+        if lease is not None:
+            tx.require_token(*lease)
         tx.save_policy(name, loaded.hash, str(loaded.path), policy_identity(policy), now)
         record = tx.policy_record(name)
     row_log = shell.row_logs.open(name, policy.data, policy.model.task)
-    row_log.sweep()
+    row_log.sweep(lambda: _confirm(shell.store, lease))
     since = record.registered_at if record else now
     return replace(_watch(shell, loaded, row_log, lease, since), store=_telling(shell, policy))
+
+
+def _confirm(store: Store, lease: tuple[str, int] | None) -> None:
+    """Raise StateConflict when another daemon has the policy by now: its files are no orphans."""
+    if lease is not None:
+        with store.write() as tx:
+            tx.require_token(*lease)
 
 
 def look_on(shell: Shell, loaded: LoadedPolicy) -> Watch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,11 +35,14 @@ def status(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = F
     if as_json:
         print_json(fleet.to_json())
         return
-    typer.echo(f"{_daemon(fleet.daemon)}; it is {_instant(fleet.now)} UTC")
+    typer.echo(f"{_daemons(fleet.daemons)}; it is {_instant(fleet.now)} UTC")
     if not fleet.policies:
         typer.echo("no policies yet: `ctrain run PATH` brings them")
     for one in fleet.policies:
-        print_table(["", ""], _status_rows(one), title=one.policy + (" (paused)" if one.paused else ""))
+        rows = _status_rows(one)
+        if len(fleet.daemons) > 1:
+            rows.insert(0, ["watched by", named(one.holder)])
+        print_table(["", ""], rows, title=one.policy + (" (paused)" if one.paused else ""))
         if one.verdicts:
             print_table(VERDICT_COLUMNS, [verdict_row(verdict) for verdict in one.verdicts])
 
@@ -144,12 +147,12 @@ def _print_why(answer: Why) -> None:
 def _queries(home: Path | None) -> FleetQueries:
     from ctrain.app.lease import is_gone
     from ctrain.app.wiring import open_existing_database
-    from ctrain.clocks import RealTimer, open_clock
+    from ctrain.clocks import open_clock
     from ctrain.queries import FleetQueries
 
     settings = load_settings(home)
     store = open_existing_database(settings)
-    return FleetQueries(store, open_clock(settings.home), RealTimer(), os.environ, is_gone)
+    return FleetQueries(store, open_clock(settings.home), os.environ, is_gone)
 
 
 VERDICT_COLUMNS = ("monitor", "status", "value", "threshold", "n", "as of", "reason")
@@ -190,8 +193,11 @@ def _status_rows(one: PolicyStatus) -> list[list[str]]:
     return rows
 
 
-def _daemon(holder: str | None) -> str:
-    return f"a daemon runs ({named(holder)})" if holder else "no daemon runs"
+def _daemons(holders: Sequence[str]) -> str:
+    if not holders:
+        return "no daemon runs"
+    who = ", ".join(map(named, holders))
+    return f"a daemon runs ({who})" if len(holders) == 1 else f"{len(holders)} daemons run ({who})"
 
 
 def verdict_row(verdict: Verdict) -> list[Any]:

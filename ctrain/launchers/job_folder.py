@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ctrain.domain import JobState, JobStatus, TrainingJob
+from ctrain.launchers.machine import this_machine
 
 LOG_TAIL_LINES = 6
 LOG_TAIL_BYTES = 4000
@@ -56,11 +57,16 @@ class JobFolder:
             "context": asdict(job.context),
             "registration": dict(job.registration),
             "launched_at": launched_at,
+            "machine": this_machine(),
         }
         self._write("job.json", content)
 
     def write_ended(self, state: JobState, message: str) -> None:
         self._write("job.ended.json", {"state": state.value, "message": message})
+
+    def is_here(self) -> bool:
+        """True when the child was started on this machine: elsewhere its pid means nothing."""
+        return bool((self.job() or {}).get("machine", this_machine()) == this_machine())
 
     def job(self) -> dict[str, Any] | None:
         return self._read("job.json")

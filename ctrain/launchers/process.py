@@ -131,6 +131,18 @@ class ProcessLauncher:
         if job.final_status() is None and job.job() is not None:
             self._end(job, JobState.LOST, "training was stopped")
 
+    def lose(self, folder: str) -> int:
+        """Kill what this daemon started below ``folder``, whoever looks after it now; return how many.
+
+        Nothing is written down: to another daemon the training is one whose process is gone.
+        """
+        lost = [one for one in self._spawned if one.is_relative_to(folder)]
+        for path in lost:
+            spawned = self._spawned.pop(path)
+            if spawned.poll() is None:
+                kill_group(spawned.pid)
+        return len(lost)
+
     def _end(self, job: JobFolder, state: JobState, message: str) -> None:
         """Write down the end first: a child that starts late sees it and does nothing."""
         job.write_ended(state, message)
@@ -138,7 +150,7 @@ class ProcessLauncher:
 
     def _kill(self, job: JobFolder) -> None:
         state, spawned = job.state(), self._spawned.get(job.path)
-        if state is None and spawned is None:
+        if (state is None and spawned is None) or not job.is_here():
             return
         pid = int(state["pid"]) if state else spawned.pid if spawned else 0
         leader_lives = job.locked() or (spawned is not None and spawned.pid == pid and spawned.poll() is None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -100,8 +100,11 @@ class RowLog(Protocol):
     def rows_a_day(self, first: str, last: str) -> dict[str, int]:
         """How many rows lie on each ISO date from ``first`` to ``last`` that has any, in order."""
 
-    def sweep(self) -> int:
-        """Delete files that no manifest row names; return how many."""
+    def sweep(self, confirm: Callable[[], None] = lambda: None) -> int:
+        """Delete files that no manifest row names; return how many.
+
+        ``confirm`` is called before anything is deleted and raises when the files may be somebody else's.
+        """
 
     def retire(self, before: datetime) -> Sequence[Segment]:
         """Return the segments that lie wholly before ``before``, for removal from the manifest."""

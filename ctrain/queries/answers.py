@@ -126,6 +126,8 @@ class PolicyStatus(Answer):
     """Notices that nobody tries to deliver any more."""
     notices_error: str | None = None
     """What went wrong with the newest notice that could not be delivered."""
+    holder: str | None = None
+    """Who watches it; None while nobody does."""
 
     @property
     def breached(self) -> tuple[str, ...]:
@@ -135,11 +137,13 @@ class PolicyStatus(Answer):
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus(Answer):
-    """Where every policy stands; ``daemon`` is the holder of the lease, None when none runs."""
+    """Where every policy stands; ``daemon`` is one that lives, None when none runs."""
 
     now: datetime
     daemon: str | None
     policies: tuple[PolicyStatus, ...]
+    daemons: tuple[str, ...] = ()
+    """All that live, as holders of their leases."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Champion, Decision, Event, IngestState, NoticeStatus, Phase, PolicyName, Run, RunId
+from ctrain.domain.leases import daemon_lease, leased_policy
 from ctrain.engine.champions import registry_trouble
 from ctrain.errors import InputError
 from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
@@ -30,10 +32,7 @@ from ctrain.queries.notes import notes_on
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ctrain.ports import Clock, Store, Timer, Transaction
-
-LEASE = "daemon"
-"""The lease that a running daemon holds."""
+    from ctrain.ports import Clock, Store, Transaction
 
 RECENT_EVENTS = 200
 RECENT_DECISIONS = 200
@@ -47,7 +46,6 @@ class FleetQueries:
         self,
         store: Store,
         clock: Clock,
-        timer: Timer,
         environ: Mapping[str, str],
         is_gone: Callable[[str], bool] = lambda _: False,
     ) -> None:
@@ -55,17 +53,20 @@ class FleetQueries:
         self._is_gone = is_gone
         self._store = store
         self._clock = clock
-        self._timer = timer
         self._environ = environ
 
     def status(self, policy: PolicyName | None = None) -> FleetStatus:
         """Where every policy stands, or the one that is named."""
         with self._store.read() as tx:
             names = _known(tx, policy)
+            daemons, holders = self._held(tx)
             return FleetStatus(
                 now=self._clock.now(),
-                daemon=self._daemon(tx),
-                policies=tuple(_status(tx, name, self._clock.now()) for name in names),
+                daemon=next(iter(daemons), None),
+                policies=tuple(
+                    replace(_status(tx, name, self._clock.now()), holder=holders.get(name)) for name in names
+                ),
+                daemons=daemons,
             )
 
     def runs(self, policy: PolicyName | None = None, limit: int = 20) -> tuple[RunNow, ...]:
@@ -88,7 +89,8 @@ class FleetQueries:
         """The newest decision about each trigger, and what limits and data say."""
         with self._store.read() as tx:
             _known(tx, policy)
-            now, daemon = self._clock.now(), self._daemon(tx)
+            now, (daemons, holders) = self._clock.now(), self._held(tx)
+            daemon = holders.get(policy) or next(iter(daemons), None)
             status = _status(tx, policy, now)
             runs = tx.runs(policy, limit=100)
             in_force = policy_in_force(tx.policy_record(policy), runs, self._environ)
@@ -105,9 +107,12 @@ class FleetQueries:
                 shadows=status.shadows,
             )
 
-    def _daemon(self, tx: Transaction) -> str | None:
-        holder = tx.lease_holder(LEASE, self._timer.now())
-        return None if holder is None or self._is_gone(holder) else holder
+    def _held(self, tx: Transaction) -> tuple[tuple[str, ...], dict[PolicyName, str]]:
+        """The daemons that live, and who holds which policy."""
+        held = [one for one in tx.live_leases(tx.database_now()) if not self._is_gone(one.holder)]
+        daemons = tuple(one.holder for one in held if one.name == daemon_lease(one.holder))
+        policies = ((leased_policy(one.name), one.holder) for one in held)
+        return daemons, {name: holder for name, holder in policies if name is not None}
 
 
 def _known(tx: Transaction, policy: PolicyName | None) -> list[PolicyName]:

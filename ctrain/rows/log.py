@@ -6,7 +6,7 @@ it so. What was not committed is forgotten by the next write, and its files are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -225,9 +225,14 @@ class ParquetRowLog:
         days = self._manifest.days(first, last)
         return {day: sum(one.rows for one in self._manifest.of(SegmentKind.ROWS, day)) for day in days}
 
-    def sweep(self) -> int:
+    def sweep(self, confirm: Callable[[], None] = lambda: None) -> int:
+        return self._files.sweep(self._confirmed(confirm))
+
+    def _confirmed(self, confirm: Callable[[], None]) -> Iterator[Segment]:
+        """What is committed, read only when it is asked for, and only when ``confirm`` does not raise."""
         self._load()
-        return self._files.sweep(self._manifest)
+        confirm()
+        yield from self._manifest
 
     def retire(self, before: datetime) -> Sequence[Segment]:
         day = before.astimezone(UTC).date().isoformat()

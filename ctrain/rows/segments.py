@@ -110,9 +110,13 @@ class SegmentFolder:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def sweep(self, kept: Iterable[Segment]) -> int:
-        """Delete the files of segments that are not among ``kept``; return how many."""
+        """Delete the files of segments that are not among ``kept``; return how many.
+
+        ``kept`` is asked for when the files have been listed: one that comes later is nobody's orphan.
+        """
+        present = list(self._files())
         names = {segment.path for segment in kept}
-        orphans = [path for path in self._files() if path.relative_to(self._root).as_posix() not in names]
+        orphans = [path for path in present if path.relative_to(self._root).as_posix() not in names]
         for path in orphans:
             path.unlink(missing_ok=True)
             self._remove_if_empty(path.parent)

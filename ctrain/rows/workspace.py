@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -39,7 +40,7 @@ class FolderWorkspace:
         import pyarrow.parquet as pq
 
         path = self._root / owner / name
-        partial = path.with_name(f".{path.name}.partial")
+        partial = _partial(path)
         with _written_whole(partial):
             path.parent.mkdir(parents=True, exist_ok=True)
             with pq.ParquetWriter(partial, table.schema, compression="zstd") as writer:
@@ -66,7 +67,7 @@ class FolderWorkspace:
         try:
             os.link(path, target)
         except OSError:
-            partial = target.with_name(f".{name}.partial")
+            partial = _partial(target)
             with _written_whole(partial):
                 shutil.copyfile(path, partial)
                 os.replace(partial, target)
@@ -84,6 +85,11 @@ class FolderWorkspace:
 
     def remove(self, owner: str) -> None:
         shutil.rmtree(self._root / owner, ignore_errors=True)
+
+
+def _partial(path: Path) -> Path:
+    """Where to write what is to be at ``path``; a daemon that was overtaken may still write it, too."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
 
 
 @contextmanager

@@ -58,7 +58,9 @@ def _gauge(name: str, text: str, *labels: str, newest: int | None = None) -> Met
 
 _TABLE = (
     Metric("build_info", Kind.GAUGE, "1, labelled with the version of ctrain.", ("version",)),
-    Metric("leader", Kind.GAUGE, "1 while this daemon holds the lease of its database.", ()),
+    Metric("daemons", Kind.GAUGE, "Daemons that live, of those that share the database.", ()),
+    Metric("policies_held", Kind.GAUGE, "Policies that this daemon watches.", ()),
+    _gauge("leader", "1 while this daemon holds the policy's lease."),
     Metric("config_last_reload_successful", Kind.GAUGE, "1 when the policies on disk are in force.", ()),
     Metric("tick_duration_seconds", Kind.HISTOGRAM, "Time of a policy's tick.", (), SECONDS),
     _gauge("tick_last_success_timestamp_seconds", "Unix time of the last tick without a fault."),

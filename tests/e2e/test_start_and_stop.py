@@ -29,7 +29,7 @@ from tests.e2e.stream import HOUR, START, write_policy
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who held the lease of the database, and under which token."""
+    """Who held the lease of the policy, and under which token."""
 
     pid: int | None
     token: int
@@ -47,7 +47,7 @@ class Seen:
 
 
 def _lease(home: Path) -> Lease:
-    (row,) = rows_of(home, "SELECT holder, token FROM leases WHERE name = 'daemon'")
+    (row,) = rows_of(home, "SELECT holder, token FROM leases WHERE name LIKE 'policy:%'")
     return Lease(int(row["holder"].split(":")[1]) if row["holder"] else None, row["token"])
 
 

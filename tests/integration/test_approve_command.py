@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ctrain.app.lease import LEASE
 from ctrain.cli import app
-from ctrain.clocks import RealTimer
 from ctrain.domain import Phase, PolicyName, RequestKind, Run, Version
 from ctrain.lifecycle.approval import approval_wanted
 from ctrain.store import open_store
@@ -38,7 +36,7 @@ def home(tmp_path: Path) -> Path:
     with store.write() as tx:
         tx.save_policy(CLICKS, "hash-1", "clicks.yaml", {}, NOW)
         tx.create_run(a_waiting_run())
-        tx.acquire_lease(LEASE, "elsewhere:1:2", RealTimer().now(), timedelta(hours=1))
+        tx.acquire_lease("policy:clicks", "elsewhere:1:2", tx.database_now(), timedelta(hours=1))
     store.close()
     return folder
 

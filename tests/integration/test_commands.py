@@ -329,7 +329,8 @@ def test_the_metrics_of_the_contract_are_all_there(story: Shell) -> None:
         if not line.startswith("#"):
             name, _, value = line.rpartition(" ")
             values[name.removeprefix("ctrain_")] = float(value)
-    assert values["leader"] == 1
+    assert values['leader{policy="clicks"}'] == 1
+    assert (values["daemons"], values["policies_held"]) == (1, 1)
     assert values["config_last_reload_successful"] == 1
     assert values['budget_remaining{policy="clicks"}'] == 4
     assert values['registry_divergence_total{policy="clicks"}'] == 0

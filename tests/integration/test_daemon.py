@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -9,16 +10,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ctrain.app.daemon import Daemon
-from ctrain.app.lease import LEASE, Lease
+from ctrain.app.home import HOME_ID, claim_home
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.app.wiring import Shell
-from ctrain.clocks import RealTimer
+from ctrain.clocks import RealTimer, StreamClock, StreamClockFile
 from ctrain.domain import Phase, PolicyName, Request, RequestKind, RunId, Version
-from ctrain.errors import StateConflict
+from ctrain.domain.leases import daemon_lease, policy_lease
+from ctrain.errors import InputError, StateConflict
+from ctrain.launchers.machine import started, this_machine
 from ctrain.policy.files import load_policy
 from ctrain.policy.loaded import LoadedPolicy
 from ctrain.rows import ParquetRowLogs
@@ -35,6 +39,8 @@ from tests.support.world import POLICY, START, World
 from tests.waiting import wait_until
 
 VIEWS = PolicyName("views")
+NEIGHBOUR = f"near:{os.getppid()}:{started(os.getppid())}:{this_machine()}"
+"""A process that lives as long as this one, on this machine."""
 OTHER = POLICY.replace("policy: clicks", "policy: views").replace("name: clicks", "name: views")
 
 
@@ -175,31 +181,91 @@ def test_a_snapshot_that_cannot_be_used_does_not_stop_the_other_policies(house: 
     assert (fields["run"], fields["phase"]) == (run_id, "PROBATION")
 
 
-def test_a_daemon_that_was_overtaken_stops_and_says_by_whom(house: House) -> None:
-    """As after a long sleep of the machine."""
+def test_a_policy_that_another_daemon_took_ticks_no_more_and_the_daemon_goes_on(house: House) -> None:
+    """As after a long sleep of the machine: the other one is elsewhere, and comes and goes."""
+    lease = policy_lease(VIEWS)
     with house.daemon(house.loaded(OTHER, "views.yaml")):
-        later = house.timer.now() + timedelta(minutes=5)
+        wait_until(lambda: 'ctrain_leader{policy="views"} 1.0' in house.metrics(), 20, "the policy ticks")
         with house.world.store.write() as tx:
-            assert tx.acquire_lease(LEASE, "the other one", later, timedelta(hours=1)) is not None
-        wait_until(lambda: house.errors, 20, "the overtaken daemon stops")
-    (error,) = house.errors
-    assert str(error) == "another daemon (the other one) has taken over this database"
+            later = tx.database_now() + timedelta(minutes=5)
+            assert tx.acquire_lease(lease, "the other one", later, timedelta(hours=1)) == 2
+        wait_until(lambda: "lease_lost" in house.heard.names(), 20, "the loss is noticed")
+        assert 'policy="views"' not in house.metrics()
+        assert "ctrain_policies_held" in house.metrics()
+        with house.world.store.write() as tx:
+            tx.add_request(Request(0, VIEWS, RequestKind.ROLLBACK, "ann", START, {}))
+            tx.release_lease(lease, "the other one")
+        wait_until(lambda: not house.open_requests(VIEWS), 20, "it is taken again and ticks")
+    assert house.errors == []
+    (lost,) = [fields for event, fields in house.heard.events if event == "lease_lost"]
+    assert (lost["policy"], lost["holder"], lost["trainings_killed"]) == ("views", "the other one", 0)
     with house.world.store.read() as tx:
-        assert tx.lease_holder(LEASE, house.timer.now()) == "the other one"
+        assert tx.live_leases(tx.database_now()) == [], "everything was given back"
 
 
 def test_a_lease_that_ran_out_is_won_again_under_a_new_token(house: House) -> None:
     with house.daemon(house.loaded(OTHER, "views.yaml")):
         with house.world.store.write() as tx:
-            holder = tx.lease_holder(LEASE, house.timer.now())
+            holder = tx.lease_holder(policy_lease(VIEWS), tx.database_now())
             assert holder is not None
-            tx.release_lease(LEASE, holder)
+            tx.release_leases(holder)
         wait_until(lambda: "lease_won_again" in house.heard.names(), 20, "the lease is won again")
         with house.world.store.write() as tx:
             tx.add_request(Request(0, VIEWS, RequestKind.ROLLBACK, "ann", START, {}))
         wait_until(lambda: not house.open_requests(VIEWS), 20, "a tick writes under the new token")
     (fields,) = [fields for event, fields in house.heard.events if event == "lease_won_again"]
-    assert fields["token"] == 2
+    assert (fields["policy"], fields["token"]) == ("views", 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "on_stream", "holder", "why"),
+    [
+        ({}, False, "far:1:2:elsewhere", "a state in SQLite is for the daemons of one machine"),
+        (
+            {"database_url": "postgresql://db/ctrain"},
+            *(False, "far:1:2:elsewhere", "an embedded MLflow is for the daemons of one machine"),
+        ),
+        ({}, True, NEIGHBOUR, "a home on the time of a stream has one daemon"),
+    ],
+)
+def test_a_daemon_that_cannot_share_stays_away(
+    house: House, changes: dict[str, Any], on_stream: bool, holder: str, why: str
+) -> None:
+    house.settings = replace(house.settings, **changes)
+    shell = house.shell()
+    if on_stream:
+        StreamClockFile(house.settings.home).set(START)
+        shell = replace(shell, clock=StreamClock(house.settings.home))
+    with house.world.store.write() as tx:
+        tx.acquire_lease(daemon_lease(holder), holder, tx.database_now(), timedelta(hours=1))
+    daemon = Daemon(shell, [], [house.policies], house.listen, house.telemetry)
+    daemon.stop()
+    with pytest.raises(StateConflict) as refused:
+        daemon.run()
+    assert str(refused.value) == (
+        f"another daemon ({holder}) watches this database; stop it; "
+        f"if it died on another machine, wait 3 s ({why})"
+    )
+
+
+def test_a_database_has_one_home(house: House, tmp_path: Path) -> None:
+    claim_home(house.settings, house.world.store)
+    other = tmp_path / "other"
+    other.mkdir()
+    moved = replace(house.settings, home=other)
+    with pytest.raises(InputError) as refused:
+        claim_home(moved, house.world.store)
+    known = (house.settings.home / HOME_ID).read_text().strip()
+    assert str(refused.value).startswith(
+        f"--home {other}: the database belongs to another home, first used as {house.settings.home}."
+    )
+    remedy = f"echo {known} > {other / HOME_ID}"
+    assert str(refused.value).endswith(remedy)
+    (other / HOME_ID).write_text(f"{known}\n")
+    claim_home(moved, house.world.store)
+    (other / HOME_ID).write_text("\n")
+    with pytest.raises(InputError, match="expected the id of the home, found nothing"):
+        claim_home(moved, house.world.store)
 
 
 def test_what_a_daemon_does_for_itself_goes_on_after_a_fault(tmp_path: Path) -> None:
@@ -218,17 +284,6 @@ def test_what_a_daemon_does_for_itself_goes_on_after_a_fault(tmp_path: Path) -> 
     loop.stop()
     (event, fields), *_ = telemetry.logged
     assert (event, fields["message"]) == ("upkeep_failed", "the database is locked")
-
-
-def test_a_lease_is_kept_released_and_refused(house: House) -> None:
-    store, timer = house.world.store, house.timer
-    one, other = (Lease(store, timer, timedelta(minutes=1), name) for name in ("one", "other"))
-    assert (one.acquire(), other.acquire(), one.acquire()) == (1, None, 1)
-    assert (one.other(), other.other()) == (None, "one")
-    other.release()
-    assert other.acquire() is None
-    one.release()
-    assert (other.acquire(), one.acquire()) == (2, None)
 
 
 def test_channels_are_told_of_what_happened_and_metrics_say_so(house: House) -> None:

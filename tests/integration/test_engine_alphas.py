@@ -12,7 +12,6 @@ from ctrain.domain import Phase
 from ctrain.lifecycle.promoted_share import Promotions
 from ctrain.policy.available import unavailable_parts
 from ctrain.queries import FleetQueries
-from tests.support.fakes import FakeTimer
 from tests.support.stories import POOR, ask_to_train, last_run
 from tests.support.world import HOUR, POLICY, START, World
 
@@ -51,7 +50,7 @@ def test_a_challenger_that_is_better_by_less_than_was_asked_is_rejected(poor: Wo
 
 def test_alphas_add_up_over_a_year(poor: World, tmp_path: Path) -> None:
     world = at_work(poor, tmp_path, GAINING)
-    queries = FleetQueries(world.store, world.clock, FakeTimer(), {})
+    queries = FleetQueries(world.store, world.clock, {})
     assert (queries.status().policies[0].alpha_spent, queries.status().policies[0].shadows) == (0.0, 0)
     for number in (1, 2):
         ask_to_train(world, attempt=number)

@@ -10,7 +10,6 @@ import pytest
 from ctrain.domain import Phase, Request, RequestKind, Version
 from ctrain.policy.available import unavailable_parts
 from ctrain.queries import FleetQueries
-from tests.support.fakes import FakeTimer
 from tests.support.stories import CHALLENGER, CHAMPION, POOR, ask_to_train, last_run
 from tests.support.world import HOUR, POLICY, START, World
 
@@ -81,7 +80,7 @@ def test_nobody_answers_in_time(waiting: World, tmp_path: Path) -> None:
     world = waiting.branch(tmp_path / "world")
     with world.store.write() as tx:
         tx.save_policy(world.name, world.watch.loaded.hash, "clicks.yaml", {}, world.clock.now())
-    notes = FleetQueries(world.store, world.clock, FakeTimer(), {}).why(world.name).notes
+    notes = FleetQueries(world.store, world.clock, {}).why(world.name).notes
     assert any("waits for a person: see `ctrain show clicks-1`" in note for note in notes)
     world.clock.advance(timedelta(days=2) - HOUR)
     world.settle()

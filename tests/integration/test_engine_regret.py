@@ -11,7 +11,6 @@ import pytest
 from ctrain.domain import Decision, Json, Outcome, Phase, TriggerName, Version
 from ctrain.queries import FleetQueries
 from ctrain.triggers.regret import memory_name
-from tests.support.fakes import FakeTimer
 from tests.support.feeds import Turn
 from tests.support.world import HOUR, POLICY, START, World
 
@@ -74,7 +73,7 @@ def test_the_first_rows_make_the_fresh_loss_and_the_turn_is_paid_for(live: World
     assert " of 100,000 EUR: " in newest.reason
     with live.store.write() as tx:
         tx.save_policy(live.name, "hash", "", {}, live.clock.now())
-    [told] = FleetQueries(live.store, live.clock, FakeTimer(), {}).why(live.name).decisions
+    [told] = FleetQueries(live.store, live.clock, {}).why(live.name).decisions
     missing = 100_000 - newest.evidence["regret"]
     assert told.reason == newest.reason
     assert told.needs == (f"{missing:,.2f} EUR more of excess loss must be certain",)

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ctrain.app.lease import LEASE as DAEMON_LEASE
 from ctrain.cli import app
 from ctrain.domain import (
     AliasIntent,
@@ -36,9 +35,9 @@ from ctrain.domain import (
 )
 from ctrain.errors import InputError
 from ctrain.ports import Store, Transaction
-from ctrain.queries import LEASE, FleetQueries
+from ctrain.queries import FleetQueries
 from ctrain.store import open_store
-from tests.support.fakes import FakeClock, FakeTimer
+from tests.support.fakes import FakeClock
 from tests.support.runs import a_run
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -100,7 +99,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def queries(store: Store, clock: FakeClock) -> FleetQueries:
-    return FleetQueries(store, clock, FakeTimer(), {})
+    return FleetQueries(store, clock, {})
 
 
 def begun(**changes: Any) -> Run:
@@ -130,10 +129,6 @@ def a_verdict(monitor: str, status: Status, reason: str = "because") -> Verdict:
 
 
 TRAINED = (Phase.TRAINING, Phase.EVALUATING)
-
-
-def test_daemon_and_queries_mean_the_same_lease() -> None:
-    assert LEASE == DAEMON_LEASE
 
 
 def test_a_policy_that_has_seen_nothing(queries: FleetQueries) -> None:
@@ -186,10 +181,38 @@ def test_status_shows_champion_run_verdicts_and_data(
     assert status.paused
 
 
-def test_a_daemon_is_seen_by_its_lease(store: Store, queries: FleetQueries) -> None:
+def test_daemons_and_who_watches_what_are_seen_by_their_leases(store: Store, queries: FleetQueries) -> None:
     with store.write() as tx:
-        tx.acquire_lease(LEASE, "host:42", FakeTimer().now(), timedelta(minutes=5))
-    assert queries.status().daemon == "host:42"
+        now = tx.database_now()
+        tx.acquire_lease("daemon:vm:7", "vm:7", now, HOUR)
+        tx.acquire_lease("daemon:host:42", "host:42", now, HOUR)
+        tx.acquire_lease("daemon:host:1", "host:1", now - 2 * HOUR, HOUR)
+    fleet = queries.status()
+    assert (fleet.daemon, fleet.daemons) == ("host:42", ("host:42", "vm:7"))
+    assert [one.holder for one in fleet.policies] == [None]
+    assert queries.why(CLICKS).daemon == "host:42"
+    with store.write() as tx:
+        tx.acquire_lease("policy:clicks", "vm:7", now, HOUR)
+    assert [one.holder for one in queries.status().policies] == ["vm:7"]
+    assert queries.why(CLICKS).daemon == "vm:7"
+
+
+def test_status_names_all_daemons_and_the_one_that_watches(store: Store, home: Path) -> None:
+    def told() -> str:
+        return runner.invoke(app, ["status", "--home", str(home)], env={"COLUMNS": "120"}).output
+
+    def live(name: str, holder: str) -> None:
+        with store.write() as tx:
+            tx.acquire_lease(name, holder, tx.database_now(), HOUR)
+
+    assert told().startswith("no daemon runs;")
+    live("daemon:vm:7:1:x", "vm:7:1:x")
+    assert told().startswith("a daemon runs (process 7 on vm);")
+    assert "watched by" not in told()
+    live("daemon:host:42:1:y", "host:42:1:y")
+    live("policy:clicks", "vm:7:1:x")
+    assert told().startswith("2 daemons run (process 42 on host, process 7 on vm);")
+    assert any("watched by" in line and "process 7 on vm" in line for line in told().splitlines())
 
 
 def test_show_tells_phases_gates_comparison_and_alias_moves(

@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from ctrain.app.lease import LEASE, Lease, is_gone, this_holder
-from ctrain.clocks import RealTimer
-from ctrain.store import open_store
+from ctrain.app.lease import DaemonLeases, Lease, is_gone, is_here, this_holder
+from ctrain.domain import PolicyName
+from ctrain.errors import StateConflict
+from ctrain.store import SqlStore, open_store
 
 DURATION = timedelta(minutes=5)
 HOLD = "from ctrain.app.lease import this_holder; print(this_holder(), flush=True); input()"
@@ -46,17 +48,77 @@ def test_nothing_is_known_of_holders_elsewhere(holder: str) -> None:
     assert not is_gone(holder)
 
 
-def test_lease_of_a_dead_holder_is_taken_at_once_and_that_of_another_machine_is_not(tmp_path: Path) -> None:
-    store = open_store(f"sqlite:///{tmp_path / 'state.db'}")
-    host, pid, started, machine = this_holder().split(":")
-    dead = f"{host}:{pid}:{int(started) - 1}:{machine}"
-    first = Lease(store, RealTimer(), DURATION, dead).acquire()
-    second = Lease(store, RealTimer(), DURATION)
+CLICKS, VIEWS = PolicyName("clicks"), PolicyName("views")
+
+
+def a_holder(*, started: int = 0, machine: str = "") -> str:
+    """This process, or one that had its number and started earlier, or one elsewhere."""
+    host, pid, start, here = this_holder().split(":")
+    return f"{host}:{pid}:{int(start) - started}:{machine or here}"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SqlStore:
+    return open_store(f"sqlite:///{tmp_path / 'state.db'}")
+
+
+def test_lease_of_a_dead_holder_is_taken_at_once_and_that_of_another_machine_is_not(store: SqlStore) -> None:
+    first = Lease(store, CLICKS, DURATION, a_holder(started=1)).acquire()
+    second = Lease(store, CLICKS, DURATION)
     assert (first, second.acquire()) == (1, 2)
     second.release()
-    elsewhere = Lease(store, RealTimer(), DURATION, f"{host}:{pid}:{started}:elsewhere000")
+    elsewhere = Lease(store, CLICKS, DURATION, a_holder(machine="elsewhere000"))
     assert elsewhere.acquire() == 3
     assert second.acquire() is None
-    assert second.other() == f"{host}:{pid}:{started}:elsewhere000"
-    with store.read() as tx:
-        assert tx.lease_holder(LEASE, RealTimer().now()) == second.other()
+    assert second.other() == a_holder(machine="elsewhere000")
+    assert Lease(store, VIEWS, DURATION).acquire() == 1
+
+
+def test_a_holder_is_here_or_elsewhere() -> None:
+    holders = [this_holder(), a_holder(started=1), a_holder(machine="elsewhere000"), "someone", ""]
+    assert [is_here(one) for one in holders] == [True, True, False, False, False]
+
+
+def test_daemons_see_each_other_and_what_a_dead_one_held_is_free(store: SqlStore) -> None:
+    mine, dead, far = (
+        DaemonLeases(store, DURATION, holder)
+        for holder in (this_holder(), a_holder(started=1), a_holder(machine="elsewhere000"))
+    )
+    seen: list[list[str]] = []
+
+    def note(others: Collection[str]) -> str:
+        seen.append(sorted(others))
+        return ""
+
+    for one in (dead, far, mine):
+        one.register(note)
+        one.take([PolicyName(f"of-{len(seen)}")])
+    assert seen == [[], [], [far.holder]], "a dead one is nobody's neighbour"
+    held = mine.look()
+    assert held.daemons == {mine.holder, far.holder}
+    assert held.holders == {"of-2": far.holder, "of-3": mine.holder}
+    assert mine.take([PolicyName("of-1"), PolicyName("of-2")]) == {"of-1": 2}
+
+
+def test_a_daemon_that_has_no_place_registers_nothing(store: SqlStore) -> None:
+    first, second = DaemonLeases(store, DURATION, "one"), DaemonLeases(store, DURATION, "other")
+    first.register(lambda _: "")
+    with pytest.raises(StateConflict, match=r"^one is there$"):
+        second.register(lambda others: f"{next(iter(others))} is there")
+    assert first.look().daemons == {"one"}
+    second.register(lambda _: "")
+    first.end()
+    assert second.look().daemons == {"other"}
+
+
+def test_a_beat_keeps_what_is_held_and_takes_back_what_ran_out(store: SqlStore) -> None:
+    one, other = DaemonLeases(store, DURATION, "one"), DaemonLeases(store, DURATION, "other")
+    assert one.take([CLICKS, VIEWS]) == {CLICKS: 1, VIEWS: 1}
+    assert one.beat([CLICKS, VIEWS]) == {CLICKS: 1, VIEWS: 1}
+    with store.write() as tx:
+        tx.release_leases("one")
+    assert other.take([CLICKS]) == {CLICKS: 2}
+    assert one.beat([CLICKS, VIEWS]) == {VIEWS: 2}, "what another daemon has by now is lost"
+    one.give_back([VIEWS])
+    assert one.beat([]) == {}
+    assert one.look().daemons == {"one"}

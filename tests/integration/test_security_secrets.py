@@ -24,7 +24,6 @@ from ctrain.queries import FleetQueries
 from ctrain.queries.audit_export import Wanted, export_lines
 from ctrain.telemetry import PrometheusTelemetry, open_log
 from ctrain.telemetry.logs import Redactor
-from tests.support.fakes import FakeTimer
 from tests.support.stories import POOR, ask_to_train
 from tests.support.world import POLICY, START, World
 
@@ -134,7 +133,7 @@ def places(world: World) -> Iterator[tuple[str, str]]:
     with closing(sqlite3.connect(world.folder / "home" / "state.db")) as database:
         for line in database.iterdump():
             yield "database", line
-    fleet = FleetQueries(world.store, world.clock, FakeTimer(), ENVIRON)
+    fleet = FleetQueries(world.store, world.clock, ENVIRON)
     yield "status", json.dumps(fleet.status().to_json())
     yield "why", json.dumps(fleet.why(PolicyName("clicks")).to_json())
     for run in fleet.runs():

@@ -271,7 +271,7 @@ def test_a_cancellation_that_was_overtaken_is_tried_after_the_next_tick(
     reloading.file.unlink()
     reloading.look(2)
     assert reloading.phase_of(run_id) is Phase.SHADOWING
-    reloading.loop.hold(token)
+    reloading.loop.hold(CLICKS, ("daemon", token))
     assert reloading.loop.take_turn(CLICKS) is None
     assert reloading.phase_of(run_id) is Phase.CANCELLED
 

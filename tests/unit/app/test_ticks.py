@@ -13,7 +13,6 @@ from typing import Any, cast
 import pytest
 
 from ctrain.app import ticks
-from ctrain.app.lease import LEASE
 from ctrain.app.ticks import BUSY_DELAY, FAULT_DELAY, STREAM_DELAY, Rhythm, TickLoop
 from ctrain.clocks import ACK_FILE, StreamClock, StreamClockFile
 from ctrain.domain import PolicyName
@@ -337,9 +336,12 @@ def test_a_token_that_was_won_again_is_used_from_the_next_tick_on(
 ) -> None:
     loop = make(ADS)
     loop.take_turn(ADS)
-    loop.hold(7)
+    loop.hold(ADS, ("policy:ads", 7))
     loop.take_turn(ADS)
-    assert [lease for _, lease, _ in script.seen] == [None, (LEASE, 7)]
+    assert [lease for _, lease, _ in script.seen] == [None, ("policy:ads", 7)]
+    loop.watch(ADS, lambda: script.watch(ADS, "new"))
+    loop.take_turn(ADS)
+    assert script.seen[-1][1] is None, "a new watch has the lease that it was opened with"
 
 
 def test_a_policy_whose_ticks_fail_leaves_all_the_same(
@@ -360,3 +362,49 @@ def test_a_policy_whose_ticks_fail_leaves_all_the_same(
     assert loop.take_turn(ADS) is None
     assert list(loop.watched) == [BIDS]
     assert not answers
+
+
+def test_a_policy_that_parts_between_two_ticks_is_gone_at_once(
+    make: Callable[..., TickLoop], script: Script
+) -> None:
+    loop, gone = make(ADS, BIDS), []
+    loop.part(ADS, lambda: gone.append(list(loop.watched)))
+    assert gone == [[BIDS]]
+    assert loop.take_turn(ADS) is None
+    assert script.seen == []
+
+
+def test_a_policy_that_parts_during_a_tick_is_gone_at_its_end_and_nobody_waits(
+    make: Callable[..., TickLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+    gone: list[str] = []
+
+    def long_tick(watch: Any, **_: Any) -> Ticked:
+        inside.set()
+        assert go_on.wait(10)
+        raise StateConflict("the token is fenced off")
+
+    monkeypatch.setattr(ticks, "tick", long_tick)
+    loop = make(ADS)
+    delays: list[timedelta | None] = []
+    ticking = threading.Thread(target=lambda: delays.append(loop.take_turn(ADS)))
+    ticking.start()
+    assert inside.wait(10)
+    loop.part(ADS, lambda: gone.append("ads"))
+    assert (gone, loop.parting, list(loop.watched)) == ([], {ADS}, [ADS])
+    go_on.set()
+    ticking.join(10)
+    assert (gone, loop.parting, list(loop.watched), delays) == (["ads"], set(), [], [None])
+
+
+def test_what_cannot_be_done_after_a_policy_parted_stops_nothing(
+    make: Callable[..., TickLoop], telemetry: QuietTelemetry
+) -> None:
+    def fail() -> None:
+        raise TransientError("the database does not answer")
+
+    loop = make(ADS, BIDS)
+    loop.part(ADS, fail)
+    assert list(loop.watched) == [BIDS]
+    assert [event for event, _ in telemetry.logged] == ["upkeep_failed"]
