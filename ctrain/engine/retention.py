@@ -72,15 +72,24 @@ def _longest_of_classifiers(policy: Policy) -> timedelta:
 
 
 def retire(watch: Watch) -> None:
-    """Remove what has grown too old, in batches; a new day of events brings something to do.
-
-    What is too old goes by the last pane that has been judged: a backlog is read faster than it is judged.
-    """
+    """Remove what has grown too old; a new day brings something to do."""
     with watch.store.read() as tx:
         state = tx.ingest_state(watch.name)
-    if state.watermark is None or state.next_pane_at is None:
-        return
-    judged_until = min(state.watermark, state.next_pane_at)
+    now = watch.clock.now()
+    if state.watermark is not None and state.next_pane_at is not None:
+        judged_until = min(state.watermark, state.next_pane_at)
+        _retire_rows(watch, judged_until)
+        if watch.behind or state.watermark - judged_until >= watch.policy.data.pane:
+            now = judged_until
+    if watch.forgets:
+        _forget_judgements(watch, now)
+
+
+def _retire_rows(watch: Watch, judged_until: datetime) -> None:
+    """Remove rows, profiles and folders that are too old for the last pane that has been judged.
+
+    A backlog is read faster than it is judged.
+    """
     day = floor_to(judged_until, DAY)
     if watch.retired_on == day:
         return
@@ -90,16 +99,29 @@ def retire(watch: Watch) -> None:
         watch.fence(tx)
         tx.remove_segments(watch.name, [segment.id for segment in segments])
         drop_profiles(tx, watch.policy, judged_until)
-        done = not watch.forgets or forget(tx, watch.name, judged_until, watch.retention)
         older = tx.runs(watch.name, limit=RUNS_LOOKED_AT)[FOLDERS_KEPT:]
     watch.row_log.delete(segments)
     for run in older:
         if run.phase.ended:
             watch.workspace.remove(run.id)
-    if done:
-        watch.retired_on = day
+    watch.retired_on = day
     if segments:
         watch.telemetry.log("rows_retired", policy=watch.name, segments=len(segments))
+
+
+def _forget_judgements(watch: Watch, now: datetime) -> None:
+    """Forget what was judged and decided long before ``now``: the present, or the pane that is judged now.
+
+    Without new rows schedules come due and rows grow stale all the same: then the present counts.
+    """
+    day = floor_to(now, DAY)
+    if watch.forgotten_on is not None and day <= watch.forgotten_on:
+        return
+    with watch.store.write() as tx:
+        watch.fence(tx)
+        done = forget(tx, watch.name, now, watch.retention)
+    if done:
+        watch.forgotten_on = day
 
 
 def drop_profiles(tx: Transaction, policy: Policy, judged_until: datetime) -> None:
@@ -109,13 +131,10 @@ def drop_profiles(tx: Transaction, policy: Policy, judged_until: datetime) -> No
     tx.drop_arrivals(name, judged_until - longest_of_rows(policy) - policy.data.pane - DAY)
 
 
-def forget(tx: Transaction, policy: PolicyName, judged_until: datetime, retention: Retention) -> bool:
+def forget(tx: Transaction, policy: PolicyName, now: datetime, retention: Retention) -> bool:
     """Delete a batch of what was judged and decided long ago; False when there may be more of it."""
     deleted = tx.prune(
-        policy,
-        thinned_before=judged_until - retention.verdicts,
-        before=judged_until - retention.history,
-        limit=BATCH,
+        policy, thinned_before=now - retention.verdicts, before=now - retention.history, limit=BATCH
     )
     tx.prune_versions(policy, _versions_in_use(tx, policy), REFERENCES_KEPT)
     return max(deleted.values()) < BATCH
@@ -123,13 +142,10 @@ def forget(tx: Transaction, policy: PolicyName, judged_until: datetime, retentio
 
 def _versions_in_use(tx: Transaction, policy: PolicyName) -> set[Version]:
     """The champion, its predecessors of late, and what the newest runs compare: a rollback needs them."""
-    champion, runs = tx.champion(policy), tx.runs(policy, limit=MOVES_LOOKED_AT)
-    moves = tx.intents(policy, limit=MOVES_LOOKED_AT)
-    named = [champion.version] if champion else []
-    named += [
-        version for run in runs for version in (run.champion_version, run.challenger_version) if version
-    ]
-    for move in moves:
-        versions = (move.expected_champion, move.expected_previous, move.new_champion, move.new_previous)
-        named += [version for version in versions if version]
-    return set(named)
+    champion = tx.champion(policy)
+    named = [champion.version if champion else None]
+    for run in tx.runs(policy, limit=MOVES_LOOKED_AT):
+        named += [run.champion_version, run.challenger_version]
+    for move in tx.intents(policy, limit=MOVES_LOOKED_AT):
+        named += [move.expected_champion, move.expected_previous, move.new_champion, move.new_previous]
+    return {version for version in named if version}

@@ -151,6 +151,8 @@ class Watch:
     """How long the store keeps what was judged and decided."""
     retired_on: datetime | None = None
     """The day of events on which old rows were removed last."""
+    forgotten_on: datetime | None = None
+    """The day on which old verdicts and decisions were forgotten last, all that there were."""
     failures: dict[str, int] = field(default_factory=dict)
     """Failed attempts in a row by key, until one succeeds."""
     first_row_at: datetime | None = None

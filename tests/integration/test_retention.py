@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ctrain.domain import Version
+from ctrain.domain import TriggerName, Version
 from ctrain.engine import retention
 from ctrain.settings import Retention
 from tests.support.world import HOUR, World
 
 DAY = timedelta(days=1)
+NIGHTLY = TriggerName("nightly")
 WITHOUT_RUNS = "{any: [brier], for: 900h}"
 
 
@@ -80,13 +81,40 @@ def test_references_of_old_champions_go_but_the_last_ones_stay(
 def test_what_is_much_goes_in_batches_over_ticks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BATCH", 50)
     counts = [len(world.verdicts())]
-    while world.watch.retired_on is None:
+    while world.watch.forgotten_on is None:
         world.tick()
         counts.append(len(world.verdicts()))
     steps = [before - after for before, after in pairwise(counts)]
     assert len(steps) > 2
     assert set(steps[:-1]) == {50}
     assert steps[-1] < 50
+
+
+def test_without_new_rows_the_present_counts(world: World) -> None:
+    world.watch.retention = Retention(30 * DAY, 60 * DAY)
+    with world.store.write() as tx:
+        for day in range(5):
+            tx.claim_occurrence(world.name, NIGHTLY, world.clock.now() + day * DAY)
+    before = world.verdicts()
+    world.tick()
+    assert world.verdicts() == before
+    world.clock.instant += 70 * DAY
+    world.settle()
+    assert {one.monitor for one in world.verdicts()} == {one.monitor for one in before}
+    assert len(world.verdicts()) < 10
+    with world.store.write() as tx:
+        last = world.clock.now() - 66 * DAY
+        assert tx.last_occurrence(world.name, NIGHTLY) == last
+        assert tx.claim_occurrence(world.name, NIGHTLY, last - DAY)
+
+
+def test_a_backlog_is_kept_for_as_long_as_it_is_judged(world: World) -> None:
+    world.watch.retention = Retention(3 * DAY, 3 * DAY)
+    before = len(world.verdicts())
+    world.watch.behind = True
+    world.clock.instant += 70 * DAY
+    retention.retire(world.watch)
+    assert len(world.verdicts()) > before / 2
 
 
 def test_where_all_is_told_at_the_end_nothing_is_forgotten(world: World) -> None:
