@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ctrain.ports import Store
 
 DRAWING_SECONDS = 300.0
-MEMORY = "/dev/shm"  # noqa: S108 - a folder of unguessable name is made in it
+MEMORY = "/dev/shm"  # noqa: S108  # nosec B108 # a folder of unguessable name is made in it
 LIKELY_NEEDED = ("mlflow.sklearn", "mlflow.pyfunc", "sklearn.pipeline", "pandas", "pyarrow.parquet")
 """By models that are scored: imported while history is read up to the first training."""
 ROOM_PER_BYTE = 10

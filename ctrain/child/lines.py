@@ -33,7 +33,7 @@ def serve(answer: Callable[[Request], Request], idle_seconds: float, at_end: Cal
 
 def _read(requests: queue.SimpleQueue[str], at_end: Callable[[], None]) -> None:
     for line in sys.stdin:
-        requests.put(line)
+        requests.put(line)  # nosec B113 # a queue of this name, no HTTP
     # The parent is gone. Whatever a model is computing, nobody waits for it any more.
     at_end()
     os._exit(0)

@@ -44,7 +44,7 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     """Print ``message`` on stderr, without the secrets of the environment, and end with ``code``."""
     from ctrain.telemetry.logs import Redactor
 
-    print(Redactor(os.environ).redact(message), file=sys.stderr)
+    print(shown(Redactor(os.environ).redact(message)), file=sys.stderr)
     raise typer.Exit(code)
 
 
@@ -65,11 +65,23 @@ def _plain(value: Any) -> Any:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
     """Print a table: fitted to a terminal, or for a file or another program a line for each row, uncut."""
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else shown(str(cell)) for cell in row] for row in rows]
+    title = shown(title) if title else title
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
         _print_fitted(columns, cells, title)
     else:
         _print_lines(columns, cells, title)
+
+
+def shown(text: str) -> str:
+    r"""The text with control characters as escapes: values of rows may hold what steers a terminal.
+
+    >>> shown("a\x1b[2Jb\n")
+    'a\\x1b[2Jb\n'
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
 
 
 def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> None:

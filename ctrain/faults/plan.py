@@ -43,7 +43,7 @@ class Faults:
     def __init__(self, faults: Iterable[Fault], seed: int = 0) -> None:
         self._faults = tuple(faults)
         self._met = [0] * len(self._faults)
-        self._random = random.Random(seed)  # noqa: S311 - chance, not secrecy
+        self._random = random.Random(seed)  # noqa: S311  # nosec B311 # chance, not secrecy
         self._lock = threading.Lock()
         self.reached: Counter[str] = Counter()
 

@@ -21,9 +21,9 @@ class RunEvent(StrEnum):
     PREPARE = "prepare"
     """Rows for training and holdout are ready: training starts."""
     TRAINED = "trained"
-    PASS = "pass"
+    PASS = "pass"  # nosec B105 # an event, no password
     """The gates let the challenger through to the shadow."""
-    PASS_FIRST = "pass_first"
+    PASS_FIRST = "pass_first"  # nosec B105 # the same
     """The gates let a first champion through; there is nobody to compare it with."""
     PROMOTE = "promote"
     """The shadow, or a person who was asked, wants the challenger as champion."""

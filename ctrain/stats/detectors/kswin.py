@@ -145,7 +145,7 @@ class Kswin(PiecewiseDetector):
     def _begin(self) -> None:
         self._values = []
         self._since_look = self._distance = 0
-        self._random = random.Random(self._seed)  # noqa: S311  # samples, no secrets
+        self._random = random.Random(self._seed)  # noqa: S311  # nosec B311 # samples, no secrets
 
     @property
     def threshold(self) -> float:
