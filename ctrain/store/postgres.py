@@ -95,7 +95,7 @@ class PostgresDatabase:
     @contextmanager
     def migrating(self) -> Iterator[Engine]:
         """An engine with time for a migration; its transactions hold the writers' lock like others."""
-        settings = _settings(MIGRATION_ALLOWED, MIGRATION_ALLOWED, PAUSE_ALLOWED)
+        settings = _settings(MIGRATION_ALLOWED, MIGRATION_ALLOWED, STATEMENT_ALLOWED)
         engine = self._engine(settings, settings)
         try:
             yield engine
