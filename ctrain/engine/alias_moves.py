@@ -58,6 +58,7 @@ def plan_move(
 
 def record_intent(watch: Watch, intent: AliasIntent) -> None:
     """Commit the plan; from here on a crash is finished or reverted by whoever comes next."""
+    watch.moves_begun.add(intent.id)
     with watch.store.write() as tx:
         watch.fence(tx)
         tx.record_intent(intent)
@@ -137,9 +138,24 @@ def _finish(watch: Watch, intent: AliasIntent, settle: Settle) -> None:
     with watch.store.write() as tx:
         watch.fence(tx)
         tx.close_intent(intent.id, "done")
+        _tell_if_found(watch, tx, intent, "finished")
         install_champion(watch, tx, champion)
         settle(tx, champion)
     watch.telemetry.log("alias_moved", policy=watch.name, kind=intent.kind, version=intent.new_champion)
+
+
+def _tell_if_found(watch: Watch, tx: Transaction, intent: AliasIntent, how: str) -> None:
+    """Put on record what became of a move that another daemon began, or this one before it was killed."""
+    if intent.id in watch.moves_begun:
+        return
+    tx.append_event(
+        watch.event(
+            "reconciled",
+            f"the {intent.kind} of version {intent.new_champion} was found half done, and was {how}",
+            run_id=intent.run_id,
+            evidence={"intent": intent.id, "how": how, "begun_by": intent.fencing_token},
+        )
+    )
 
 
 def _supersede(
@@ -155,6 +171,7 @@ def _supersede(
     with watch.store.write() as tx:
         watch.fence(tx)
         tx.close_intent(intent.id, "superseded")
+        _tell_if_found(watch, tx, intent, "given up")
         tx.append_event(watch.event("superseded", message, run_id=intent.run_id, actor=intent.actor))
         give_up(tx, message)
     watch.telemetry.count("registry_divergence_total", policy=watch.name)
@@ -173,6 +190,7 @@ def abandon(watch: Watch, intent: AliasIntent, reason: str, also: Callable[[Tran
     with watch.store.write() as tx:
         watch.fence(tx)
         tx.close_intent(intent.id, "reverted")
+        _tell_if_found(watch, tx, intent, "reverted")
         tx.append_event(
             watch.event(
                 "reverted", f"{intent.kind} given up: {reason}", run_id=intent.run_id, actor=intent.actor

@@ -130,6 +130,8 @@ class Watch:
     panes: PaneTree | None = None
     """Profiles of closed panes, and of stretches of them."""
     profile_memory: ProfileMemory = field(default_factory=ProfileMemory)
+    moves_begun: set[str] = field(default_factory=set)
+    """Alias moves whose intent was recorded here; any other that is open was found half done."""
     """Room for them in memory, shared with the other policies of the daemon."""
     segment_counts: dict[MonitorName, PaneSegments] = field(default_factory=dict)
     """Rows of closed panes by segment, for monitors that count them."""

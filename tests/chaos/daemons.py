@@ -17,11 +17,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
 from ctrain.app.faulting import ALLOWED, PLAN
 from ctrain.clocks import StreamClockFile
+from ctrain.domain import Version
 from ctrain.errors import TransientError
 from ctrain.faults.reading import LAST_WORDS
 from ctrain.registry.embedded import prepare_embedded
@@ -220,7 +222,7 @@ class Fleet:
             self.daemon.wait()
 
 
-def _nobody(version: str) -> object:
+def _nobody(version: Version) -> NoReturn:
     raise AssertionError("production logs no scores here")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -47,6 +48,23 @@ def test_promises_are_kept_however_often_somebody_dies(story: DurableStory, tmp_
     world = story.bookmarks[LEGS[leg][0]].branch(tmp_path / "world")
     assert play(world, leg, EPISODES[leg], toll) == []
     assert list(toll.kills) == [life.point for life in EPISODES[leg]], "each of them died where it should"
+
+
+@pytest.mark.parametrize(
+    ("leg", "point", "expected"),
+    [
+        ("from the shadow to probation", "commit.intent:after", ["finished"]),
+        ("from the shadow to probation", "commit.intent:before", []),
+        ("rollback of an accepted champion", "registry.set_alias.champion:after", ["finished"]),
+    ],
+)
+def test_what_became_of_a_move_that_was_found_half_done_is_on_record(
+    story: DurableStory, tmp_path: Path, leg: str, point: str, expected: list[str]
+) -> None:
+    world = story.bookmarks[LEGS[leg][0]].branch(tmp_path / "world")
+    assert play(world, leg, [Life(point, 1)], Toll()) == []
+    query = "SELECT evidence FROM events WHERE kind = 'reconciled'"
+    assert [json.loads(row["evidence"])["how"] for row in world.evidence().select(query)] == expected
 
 
 @pytest.mark.parametrize("name", PLANTED)

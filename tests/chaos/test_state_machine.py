@@ -137,4 +137,4 @@ class Daemons(RuleBasedStateMachine):
 
 
 def test_no_order_of_steps_and_crashes_breaks_a_promise() -> None:
-    run_state_machine_as_test(Daemons, settings=fuzzed(4, stateful_step_count=10))  # type: ignore[no-untyped-call]  # hypothesis
+    run_state_machine_as_test(Daemons, settings=fuzzed(4, steps=10))

@@ -148,7 +148,7 @@ def _become(talk: socket.socket, python: str) -> None:
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:  # noqa: BLE001  # as an interpreter does it
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # inside an except block there is one
+        sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

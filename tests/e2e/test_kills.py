@@ -19,7 +19,7 @@ SAME = {
         challenger_version, outcome_reason, details FROM runs ORDER BY number""",
     # what lies in a folder at a daemon's first look depends on the moment it starts
     "history": """SELECT kind, at, actor, message, run_id, evidence FROM events
-        WHERE kind <> 'source_note' ORDER BY id""",
+        WHERE kind NOT IN ('source_note', 'reconciled') ORDER BY id""",
     "verdicts": """SELECT monitor, as_of, status, value, threshold, n, reason, features, model_version
         FROM verdicts ORDER BY monitor, as_of""",
     "comparison points": "SELECT run_id, phase, at, point FROM comparison_points ORDER BY id",

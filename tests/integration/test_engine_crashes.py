@@ -144,7 +144,7 @@ def portrait(world: World) -> Mapping[str, Any]:
             "events": sorted(
                 (one.kind, one.message)
                 for one in tx.events(world.name, limit=10_000)
-                if one.kind != "source_note"
+                if one.kind not in {"source_note", "reconciled"}
             ),
             "detectors": [tx.detector(world.name, MonitorName("error"), one) for one in versions],
             "references": [tx.reference(world.name, one) for one in versions],

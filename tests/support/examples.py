@@ -15,7 +15,7 @@ LONGEST_SECONDS = 1.0
 T = TypeVar("T")
 
 
-def fuzzed(usual: int, **more: int) -> settings:
+def fuzzed(usual: int, steps: int = 50) -> settings:
     """The same inputs each time; ``CTRAIN_EXAMPLES`` asks for another number, and new ones each time."""
     asked = os.environ.get(EXAMPLES)
     return settings(
@@ -24,7 +24,7 @@ def fuzzed(usual: int, **more: int) -> settings:
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
-        **more,
+        stateful_step_count=steps,
     )
 
 

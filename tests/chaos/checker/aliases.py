@@ -22,10 +22,10 @@ def alias_faults(evidence: Evidence) -> Iterator[str]:
     yield from _known(evidence)
 
 
-def _changes(evidence: Evidence) -> list[dict[str, str | int | bool | None]]:
+def _changes(evidence: Evidence) -> list[dict[str, object]]:
     """Writes that changed something, with what the alias named before."""
     now: dict[str, str | None] = {}
-    changes: list[dict[str, str | int | bool | None]] = []
+    changes: list[dict[str, object]] = []
     for row in evidence.alias_writes():
         version = None if row["version"] is None else str(row["version"])
         before = now.get(row["alias"])

@@ -31,7 +31,7 @@ def _scores(evidence: Evidence, rows: list[dict[str, object]], version: str) -> 
     served = {row["row_id"]: row["prediction"] for row in rows if row["model_version"] == version}
     computed = [one for one in evidence.manifest("scores") if one["model_version"] == version]
     scored = {row["row_id"]: row["score"] for row in evidence.logged(computed)}
-    return {**served, **scored}  # type: ignore[dict-item]  # both are numbers
+    return {**served, **scored}
 
 
 def _compared(
