@@ -32,8 +32,9 @@ def recorded_secrets(values: Any) -> Iterator[Problem]:
     ``values`` are those of the file, placeholders unexpanded, and need not be well formed.
     """
     train = values.get("train") if isinstance(values, Mapping) else None
-    for key in RECORDED if isinstance(train, Mapping) else ():
-        for path, text in _texts(train.get(key), ("train", key)):
+    given = train if isinstance(train, Mapping) else {}
+    for key in RECORDED:
+        for path, text in _texts(given.get(key), ("train", key)):
             for name in filter(looks_secret, _PLACEHOLDER.findall(text)):
                 remedy = f"name it in train.env and read it there: {key} is on record with every run"
                 yield Problem(path, f"the secret {name} does not belong here; {remedy}")
