@@ -16,6 +16,7 @@ from ctrain.cli import (
     demo,
     init,
     inspect,
+    notify,
     policies,
     profile,
     report,
@@ -32,7 +33,7 @@ app = typer.Typer(
 
 for module in (daemon, demo, init, policies, backtest, tune, compare, profile, inspect, report, act):
     module.register(app)
-for module in (audit, db):
+for module in (audit, notify, db):
     module.register(app)
 
 
