@@ -134,7 +134,7 @@ def test_who_approved_and_what_a_refit_was_trained_on(home: Path) -> None:
 
 def test_a_person_reads_it(home: Path) -> None:
     arguments = ["audit", "champion", "clicks", "--at", "2024-05-04T12:00Z", "--home", str(home)]
-    said = runner.invoke(app, arguments).stdout
+    said = runner.invoke(app, arguments, env={"COLUMNS": "400"}).stdout
     for words in (
         "version 3, from 2024-05-04T00:00:00+00:00 until 2024-05-05",
         "1000 rows from 2024-04-01T00:00:00+00:00 to before 2024-05-01",

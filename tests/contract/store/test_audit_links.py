@@ -1,0 +1,66 @@
+"""The history page by page, as it lies in either database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ctrain.domain import Event, RunId
+from ctrain.domain.audit import BEGINNING, link_hash
+from ctrain.queries.audit_chain import all_links, check_links
+from ctrain.store import SqlStore
+from tests.contract.store.builders import FLIGHTS, OTHER, START
+
+SECOND = timedelta(seconds=1)
+
+
+def tell(store: SqlStore, count: int = 6) -> None:
+    with store.write() as tx:
+        for number in range(count):
+            policy = OTHER if number % 3 == 2 else FLIGHTS
+            kind = "promoted" if number % 2 else "paused"
+            evidence = {"share": 0.1 * number, "odd": float("nan"), "$key": "né"}
+            run_id = RunId("run-1") if number == 4 else None
+            tx.append_event(
+                Event(policy, kind, START + number * SECOND, "ann", "said", run_id, "h", evidence)
+            )
+
+
+def test_an_empty_history_has_no_link(store: SqlStore) -> None:
+    with store.read() as tx:
+        assert (tx.links(), tx.newest_link(), tx.count_links()) == ([], None, 0)
+        assert tx.links_between(None, None) is None
+        assert check_links(all_links(tx)).intact
+
+
+def test_links_come_in_order_and_follow_one_another(store: SqlStore) -> None:
+    tell(store)
+    with store.read() as tx:
+        links = tx.links()
+        assert tx.newest_link() == links[-1]
+        assert [one.number for one in tx.links(links[1].number, 2)] == [one.number for one in links[2:4]]
+        assert tx.count_links(links[3].number) == 2
+        found = check_links(all_links(tx))
+    previous = BEGINNING
+    for link in links:
+        assert link.prev_hash == previous
+        previous = link.hash
+        assert link.is_whole
+        assert link_hash(link.prev_hash, link.content) == link.hash
+    assert (found.events, found.head, found.intact) == (6, links[-1].hash, True)
+
+
+def test_links_are_chosen_by_policy_run_kind_and_time(store: SqlStore) -> None:
+    tell(store)
+    with store.read() as tx:
+        numbers = [one.number for one in tx.links()]
+
+        def chosen(**wanted: object) -> list[int]:
+            return [numbers.index(one.number) for one in tx.links(**wanted)]  # type: ignore[arg-type]  # by name
+
+        assert chosen(policy=OTHER) == [2, 5]
+        assert chosen(kinds=("promoted",)) == [1, 3, 5]
+        assert chosen(policy=FLIGHTS, kinds=("promoted",)) == [1, 3]
+        assert chosen(run_id=RunId("run-1")) == [4]
+        assert chosen(until=numbers[1]) == [0, 1]
+        assert tx.links_between(START + SECOND, START + 3 * SECOND) == (numbers[1], numbers[2])
+        assert tx.links_between(START + 60 * SECOND, None) is None
