@@ -49,11 +49,15 @@ def plan_move(
         expected_previous=aliases.previous,
         new_champion=new_champion,
         new_previous=new_previous,
-        fencing_token=watch.lease[1] if watch.lease else 0,
+        fencing_token=_token(watch),
         created_at=watch.clock.now(),
         run_id=run_id,
         actor=actor,
     )
+
+
+def _token(watch: Watch) -> int:
+    return watch.lease[1] if watch.lease else 0
 
 
 def record_intent(watch: Watch, intent: AliasIntent) -> None:
@@ -137,7 +141,7 @@ def _finish(watch: Watch, intent: AliasIntent, settle: Settle) -> None:
     champion = Champion(intent.new_champion, since_at=now, origin=origin, cut_off_at=cut_off(version))
     with watch.store.write() as tx:
         watch.fence(tx)
-        tx.close_intent(intent.id, "done")
+        tx.close_intent(intent.id, "done", _token(watch))
         _tell_if_found(watch, tx, intent, "finished")
         install_champion(watch, tx, champion)
         settle(tx, champion)
@@ -170,7 +174,7 @@ def _supersede(
     )
     with watch.store.write() as tx:
         watch.fence(tx)
-        tx.close_intent(intent.id, "superseded")
+        tx.close_intent(intent.id, "superseded", _token(watch))
         _tell_if_found(watch, tx, intent, "given up")
         tx.append_event(watch.event("superseded", message, run_id=intent.run_id, actor=intent.actor))
         give_up(tx, message)
@@ -189,7 +193,7 @@ def abandon(watch: Watch, intent: AliasIntent, reason: str, also: Callable[[Tran
         _point(watch, intent.model, aliases.previous_champion, intent.expected_previous)
     with watch.store.write() as tx:
         watch.fence(tx)
-        tx.close_intent(intent.id, "reverted")
+        tx.close_intent(intent.id, "reverted", _token(watch))
         _tell_if_found(watch, tx, intent, "reverted")
         tx.append_event(
             watch.event(

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Champion, Event, ModelVersion, Version
+from ctrain.domain import AliasIntent, Champion, Event, ModelVersion, Version
 from ctrain.engine.conditions import forget_conditions
 from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import PermanentError, TransientError
+from ctrain.lifecycle.stale_writes import find_stale_write
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 CUT_OFF_TAG = "ctrain.cut_off"
 CHAMPION_EVENTS = frozenset({"champion_found", "champion_changed_outside", "promoted", "rolled_back"})
+STALE_WRITE = "stale_write_reverted"
 EVENTS_LOOKED_AT = 10_000
 READABLE, UNREADABLE = "registry_readable", "registry_unreadable"
 RECENT_EVENTS = 200
@@ -114,7 +116,10 @@ def _record(watch: Watch, seen: Version | None) -> bool:
         known = tx.champion(watch.name)
         if tx.open_intent(watch.name) is not None:
             return False
-    if seen == (known.version if known else None):
+        if seen == (known.version if known else None):
+            return False
+        watch.registry_view.stale_write = _stale_write(watch, tx, seen) if known else None
+    if watch.registry_view.stale_write is not None:
         return False
     first_sight = known is None and not _had_one_before(watch)
     champion = None if seen is None else _newcomer(watch, seen, first_sight=first_sight)
@@ -132,6 +137,12 @@ def _record(watch: Watch, seen: Version | None) -> bool:
         watch.telemetry.count("registry_divergence_total", policy=watch.name)
     watch.telemetry.log(kind, policy=watch.name, version=seen)
     return True
+
+
+def _stale_write(watch: Watch, tx: Transaction, seen: Version | None) -> AliasIntent | None:
+    events = tx.events(watch.name, limit=RECENT_EVENTS)
+    accounted = [str(event.evidence.get("stale")) for event in events if event.kind == STALE_WRITE]
+    return find_stale_write(tx.intents(watch.name), seen, accounted, watch.clock.now())
 
 
 def _had_one_before(watch: Watch) -> bool:

@@ -15,6 +15,7 @@ from ctrain.engine.advance.training_job import refitting
 from ctrain.engine.alias_moves import abandon, carry_out
 from ctrain.engine.champions import Aliases, read_aliases
 from ctrain.engine.moves import found_in, move, with_details
+from ctrain.engine.stale_writes import revert_stale_write
 from ctrain.errors import IllegalTransition, PermanentError, StateConflict, TransientError
 from ctrain.lifecycle.transitions import RunEvent, next_phase
 
@@ -169,9 +170,11 @@ def _answer_all(watch: Watch, tx: Transaction, intent: AliasIntent, answer: str)
 
 
 def reconcile(watch: Watch) -> bool:
-    """Finish or give up an alias move that a crash left without a run to look after it."""
+    """Finish or give up an alias move that nobody looks after; revert a late write of one that ended."""
     if not watch.registry_view.readable:
         return False
+    if revert_stale_write(watch):
+        return True
     with watch.store.read() as tx:
         intent = tx.open_intent(watch.name)
         run = tx.active_run(watch.name) if intent is not None else None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import (
+    AliasIntent,
     ChampionRows,
     Event,
     IngestState,
@@ -65,6 +66,8 @@ class RegistryView:
     message: str = "the registry has not been read yet"
     hidden: bool = True
     """The gauges of the monitors do not show the newest verdicts."""
+    stale_write: AliasIntent | None = None
+    """The move whose late write the alias shows: it is to be reverted."""
     trouble_told: bool = False
     """It is on record that the registry cannot be read."""
 

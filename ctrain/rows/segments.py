@@ -6,6 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,8 +167,10 @@ class SegmentFolder:
         self._grown.add(folder)
 
     def _remove_if_empty(self, folder: Path) -> None:
-        if folder != self._folder and not any(folder.iterdir()):
-            folder.rmdir()
+        if folder != self._folder:
+            with suppress(FileNotFoundError):  # a daemon that was overtaken may be at it, too
+                if not any(folder.iterdir()):
+                    folder.rmdir()
 
 
 def _texts(schema: pa.Schema) -> list[str]:
