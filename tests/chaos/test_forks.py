@@ -12,7 +12,7 @@ from ctrain.faults import Fault
 from ctrain.faults.reading import fail_for_now, fill_the_disk
 from tests.chaos.forks import Life, Toll, draw_episode, play
 from tests.chaos.planted import PLANTED
-from tests.chaos.world import LEGS, DurableStory
+from tests.chaos.world import LEGS, DurableStory, told_story
 
 SLOW_REGISTRY = (Fault("registry.*:after", fail_for_now, last=None, probability=0.2),)
 FULL_DISK = (
@@ -38,8 +38,8 @@ EPISODES = {
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> DurableStory:
-    return DurableStory(tmp_path_factory.mktemp("story")).tell()
+def story() -> DurableStory:
+    return told_story()
 
 
 @pytest.mark.parametrize("leg", EPISODES)

@@ -108,7 +108,7 @@ def test_a_sound_file_is_read(suffix: str) -> None:
     assert not read.rejected
 
 
-@fuzzed(60)
+@fuzzed(40)
 @given(suffix=st.sampled_from(SUFFIXES), changes=mutations)
 def test_a_file_with_pieces_replaced(suffix: str, changes: list[Mutation]) -> None:
     content = mutated(whole(suffix), changes)
@@ -117,7 +117,7 @@ def test_a_file_with_pieces_replaced(suffix: str, changes: list[Mutation]) -> No
         assert all(file.message and file.reason for file in read.rejected)
 
 
-@fuzzed(30)
+@fuzzed(20)
 @given(suffix=st.sampled_from(SUFFIXES), content=st.binary(max_size=200))
 def test_a_file_of_anything(suffix: str, content: bytes) -> None:
     with suppress(InputError):
@@ -136,7 +136,7 @@ anything = st.recursive(
 )
 
 
-@fuzzed(60)
+@fuzzed(40)
 @given(suffix=st.sampled_from(SUFFIXES), data=st.data())
 def test_a_cursor_with_anything_in_it(suffix: str, data: st.DataObject) -> None:
     cursor = copy.deepcopy(cursor_of(suffix))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from functools import cache
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -28,7 +27,7 @@ from ctrain.faults import Fault, Faults
 from ctrain.faults.reading import fail_for_now
 from tests.chaos.checker import broken_promises
 from tests.chaos.forks import endure
-from tests.chaos.world import NO_FAULTS, DurableStory, DurableWorld, ask
+from tests.chaos.world import NO_FAULTS, DurableWorld, ask, told_story
 from tests.support.examples import fuzzed
 from tests.support.stories import ask_to_train
 
@@ -49,12 +48,6 @@ def crash(point: str) -> None:
     raise Crash(point)
 
 
-@cache
-def story() -> DurableStory:
-    """Told once; its folder is thrown away with the process's scratch files."""
-    return DurableStory(Path(tempfile.mkdtemp(prefix="ctrain-story-"))).tell()
-
-
 class Daemons(RuleBasedStateMachine):
     """A policy, production, people who ask, and daemons that come and go."""
 
@@ -63,7 +56,7 @@ class Daemons(RuleBasedStateMachine):
     @initialize(bookmark=st.sampled_from(BOOKMARKS))
     def begin(self, bookmark: str) -> None:
         self.place = Path(tempfile.mkdtemp(prefix="ctrain-machine-"))
-        self.world = story().bookmarks[bookmark].branch(self.place / "world")
+        self.world = told_story().bookmarks[bookmark].branch(self.place / "world")
 
     @rule(hours=st.integers(1, 12))
     def rows_land(self, hours: int) -> None:
@@ -137,4 +130,4 @@ class Daemons(RuleBasedStateMachine):
 
 
 def test_no_order_of_steps_and_crashes_breaks_a_promise() -> None:
-    run_state_machine_as_test(Daemons, settings=fuzzed(4, steps=10))
+    run_state_machine_as_test(Daemons, settings=fuzzed(3, steps=10))

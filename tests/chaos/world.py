@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +151,14 @@ class DurableStory:
 
     def _mark(self, name: str, world: DurableWorld) -> None:
         self.bookmarks[name] = world.branch(self.folder / name.replace(" ", "-"))
+
+
+@cache
+def told_story() -> DurableStory:
+    """The story, told once in this process; its folder goes when the process does."""
+    place = tempfile.mkdtemp(prefix="ctrain-story-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return DurableStory(Path(place)).tell()
 
 
 Begin = Callable[[DurableWorld], None]

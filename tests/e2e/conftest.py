@@ -28,7 +28,7 @@ KILLS = (
     At(ROWS_WRITTEN),
     At(AFTER_PREVIOUS),
     At(AFTER_CHAMPION),
-    At(PROBATION_POINT, count=3),
+    At(PROBATION_POINT),
 )
 """One after the other: the daemon that comes back is killed at the next point."""
 

@@ -129,6 +129,12 @@ def test_a_home_that_cannot_be_made(refused: Callable[..., str], folder: Path, t
             "mysql://x",
             "mysql://x: expected sqlite:///PATH or postgresql://HOST/DATABASE\n",
         ),
+        (
+            "CTRAIN_FAULTS",
+            "commit:before=kill",
+            "CTRAIN_FAULTS is set: this daemon would fail on purpose; unset it, or, in a test, "
+            "set CTRAIN_FAULTS_ALLOWED=yes\n",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_used(
