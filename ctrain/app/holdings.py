@@ -83,11 +83,15 @@ class Holdings:
     def beat(self) -> None:
         """Prolong the leases; a policy that was lost ticks no more, and the daemon goes on."""
         with self._changing:
-            before = dict(self._tokens)
-            now = self._leases.beat(before)
-            self._tokens = now
-        for name, token in before.items():
-            found = now.get(name)
+            self._tokens = self._leases.beat(self._tokens.keys())
+        self._compare()
+
+    def _compare(self) -> None:
+        """Bring what ticks in line with the leases, whoever noticed that one was lost or won again."""
+        for name, token in self._loop.tokens.items():
+            found = self._tokens.get(name)
+            if name in self._loop.parting:
+                continue
             if found == token + 1:
                 self._loop.hold(name, (policy_lease(name), found))
                 self._shell.telemetry.log("lease_won_again", policy=name, token=found)
@@ -107,6 +111,7 @@ class Holdings:
             if share.take:
                 with self._changing:
                     self._tokens |= self._leases.take(share.take)
+                self._compare()
                 self._kept |= self._orphans(share.take, self._lease_seconds)
             self._open_held(wanted, first=first)
             if not first and (share.give or share.take):

@@ -84,6 +84,12 @@ class TickLoop:
         return dict(self._watches)
 
     @property
+    def tokens(self) -> Mapping[PolicyName, int]:
+        """The fencing tokens under which the policies will write from their next ticks on."""
+        leases = {name: self._leases.get(name, watch.lease) for name, watch in dict(self._watches).items()}
+        return {name: lease[1] for name, lease in leases.items() if lease is not None}
+
+    @property
     def parting(self) -> set[PolicyName]:
         """Policies whose present tick is their last one here."""
         return set(self._parting)
