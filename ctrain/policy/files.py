@@ -124,7 +124,12 @@ def _validate(document: Document, environ: Mapping[str, str]) -> tuple[Policy | 
         return None, document.problems or [Problem((), "expected a mapping of keys to values")]
     values, problems = expand_placeholders(document.values, environ)
     unread = document.unread | {problem.path for problem in problems}
-    problems = [*document.problems, *problems, *written_secrets(document.values), *recorded_secrets(document.values)]
+    problems = [
+        *document.problems,
+        *problems,
+        *written_secrets(document.values),
+        *recorded_secrets(document.values),
+    ]
     try:
         policy = Policy.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:

@@ -182,7 +182,9 @@ def _is_bomb(text: int, size: int) -> bool:
 
 
 def _bomb(size: int) -> Fault:
-    return Fault("damaged", f"its {size} bytes unpack to more than {MOST_UNPACKED} times as many; it is not read")
+    return Fault(
+        "damaged", f"its {size} bytes unpack to more than {MOST_UNPACKED} times as many; it is not read"
+    )
 
 
 def _inflate(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int | None]]:
