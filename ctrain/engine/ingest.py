@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import Ingested, IngestState
 from ctrain.engine.arrivals import add_arrived
+from ctrain.engine.row_commits import committing_rows
 from ctrain.engine.seen_values import add_seen
 from ctrain.engine.unread import tell_unread
 
@@ -128,8 +129,7 @@ def _with_watermark(watch: Watch, state: IngestState, newest: datetime | None, n
 def _commit(
     watch: Watch, before: IngestState, following: IngestState, read: SourceRead, ingested: Ingested
 ) -> None:
-    with watch.store.write() as tx:
-        watch.fence(tx)
+    with committing_rows(watch, ingested) as tx:
         tx.save_ingest_state(watch.name, following)
         if ingested.arrived is not None:
             _save_arrived(watch, tx, ingested.arrived, before.watermark)
@@ -143,7 +143,6 @@ def _commit(
             )
         for note in read.notes:
             tx.append_event(watch.event("source_note", note))
-    watch.row_log.adopt(ingested)
     _count(watch, read, ingested)
 
 

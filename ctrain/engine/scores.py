@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ctrain.domain import Json, ModelVersion, ScoreJob, ScoreStatus, Task, Version
 from ctrain.engine.digests import known_version
 from ctrain.engine.matured import with_absent_labels
+from ctrain.engine.row_commits import committing_rows
 from ctrain.engine.scored import Scored, as_floats, judged_rows
 from ctrain.engine.watch import score_column
 
@@ -280,8 +281,6 @@ def _keep(watch: Watch, version: Version, scored: pa.Table) -> None:
     with watch.store.read() as tx:
         sequence = tx.ingest_state(watch.name).sequence
     ingested = watch.row_log.write_scores(version, scored, sequence + 1)
-    with watch.store.write() as tx:
-        watch.fence(tx)
+    with committing_rows(watch, ingested) as tx:
         tx.save_ingest_state(watch.name, replace(tx.ingest_state(watch.name), sequence=sequence + 1))
         tx.add_segments(ingested.segments)
-    watch.row_log.adopt(ingested)

@@ -19,6 +19,7 @@ from ctrain.engine.outcomes import tell_outcomes
 from ctrain.engine.requests import answer_requests, reconcile
 from ctrain.engine.rest import begin_rest, is_resting
 from ctrain.engine.retention import retire
+from ctrain.engine.row_commits import settle_doubt
 from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
 from ctrain.lifecycle.promoted_share import Promotions, promotions
 from ctrain.triggers.limits import budget_left
@@ -66,6 +67,7 @@ def tick(watch: Watch, *, read: bool = True) -> Ticked:
 
 def _tick(watch: Watch, read: bool) -> Ticked:
     now = watch.clock.now()
+    settle_doubt(watch)
     sync_champion(watch)
     reconciled = reconcile(watch)
     ingested = read and ingest(watch)

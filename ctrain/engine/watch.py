@@ -133,6 +133,8 @@ class Watch:
     panes: PaneTree | None = None
     """Profiles of closed panes, and of stretches of them."""
     profile_memory: ProfileMemory = field(default_factory=ProfileMemory)
+    row_log_in_doubt: bool = False
+    """A commit of rows, labels or scores failed: it may have been made all the same."""
     moves_begun: set[str] = field(default_factory=set)
     """Alias moves whose intent was recorded here; any other that is open was found half done."""
     """Room for them in memory, shared with the other policies of the daemon."""

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ctrain.faults import Fault
+from ctrain.faults import Fault, Faults
 from ctrain.faults.reading import fail_for_now, fill_the_disk
-from tests.chaos.forks import Life, Toll, draw_episode, play
+from tests.chaos.checker import broken_promises
+from tests.chaos.forks import Life, Toll, draw_episode, endure, play
 from tests.chaos.planted import PLANTED
 from tests.chaos.world import LEGS, DurableStory, told_story
 
@@ -65,6 +66,22 @@ def test_what_became_of_a_move_that_was_found_half_done_is_on_record(
     assert play(world, leg, [Life(point, 1)], Toll()) == []
     query = "SELECT evidence FROM events WHERE kind = 'reconciled'"
     assert [json.loads(row["evidence"])["how"] for row in world.evidence().select(query)] == expected
+
+
+@pytest.mark.parametrize("kind", ["rows", "labels", "scores"])
+def test_a_commit_whose_answer_is_lost_is_not_made_twice(
+    story: DurableStory, tmp_path: Path, kind: str
+) -> None:
+    """As when the connection breaks just then: everything is kept, and the one who wrote it goes on."""
+    world = story.bookmarks["compared"].branch(tmp_path / "world")
+    world.faults = Faults([Fault(f"commit.{kind}:after", fail_for_now, last=2)])
+    world.open()
+    for _ in range(3):
+        world.land(2)
+        endure(world)
+    assert world.faults.reached[f"commit.{kind}:after"]
+    world.store.close()
+    assert broken_promises(world.evidence()) == []
 
 
 @pytest.mark.parametrize("name", PLANTED)
