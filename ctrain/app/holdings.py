@@ -183,9 +183,10 @@ class Holdings:
         except CtrainError as error:
             if first and name in self._fleet:
                 raise
-            kind = "policy_refused" if not isinstance(error, TransientError) else "policy_not_opened"
+            refused = not isinstance(error, TransientError) and self._still_held(name)
+            kind = "policy_refused" if refused else "policy_not_opened"
             self._shell.telemetry.log(kind, policy=name, path=str(loaded.path), message=str(error))
-            if not isinstance(error, TransientError):
+            if refused:
                 self._refused.add(name)
                 self._give_back(name)
                 self._shell.telemetry.gauge("config_last_reload_successful", 0.0)
@@ -193,6 +194,12 @@ class Holdings:
         self._shell.telemetry.gauge("leader", 1.0, policy=name)
         if name not in self._fleet:
             self.leave([name])
+
+    def _still_held(self, name: PolicyName) -> bool:
+        """False when the policy went to another daemon while it was being opened."""
+        with self._shell.store.read() as tx:
+            holder = tx.lease_holder(policy_lease(name), tx.database_now())
+        return name in self._tokens and holder == self._leases.holder
 
     def _lost(self, name: PolicyName) -> None:
         """What is left to do about a policy that another daemon has: nothing of it may go on here."""

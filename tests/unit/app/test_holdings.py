@@ -20,6 +20,7 @@ from ctrain.errors import StateConflict, TransientError
 from ctrain.launchers.machine import this_machine
 from ctrain.store import SqlStore, open_store
 from tests.support.fakes import FakeClock, FakeTimer, QuietTelemetry
+from tests.support.runs import a_run
 from tests.waiting import wait_until
 
 LEASE = timedelta(seconds=20)
@@ -46,7 +47,7 @@ class One:
     killed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        launcher = SimpleNamespace(lose=lambda folder: self.killed.append(folder) or 1)
+        launcher = SimpleNamespace(lose=self.lose)
         shell = SimpleNamespace(
             settings=SimpleNamespace(lease=LEASE, runs_folder=Path("runs")),
             **{"store": self.store, "timer": self.timer, "telemetry": self.telemetry, "launcher": launcher},
@@ -58,6 +59,10 @@ class One:
         self.holdings = Holdings(cast(Any, shell), self.leases, self.loop, self.open_watch, self.leftovers)
         self.holdings.leave = self.left.extend
         self.holdings.want([loaded(name) for name in self.files])
+
+    def lose(self, folder: str) -> int:
+        self.killed.append(folder)
+        return 1
 
     def open_watch(self, one: Any, lease: tuple[str, int]) -> Any:
         name = one.policy.policy
@@ -150,8 +155,6 @@ def test_what_somebody_else_had_meanwhile_is_opened_anew(store: SqlStore) -> Non
 def test_a_lost_policy_ticks_no_more_and_its_trainings_go_on_only_where_they_can_be_followed(
     store: SqlStore, holder: str, kills: bool
 ) -> None:
-    from tests.support.runs import a_run
-
     one = One(store, "one", NAMES[:2])
     one.holdings.balance(first=True)
     with store.write() as tx:
@@ -217,6 +220,25 @@ def test_what_cannot_be_opened_for_a_moment_is_tried_again_and_what_never_can_is
     one.holdings.want([loaded(name) for name in NAMES[:3]])
     one.holdings.balance()
     assert one.watched == NAMES[:3], "its file was touched"
+
+
+def test_a_policy_that_another_took_while_it_was_opened_is_not_refused_for_ever(store: SqlStore) -> None:
+    one = One(store, "one", NAMES[:1])
+    fenced_off = StateConflict("lease policy:p0: token 1 is fenced off, valid is 2")
+
+    def overtaken(loaded: Any, lease: tuple[str, int]) -> Any:
+        run_out(store, NAMES[0])
+        take(store, NAMES[0], "other")
+        raise fenced_off
+
+    one.holdings._open_watch = overtaken
+    one.holdings.balance()
+    assert (one.watched, one.logged("policy_refused")) == ([], [])
+    one.holdings._open_watch = one.open_watch
+    run_out(store, NAMES[0])
+    one.holdings.beat()
+    one.holdings.balance()
+    assert (one.watched, one.opened) == (NAMES[:1], [(NAMES[0], 3)])
 
 
 def test_the_first_time_a_fault_is_raised(store: SqlStore) -> None:
