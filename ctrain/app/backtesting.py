@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctrain.app.throwaway import throwaway_folder
 from ctrain.app.wiring import load_fleet
 from ctrain.backtest.history import load_history
 from ctrain.backtest.page import make_page, picture_request
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ctrain.policy.files import LoadedPolicy
     from ctrain.ports import Store
 
+PREFIX = "ctrain-backtest-"
 DRAWING_SECONDS = 300.0
 MEMORY = "/dev/shm"  # noqa: S108  # nosec B108 # a folder of unguessable name is made in it
 LIKELY_NEEDED = ("mlflow.sklearn", "mlflow.pyfunc", "sklearn.pipeline", "pandas", "pyarrow.parquet")
@@ -86,10 +87,7 @@ def open_room(
 
     timer = RealTimer()
     quiet = {name: value for name, value in environ.items() if name in PASSED_ON}
-    with tempfile.TemporaryDirectory(
-        prefix="ctrain-backtest-", dir=_memory_if_it_fits(room_bytes, environ), ignore_cleanup_errors=True
-    ) as name:
-        folder = Path(name)
+    with throwaway_folder(PREFIX, _memory_if_it_fits(room_bytes, environ)) as folder:
         nowhere = f"sqlite:///{folder / 'mlflow.db'}"
         trainer = Trainer(
             folder / "trainings",
@@ -149,8 +147,8 @@ def write_page(found: Backtest, path: Path, environ: Mapping[str, str]) -> None:
 
     quiet = {name: value for name, value in environ.items() if name in PASSED_ON}
     job = AnalysisJob("pictures", "backtest", picture_request(found))
-    with tempfile.TemporaryDirectory(prefix="ctrain-backtest-", ignore_cleanup_errors=True) as folder:
-        analyst = AnalystChildren(Path(folder), RealTimer(), environ=quiet)
+    with throwaway_folder(PREFIX) as folder:
+        analyst = AnalystChildren(folder, RealTimer(), environ=quiet)
         try:
             analyst.submit(job)
             wait_for(lambda: analyst.poll(job.key).state in {"done", "failed"}, DRAWING_SECONDS)
