@@ -85,6 +85,8 @@ class Fleet:
     toll: Toll
     daemon: subprocess.Popen[bytes] | None = None
     productions: dict[str, Production] = field(default_factory=dict)
+    cut_off: dict[Path, bytes] = field(default_factory=dict)
+    """Files of which half lies there, and what belongs in them."""
 
     def __post_init__(self) -> None:
         for name in POLICIES:
@@ -108,6 +110,7 @@ class Fleet:
         try:
             self._settle()
             for hour in range(0, HOURS, STEP_HOURS):
+                self._mend()
                 for name in POLICIES:
                     self._land(name, hour)
                 self.now = START + HOUR * (hour + STEP_HOURS)
@@ -131,15 +134,19 @@ class Fleet:
         )
 
     def _land(self, name: str, hour: int) -> None:
-        """Production's next file; now and then half of it lies there for a while."""
+        """Production's next file; now and then half of it lies there until the one after it comes."""
         self.productions[name].land(hour, hour + STEP_HOURS, None)
-        if self.chance.random() < 0.3:
+        if self.chance.random() < 0.2 and hour + STEP_HOURS < HOURS:
             path = self.folder / name / "rows" / f"{hour + STEP_HOURS:04d}.parquet"
-            whole = path.read_bytes()
-            path.write_bytes(whole[: self.chance.randint(1, len(whole) - 1)])
+            self.cut_off[path] = path.read_bytes()
+            path.write_bytes(self.cut_off[path][: self.chance.randint(1, len(self.cut_off[path]) - 1)])
+
+    def _mend(self) -> None:
+        for path, whole in self.cut_off.items():
             partial = path.with_name(f".{path.name}.partial")
             partial.write_bytes(whole)
             os.replace(partial, path)
+        self.cut_off.clear()
 
     def _settle(self) -> None:
         """Until all is done that can be done now, by as many daemons as it takes."""

@@ -34,6 +34,7 @@ EPISODES = {
         Life("registry.set_alias.champion:after", 1, SLOW_REGISTRY),
     ],
     "rollback of an accepted champion": [Life("registry.set_alias.champion:before", 1)],
+    "a file that is cut off": [Life("commit.rows:before", 1)],
     "a clock that jumps": [Life("commit.decision:after", 1)],
 }
 

@@ -203,6 +203,17 @@ def jump_ahead_and_back(world: DurableWorld) -> None:
     world.land()
 
 
+def cut_off_and_mended(world: DurableWorld) -> None:
+    """A file lies there half for a while; the whole one comes with the rows after it."""
+    world.land()
+    newest = max((world.folder / "rows").iterdir())
+    whole = newest.read_bytes()
+    newest.write_bytes(whole[: len(whole) // 2])
+    world.settle_but_wait()
+    newest.write_bytes(whole)
+    world.land()
+
+
 LEGS: Mapping[str, tuple[str, Begin]] = {
     "a first champion": ("no champion", train_now),
     "from the trigger to the shadow": ("watched", train_now),
@@ -211,6 +222,7 @@ LEGS: Mapping[str, tuple[str, Begin]] = {
     "acceptance": ("proven", one_more_hour),
     "rollback on probation": ("probation", cancel),
     "rollback of an accepted champion": ("accepted", roll_back),
+    "a file that is cut off": ("watched", cut_off_and_mended),
     "a clock that jumps": ("watched", jump_ahead_and_back),
 }
 """A bookmark, and what happens there."""
