@@ -169,8 +169,8 @@ class Holdings:
 
     def _open_held(self, wanted: dict[PolicyName, LoadedPolicy], *, first: bool) -> None:
         """Watch what is held and is not watched yet; give back what nobody wants any more."""
-        watched = self._loop.watched.keys()
-        for name in sorted(self._tokens.keys() - watched):
+        settled = self._loop.watched.keys() | self._loop.parting  # before the tokens: they go last
+        for name in sorted(self._tokens.keys() - settled):
             if name in wanted and name not in self._refused:
                 self._open(name, wanted[name], first=first)
             else:

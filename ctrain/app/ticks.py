@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -75,7 +76,7 @@ class TickLoop:
             self._ticker.after(timedelta(0), name, self._tick)
 
     def every(self, interval: timedelta, call: Callable[[], None]) -> None:
-        """Also call ``call`` every ``interval`` of real time, however busy the policies are."""
+        """Also call ``call`` every ``interval`` of real time, however busy policies are."""
         self._ticker.every(interval, lambda: self._upkeep(call))
 
     @property
@@ -116,28 +117,32 @@ class TickLoop:
     def hold(self, name: PolicyName, lease: tuple[str, int]) -> None:
         """Write under this lease from the policy's next tick on: it ran out and was won again.
 
-        A tick under way goes on with the old token and is refused, because what it saw may be stale.
+        A tick under way goes on with the old token and is refused: what it saw may be stale.
         """
         self._leases[name] = lease
 
     def part(self, name: PolicyName, afterwards: Callable[[], None]) -> None:
-        """Tick this policy no more from the end of its present tick on, and then call ``afterwards``.
-
-        Waits for nothing: a tick under way ends when it ends.
-        """
+        """Tick this policy no more from the end of its tick on, and call ``afterwards``; waits for nothing."""
         self._parting[name] = afterwards
-        turn = self._turn(name)
-        if turn.acquire(blocking=False):
+        self._part_if_free(name)
+
+    def _part_if_free(self, name: PolicyName) -> None:
+        """Let it part unless somebody has its turn, who does so when it is over."""
+        turn = self._lock_of(name)
+        while name in self._parting and turn.acquire(blocking=False):
             try:
                 self._part_now(name)
             finally:
                 turn.release()
 
     def _part_now(self, name: PolicyName) -> None:
-        afterwards = self._parting.pop(name, None)
+        """It counts as parting until ``afterwards`` is done."""
+        afterwards = self._parting.get(name)
         if afterwards is not None:
             self._drop(name)
             self._upkeep(afterwards)
+            if self._parting.get(name) is afterwards:
+                del self._parting[name]
 
     def let_go(self, name: PolicyName, done: Callable[[], bool]) -> None:
         """Tick this policy no more once ``done()`` holds: asked now, and after each of its ticks.
@@ -170,8 +175,16 @@ class TickLoop:
         self._ticked.discard(name)
         self._busy.discard(name)
 
-    def _turn(self, name: PolicyName) -> threading.Lock:
-        """Held while a policy ticks or changes."""
+    @contextmanager
+    def _turn(self, name: PolicyName) -> Iterator[None]:
+        """Held while a policy ticks or changes; whoever was asked to part meanwhile does so at its end."""
+        try:
+            with self._lock_of(name):
+                yield
+        finally:
+            self._part_if_free(name)
+
+    def _lock_of(self, name: PolicyName) -> threading.Lock:
         with self._lock:
             return self._turns.setdefault(name, threading.Lock())
 
@@ -208,8 +221,7 @@ class TickLoop:
             delay = self._guarded(name, lambda: self._tick_once(name))
             if name in self._leaving:
                 self._guarded(name, lambda: self._leave_when_done(name))
-            self._part_now(name)
-            return delay if name in self._watches else None
+        return delay if name in self._watches else None
 
     def _tick_once(self, name: PolicyName) -> timedelta:
         watch = self._watches[name]

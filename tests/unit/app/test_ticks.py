@@ -398,6 +398,15 @@ def test_a_policy_that_parts_during_a_tick_is_gone_at_its_end_and_nobody_waits(
     assert (gone, loop.parting, list(loop.watched), delays) == (["ads"], set(), [], [None])
 
 
+def test_whoever_has_the_turn_of_a_policy_lets_it_part_at_its_end(make: Callable[..., TickLoop]) -> None:
+    """Also when it ticks no more, so that no tick would come to do it."""
+    loop, gone = make(BIDS), []
+    with loop._turn(ADS):
+        loop.part(ADS, lambda: gone.append(set(loop.parting)))
+        assert (gone, loop.parting) == ([], {ADS})
+    assert (gone, loop.parting) == ([{ADS}], set())
+
+
 def test_what_cannot_be_done_after_a_policy_parted_stops_nothing(
     make: Callable[..., TickLoop], telemetry: QuietTelemetry
 ) -> None:
