@@ -154,7 +154,7 @@ class Watch:
     """Runs of which nothing is left to be pictured."""
     told: set[tuple[RunId, Phase]] = field(default_factory=set)
     """Runs and the phases of theirs that the registry has been told."""
-    retention: Retention = Retention()
+    retention: Retention = field(default_factory=Retention)
     """How long the store keeps what was judged and decided."""
     retired_on: datetime | None = None
     """The day of events on which old rows were removed last."""

@@ -1,5 +1,5 @@
 """The row log: segments by event date, label join, retention."""
 
-from ctrain.rows.log import ParquetRowLogs
+from ctrain.rows.logs import ParquetRowLogs
 
 __all__ = ["ParquetRowLogs"]
