@@ -115,14 +115,11 @@ class TickLoop:
         self._leaving.pop(name, None)
 
     def hold(self, name: PolicyName, lease: tuple[str, int]) -> None:
-        """Write under this lease from the policy's next tick on: it ran out and was won again.
-
-        A tick under way goes on with the old token and is refused: what it saw may be stale.
-        """
+        """Write under this lease from the policy's next tick on; one under way is refused: it may be stale."""
         self._leases[name] = lease
 
     def part(self, name: PolicyName, afterwards: Callable[[], None]) -> None:
-        """Tick this policy no more from the end of its tick on, and call ``afterwards``; waits for nothing."""
+        """Tick this policy no more from the end of its tick on, then call ``afterwards``; waits for nothing."""
         self._parting[name] = afterwards
         self._part_if_free(name)
 
