@@ -115,11 +115,11 @@ class TickLoop:
         self._leaving.pop(name, None)
 
     def hold(self, name: PolicyName, lease: tuple[str, int]) -> None:
-        """Write under this lease from the policy's next tick on; one under way is refused: it may be stale."""
+        """Write under this lease from the policy's next tick on; one under way is refused as stale."""
         self._leases[name] = lease
 
     def part(self, name: PolicyName, afterwards: Callable[[], None]) -> None:
-        """Tick this policy no more from the end of its tick on, then call ``afterwards``; waits for nothing."""
+        """Tick this policy no more after its present tick, then call ``afterwards``; wait for nothing."""
         self._parting[name] = afterwards
         self._part_if_free(name)
 
