@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ctrain.cli.limit_lines import instant, length, limit_lines, number
 from ctrain.cli.options import AsJson, Home, PolicyArgument, load_settings, named
 from ctrain.cli.output import guarded, print_json, print_table
 from ctrain.cli.training_rows import training_rows
@@ -17,7 +18,6 @@ from ctrain.cli.training_rows import training_rows
 if TYPE_CHECKING:
     from ctrain.domain import Verdict
     from ctrain.queries import FleetQueries, PolicyStatus, RunDetail, RunNow, Why
-    from ctrain.queries.answers import LimitsLeft
 
 OptionalPolicy = Annotated[str | None, typer.Argument(help="Only this policy.", metavar="[POLICY]")]
 
@@ -35,7 +35,7 @@ def status(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = F
     if as_json:
         print_json(fleet.to_json())
         return
-    typer.echo(f"{_daemons(fleet.daemons)}; it is {_instant(fleet.now)} UTC")
+    typer.echo(f"{_daemons(fleet.daemons)}; it is {instant(fleet.now)} UTC")
     if not fleet.policies:
         typer.echo("no policies yet: `ctrain run PATH` brings them")
     for one in fleet.policies:
@@ -86,7 +86,7 @@ def show(
     print_table(
         ["phase", "since", "lasted", "reason"],
         [
-            [one.phase.value, _instant(one.since_at), _length(one.lasted), _first_line(one.reason)]
+            [one.phase.value, instant(one.since_at), length(one.lasted), _first_line(one.reason)]
             for one in detail.phases
         ],
     )
@@ -97,8 +97,8 @@ def show(
             [
                 [
                     one["gate"],
-                    _number(one["value"]),
-                    _number(one["threshold"]),
+                    number(one["value"]),
+                    number(one["threshold"]),
                     "yes" if one["passed"] else "no",
                 ]
                 for one in gates
@@ -127,20 +127,20 @@ def _print_why(answer: Why) -> None:
                 [
                     one.trigger,
                     one.suppression or one.outcome,
-                    _instant(one.since_at),
+                    instant(one.since_at),
                     one.seen_count,
                     one.reason,
                     "; ".join(one.needs),
                 ]
                 for one in answer.decisions
             ],
-            title=f"{answer.policy} at {_instant(answer.now)}",
+            title=f"{answer.policy} at {instant(answer.now)}",
         )
     else:
         typer.echo("no trigger has been looked at yet")
     if answer.verdicts:
         print_table(VERDICT_COLUMNS, [verdict_row(verdict) for verdict in answer.verdicts])
-    for line in (*_limit_lines(answer.limits), *answer.notes):
+    for line in (*limit_lines(answer.limits), *answer.notes):
         typer.echo(f"- {line}")
 
 
@@ -163,11 +163,11 @@ _COMPARISON_COLUMNS = ("comparison", "as of", "blocks", "rows", "difference", "l
 def _status_rows(one: PolicyStatus) -> list[list[str]]:
     data, champion, run = one.data, one.champion, one.run
     rows = [
-        ["champion", f"{champion.version} ({champion.origin}) since {_instant(champion.since_at)}"]
+        ["champion", f"{champion.version} ({champion.origin}) since {instant(champion.since_at)}"]
         if champion
         else ["champion", "none"],
-        ["run", f"{run.id} {run.phase.value} since {_instant(run.phase_since)}" if run else "none is active"],
-        ["rows", f"{data.rows}, newest {_instant(data.newest_event_at)}, closed {_instant(data.watermark)}"],
+        ["run", f"{run.id} {run.phase.value} since {instant(run.phase_since)}" if run else "none is active"],
+        ["rows", f"{data.rows}, newest {instant(data.newest_event_at)}, closed {instant(data.watermark)}"],
         ["labels", f"{data.labels}" + (f" ({data.label_coverage:.0%})" if data.label_coverage else "")],
     ]
     if one.shadows:
@@ -204,10 +204,10 @@ def verdict_row(verdict: Verdict) -> list[Any]:
     return [
         verdict.monitor,
         verdict.status.value,
-        _number(verdict.value),
-        _number(verdict.threshold),
+        number(verdict.value),
+        number(verdict.threshold),
         verdict.n,
-        _instant(verdict.as_of),
+        instant(verdict.as_of),
         verdict.reason,
     ]
 
@@ -217,8 +217,8 @@ def _run_row(run: RunNow) -> list[Any]:
         run.id,
         run.phase.value,
         run.trigger,
-        _instant(run.created_at),
-        _instant(run.ended_at),
+        instant(run.created_at),
+        instant(run.ended_at),
         run.champion_version,
         run.challenger_version,
         _first_line(run.outcome_reason),
@@ -241,7 +241,7 @@ def _detail_rows(detail: RunDetail) -> list[list[Any]]:
         rows += training_rows(training)
     for move in detail.alias_moves:
         text = f"{move.expected_champion or 'none'} to {move.new_champion}: {move.outcome}"
-        rows.append([f"{move.kind} {_instant(move.created_at)}", text])
+        rows.append([f"{move.kind} {instant(move.created_at)}", text])
     return rows
 
 
@@ -250,59 +250,17 @@ def _approval(approval: Mapping[str, Any]) -> str:
     if "approved" in approval:
         verb = "approved" if approval["approved"] else "rejected"
         why = f": {approval['reason']}" if approval["reason"] else ""
-        return f"{bound}: {verb} by {approval['by']} {_instant(datetime.fromisoformat(approval['at']))}{why}"
+        return f"{bound}: {verb} by {approval['by']} {instant(datetime.fromisoformat(approval['at']))}{why}"
     until = approval["expires_at"]
-    return bound + (f", expires {_instant(datetime.fromisoformat(until))}" if until else "")
+    return bound + (f", expires {instant(datetime.fromisoformat(until))}" if until else "")
 
 
 def _comparison_row(one: Any) -> list[Any]:
     point = one.point
-    numbers = [_number(point.get(key)) for key in ("mean", "lower", "upper")]
-    return [one.phase.value, _instant(one.as_of), point.get("blocks"), point.get("rows"), *numbers]
-
-
-def _limit_lines(limits: LimitsLeft) -> list[str]:
-    lines = []
-    if limits.paused:
-        lines.append("the policy is paused; `ctrain resume` ends that")
-    if limits.active_run:
-        lines.append(f"run {limits.active_run} is active")
-    if limits.cooldown_until:
-        lines.append(f"cooldown until {_instant(limits.cooldown_until)}")
-    if limits.backoff_until:
-        lines.append(f"backoff until {_instant(limits.backoff_until)}")
-    if limits.blackout_until:
-        lines.append(f"blackout until {_instant(limits.blackout_until)}: nothing is trained or promoted")
-    lines += _budget_lines(limits)
-    if limits.min_new_labels:
-        lines.append(f"a run needs {limits.min_new_labels} new labelled rows")
-    return lines
-
-
-def _budget_lines(limits: LimitsLeft) -> list[str]:
-    lines = []
-    if limits.budget_runs_left is not None:
-        frees = f", the next frees at {_instant(limits.budget_frees_at)}" if limits.budget_frees_at else ""
-        lines.append(f"{limits.budget_runs_left} runs left in the budget{frees}")
-    if limits.training_time_left is not None:
-        frees_at = limits.training_time_frees_at
-        frees = f", enough for a training at {_instant(frees_at)}" if frees_at else ""
-        lines.append(f"{_length(limits.training_time_left)} of training time left in the budget{frees}")
-    return lines
-
-
-def _instant(at: datetime | None) -> str:
-    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
+    numbers = [number(point.get(key)) for key in ("mean", "lower", "upper")]
+    return [one.phase.value, instant(one.as_of), point.get("blocks"), point.get("rows"), *numbers]
 
 
 def _first_line(text: str) -> str:
     """Without the traceback that may follow."""
     return text.partition("\n")[0]
-
-
-def _length(length: timedelta | None) -> str:
-    return "" if length is None else str(timedelta(seconds=round(length.total_seconds(), 1)))
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
