@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Json, ModelVersion, ScoreJob, ScoreStatus, Task, Version
@@ -277,7 +277,21 @@ def _aligned(rows: pa.Table, answer: pa.Table) -> Any:
     )
 
 
-def _keep(watch: Watch, version: Version, scored: pa.Table) -> None:
+def _unscored(watch: Watch, version: Version, scored: pa.Table) -> pa.Table:
+    """Those without a score: an answer that was kept just before a crash is found once more after it."""
+    import pyarrow.compute as pc
+
+    instants = scored["event_at"]
+    first, last = pc.min(instants).as_py(), pc.max(instants).as_py()
+    logged = watch.row_log.read(first, last + timedelta(microseconds=1), scores_of=[version])
+    known = logged.filter(pc.is_valid(logged[score_column(version)]))["row_id"]
+    return scored.filter(pc.invert(pc.is_in(scored["row_id"], value_set=known.combine_chunks())))
+
+
+def _keep(watch: Watch, version: Version, answered: pa.Table) -> None:
+    scored = _unscored(watch, version, answered) if answered.num_rows else answered
+    if not scored.num_rows:
+        return
     with watch.store.read() as tx:
         sequence = tx.ingest_state(watch.name).sequence
     ingested = watch.row_log.write_scores(version, scored, sequence + 1)

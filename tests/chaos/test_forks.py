@@ -11,9 +11,10 @@ import pytest
 from ctrain.faults import Fault, Faults
 from ctrain.faults.reading import fail_for_now, fill_the_disk
 from tests.chaos.checker import broken_promises
-from tests.chaos.forks import Life, Toll, draw_episode, endure, play
+from tests.chaos.forks import Life, Toll, draw_episode, endure, live, play
 from tests.chaos.planted import PLANTED
 from tests.chaos.world import LEGS, DurableStory, told_story
+from tests.support.stories import ask_to_train
 
 SLOW_REGISTRY = (Fault("registry.*:after", fail_for_now, last=None, probability=0.2),)
 FULL_DISK = (
@@ -81,6 +82,23 @@ def test_a_commit_whose_answer_is_lost_is_not_made_twice(
         world.land(2)
         endure(world)
     assert world.faults.reached[f"commit.{kind}:after"]
+    world.store.close()
+    assert broken_promises(world.evidence()) == []
+
+
+def test_scores_that_were_kept_just_before_a_crash_are_not_kept_again(
+    story: DurableStory, tmp_path: Path
+) -> None:
+    world = story.bookmarks["watched"].branch(tmp_path / "world")
+    ask_to_train(world)
+    world.settle()
+    world.land_together(6)
+    assert live(world, Life("workspace.remove:before", 1))
+    world._open_store()
+    world.open()
+    for _ in range(2):
+        world.land_together(3)
+        world.settle()
     world.store.close()
     assert broken_promises(world.evidence()) == []
 

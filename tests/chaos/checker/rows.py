@@ -53,7 +53,8 @@ def _labels(evidence: Evidence) -> Iterator[str]:
     yield from _few("the label of {} is not the one that was sent", different)
     for segments in _by_version(evidence).values():
         scored = Counter(row["row_id"] for row in segments)
-        yield from (f"{one} has {count} scores of one version" for one, count in scored.items() if count > 1)
+        twice = sorted(str(one) for one, count in scored.items() if count > 1)
+        yield from _few("row {} has several scores of one version", twice)
 
 
 def _by_version(evidence: Evidence) -> dict[str, list[dict[str, object]]]:
