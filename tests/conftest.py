@@ -4,15 +4,38 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("ctrain", derandomize=True, database=None, deadline=None)
+settings.load_profile("ctrain")  # the same examples in every run
+
+DEAR = (("tests/e2e/", "server"), ("tests/integration/", "embedded"))
+"""Folders, and what takes a minute or so to make for all of their tests: once, not by each worker."""
 REQUIRE_SERVICES = "CTRAIN_REQUIRE_SERVICES"
 
 
 def _everything_is_required() -> bool:
     return os.environ.get(REQUIRE_SERVICES) == "1"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker run the tests of a file (``--dist loadgroup``), and of files that share what is dear."""
+    groups: dict[str, str] = {}
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        shared = [(folder, name) for folder, name in DEAR if folder in file and name in _fixtures(item)]
+        groups[file] = shared[0][1] if shared else groups.get(file, file)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups[item.nodeid.partition("::")[0]]))
+
+
+def _fixtures(item: pytest.Item) -> Sequence[str]:
+    names: Sequence[str] = getattr(item, "fixturenames", ())
+    return names
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

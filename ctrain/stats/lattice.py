@@ -34,6 +34,8 @@ _SQUEEZED = 1.5
 """Nanoseconds that unequal steps cost a value more."""
 _WORTHWHILE = 45.0
 _LARGEST_WHOLE = 2.0**52
+_LARGEST_SQUEEZED = 2.0**960
+"""Origins and spreads up to which no finite value overflows when they are added to it."""
 _LARGEST_GRID = (2**16 - 4) // 3
 """Grid values up to which every code fits 16 bits."""
 _KEPT = 128
@@ -189,7 +191,7 @@ class _Shape(NamedTuple):
 def _shaped(grid: NumericGrid, origin: float, spread: float | None) -> tuple[float, _Shape | None]:
     """Return the nanoseconds a value costs beyond its step, by the grid's quantiles, and the shape."""
     points, size = grid.points, len(grid.values)
-    if spread == 0:
+    if spread is not None and not (spread > 0 and max(spread, abs(origin)) < _LARGEST_SQUEEZED):
         return np.inf, None
     start, end = _positions(points[[0, -1]] - origin, np.empty(2), spread, 0.0, 1.0).tolist()
     scale = STEPS / (end - start) if end > start else np.inf

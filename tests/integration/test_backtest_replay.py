@@ -10,7 +10,10 @@ from ctrain.backtest.history import load_history
 from ctrain.backtest.perform import Choices, make_plan
 from ctrain.backtest.trainer import Trained
 from ctrain.domain import TrainingJob
+from ctrain.engine import retention
+from ctrain.engine.retention import forget
 from ctrain.errors import PermanentError
+from ctrain.settings import Retention
 from tests.support.backtests import HOUR, POLICY, START, SlopeTrainer, make_rows, play, write_history
 
 CHOICES = Choices(baselines=(), starts_at=START + 24 * HOUR, ends_at=START + 60 * HOUR, step=4 * HOUR)
@@ -54,8 +57,9 @@ def test_simple_strategies_train_on_the_same_rows_and_serve_what_passes_the_gate
 def test_drift_is_told_from_the_first_model_on_and_what_else_features_lack_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A daemon removes those of more than a year ago; here that is half a day ago."""
-    monkeypatch.setattr("ctrain.engine.retention.VERDICTS_KEPT", 12 * HOUR)
+    """A daemon would forget those of half a day ago here."""
+    soon = Retention(verdicts=12 * HOUR, history=12 * HOUR)
+    monkeypatch.setattr(retention, "forget", lambda tx, name, now, _: forget(tx, name, now, soon))
     text = POLICY.replace(
         "monitors:", "monitors:\n  whole: {type: quality, window: 4h, max_null_rate: 0.1, min_rows: 50}"
     ).replace("triggers:", "triggers:\n  volume: {new_labels: 100}")

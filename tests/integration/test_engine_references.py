@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from ctrain.cli import app
 from ctrain.domain import Status, Verdict
 from ctrain.engine import panes
+from ctrain.settings import Retention
 from ctrain.stats.profile import profile_panes
 from tests.support.world import HOUR, POLICY, START, World
 
@@ -234,6 +235,7 @@ def test_a_backlog_longer_than_rows_are_kept_is_judged_before_they_go(tmp_path: 
     write_file(tmp_path / "reference.parquet", 0.0, timed=True)
     text = policy("{path: reference.parquet}", pane="6h")
     world = World(tmp_path, policy_text=text, rows_per_hour=15)
+    world.watch.retention = Retention(verdicts=timedelta(days=60))
     world.land_together(40 * 24)
     world.settle()
     assert len(judged(world)) > 150

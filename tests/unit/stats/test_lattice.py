@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -90,6 +90,10 @@ def test_which_grids_have_which_lattice() -> None:
 
 
 @settings(deadline=None, max_examples=60)
+@example(known=[0.0, 1.0, 2.760149595304076e303, 1.7976793341143393e308, 0.5], others=[])
+@example(
+    known=[0.0, 1e-9, 1e-3, 1.0, 1e3, 1e9], others=[1.7976931348623157e308, -1.7976931348623157e308, np.inf]
+)
 @given(
     known=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=40),
     others=st.lists(st.floats(allow_nan=False), max_size=60),
