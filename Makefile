@@ -25,7 +25,7 @@ demo: venv ## Watch the whole loop on a real stream: drift, retraining, promotio
 	$(BIN)/ctrain demo
 
 test: lint ## Lint, types, layers and all tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: venv ## ruff, mypy, import-linter and bandit
 	$(BIN)/ruff check .

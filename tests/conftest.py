@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer  # type: ignore[import-untyped]  # it has no types
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
 
 settings.register_profile("ctrain", derandomize=True, database=None, deadline=None)
 settings.load_profile("ctrain")  # the same examples in every run
 
-DEAR = (("tests/e2e/", "server"), ("tests/integration/", "embedded"))
-"""Folders, and what takes a minute or so to make for all of their tests: once, not by each worker."""
+DEAR = {
+    "the stories": ("tests/e2e/",),
+    "trained versions": tuple(
+        f"tests/integration/test_{name}.py" for name in ("registry", "scoring", "train_child")
+    ),
+}
+"""What takes a minute or so to make for all tests of these files: once, not by each worker."""
 REQUIRE_SERVICES = "CTRAIN_REQUIRE_SERVICES"
 
 
@@ -21,21 +28,16 @@ def _everything_is_required() -> bool:
     return os.environ.get(REQUIRE_SERVICES) == "1"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker run the tests of a file (``--dist loadgroup``), and of files that share what is dear."""
-    groups: dict[str, str] = {}
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        shared = [(folder, name) for folder, name in DEAR if folder in file and name in _fixtures(item)]
-        groups[file] = shared[0][1] if shared else groups.get(file, file)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item.nodeid.partition("::")[0]]))
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """One worker runs all tests of a file, and of the files that share what is dear."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((name for name, files in DEAR.items() if file.startswith(files)), file)
 
 
-def _fixtures(item: pytest.Item) -> Sequence[str]:
-    names: Sequence[str] = getattr(item, "fixturenames", ())
-    return names
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
