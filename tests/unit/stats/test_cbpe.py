@@ -17,6 +17,14 @@ from tests.unit.stats.car_loans import (
 )
 
 RNG = np.random.default_rng(7)
+BEGINNING = RNG.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def _the_same_numbers_in_any_order() -> None:
+    RNG.bit_generator.state = BEGINNING
+
+
 METRICS = ("brier", "log_loss", "zero_one", "accuracy", "f1", "roc_auc")
 
 
