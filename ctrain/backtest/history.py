@@ -240,6 +240,12 @@ class RevealedSource:
                 batches.append(SourceBatch(part, stretch.path, first, news))
         return SourceRead(tuple(batches), {"until": until} if batches else cursor, more=until < now)
 
+    def has_unread(self, cursor: Json) -> bool:
+        """True when something appeared after ``cursor`` until now."""
+        since, now = int(cursor.get("until", BEGINNING - 1)), as_microseconds(self._clock.now())
+        spans = (_between(one.appears, since, now) for one in self._stretches)
+        return any(first < end for first, end in spans)
+
     def _within(self, since: int, now: int, limit_rows: int) -> int:
         """The last instant up to which at most so many things appeared, rounded up to a whole instant."""
         waiting = [one.appears[slice(*_between(one.appears, since, now))] for one in self._stretches]

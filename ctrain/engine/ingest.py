@@ -44,15 +44,11 @@ def ingest(watch: Watch) -> bool:
 
 
 def has_unread(watch: Watch, state: IngestState) -> bool:
-    """True when there is something to read after the cursors of ``state``; nothing is read."""
-    sources = [(watch.rows_source, state.rows_cursor)]
-    if watch.labels_source is not None:
-        sources.append((watch.labels_source, state.labels_cursor))
-    for source, cursor in sources:
-        looked = source.read(cursor, 0)
-        if looked.more or not _is_empty(looked, cursor == looked.cursor):
-            return True
-    return False
+    """True when there may be something to read after the cursors of ``state``; nothing is read."""
+    labels = watch.labels_source
+    return watch.rows_source.has_unread(state.rows_cursor) or (
+        labels is not None and labels.has_unread(state.labels_cursor)
+    )
 
 
 def _drain(

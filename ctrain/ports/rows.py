@@ -34,10 +34,10 @@ class Source(Protocol):
     """Rows from outside, read once from a durable cursor."""
 
     def read(self, cursor: Json, limit_rows: int) -> SourceRead:
-        """Return up to about ``limit_rows`` rows after ``cursor``; ``{}`` is the beginning.
+        """Return up to about ``limit_rows`` rows after ``cursor``; ``{}`` is the beginning."""
 
-        Of 0 rows only whether there are ``more``.
-        """
+    def has_unread(self, cursor: Json) -> bool:
+        """True when ``read`` may find something after ``cursor``; changes nothing of what it would find."""
 
 
 class ReferenceFile(Protocol):

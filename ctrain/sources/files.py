@@ -91,19 +91,33 @@ class FilesSource:
             reading.notes.append(f"no file matches {self._pattern!r} yet")
         return reading.result()
 
+    def has_unread(self, cursor: Json) -> bool:
+        """True for files that are new, grow, or are waited for; ``read`` looks again at the others, too."""
+        if not self._ledger.describes(cursor):
+            return True
+        found = self._listing.files()
+        return bool(self._fresh(found)) or any(self._has_grown(name, found.get(name)) for name in self._live)
+
+    def _fresh(self, found: Mapping[str, str]) -> list[str]:
+        """The files that have not been checked, or were not whole."""
+        if self._all_checked == self._listing.generation:
+            return []
+        return [name for name in found if name not in self._checked]
+
+    def _has_grown(self, name: str, path: str | None) -> bool:
+        try:
+            return path is None or not self._is_as_before(name, stat_fingerprint(Path(path).stat()))
+        except OSError:
+            return True
+
     def _kind(self, name: str) -> FileKind:
         found = format_of(name, self._declared)
         return self._parquet if found is None or found.kind == "parquet" else self._texts
 
     def _unread(self, found: Mapping[str, str], reading: Reading) -> dict[str, str]:
         """Return the stat fingerprints of the files that are new, or look different than before."""
-        fresh = (
-            []
-            if self._all_checked == self._listing.generation
-            else [one for one in found if one not in self._checked]
-        )
         unread = {}
-        for name in dict.fromkeys([*fresh, *self._live, *self._to_verify()]):
+        for name in dict.fromkeys([*self._fresh(found), *self._live, *self._to_verify()]):
             self._checked.pop(name, None)
             look = self._look_at(found[name], name, reading) if name in found else None
             if look is None:

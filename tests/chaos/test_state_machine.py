@@ -130,4 +130,5 @@ class Daemons(RuleBasedStateMachine):
 
 
 def test_no_order_of_steps_and_crashes_breaks_a_promise() -> None:
+    """The machine asserts: one run at most after each step, and every promise in ``teardown``."""
     run_state_machine_as_test(Daemons, settings=fuzzed(3, steps=10))

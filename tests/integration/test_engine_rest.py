@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import event
 
 from ctrain.domain import Request, RequestKind
 from ctrain.engine.tick import tick
+from ctrain.sources.opening import FileSources
+from tests.support.fakes import FakeTimer
 from tests.support.world import POLICY, World
 
 MINUTE = timedelta(minutes=1)
@@ -102,3 +106,23 @@ def test_a_schedule_that_is_due_within_the_minute_forbids_it(tmp_path: Path) -> 
     world.live(3)
     resting(world)
     assert asked(world) > 5
+
+
+def test_a_file_that_is_refused_ends_the_rest_and_is_told_once(world: World) -> None:
+    pq.write_table(pa.table({"other": [1, 2]}), world.folder / "rows" / "0099.parquet")
+    for _ in range(3):
+        tick(world.watch)
+    assert world.kinds().count("file_rejected") == 1
+    assert asked(world) == 1
+
+
+def test_a_damaged_file_is_waited_for_and_told_of_however_often_it_is_looked_at(world: World) -> None:
+    """Looks of a policy at rest must not use up what the whole tick has to say."""
+    source = FileSources(FakeTimer()).open_rows(world.watch.loaded.policy, world.folder)
+    world.watch.rows_source = source
+    world.watch.rest = None
+    tick(world.watch)
+    (world.folder / "rows" / "0099.parquet").write_bytes(b"no table of any kind" * 20)
+    for _ in range(80):
+        tick(world.watch)
+    assert world.kinds().count("file_rejected") == 1

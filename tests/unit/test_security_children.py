@@ -127,7 +127,7 @@ def test_a_child_leaves_no_core_file(command: list[str]) -> None:
     child = LineChild(command, dict(os.environ), on_message=lambda _: None, on_exit=lambda: None)
     limits = Path(f"/proc/{child.pid}/limits")
     try:
-        wait_until(lambda: core_limit(limits) == ["0", "0"], 20, "the child has given up core files")
+        assert wait_until(lambda: core_limit(limits) == ["0", "0"], 20, "the child has given up core files")
     finally:
         child.kill()
 

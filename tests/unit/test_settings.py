@@ -10,7 +10,7 @@ import pytest
 from ctrain.errors import InputError
 from ctrain.settings import Retention, Settings
 
-HOME = Path("/home/of/ctrain")
+HOME = Path("of-ctrain").absolute()
 DAY = timedelta(days=1)
 
 
