@@ -7,8 +7,7 @@ of the change detectors, all keyed by the challenger's version.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from ctrain.domain import Run, Task, Version
 from ctrain.engine.advance.approval import ask_for_approval
+from ctrain.engine.advance.holdout import Holdout, block_of, error_scale_of
 from ctrain.engine.advance.refit import begin_refit, candidate_of, judge_refit, tell_refit
 from ctrain.engine.advance.serving import measured_serving, serving_metrics
 from ctrain.engine.advance.training import train
@@ -33,11 +33,8 @@ from ctrain.engine.watch import score_column
 from ctrain.engine.watched import Rows, first_memories
 from ctrain.lifecycle.gates import GateReport, judge_gates
 from ctrain.lifecycle.transitions import RunEvent
-from ctrain.stats.blocks import block_length
 from ctrain.stats.calibration_error import calibration_error
-from ctrain.stats.losses import bounded_losses, error_scale
 from ctrain.stats.metrics import evaluate
-from ctrain.stats.sequential import MIN_BLOCKS
 from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
@@ -48,20 +45,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 MIN_COMMON_ROWS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Holdout:
-    """The held-out rows with the scores of both models; ``champion`` is None when there is none."""
-
-    rows: pa.Table
-    labels: Floats
-    challenger: Floats
-    champion: Floats | None
-    fair: npt.NDArray[np.bool_]
-    """Rows that the champion has not been trained on either."""
-    classes: tuple[str, ...] = ()
-    """What the columns of scores mean where there are several classes."""
 
 
 def evaluate_challenger(watch: Watch, run: Run) -> Step:
@@ -246,37 +229,15 @@ def _found(
     champion: dict[str, float] | None,
     report: GateReport,
 ) -> dict[str, Any]:
-    scale = _error_scale(watch, holdout)
+    scale = error_scale_of(watch, holdout)
     return {
         "challenger": challenger,
         "champion": champion,
         "fair_rows": int(holdout.fair.sum()),
         "gates": report.to_json(),
         "scale": scale,
-        "block_seconds": _block(watch, holdout, scale).total_seconds(),
+        "block_seconds": block_of(watch, holdout, scale).total_seconds(),
     }
-
-
-def _error_scale(watch: Watch, holdout: Holdout) -> float | None:
-    """Of the champion's out-of-sample errors."""
-    scores = holdout.challenger if holdout.champion is None else holdout.champion
-    return error_scale(watch.policy.model.task, watch.policy.model.metric, holdout.labels, scores)
-
-
-def _block(watch: Watch, holdout: Holdout, scale: float | None) -> timedelta:
-    shadow = watch.policy.shadow
-    if isinstance(shadow.block, timedelta):
-        return shadow.block
-    if holdout.champion is None:
-        return watch.policy.data.pane
-    task, metric = watch.policy.model.task, watch.policy.model.metric
-    ours, _ = bounded_losses(task, metric, holdout.labels, holdout.challenger, scale)
-    theirs, _ = bounded_losses(task, metric, holdout.labels, holdout.champion, scale)
-    differences = ours - theirs
-    usable = np.isfinite(differences) & holdout.fair
-    event_at = holdout.rows["event_at"].to_numpy()[usable]
-    longest = (shadow.undecided_after or shadow.max_duration) / MIN_BLOCKS
-    return block_length(event_at, differences[usable], watch.policy.data.pane, longest)
 
 
 def _annotate(
