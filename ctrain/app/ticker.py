@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -12,18 +14,41 @@ if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
 
     from ctrain.domain import PolicyName
-    from ctrain.ports import Timer
+    from ctrain.ports import Telemetry, Timer
 
 TICK_THREADS = 4
 UPKEEP_THREADS = 2
 """One for the lease, so that nothing else delays its renewal."""
+WAKE_SECONDS = 0.5
+"""Between the beginning of a policy's tick and of one for which it was woken."""
+
+
+def tell_lateness(telemetry: Telemetry, interval: timedelta) -> Callable[[float], None]:
+    """What measures by how many seconds ticks are late, and counts the intervals that had none."""
+
+    def tell(seconds: float) -> None:
+        telemetry.observe("tick_lateness_seconds", seconds)
+        telemetry.count("ticks_skipped_total", seconds // interval.total_seconds())
+
+    return tell
 
 
 class Ticker:
-    """Calls policies after delays of real time, and upkeep in intervals on threads of its own."""
+    """Calls policies after delays of real time, and upkeep in intervals on threads of its own.
 
-    def __init__(self, timer: Timer) -> None:
+    ``began`` is told, at the beginning of each call of a policy, by how many seconds it is late.
+    """
+
+    def __init__(self, timer: Timer, began: Callable[[float], None] = lambda _: None) -> None:
         self._timer = timer
+        self._began = began
+        self._due: dict[PolicyName, float] = {}
+        """Of what is pending, and of what is due and waits for a thread."""
+        self._begun: dict[PolicyName, float] = {}
+        self._under_way: Counter[PolicyName] = Counter()
+        self._woken: set[PolicyName] = set()
+        """While they were under way."""
+        self._lock = threading.Lock()
         self._scheduler: BackgroundScheduler | None = None
         self._pools: dict[str, ThreadPoolExecutor] = {}
 
@@ -54,11 +79,50 @@ class Ticker:
 
     def after(self, delay: timedelta, name: PolicyName, call: Callable[[PolicyName], None]) -> None:
         """Call for this policy after ``delay``, instead of what was pending; never once stopped."""
+        with self._lock:
+            seconds = delay.total_seconds()
+            if name in self._woken:
+                self._woken.discard(name)
+                seconds = min(seconds, self._until_awake(name))
+            self._schedule(name, seconds, call)
+
+    def wake(self, name: PolicyName, call: Callable[[PolicyName], None]) -> None:
+        """Call for this policy soon, however often it is woken; after a call that is under way."""
+        with self._lock:
+            due = self._due.get(name)
+            if due is None and self._under_way[name]:
+                self._woken.add(name)
+                return
+            seconds = self._until_awake(name)
+            if due is None or due > self._timer.monotonic() + seconds:
+                self._schedule(name, seconds, call)
+
+    def _until_awake(self, name: PolicyName) -> float:
+        begun = self._begun.get(name)
+        return 0.0 if begun is None else max(begun + WAKE_SECONDS - self._timer.monotonic(), 0.0)
+
+    def _schedule(self, name: PolicyName, seconds: float, call: Callable[[PolicyName], None]) -> None:
         scheduler = self._scheduler
         if scheduler is not None and scheduler.running:
+            self._due[name] = self._timer.monotonic() + seconds
+            run_date = self._timer.now() + timedelta(seconds=seconds)
             scheduler.add_job(
-                call, "date", run_date=self._timer.now() + delay, args=[name], id=name, replace_existing=True
+                self._call, "date", run_date=run_date, args=[name, call], id=name, replace_existing=True
             )
+
+    def _call(self, name: PolicyName, call: Callable[[PolicyName], None]) -> None:
+        with self._lock:
+            now = self._timer.monotonic()
+            due = self._due.pop(name, now)
+            self._begun[name] = now
+            self._woken.discard(name)
+            self._under_way[name] += 1
+        try:
+            self._began(max(now - due, 0.0))
+            call(name)
+        finally:
+            with self._lock:
+                self._under_way[name] -= 1
 
     def every(self, interval: timedelta, call: Callable[[], None]) -> None:
         """Call every ``interval``, however busy the policies are."""

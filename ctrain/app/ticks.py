@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ctrain.app.ticker import Ticker
+from ctrain.app.ticker import Ticker, tell_lateness
 from ctrain.clocks import StreamClock
 from ctrain.engine.tick import Ticked, tick
 from ctrain.errors import CtrainError, StateConflict, TransientError
@@ -65,7 +65,7 @@ class TickLoop:
         self._leases: dict[PolicyName, tuple[str, int]] = {}
         self._lock = threading.Lock()
         self._turns: dict[PolicyName, threading.Lock] = {}
-        self._ticker = Ticker(timer)
+        self._ticker = Ticker(timer, tell_lateness(telemetry, rhythm.tick))
         self._faltering = faltering
 
     def start(self) -> None:
@@ -78,6 +78,11 @@ class TickLoop:
     def every(self, interval: timedelta, call: Callable[[], None]) -> None:
         """Also call ``call`` every ``interval`` of real time, however busy policies are."""
         self._ticker.every(interval, lambda: self._upkeep(call))
+
+    def wake(self, name: PolicyName) -> None:
+        """Tick this policy soon: something of it may have come."""
+        if name in self._watches:
+            self._ticker.wake(name, self._tick)
 
     @property
     def watched(self) -> Mapping[PolicyName, Watch]:

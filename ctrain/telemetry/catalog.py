@@ -14,6 +14,7 @@ PREFIX = "ctrain_"
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 SECONDS = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+LATENESS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 MINUTES_TO_DAYS = (
     *(_MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 3 * _HOUR, 8 * _HOUR),
     *(_DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY, 28 * _DAY),
@@ -63,6 +64,11 @@ _TABLE = (
     _gauge("leader", "1 while this daemon holds the policy's lease."),
     Metric("config_last_reload_successful", Kind.GAUGE, "1 when the policies on disk are in force.", ()),
     Metric("tick_duration_seconds", Kind.HISTOGRAM, "Time of a policy's tick.", (), SECONDS),
+    Metric(
+        *("tick_lateness_seconds", Kind.HISTOGRAM, "From when a tick was due until it began.", (), LATENESS)
+    ),
+    Metric("ticks_skipped_total", Kind.COUNTER, "Tick intervals in which no tick began, being late.", ()),
+    Metric("folders_watched", Kind.GAUGE, "Folders whose changes wake ticks; 0: polling alone.", ()),
     _gauge("tick_last_success_timestamp_seconds", "Unix time of the last tick without a fault."),
     _counter("tick_failures_total", "Ticks that a fault ended, by kind of fault.", "kind", starts=FAULTS),
     _counter("rows_ingested_total", "Rows that reached the row log."),

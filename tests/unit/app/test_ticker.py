@@ -1,19 +1,23 @@
-"""The ticker does not lose a tick, however fast one follows another."""
+"""The ticker does not lose a tick, however fast one follows another, and is woken once for a burst."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from ctrain.app.ticker import Ticker
+import pytest
+
+from ctrain.app.ticker import WAKE_SECONDS, Ticker, tell_lateness
 from ctrain.clocks import RealTimer
 from ctrain.domain import PolicyName
+from tests.support.fakes import QuietTelemetry
 from tests.waiting import wait_until
 
 TICKS = 5
 BUSY = PolicyName("busy")
-AT_ONCE = timedelta(0)
+AT_ONCE, AN_HOUR = timedelta(0), timedelta(hours=1)
 
 
 class Overtaking(Ticker):
@@ -67,3 +71,143 @@ def test_stopping_waits_for_a_tick_under_way_and_is_not_held_up_by_its_end() -> 
     stopping.join(10)
     assert not stopping.is_alive()
     assert ended.is_set()
+
+
+class StillTimer:
+    """Real time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2024, 5, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class StillScheduler:
+    """Keeps what it is to call, and when, until it is told that the time has come."""
+
+    running = True
+
+    def __init__(self, timer: StillTimer) -> None:
+        self._timer = timer
+        self.pending: dict[str, tuple[datetime, Callable[[], None]]] = {}
+
+    def add_job(
+        self, call: Callable[..., None], kind: str, *, run_date: datetime, args: list[Any], id: str, **_: bool
+    ) -> None:
+        self.pending[id] = run_date, lambda: call(*args)
+
+    def run(self, name: str) -> None:
+        self.pending.pop(name)[1]()
+
+    def seconds_until(self, name: str) -> float:
+        return (self.pending[name][0] - self._timer.now()).total_seconds()
+
+
+class Beats:
+    """A policy that ticks every hour on a ticker whose time stands still; keeps when each tick began."""
+
+    def __init__(self) -> None:
+        self.timer = StillTimer()
+        self.late: list[float] = []
+        self.ticker = Ticker(self.timer, self.late.append)
+        self.scheduler = StillScheduler(self.timer)
+        self.ticker._scheduler = self.scheduler  # no threads: what matters is when
+        self.begun: list[float] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def tick(self, name: PolicyName) -> None:
+        self.begun.append(self.timer.monotonic())
+        self.meanwhile()
+        self.ticker.after(AN_HOUR, name, self.tick)
+
+    def wake(self) -> None:
+        self.ticker.wake(BUSY, self.tick)
+
+
+def test_a_policy_that_is_woken_ticks_at_once_and_is_then_due_as_ever() -> None:
+    beats = Beats()
+    beats.ticker.after(AN_HOUR, BUSY, beats.tick)
+    beats.wake()
+    assert beats.scheduler.seconds_until(BUSY) == 0
+    beats.scheduler.run(BUSY)
+    assert beats.scheduler.seconds_until(BUSY) == AN_HOUR.total_seconds()
+
+
+def test_a_burst_is_one_tick() -> None:
+    beats = Beats()
+    for _ in range(50):
+        beats.wake()
+        beats.timer.advance(0.01)
+    assert list(beats.scheduler.pending) == [BUSY]
+    assert beats.scheduler.seconds_until(BUSY) == pytest.approx(-0.5)
+
+
+def test_what_comes_during_a_tick_gets_one_more_after_it_and_none_beside_it() -> None:
+    beats = Beats()
+    during: list[list[str]] = []
+
+    def burst() -> None:
+        for _ in range(50):
+            beats.wake()
+        during.append(list(beats.scheduler.pending))
+
+    beats.meanwhile = burst
+    beats.ticker.after(AT_ONCE, BUSY, beats.tick)
+    beats.scheduler.run(BUSY)
+    assert during == [[]]
+    assert beats.scheduler.seconds_until(BUSY) == pytest.approx(WAKE_SECONDS)
+    beats.meanwhile = lambda: None
+    beats.scheduler.run(BUSY)
+    assert beats.scheduler.seconds_until(BUSY) == AN_HOUR.total_seconds()
+
+
+def test_a_policy_that_is_woken_all_the_time_ticks_at_a_distance() -> None:
+    beats = Beats()
+    beats.wake()
+    beats.scheduler.run(BUSY)
+    beats.timer.advance(0.1)
+    beats.wake()
+    assert beats.scheduler.seconds_until(BUSY) == pytest.approx(WAKE_SECONDS - 0.1)
+
+
+def test_a_tick_that_is_due_sooner_than_it_would_be_woken_stays_as_it_is() -> None:
+    beats = Beats()
+    beats.wake()
+    beats.scheduler.run(BUSY)
+    beats.ticker.after(timedelta(seconds=0.2), BUSY, beats.tick)
+    beats.wake()
+    assert beats.scheduler.seconds_until(BUSY) == pytest.approx(0.2)
+
+
+def test_a_tick_that_ends_in_a_fault_can_be_woken_again() -> None:
+    beats = Beats()
+    beats.meanwhile = lambda: 1 / 0  # type: ignore[assignment]  # any fault
+    beats.wake()
+    with pytest.raises(ZeroDivisionError):
+        beats.scheduler.run(BUSY)
+    beats.wake()
+    assert beats.scheduler.seconds_until(BUSY) == pytest.approx(WAKE_SECONDS)
+
+
+def test_lateness_is_the_time_from_due_until_begun() -> None:
+    beats = Beats()
+    beats.ticker.after(timedelta(seconds=10), BUSY, beats.tick)
+    beats.timer.advance(12.5)
+    beats.scheduler.run(BUSY)
+    assert beats.late == [pytest.approx(2.5)]
+
+
+def test_intervals_without_a_tick_are_counted() -> None:
+    telemetry = QuietTelemetry()
+    tell = tell_lateness(telemetry, timedelta(seconds=10))
+    for seconds in (0.1, 9.9, 25.0):
+        tell(seconds)
+    assert telemetry.counted["ticks_skipped_total",] == 2
+    assert telemetry.counted["tick_lateness_seconds",] == 25.0
