@@ -41,11 +41,25 @@ def error_scale_of(watch: Watch, holdout: Holdout) -> float | None:
     return error_scale(watch.policy.model.task, watch.policy.model.metric, holdout.labels, scores)
 
 
-def block_of(watch: Watch, holdout: Holdout, scale: float | None) -> timedelta:
-    """The length of its blocks: the policy's own, or by how the held-out differences correlate."""
+def shadow_block(watch: Watch, holdout: Holdout, scale: float | None) -> timedelta:
+    """The length of the shadow's blocks: twenty fit before an undecided challenger may be promoted."""
     shadow = watch.policy.shadow
-    if isinstance(shadow.block, timedelta):
-        return shadow.block
+    return _block_of(watch, holdout, scale, (shadow.undecided_after or shadow.max_duration) / MIN_BLOCKS)
+
+
+def probation_block(watch: Watch, holdout: Holdout, scale: float | None) -> timedelta:
+    """The length of the probation's blocks: twenty fit into half of it, so that it can end a bad champion.
+
+    A probation lasts longer than a shadow, and so may its blocks: where losses follow each other, short
+    blocks make it certain of too much, and good champions are rolled back.
+    """
+    return _block_of(watch, holdout, scale, watch.policy.probation.duration / (2 * MIN_BLOCKS))
+
+
+def _block_of(watch: Watch, holdout: Holdout, scale: float | None, longest: timedelta) -> timedelta:
+    """The policy's own length, or by how the held-out differences correlate."""
+    if isinstance(watch.policy.shadow.block, timedelta):
+        return watch.policy.shadow.block
     if holdout.champion is None:
         return watch.policy.data.pane
     task, metric = watch.policy.model.task, watch.policy.model.metric
@@ -54,5 +68,4 @@ def block_of(watch: Watch, holdout: Holdout, scale: float | None) -> timedelta:
     differences = ours - theirs
     usable = np.isfinite(differences) & holdout.fair
     event_at = holdout.rows["event_at"].to_numpy()[usable]
-    longest = (shadow.undecided_after or shadow.max_duration) / MIN_BLOCKS
     return block_length(event_at, differences[usable], watch.policy.data.pane, longest)

@@ -160,4 +160,6 @@ def _settled(watch: Watch, run: Run, champion: Champion) -> Run:
 
 
 def _block(run: Run) -> timedelta:
-    return timedelta(seconds=found_in(run, "evaluation")["block_seconds"])
+    """Of the probation; runs that were judged before it had blocks of its own go on with the shadow's."""
+    evaluation = found_in(run, "evaluation")
+    return timedelta(seconds=evaluation.get("probation_block_seconds", evaluation["block_seconds"]))
