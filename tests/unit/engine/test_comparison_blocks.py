@@ -31,7 +31,7 @@ def holdout(follow: int) -> Holdout:
     at = np.datetime64(START.replace(tzinfo=None), "us") + np.arange(differences.size) * np.timedelta64(HOUR)
     champion = np.full(differences.size, 0.5)
     return Holdout(
-        rows=pa.table({"event_at": at}),
+        rows=pa.table({"event_at": pa.array(at)}),
         labels=np.zeros(differences.size),
         challenger=np.sqrt(np.clip(champion**2 + differences, 0.0, 1.0)),
         champion=champion,
