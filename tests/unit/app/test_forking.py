@@ -34,14 +34,23 @@ Beside = Callable[[Callable[[str], str]], Callable[[str], str]]
 
 @pytest.fixture
 def beside() -> Iterator[Beside]:
-    """Work that only forks do; this process waits with its first item until each of them has ended."""
+    """Work that only the fork does: this process draws one item, and waits with it until the fork has ended.
+
+    The fork's first item waits in turn until this process has drawn its own.
+    """
     here = os.getpid()
     ended, held = os.pipe()
+    drawn_here, tell = os.pipe()
 
     def of_forks(work: Callable[[str], str]) -> Callable[[str], str]:
+        told: list[bytes] = []
+
         def either(item: str) -> str:
             if os.getpid() != here:
+                if not told:
+                    told.append(os.read(drawn_here, 1))
                 return work(item)
+            os.write(tell, b"!")
             os.close(held)
             os.read(ended, 1)
             return "here"
@@ -49,7 +58,8 @@ def beside() -> Iterator[Beside]:
         return either
 
     yield of_forks
-    os.close(ended)
+    for end in (ended, drawn_here, tell):
+        os.close(end)
 
 
 def test_results_come_in_order_from_here_and_from_a_fork(beside: Beside) -> None:
