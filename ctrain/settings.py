@@ -39,6 +39,8 @@ class Settings:
     lease: timedelta = timedelta(seconds=20)
     """Without a beat for so long a daemon counts as dead, and others take its policies."""
     retention: Retention = Retention()
+    watch_folders: bool = True
+    """A file that comes wakes the tick of its policy; without, it is found at the next tick."""
 
     @classmethod
     def load(cls, home: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -60,6 +62,7 @@ class Settings:
             registry_poll=_seconds(environ, "CTRAIN_REGISTRY_POLL_SECONDS", 30.0),
             lease=_seconds(environ, "CTRAIN_LEASE_SECONDS", 20.0),
             retention=_retention(environ),
+            watch_folders=_switch(environ, "CTRAIN_WATCH_FOLDERS", default=True),
         )
 
     @property
@@ -81,6 +84,13 @@ def _retention(environ: Mapping[str, str]) -> Retention:
     if history < verdicts:
         raise InputError("CTRAIN_KEEP_HISTORY_DAYS: expected at least CTRAIN_KEEP_VERDICTS_DAYS")
     return Retention(verdicts, history)
+
+
+def _switch(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environ.get(name) or ("1" if default else "0")
+    if text not in ("0", "1"):
+        raise InputError(f"{name}: expected 0 or 1, got {text!r}")
+    return text == "1"
 
 
 def _days(environ: Mapping[str, str], name: str, default: timedelta) -> timedelta:

@@ -21,6 +21,7 @@ from ctrain.app.memory import RELEASE_SECONDS, release_memory
 from ctrain.app.noticing import open_notices
 from ctrain.app.reload import PolicyFiles, Reloader
 from ctrain.app.ticks import Rhythm, TickLoop
+from ctrain.app.watching import FolderWatch
 from ctrain.app.wiring import Shell, close_shell, watch_policy
 from ctrain.clocks import StreamClock
 from ctrain.errors import CtrainError
@@ -152,6 +153,7 @@ class Daemon:
         notices = open_notices(shell, lambda: loop.watched)
         loop.start()
         notices.start()
+        folders = self._watch_folders(loop)
         loop.every(shell.settings.lease / BEATS, holdings.balance)
         loop.every(min(shell.settings.tick, RELOAD_INTERVAL), lambda: self._reload(reloader, holdings))
         loop.every(timedelta(seconds=RELEASE_SECONDS), release_memory)
@@ -162,12 +164,21 @@ class Daemon:
             self._stopping.wait()
         finally:
             shell.telemetry.log("stopping")
+            folders.stop()
             self._stop(loop)
             self._end_leases()
             heads.keep()
             notices.stop()
             server.close()
             shell.telemetry.log("stopped")
+
+    def _watch_folders(self, loop: TickLoop) -> FolderWatch:
+        """What wakes the ticks of policies for which files come; on stream time they come in lock-step."""
+        shell = self._shell
+        folders = FolderWatch(lambda: loop.watched, loop.wake, shell.timer, shell.telemetry)
+        if shell.settings.watch_folders and not isinstance(shell.clock, StreamClock):
+            folders.start()
+        return folders
 
     def _stop(self, loop: TickLoop) -> None:
         """Let the ticks under way finish, but not wait for a registry that does not answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,9 @@ def run(
     listen: Annotated[
         str, typer.Option("--listen", help="HOST:PORT of /metrics and /-/healthy; loopback unless told.")
     ] = DEFAULT_LISTEN,
+    watch: Annotated[
+        bool, typer.Option("--watch/--no-watch", help="Tick a policy as soon as a file of its sources comes.")
+    ] = True,
 ) -> None:
     """Watch the policies until stopped (SIGTERM, Ctrl-C)."""
     from ctrain.app.daemon import Daemon
@@ -31,6 +35,7 @@ def run(
     from ctrain.app.wiring import load_fleet, open_shell, open_telemetry
 
     settings = load_settings(home)
+    settings = replace(settings, watch_folders=watch and settings.watch_folders)
     faults = planned_faults(os.environ)
     fleet = load_fleet(paths, os.environ)
     migrate_apart(settings.database_url)

@@ -98,6 +98,14 @@ class FilesSource:
         found = self._listing.files()
         return bool(self._fresh(found)) or any(self._has_grown(name, found.get(name)) for name in self._live)
 
+    def folders(self) -> list[str]:
+        """Return the absolute paths of folders in which something may come; some may not exist yet."""
+        return self._listing.folders()
+
+    def concerns(self, path: str) -> bool:
+        """Return True when a change of what is at ``path``, in one of the folders, may be news."""
+        return self._listing.may_match(path)
+
     def _fresh(self, found: Mapping[str, str]) -> list[str]:
         """The files that have not been checked, or were not whole."""
         if self._all_checked == self._listing.generation:

@@ -25,6 +25,9 @@ _SETTLED_SECONDS = 0.05
 _RELIST_SECONDS = 60.0
 """Folders are listed again after this time, whatever their time stamps say."""
 
+_NEWEST_FOLDERS = 20
+"""Of each depth: in older ones changes are found by looking alone."""
+
 
 @dataclass(slots=True)
 class _Folder:
@@ -96,6 +99,29 @@ class Listing:
             self._show(*place, self._shown[place], None)
         self._shown = shown
         return self._found
+
+    def folders(self) -> list[str]:
+        """Return the absolute paths of the root and of the newest folders that were found in it.
+
+        The newest are those that come last by name, at each depth: data that arrives is in one of them.
+        """
+        depths: dict[int, list[str]] = {}
+        for prefix in list(self._folders):
+            depths.setdefault(prefix.count("/"), []).append(prefix)
+        depths.pop(0, None)
+        newest = [prefix for at in sorted(depths) for prefix in sorted(depths[at])[-_NEWEST_FOLDERS:]]
+        # Links stay links, for they may be turned elsewhere; ".." behind one is not what it seems.
+        root = str(self.root.resolve() if ".." in self.root.parts else self.root.absolute())
+        return [root, *(f"{root}/{prefix}".rstrip("/") for prefix in newest)]
+
+    def may_match(self, path: str) -> bool:
+        """Return True when what is at ``path``, in one of the folders, may change the answer of ``files``."""
+        _, _, name = path.rpartition("/")
+        if name.startswith((".", "_")):
+            return False
+        if self._patterns[self._parts[-1]].match(name):
+            return True
+        return len(self._parts) > 1 and Path(path).is_dir()
 
     def _show(self, prefix: str, part: str, before: _Folder | None, after: _Folder | None) -> None:
         """Take the difference between two states of a folder over into what was found."""

@@ -145,6 +145,10 @@ class House:
         with self.world.store.read() as tx:
             return tx.open_requests(policy)
 
+    def wait_for_rows(self, number: int) -> None:
+        rows = f'ctrain_rows_ingested_total{{policy="{VIEWS}"}} {number}.0'
+        wait_until(lambda: rows in self.metrics(), 20, f"{number} rows are read")
+
     def metrics(self) -> str:
         with urllib.request.urlopen(f"http://{self.listen}/metrics", timeout=5) as answer:
             return str(answer.read().decode())
@@ -298,3 +302,25 @@ def test_channels_are_told_of_what_happened_and_metrics_say_so(house: House) -> 
         wait_until(lambda: delivered in house.metrics(), 20, "the metric says so")
     [(channel, message)] = notifier.sent
     assert (channel.name, [one.kind for one in message.notices]) == ("1", ["champion_found"])
+
+
+def test_a_file_is_noticed_at_once_however_long_the_ticks_are(house: House) -> None:
+    hour = timedelta(hours=1)
+    house.settings = replace(house.settings, tick=hour, registry_poll=hour)
+    house.world.registry.aliases["champion"] = house.world.registry.register(slope_model(2.0), {})
+    near = OTHER.replace("path: rows", "path: ../rows").replace("path: labels", "path: ../labels")
+    with house.daemon(house.loaded(near, "views.yaml")):
+        wait_until(lambda: "ctrain_folders_watched 2.0" in house.metrics(), 20, "both folders are watched")
+        for hours in (1, 2, 3):
+            house.world.land()
+            house.wait_for_rows(hours * house.world.rows_per_hour)
+
+
+def test_without_the_watch_no_folder_is_watched(house: House) -> None:
+    house.settings = replace(house.settings, watch_folders=False)
+    with house.daemon(house.loaded(OTHER, "views.yaml")):
+        wait_until(
+            lambda: 'tick_last_success_timestamp_seconds{policy="views"}' in house.metrics(), 20, "a tick"
+        )
+        assert "ctrain_folders_watched 0.0" in house.metrics()
+    assert "folders" not in {one.name for one in threading.enumerate()}

@@ -39,9 +39,15 @@ def test_how_long_the_past_is_kept(environ: dict[str, str], kept: Retention) -> 
         ({"CTRAIN_KEEP_VERDICTS_DAYS": "1.5"}, "above 0, got '1.5'"),
         ({"CTRAIN_KEEP_HISTORY_DAYS": "99999999999"}, "CTRAIN_KEEP_HISTORY_DAYS: expected a whole number"),
         ({"CTRAIN_KEEP_HISTORY_DAYS": "29"}, "expected at least CTRAIN_KEEP_VERDICTS_DAYS"),
+        ({"CTRAIN_WATCH_FOLDERS": "no"}, "CTRAIN_WATCH_FOLDERS: expected 0 or 1, got 'no'"),
         ({"CTRAIN_TICK_SECONDS": "nan"}, "CTRAIN_TICK_SECONDS: expected a number of seconds above 0"),
     ],
 )
 def test_what_cannot_be_used_is_said(environ: dict[str, str], said: str) -> None:
     with pytest.raises(InputError, match=said):
         Settings.load(HOME, environ)
+
+
+@pytest.mark.parametrize(("environ", "watched"), [({}, True), ({"CTRAIN_WATCH_FOLDERS": "0"}, False)])
+def test_folders_are_watched_unless_told(environ: dict[str, str], watched: bool) -> None:
+    assert Settings.load(HOME, environ).watch_folders is watched
