@@ -1,4 +1,4 @@
-"""The Telemetry port over a private Prometheus registry and a structured log.
+"""The Telemetry port over metrics for Prometheus and a structured log.
 
 A policy has at most ``SERIES_PER_POLICY`` series; what goes beyond is left out and counted. They are
 gone when the policy is.
@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
 from ctrain.telemetry.catalog import CATALOG, PREFIX, Kind, Metric
 from ctrain.telemetry.logs import EventLog
+from ctrain.telemetry.series import Family
 
 SERIES_PER_POLICY = 60
 _REMEMBERED = 2
 """For bounded labels: the greatest are chosen from the last ``newest`` times this many calls."""
 
 _DROPPED = "series_dropped"
-
-Instrument = TypeVar("Instrument", Counter, Gauge, Histogram)
+_END_OF_OPENMETRICS = b"# EOF\n"
 
 
 class PrometheusTelemetry:
@@ -36,8 +35,8 @@ class PrometheusTelemetry:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the client leaves it untyped
         self._registry = CollectorRegistry()
         self._log = log
-        self._counters = self._declare(Kind.COUNTER, Counter)
-        self._gauges = self._declare(Kind.GAUGE, Gauge)
+        self._counters = {metric.name: Family(metric) for metric in _of_kind(Kind.COUNTER)}
+        self._gauges = {metric.name: Family(metric) for metric in _of_kind(Kind.GAUGE)}
         self._histograms = {
             metric.name: Histogram(
                 PREFIX + metric.name,
@@ -59,7 +58,7 @@ class PrometheusTelemetry:
         counter, values = self._counters[name], _values(CATALOG[name], labels)
         with self._lock:
             if self._admit(CATALOG[name], values):
-                _series(counter, values).inc(amount)
+                counter.add(values, amount)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge."""
@@ -69,13 +68,12 @@ class PrometheusTelemetry:
             if metric.newest is not None:
                 self._set_bounded(metric, metric.newest, value, values)
             elif self._admit(metric, values):
-                _series(gauge, values).set(value)
+                gauge.set(values, value)
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
         """Add a duration to a histogram."""
         histogram, values = self._histograms[name], _values(CATALOG[name], labels)
-        with self._lock:
-            _series(histogram, values).observe(seconds)
+        (histogram.labels(*values) if values else histogram).observe(seconds)
 
     def log(self, event: str, **fields: object) -> None:
         """Write one line to the log, secrets redacted."""
@@ -92,15 +90,20 @@ class PrometheusTelemetry:
                 del self._lately[key]
 
     def expose(self, accept: str = "") -> tuple[bytes, str]:
-        """Everything in the text format that an Accept header asks for, with its content type."""
-        encode, content_type = choose_encoder(accept)
-        return encode(self._registry), content_type
+        """Everything in the text format that an Accept header asks for, with its content type.
 
-    def _declare(self, kind: Kind, instrument: type[Instrument]) -> dict[str, Instrument]:
-        return {
-            metric.name: instrument(PREFIX + metric.name, metric.help, metric.labels, registry=self._registry)
-            for metric in _of_kind(kind)
-        }
+        No lock is taken meanwhile: ticks go on to measure.
+        """
+        encode, content_type = choose_encoder(accept)
+        openmetrics = content_type.startswith("application/openmetrics-text")
+        parts = [
+            line
+            for family in (*self._counters.values(), *self._gauges.values())
+            for line in family.lines(openmetrics=openmetrics)
+        ]
+        histograms = encode(self._registry).removesuffix(_END_OF_OPENMETRICS)
+        end = _END_OF_OPENMETRICS if openmetrics else b""
+        return b"".join(["".join(parts).encode(), histograms, end]), content_type
 
     def _admit(self, metric: Metric, values: tuple[str, ...]) -> bool:
         """False when the policy has no room for one series more, which is counted."""
@@ -117,7 +120,7 @@ class PrometheusTelemetry:
             return True
         series.add((_DROPPED, (policy,)))
         self._dropped[policy].add(one)
-        self._gauges[_DROPPED].labels(policy).set(len(self._dropped[policy]))
+        self._gauges[_DROPPED].set((policy,), len(self._dropped[policy]))
         return False
 
     def _introduce(self, policy: str) -> None:
@@ -126,7 +129,7 @@ class PrometheusTelemetry:
             own = [(policy,)] if metric.labels == ("policy",) else []
             for values in own + [(policy, start) for start in metric.starts]:
                 self._series[policy].add((metric.name, values))
-                self._counters[metric.name].labels(*values)
+                self._counters[metric.name].add(values, 0)
 
     def _set_bounded(self, metric: Metric, newest: int, value: float, values: tuple[str, ...]) -> None:
         """Show the ``newest`` greatest of the values that were set lately, and no others."""
@@ -142,11 +145,10 @@ class PrometheusTelemetry:
                 self._remove(name, policy, old)
         for one in shown:
             if self._admit(metric, one):
-                self._gauges[metric.name].labels(*one).set(lately[one])
+                self._gauges[metric.name].set(one, lately[one])
 
     def _remove(self, name: str, policy: str, values: tuple[str, ...]) -> None:
-        instrument = self._counters.get(name) or self._gauges[name]
-        instrument.remove(*values)
+        (self._counters.get(name) or self._gauges[name]).remove(values)
         self._series[policy].discard((name, values))
 
 
@@ -156,7 +158,3 @@ def _of_kind(kind: Kind) -> list[Metric]:
 
 def _values(metric: Metric, labels: dict[str, str]) -> tuple[str, ...]:
     return tuple(labels[label] for label in metric.labels)
-
-
-def _series(instrument: Instrument, values: tuple[str, ...]) -> Instrument:
-    return instrument.labels(*values) if values else instrument
