@@ -199,9 +199,15 @@ def open_tracking(settings: Settings) -> str:
     return settings.tracking_uri or prepare_embedded(settings.home)
 
 
-def open_shell(settings: Settings, telemetry: Telemetry) -> Shell:
-    """All adapters on the real world; children start when they are first needed."""
+def open_shell(settings: Settings, telemetry: Telemetry, local_workers: int = 0) -> Shell:
+    """All adapters on the real world; children start when they are first needed.
+
+    ``local_workers`` of a dask cluster of this machine are for policies that name no other.
+    """
     from ctrain.analysis import AnalystChildren
+    from ctrain.app.cluster_scoring import ClusterScorer, ScorerByJob
+    from ctrain.launchers.dask import DaskLauncher, LauncherByJob
+    from ctrain.launchers.dask_cluster import DaskClusters
     from ctrain.launchers.process import ProcessLauncher
     from ctrain.registry.measured import MeasuredRegistry
     from ctrain.rows import ParquetRowLogs
@@ -212,12 +218,14 @@ def open_shell(settings: Settings, telemetry: Telemetry) -> Shell:
     store = open_database(settings)
     tracking_uri = open_tracking(settings)
     timer = RealTimer()
+    clusters = DaskClusters(timer, os.environ, local_workers)
+    on_clusters = DaskLauncher(clusters, tracking_uri, timer)
     return Shell(
         settings=settings,
         store=store,
         registry=MeasuredRegistry(tracking_uri, timer, telemetry),
-        launcher=ProcessLauncher(tracking_uri, timer),
-        scorer=ScorerPool(tracking_uri, timer),
+        launcher=LauncherByJob(ProcessLauncher(tracking_uri, timer), on_clusters),
+        scorer=ScorerByJob(ScorerPool(tracking_uri, timer), ClusterScorer(clusters, tracking_uri, timer)),
         analyst=AnalystChildren(settings.runs_folder, timer),
         workspace=FolderWorkspace(settings.runs_folder),
         row_logs=ParquetRowLogs(settings.rows_folder, store),

@@ -9,7 +9,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-ROLES = ("train", "fit", "score", "registry", "prepare", "adopt")
+ROLES = ("train", "fit", "score", "registry", "prepare", "adopt", "guard")
 
 
 def _make_importable() -> None:

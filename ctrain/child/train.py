@@ -181,6 +181,7 @@ def _fit_and_register(
         extra["ctrain.importance"] = noted
     extra |= tags_of(notes)
     registration = {**job["registration"], "tags": {**job["registration"]["tags"], **extra}}
+    _require_wanted(folder)
     registered = register(client, uri, registration, trusted_split=not logged_by_trainer)
     return {
         "mlflow_run_id": run.info.run_id,
@@ -189,6 +190,12 @@ def _fit_and_register(
         **notes,
         **registered,
     }
+
+
+def _require_wanted(folder: Path) -> None:
+    """Raise when the attempt was given up, perhaps from another machine: its successor registers."""
+    if (folder / "job.ended.json").exists():
+        raise RuntimeError("this attempt was given up")
 
 
 def _refused(run: Any, refusal: NotLearnable) -> dict[str, Any]:

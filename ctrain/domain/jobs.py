@@ -80,6 +80,8 @@ class TrainingJob:
     """Names of further environment variables that the training may see."""
     file_limit_bytes: int = 0
     """Largest file that it may write; 0: as large as the disk."""
+    launcher: Json = field(default_factory=dict)
+    """``type``, ``address`` and ``resources`` of where it runs; empty: a process of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ class ScoreJob:
     """Checked before the model is loaded, when given."""
     probe: bool = False
     """Load the model in a child that has done nothing else, and measure what serving it costs, too."""
+    launcher: Json = field(default_factory=dict)
+    """Where it runs, as of a training."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,6 +264,7 @@ def _job(watch: Watch, key: str, model: ModelVersion, rows: pa.Table, output: st
         output=policy.model.output,
         python=policy.model.python or "",
         digest=model.digest,
+        launcher=policy.train.launcher.told,
     )
 
 

@@ -4,10 +4,11 @@
 file                    written by  means
 ======================  ==========  ==========================================================
 ``job.json``            launcher    a child was or is about to be started (write-ahead)
+``job.claim.json``      guard       a worker of a cluster has taken the attempt (see ``ctrain.child.guard``)
 ``job.lock``            child       locked while the child lives, whoever started it
 ``job.state.json``      child       pid and start, written once the lock is held
 ``result.json``         child       how training ended
-``job.ended.json``      launcher    the attempt was ended from outside: timeout, stop, no start
+``job.ended.json``      launcher    the attempt was ended from outside: timeout, stop, no start, lost worker
 ``train.log``           child       everything that training printed
 ======================  ==========  ==========================================================
 """
@@ -50,6 +51,8 @@ class JobFolder:
             "tune": dict(job.tune),
             "learnable": dict(job.learnable),
             "code_folder": job.code_folder,
+            "python": job.python,
+            "launcher": dict(job.launcher),
             "timeout_seconds": job.timeout.total_seconds(),
             "memory_limit_bytes": job.memory_limit_bytes,
             "file_limit_bytes": job.file_limit_bytes,
@@ -70,6 +73,10 @@ class JobFolder:
 
     def job(self) -> dict[str, Any] | None:
         return self._read("job.json")
+
+    def claimed(self) -> bool:
+        """True once a worker of a cluster has taken the attempt."""
+        return (self.path / "job.claim.json").exists()
 
     def state(self) -> dict[str, Any] | None:
         return self._read("job.state.json")

@@ -20,5 +20,5 @@ def _parts(policy: Policy) -> Iterator[tuple[str, str]]:
 
 def _training_parts(policy: Policy) -> Iterator[tuple[str, str]]:
     train = policy.train
-    if train.launcher.type != "process":
+    if train.launcher.type not in {"process", "dask"}:
         yield "train.launcher.type", f"the launcher {train.launcher.type}"

@@ -44,13 +44,16 @@ def _check_trainer(train: Train) -> Iterator[Problem]:
 
 
 def _check_launcher(train: Train) -> Iterator[Problem]:
-    needs = {"process": None, "kubernetes": None, "dask": "address", "http": "url"}[train.launcher.type]
-    for key in ("address", "url"):
-        given = getattr(train.launcher, key) is not None
-        if key == needs and not given:
-            yield Problem(("train", "launcher"), f"the launcher {train.launcher.type} needs the key {key}")
-        if key != needs and given:
-            yield Problem(("train", "launcher", key), f"the launcher {train.launcher.type} has no such key")
+    allowed = {"process": (), "kubernetes": (), "dask": ("address", "resources"), "http": ("url",)}
+    kind = train.launcher.type
+    if kind == "http" and train.launcher.url is None:
+        yield Problem(("train", "launcher"), "the launcher http needs the key url")
+    for key in ("address", "resources", "url"):
+        if key not in allowed[kind] and getattr(train.launcher, key) is not None:
+            yield Problem(("train", "launcher", key), f"the launcher {kind} has no such key")
+    address = train.launcher.address
+    if kind == "dask" and address is not None and not address.startswith(("tcp://", "tls://")):
+        yield Problem(("train", "launcher", "address"), "expected tcp://HOST:PORT or tls://HOST:PORT")
 
 
 def _check_window(policy: Policy) -> Iterator[Problem]:

@@ -104,11 +104,20 @@ class Launcher(Frozen):
     """Where training runs."""
 
     type: Literal["process", "dask", "kubernetes", "http"] = "process"
-    """``process``: a child process on this machine."""
+    """``process``: a child process on this machine; ``dask``: a worker of a cluster, which sees home and
+    policies under the same paths, and scores, too."""
     address: Text | None = None
-    """Scheduler of a dask cluster."""
+    """Scheduler of a dask cluster: ``tcp://HOST:PORT`` or ``tls://HOST:PORT``; default: the cluster that
+    ``ctrain run --local-cluster`` starts."""
+    resources: dict[Text, Annotated[float, Field(gt=0)]] | None = None
+    """What a worker of the dask cluster must have free for a training, by dask's names: ``{GPU: 1}``."""
     url: Text | None = None
     """Address of an HTTP launcher."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a job is told of it; empty for a process of this machine."""
+        return self.model_dump(exclude_none=True) if self.type != "process" else {}
 
 
 class AllRows(Frozen):

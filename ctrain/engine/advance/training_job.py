@@ -49,6 +49,7 @@ def training_job(watch: Watch, run: Run, attempt: int, folder: str) -> TrainingJ
         env=policy.train.env,
         context=context,
         registration=_registration(watch, run),
+        launcher=policy.train.launcher.told,
     )
 
 

@@ -1,0 +1,128 @@
+"""The client of a dask cluster: a child of the daemon, so that the daemon neither imports dask nor unpickles.
+
+``python -P -m ctrain.launchers.dask_agent`` is told on its first line ``{"address", "certificate", "key"}``
+(the last two empty unless the cluster is one of this machine) and then, a line each, ``{"key", "function",
+"arguments", "resources"}`` to start or find again a task, or ``{"key", "drop": true}``. Of each task it says
+once ``{"key", "answer": {...}}`` or ``{"key", "error", "lost"}``. A task outlives the agent: another one that
+names the same key finds it. The agent ends when its parent does, or when the scheduler is gone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from distributed import Client, Future, Security
+
+CONNECT_SECONDS = 10.0
+LOOK_SECONDS = 0.2
+LOST = ("KilledWorker", "FutureCancelledError", "CancelledError", "FutureLostError")
+"""Errors that say nothing of the task: who ran it is gone."""
+
+
+def main() -> int:
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    asked = json.loads(sys.stdin.readline())
+    try:
+        client = connect(asked)
+    except Exception as error:  # noqa: BLE001 - whatever dask raises, the scheduler cannot be reached
+        print(f"the scheduler {asked['address']} cannot be reached: {error}", file=sys.stderr)
+        return 1
+    agent = Agent(client, answers)
+    threading.Thread(target=_end_with, args=(client, asked["address"]), daemon=True).start()
+    for line in sys.stdin:
+        agent.serve(json.loads(line))
+    os._exit(0)
+
+
+def connect(asked: Mapping[str, str], timeout_seconds: float = CONNECT_SECONDS) -> Client:
+    """A client of the cluster; certificates of other clusters are those of dask's own configuration.
+
+    Raises what dask does when the scheduler does not answer.
+    """
+    from distributed import Client
+
+    return Client(
+        asked["address"],
+        timeout=timeout_seconds,
+        security=_security(asked["certificate"], asked["key"]) if asked.get("certificate") else None,
+        set_as_default=False,
+    )
+
+
+def _security(certificate: str, key: str) -> Security:
+    """Both sides show the same certificate, which nobody else has."""
+    from distributed import Security
+
+    return Security(
+        tls_ca_file=certificate, tls_client_cert=certificate, tls_client_key=key, require_encryption=True
+    )
+
+
+def _end_with(client: Client, address: str) -> None:
+    """End this process when the scheduler is gone: whoever needs it starts another one."""
+    pause = threading.Event()
+    while client.status == "running":
+        pause.wait(LOOK_SECONDS)
+    print(f"the scheduler {address} is gone", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(1)
+
+
+class Agent:
+    """The tasks of this client, and where it says what became of them."""
+
+    def __init__(self, client: Client, answers: IO[str]) -> None:
+        self._client, self._answers = client, answers
+        self._futures: dict[str, Future[Any]] = {}
+        self._writing = threading.Lock()
+
+    def serve(self, request: Mapping[str, Any]) -> None:
+        """Start a task, or find it again, or drop it."""
+        key = request["key"]
+        if request.get("drop"):
+            dropped = self._futures.pop(key, None)
+            if dropped is not None:
+                dropped.cancel(force=True)
+            return
+        if key in self._futures:
+            return
+        from distributed import fire_and_forget
+
+        future = self._client.submit(
+            _named(request["function"]),
+            **request["arguments"],
+            key=key,
+            pure=False,
+            resources=request["resources"] or None,
+        )
+        fire_and_forget(future)
+        self._futures[key] = future
+        future.add_done_callback(lambda done: self._tell(key, done))
+
+    def _tell(self, key: str, future: Future[Any]) -> None:
+        self._futures.pop(key, None)
+        try:
+            told = {"key": key, "answer": future.result()}
+        except BaseException as error:  # noqa: BLE001 - what a task raises is told, CancelledError included
+            kind = type(error).__name__
+            told = {"key": key, "error": f"{kind}: {error}", "lost": kind in LOST}
+        with self._writing:
+            self._answers.write(json.dumps(told, default=str) + "\n")
+
+
+def _named(function: str) -> Any:
+    """``module:function``, which the workers import by the same name."""
+    module, _, name = function.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,211 @@
+"""What every launcher promises: an attempt runs at most once, outlives who started it, and ends one way."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from ctrain.clocks import RealTimer
+from ctrain.domain import JobState, JobStatus, TrainingJob
+from ctrain.launchers.dask import DaskLauncher, LauncherByJob
+from ctrain.launchers.dask_cluster import DaskClusters
+from ctrain.launchers.process import ProcessLauncher
+from ctrain.ports import Launcher
+from tests.support.clusters import Cluster
+from tests.support.trainers import write_program
+from tests.support.training import training_job
+from tests.waiting import wait_until
+
+URI = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with Cluster.started(workers=1) as cluster:
+        yield cluster
+
+
+@dataclass
+class Daemons:
+    """Opens one launcher after the other, as daemons do that are restarted."""
+
+    launcher_of_jobs: dict[str, str]
+    """Where they run, as a policy says it."""
+    clusters: list[DaskClusters] = field(default_factory=list)
+
+    def opened(self) -> Launcher:
+        here = ProcessLauncher(URI, RealTimer(), threads=1)
+        self.clusters.append(DaskClusters(RealTimer(), os.environ))
+        return LauncherByJob(here, DaskLauncher(self.clusters[-1], URI, RealTimer()))
+
+    def closed(self) -> None:
+        """The daemon that was opened last is killed."""
+        self.clusters.pop().close()
+
+
+@pytest.fixture(scope="module", params=["process", "dask"])
+def daemons(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Daemons]:
+    place = {"type": "dask", "address": cluster.address} if request.param == "dask" else {}
+    daemons = Daemons(place)
+    yield daemons
+    while daemons.clusters:
+        daemons.closed()
+
+
+@pytest.fixture(scope="module")
+def launcher(daemons: Daemons) -> Launcher:
+    return daemons.opened()
+
+
+@pytest.fixture
+def job_of(daemons: Daemons, tmp_path: Path) -> Callable[..., TrainingJob]:
+    def job_of(do: str, **changes: Any) -> TrainingJob:
+        place = {
+            "python": write_program(tmp_path / "python"),
+            "launcher": daemons.launcher_of_jobs,
+        }
+        job = training_job(tmp_path / "runs", tmp_path, "clicks-1", **{**place, **changes})
+        os.mkfifo(Path(job.folder) / "go")
+        return replace(job, context=replace(job.context, params={"do": do}))
+
+    return job_of
+
+
+def status_of(launcher: Launcher, job: TrainingJob) -> JobStatus:
+    return launcher.poll(job.run_id, job.attempt, job.folder)
+
+
+def end_of(launcher: Launcher, job: TrainingJob) -> JobStatus:
+    def over() -> JobStatus | None:
+        status = status_of(launcher, job)
+        return None if status.state in {JobState.RUNNING, JobState.ABSENT} else status
+
+    return wait_until(over, 30.0, "the end of the training")
+
+
+def starts(job: TrainingJob) -> list[int]:
+    """Process ids of the trainings that began."""
+    path = Path(job.folder) / "starts"
+    return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+def begun(job: TrainingJob) -> int:
+    (pid,) = wait_until(lambda: starts(job), 30.0, "the start of the training")
+    wait_until((Path(job.folder) / "job.state.json").exists, 30.0, "its state")
+    return pid
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def let_go(job: TrainingJob) -> None:
+    (Path(job.folder) / "go").write_text("")
+
+
+def test_a_folder_where_nothing_was_started_is_absent(
+    launcher: Launcher, job_of: Callable[..., TrainingJob]
+) -> None:
+    job = job_of("pass")
+    assert status_of(launcher, job) == JobStatus(JobState.ABSENT)
+    launcher.stop(job.run_id, 1, job.folder)
+    assert status_of(launcher, job).state is JobState.ABSENT
+
+
+def test_a_training_ends_with_its_result(launcher: Launcher, job_of: Callable[..., TrainingJob]) -> None:
+    job = job_of("pass")
+    launcher.start(job)
+    status = end_of(launcher, job)
+    assert status.state is JobState.SUCCEEDED
+    assert status.result == {"version": "1", "uri": URI, "threads": "1"}
+    launcher.start(job)
+    assert status_of(launcher, job) == status
+    assert len(starts(job)) == 1
+
+
+def test_a_training_that_fails_says_why_and_what_it_printed(
+    launcher: Launcher, job_of: Callable[..., TrainingJob]
+) -> None:
+    job = job_of("fail")
+    launcher.start(job)
+    status = end_of(launcher, job)
+    assert (status.state, status.message) == (JobState.FAILED, "no such luck\nabout to")
+
+
+def test_a_training_whose_process_vanishes_is_lost(
+    launcher: Launcher, job_of: Callable[..., TrainingJob]
+) -> None:
+    job = job_of("vanish")
+    launcher.start(job)
+    assert end_of(launcher, job).state is JobState.LOST
+    launcher.start(job)
+    assert status_of(launcher, job).state is JobState.LOST
+    assert len(starts(job)) == 1
+
+
+def test_an_interpreter_that_is_not_there_is_told(
+    launcher: Launcher, job_of: Callable[..., TrainingJob]
+) -> None:
+    job = job_of("pass", python="/no/such/python")
+    launcher.start(job)
+    status = end_of(launcher, job)
+    assert status.state is JobState.FAILED
+    assert "the interpreter /no/such/python cannot be started" in status.message
+
+
+def test_a_training_that_takes_too_long_is_killed(
+    launcher: Launcher, job_of: Callable[..., TrainingJob]
+) -> None:
+    job = job_of("wait", timeout=timedelta(seconds=0.8))
+    launcher.start(job)
+    status = end_of(launcher, job)
+    assert status.state is JobState.TIMED_OUT
+    assert "after its timeout of 0.8 s" in status.message
+    for pid in starts(job):
+        wait_until(partial(gone, pid), 10.0, "the end of the process")
+
+
+def test_a_training_that_is_stopped_is_killed(launcher: Launcher, job_of: Callable[..., TrainingJob]) -> None:
+    job = job_of("wait")
+    launcher.start(job)
+    pid = begun(job)
+    assert status_of(launcher, job).state is JobState.RUNNING
+    launcher.stop(job.run_id, job.attempt, job.folder)
+    assert status_of(launcher, job).state is JobState.LOST
+    wait_until(partial(gone, pid), 10.0, "the end of the process")
+
+
+def test_a_training_is_found_again_by_the_next_daemon(
+    daemons: Daemons, job_of: Callable[..., TrainingJob]
+) -> None:
+    job = job_of("wait")
+    daemons.opened().start(job)
+    pid = begun(job)
+    daemons.closed()
+    second = daemons.opened()
+    second.start(job)
+    assert status_of(second, job).state is JobState.RUNNING
+    let_go(job)
+    assert end_of(second, job).state is JobState.SUCCEEDED
+    assert starts(job) == [pid]
+
+
+def test_a_training_that_ended_while_nobody_looked_is_found_by_the_next_daemon(
+    daemons: Daemons, job_of: Callable[..., TrainingJob]
+) -> None:
+    job = job_of("wait")
+    daemons.opened().start(job)
+    pid = begun(job)
+    daemons.closed()
+    os.kill(pid, signal.SIGKILL)
+    wait_until(partial(gone, pid), 10.0, "the end of the process")
+    assert end_of(daemons.opened(), job).state is JobState.LOST
