@@ -7,7 +7,7 @@ PEERS := .venv/peers
 AUDITORS := .venv/auditors
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format docs chaos fuzz bench bench-detect bench-alarms bench-promotion bench-streams peers audit lock services clean
+.PHONY: help venv demo test lint format docs chaos fuzz bench bench-detect bench-alarms bench-scrape bench-promotion bench-streams bench-round peers audit lock services clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +51,7 @@ fuzz: venv ## Policies, data files and cursors with anything in them (INPUTS: ho
 	CTRAIN_EXAMPLES=$(or $(INPUTS),5000) $(BIN)/python -m pytest -q -n 2 tests/chaos/test_hostile_data.py
 
 bench: venv ## Ratios against peers, in one run each; nothing is asserted
-	@for file in $(filter-out %bench_detect.py %bench_alarms.py %bench_promotion.py %bench_streams.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in $(filter-out %bench_detect.py %bench_alarms.py %bench_promotion.py %bench_streams.py %bench_round.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 bench-detect: peers ## Speed of the detection engine beside evidently, scipy, whylogs and river; a table and a plot
 	PYTHONPATH=$(PEERS) $(BIN)/python -m tests.benchmarks.bench_detect
@@ -59,12 +59,18 @@ bench-detect: peers ## Speed of the detection engine beside evidently, scipy, wh
 bench-alarms: peers ## False alarms and power of every test and detector (DATA=DIR: real streams, too)
 	PYTHONPATH=$(PEERS) $(BIN)/python -m tests.benchmarks.bench_alarms $(DATA)
 
+bench-scrape: venv ## CPU of a scrape with 1,000 policies, and how long it holds up other threads
+	$(BIN)/python tests/benchmarks/bench_scrape.py
+
 bench-promotion: venv ## How often equal, better and worse models are promoted and rolled back
 	$(BIN)/python -m tests.benchmarks.bench_promotion
 
 bench-streams: venv ## The default policy over the streams of a catalogue, beside never, periodic and always (DATA=DIR)
 	@test -n "$(DATA)" || { echo "make bench-streams DATA=DIR: a folder of Parquet files with the columns t and target" >&2; exit 1; }
 	$(BIN)/python -m tests.benchmarks.bench_streams $(DATA)
+
+bench-round: venv ## What a round of fresh rows costs: CPU, commits, flushes, queries (POLICIES)
+	$(BIN)/python -m tests.benchmarks.bench_round $(if $(POLICIES),--policies $(POLICIES))
 
 peers: venv $(PEERS)/.installed
 

@@ -2,107 +2,38 @@
 
 The steps of a tick are derived one by one from what is true now, and most of them ask the same few
 things. Nobody but this daemon writes what they ask for, people's requests apart, and those can wait
-for the next tick. Outside a tick every read goes to the database, unless it is said that nobody else
-writes to it at all: then what was read stands until it is written.
+for the next tick. What only the holder of the policy's lease writes stands from tick to tick as long as
+the lease is the same one: who has lost it is refused at the next write. Outside a tick every read goes to
+the database, unless it is said that nobody else writes to it at all: then what was read stands until it
+is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, cast
+
+from ctrain.engine.questions import ANSWERS, CHANGED_BY, FEW, OF_ONE_ANSWER, OF_ONE_TICK, STANDING, Answers
 
 if TYPE_CHECKING:
     from ctrain.ports import Store, Transaction
 
-_VERDICTS = frozenset({"verdicts", "latest_verdicts"})
-_RUNS = frozenset({"run", "active_run", "runs"})
-_POLICIES = frozenset({"policies", "policy_record", "paused"})
-_INTENTS = frozenset({"open_intent", "intents"})
-_REQUESTS = frozenset({"open_requests", "request"})
-_NOTICES = frozenset(
-    {
-        "due_channels",
-        "pending_notices",
-        "finished_notices",
-        "newest_notices",
-        "notice_counts",
-        "troubled_notices",
-    }
-)
-_LEASES = frozenset({"lease_holder", "live_leases", "database_now"})
-_PANES = frozenset({"panes", "pane_rows"})
-
-CHANGED_BY: Mapping[str, frozenset[str]] = {
-    "save_ingest_state": frozenset({"ingest_state"}),
-    "add_segments": frozenset({"segments"}),
-    "remove_segments": frozenset({"segments"}),
-    "save_pane": _PANES,
-    "save_panes": _PANES,
-    "drop_panes": _PANES,
-    "save_arrivals": frozenset({"arrivals"}),
-    "drop_arrivals": frozenset({"arrivals"}),
-    "prune": _VERDICTS | {"comparison_points", "decisions"},
-    "prune_versions": frozenset({"reference", "detector"}),
-    "save_reference": frozenset({"reference"}),
-    "save_detector": frozenset({"detector"}),
-    "record_verdict": _VERDICTS,
-    "record_verdicts": _VERDICTS,
-    "save_trigger_state": frozenset({"trigger_state"}),
-    "record_decision": frozenset({"decisions"}),
-    "claim_occurrence": frozenset({"last_occurrence"}),
-    "create_run": _RUNS,
-    "save_run": _RUNS,
-    "add_comparison_point": frozenset({"comparison_points"}),
-    "save_policy": _POLICIES,
-    "set_paused": _POLICIES,
-    "save_champion": frozenset({"champion"}),
-    "append_event": frozenset({"events", "links", "newest_link", "count_links", "links_between"}),
-    "record_intent": _INTENTS,
-    "close_intent": _INTENTS,
-    "add_request": _REQUESTS,
-    "answer_request": _REQUESTS,
-    "add_notice": _NOTICES,
-    "claim_notices": _NOTICES,
-    "settle_notices": _NOTICES,
-    "suppress_notices": _NOTICES,
-    "postpone_notices": _NOTICES,
-    "bury_notices": _NOTICES,
-    "bury_old_notices": _NOTICES,
-    "revive_notices": _NOTICES,
-    "drop_notices": _NOTICES,
-    "acquire_lease": _LEASES,
-    "acquire_leases": _LEASES,
-    "renew_leases": _LEASES,
-    "release_lease": _LEASES,
-    "release_leases": _LEASES,
-    "forget_leases": _LEASES,
-    "require_token": frozenset(),
-    "claim_home": frozenset(),
-}
-"""The questions that have another answer after each write."""
-ANSWERS: Mapping[str, Callable[..., tuple[str, tuple[object, ...], object]]] = {
-    "save_ingest_state": lambda policy, state: ("ingest_state", (policy,), state),
-    "save_trigger_state": lambda policy, state: ("trigger_state", (policy, state.trigger), state),
-}
-"""Writes that say what the answer to a question is from then on: name and arguments of it, and the answer."""
-OF_ONE_TICK = frozenset({"panes", "pane_rows", "arrivals", "reference"}) | _LEASES
-"""Questions of so many kinds, or answers of such a size, that they are not kept for longer."""
-
-Questions = dict[tuple[object, ...], Any]
+Tenure = tuple[str, int] | None
+"""Name and fencing token of a lease."""
 
 
 class Memory:
     """Answers by question."""
 
     def __init__(self) -> None:
-        self._answers: dict[str, Questions] = {}
+        self.answers: dict[str, Answers] = {}
 
     def ask(
         self, name: str, arguments: tuple[Any, ...], options: dict[str, Any], tx: Callable[[], Any]
     ) -> Any:
         """The answer as remembered, or else of the transaction that ``tx`` gives."""
-        answers = self._answers.setdefault(name, {})
+        answers = self.answers.setdefault(name, {})
         question = (*arguments, *sorted(options.items()))
         if question not in answers:
             answers[question] = getattr(tx(), name)(*arguments, **options)
@@ -110,12 +41,24 @@ class Memory:
 
     def know(self, name: str, question: tuple[object, ...], answer: object) -> None:
         """Take note of an answer that was not asked for."""
-        self._answers.setdefault(name, {})[question] = answer
+        self.answers.setdefault(name, {})[question] = answer
 
     def forget(self, names: frozenset[str] | None = None) -> None:
         """Forget the answers to some questions; to all of them without names."""
-        for name in self._answers.keys() if names is None else names:
-            self._answers[name] = {}
+        for name in self.answers.keys() if names is None else names:
+            self.answers[name] = {}
+
+    def keep_standing(self) -> None:
+        """Forget all but short answers to questions that nobody else changes."""
+        self.answers = {
+            name: {question: answer for question, answer in answers.items() if _is_short(answer)}
+            for name, answers in self.answers.items()
+            if name in STANDING
+        }
+
+
+def _is_short(answer: object) -> bool:
+    return not isinstance(answer, list) or len(answer) <= FEW
 
 
 class TickReads:
@@ -126,42 +69,51 @@ class TickReads:
 
     def __init__(self, store: Store, *, alone: bool = False) -> None:
         self._store, self._alone = store, alone
-        self._memory = Memory() if alone else None
+        self._memory = Memory()
+        self._tenure: Tenure = None
+        self._remembers = alone
 
     @contextmanager
-    def remembering(self) -> Iterator[None]:
-        self._memory = self._memory or Memory()
+    def remembering(self, tenure: Tenure = None) -> Iterator[None]:
+        """Remember what is read; under the same ``tenure`` as the last time also what stood at its end."""
+        if not self._alone and (tenure is None or tenure != self._tenure):
+            self._memory.forget()
+        self._tenure = tenure
+        self._remembers = True
         try:
             yield
         finally:
-            self._memory.forget(OF_ONE_TICK)
-            if not self._alone:
-                self._memory = None
+            self._remembers = self._alone
+            if self._alone:
+                self._memory.forget(OF_ONE_TICK)
+            elif tenure is None:
+                self._memory.forget()
+            else:
+                self._memory.keep_standing()
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """A transaction of the store; what it changes is not remembered."""
-        memory = self._memory
-        if memory is None:
-            with self._store.write() as tx:
-                yield tx
-            return
+        """A transaction of the store; what it changes is not remembered, unless it says what it is then."""
         writing: _Writing | None = None
         try:
             with self._store.write() as tx:
-                writing = _Writing(tx, memory, reads=self._alone)
+                writing = _Writing(tx, self._memory, self._stands)
                 yield cast("Transaction", writing)
         except BaseException:
-            memory.forget()
+            self._memory.forget()
             raise
         finally:
             if writing is not None and not self._alone:  # others may have read what was there before
-                memory.forget(frozenset(writing.changed))
+                self._memory.forget(frozenset(writing.changed))
+
+    def _stands(self, name: str) -> bool:
+        """Whether a transaction may take the answer to a question from memory."""
+        return self._alone or (self._remembers and self._tenure is not None and name in STANDING)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A view that opens a transaction of the store only for what is not remembered."""
-        if self._memory is None:
+        if not self._remembers:
             with self._store.read() as tx:
                 yield tx
             return
@@ -188,34 +140,31 @@ class _View:
 
 
 class _Writing:
-    """A transaction that notes what it changes; with ``reads`` it answers from memory, too."""
+    """A transaction that notes what it changes; what ``stands`` it answers from memory, too."""
 
-    def __init__(self, tx: Transaction, memory: Memory, *, reads: bool) -> None:
-        self._tx, self._memory, self._reads = tx, memory, reads
+    def __init__(self, tx: Transaction, memory: Memory, stands: Callable[[str], bool]) -> None:
+        self._tx, self._memory, self._stands = tx, memory, stands
         self.changed: set[str] = set()
+        """Questions whose answers are not known any more."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         found: Callable[..., Any] = getattr(self._tx, name)
-        changes = CHANGED_BY.get(name)
-        if changes is not None:
-            return lambda *arguments, **options: self._change(
-                changes, found(*arguments, **options), ANSWERS.get(name), arguments
-            )
-        if self._reads:
+        if name in CHANGED_BY:
+            return lambda *arguments, **options: self._change(name, found(*arguments, **options), arguments)
+        if self._stands(name):
             return lambda *arguments, **options: self._memory.ask(name, arguments, options, lambda: self._tx)
         return found
 
-    def _change(
-        self,
-        changes: frozenset[str],
-        answer: Any,
-        known: Callable[..., tuple[str, tuple[object, ...], object]] | None,
-        arguments: tuple[Any, ...],
-    ) -> Any:
+    def _change(self, name: str, answer: Any, arguments: tuple[Any, ...]) -> Any:
         """Forget what was remembered until the write was made: its arguments may have been asked for."""
-        self.changed |= changes
-        if known is not None and self._reads:
-            self._memory.know(*known(*arguments))
+        changes = CHANGED_BY[name]
+        if name in ANSWERS and all(map(self._stands, changes)):
+            known = list(ANSWERS[name](self._memory.answers, *arguments))
+            if name not in OF_ONE_ANSWER:
+                self._memory.forget(changes)
+            for question, of, value in known:
+                self._memory.know(question, of, value)
         else:
             self._memory.forget(changes)
+            self.changed |= changes
         return answer

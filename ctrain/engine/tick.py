@@ -58,7 +58,7 @@ def tick(watch: Watch, *, read: bool = True) -> Ticked:
     """
     if is_resting(watch):
         return Ticked()
-    with watch.reads.remembering():
+    with watch.reads.remembering(watch.lease):
         ticked = _tick(watch, read)
         if not ticked.waiting and not ticked.unfinished:
             begin_rest(watch)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from ctrain.domain import IngestState, PolicyName
-from ctrain.engine.reading import CHANGED_BY, TickReads
+from ctrain.domain import IngestState, MonitorName, PolicyName, Status, Verdict
+from ctrain.engine.questions import CHANGED_BY, FEW, OF_ONE_TICK, STANDING
+from ctrain.engine.reading import TickReads
 from ctrain.ports import Transaction
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ class CountingStore:
 
     is_paused: bool = False
     asked: Counter[str] = field(default_factory=Counter)
+    kept: list[Verdict] = field(default_factory=list)
 
     @contextmanager
     def write(self) -> Iterator[CountingStore]:
@@ -58,6 +61,21 @@ class CountingStore:
 
     def champion(self, policy: PolicyName) -> None:
         self.asked[f"champion {policy}"] += 1
+
+    def runs(self, policy: PolicyName, limit: int) -> list[int]:
+        self.asked[f"runs {policy}"] += 1
+        return list(range(limit))
+
+    def record_verdicts(self, policy: PolicyName, policy_hash: str, verdicts: Sequence[Verdict]) -> None:
+        self.kept += verdicts
+
+    def latest_verdicts(self, policy: PolicyName) -> list[Verdict]:
+        self.asked[f"latest_verdicts {policy}"] += 1
+        return list({one.monitor: one for one in self.kept}.values())
+
+    def verdicts(self, policy: PolicyName, monitor: MonitorName, limit: int) -> list[Verdict]:
+        self.asked[f"verdicts {policy} {monitor}"] += 1
+        return [one for one in self.kept[::-1] if one.monitor == monitor][:limit]
 
     def panes(self, policy: PolicyName) -> None:
         self.asked[f"panes {policy}"] += 1
@@ -172,3 +190,107 @@ def test_long_answers_are_kept_for_one_tick_only() -> None:
                 with reads.read() as tx:
                     cast("CountingStore", tx).panes(CLICKS)
     assert store.asked["panes clicks"] == 2
+
+
+OURS, THEIRS = ("policy:clicks", 3), ("policy:clicks", 4)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def ingested(reads: TickReads, lease: tuple[str, int] | None) -> IngestState:
+    with reads.remembering(lease), reads.read() as tx:
+        return tx.ingest_state(CLICKS)
+
+
+@pytest.mark.parametrize(
+    ("leases", "asked"),
+    [((OURS, OURS, OURS), 1), ((OURS, THEIRS, OURS), 3), ((None, None), 2), ((OURS, None), 2)],
+)
+def test_what_only_the_holder_of_the_lease_writes_stands_while_it_holds_it(
+    leases: Sequence[tuple[str, int] | None], asked: int
+) -> None:
+    store = CountingStore()
+    reads = reads_of(store)
+    for lease in leases:
+        ingested(reads, lease)
+    assert store.asked["ingest_state clicks"] == asked
+
+
+def test_what_people_write_is_asked_in_every_tick_and_every_transaction() -> None:
+    store = CountingStore()
+    reads = reads_of(store)
+    for is_paused in (False, True):
+        store.is_paused = is_paused
+        with reads.remembering(OURS):
+            assert ask(reads) is is_paused
+            with reads.write() as tx:
+                assert tx.paused(CLICKS) is is_paused
+    assert store.asked == {"paused clicks": 4, "champion clicks": 1}
+
+
+def test_what_was_saved_under_the_lease_is_known_until_a_write_fails() -> None:
+    store = CountingStore()
+    reads = reads_of(store)
+    saved = IngestState(sequence=7)
+
+    def fail() -> None:
+        with reads.remembering(OURS), reads.write() as tx:
+            tx.save_ingest_state(CLICKS, IngestState(sequence=8))
+            assert tx.ingest_state(CLICKS).sequence == 8
+            raise ValueError("it went wrong")
+
+    with reads.remembering(OURS), reads.write() as tx:
+        tx.save_ingest_state(CLICKS, saved)
+    assert ingested(reads, OURS) == saved
+    assert store.asked["ingest_state clicks"] == 0
+    with pytest.raises(ValueError, match="it went wrong"):
+        fail()
+    assert ingested(reads, OURS) == IngestState()
+
+
+def test_what_is_written_between_two_ticks_is_asked_again() -> None:
+    store = CountingStore()
+    reads = reads_of(store)
+    ingested(reads, OURS)
+    with reads.write() as tx:
+        tx.save_ingest_state(CLICKS, IngestState(sequence=7))
+    ingested(reads, OURS)
+    assert store.asked["ingest_state clicks"] == 2
+
+
+def test_long_answers_do_not_stand() -> None:
+    store = CountingStore()
+    reads = reads_of(store)
+    for limit in (FEW, FEW + 1):
+        for _ in range(2):
+            with reads.remembering(OURS), reads.read() as tx:
+                assert len(tx.runs(CLICKS, limit=limit)) == limit
+    assert store.asked["runs clicks"] == 1 + 2
+
+
+def test_nothing_stands_that_is_kept_for_one_tick_or_that_people_write() -> None:
+    assert not STANDING & OF_ONE_TICK
+    assert not STANDING & (CHANGED_BY["add_request"] | CHANGED_BY["set_paused"] | CHANGED_BY["append_event"])
+
+
+def verdict(monitor: str, hours: int, status: Status = Status.OK) -> Verdict:
+    as_of = NOON + timedelta(hours=hours)
+    return Verdict(MonitorName(monitor), as_of, status, 1.0, 2.0, 10, "because")
+
+
+def test_the_newest_verdicts_are_known_from_those_before_and_those_recorded() -> None:
+    store = CountingStore(kept=[verdict("brier", 0), verdict("loss", 0)])
+    reads = reads_of(store)
+    with reads.remembering(OURS):
+        for given in ([], [verdict("loss", 1)], [verdict("fresh", 2), verdict("brier", 2, Status.BREACHED)]):
+            with reads.write() as tx:
+                tx.record_verdicts(CLICKS, "hash", given)
+                latest = tx.latest_verdicts(CLICKS)
+                newest = [tx.verdicts(CLICKS, one.monitor, limit=1) for one in latest]
+            assert newest == [[one] for one in latest]
+            assert sorted(latest, key=str) == sorted(store.latest_verdicts(CLICKS), key=str)
+    assert store.asked["latest_verdicts clicks"] == 1 + 3
+    assert {name: store.asked[f"verdicts clicks {name}"] for name in ("brier", "loss", "fresh")} == {
+        "brier": 1,
+        "loss": 1,
+        "fresh": 1,
+    }
