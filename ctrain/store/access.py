@@ -46,7 +46,7 @@ class TableAccess:
 
     def _insert(self, table: Table, values: Mapping[str, object]) -> int:
         """Insert one row; return the number the database gave it, 0 when it gives none."""
-        key = self._connection.execute(table.insert(), values).inserted_primary_key
+        key = self._connection.execute(_inserting(table), values).inserted_primary_key
         return key[0] if key is not None and isinstance(key[0], int) else 0
 
     def _attempt(self) -> AbstractContextManager[object]:
@@ -70,6 +70,11 @@ class TableAccess:
     def _put(self, table: Table, values: Mapping[str, object]) -> None:
         """Insert the row of all columns, or replace the one with the same primary key."""
         self._connection.execute(_putting(table, self._connection.dialect.name), values)
+
+
+@cache
+def _inserting(table: Table) -> Insert:
+    return table.insert()
 
 
 @cache

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 FLOAT = "$float"
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_SIMPLE = frozenset({str, int, bool, type(None)})
 
 
 def canonical_text(value: object) -> str:
@@ -23,14 +25,24 @@ def canonical_text(value: object) -> str:
     TypeError
         when it holds something that JSON has no word for, such as a datetime or a set.
     """
-    return json.dumps(
-        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _ENCODER.encode(value if _is_plain(value) else _plain(value))
 
 
 def parsed(text: str) -> Any:
     """Return the value that ``canonical_text`` wrote."""
-    return json.loads(text, object_hook=_restored)
+    return json.loads(text, object_hook=_restored if '"$' in text else None)
+
+
+def _is_plain(value: object) -> bool:
+    """True when the encoder writes the value as it is; most are, and to look takes less than to copy."""
+    if type(value) in _SIMPLE:
+        return True
+    if isinstance(value, float):
+        return type(value) is float and math.isfinite(value)
+    if isinstance(value, dict):
+        names_are_plain = all(type(key) is str and key[:1] != "$" for key in value)
+        return names_are_plain and all(map(_is_plain, value.values()))
+    return isinstance(value, list | tuple) and all(map(_is_plain, value))
 
 
 def _plain(value: object) -> object:

@@ -12,6 +12,7 @@ from ctrain.store.access import TableAccess, values_of
 
 _STATE = [column for column in schema.ingest_states.c if column.name != "policy"]
 _STATE_OF = select(*_STATE).where(schema.ingest_states.c.policy == bindparam("policy"))
+_ADD = schema.segments.insert()
 _REMOVE = schema.segments.delete().where(
     schema.segments.c.policy == bindparam("of_policy"), schema.segments.c.id == bindparam("of_id")
 )
@@ -33,7 +34,7 @@ class IngestAccess(TableAccess):
         """Add to the manifest; a segment that is in it already is a StateConflict."""
         rows = [{**values_of(segment), "kind": segment.kind.value} for segment in segments]
         if rows:
-            self._connection.execute(schema.segments.insert(), rows)
+            self._connection.execute(_ADD, rows)
 
     def remove_segments(self, policy: PolicyName, ids: Iterable[str]) -> None:
         """Take segments out of the manifest; ids that are not in it are passed over."""

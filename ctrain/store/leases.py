@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import bindparam, or_, select, text
 
 from ctrain.domain.leases import HeldLease
 from ctrain.errors import StateConflict
@@ -26,6 +26,11 @@ _NOW = {
     "sqlite": text("SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')"),
     "postgresql": text("SELECT clock_timestamp()"),
 }
+_TOKEN = (
+    select(_LEASES.c.token, _LEASES.c.holder)
+    .where(_LEASES.c.name == bindparam("lease"))
+    .with_for_update(read=True)
+)
 AT_ONCE = 500
 """Leases in one statement."""
 
@@ -110,8 +115,7 @@ class LeaseAccess(TableAccess):
 
     def require_token(self, name: str, token: int) -> None:
         """Raise StateConflict unless ``token`` is the newest and the lease was not given back."""
-        query = select(_LEASES.c.token, _LEASES.c.holder).where(_LEASES.c.name == name)
-        row = self._first(query.with_for_update(read=True))
+        row = self._first(_TOKEN, lease=name)
         if row is None or row["holder"] is None or row["token"] != token:
             now_valid = "none" if row is None or row["holder"] is None else row["token"]
             raise StateConflict(f"lease {name}: token {token} is fenced off, valid is {now_valid}")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Column, RowMapping, bindparam, select
+from sqlalchemy import bindparam, select
 
 from ctrain.domain import Json, MonitorName, PolicyName, TriggerName, TriggerState, Version
 from ctrain.store import schema
@@ -17,6 +16,20 @@ _DETECTOR = select(schema.detectors.c.state).where(
 )
 _TRIGGER_STATE = select(*(column for column in schema.trigger_states.c if column.name != "policy")).where(
     *(schema.trigger_states.c[name] == bindparam(name) for name in ("policy", "trigger"))
+)
+_PANES, _ARRIVALS = schema.panes, schema.arrivals
+_OF_PANES = (
+    *(_PANES.c[name] == bindparam(name) for name in ("policy", "grid", "level")),
+    _PANES.c.start >= bindparam("first"),
+    _PANES.c.start < bindparam("end"),
+)
+_PROFILES = select(_PANES.c.start, _PANES.c.profile).where(*_OF_PANES).order_by(_PANES.c.start)
+_PANE_ROWS = select(_PANES.c.start, _PANES.c.rows).where(*_OF_PANES).order_by(_PANES.c.start)
+_ARRIVED = (
+    select(_ARRIVALS.c.start, _ARRIVALS.c.counts)
+    .where(_ARRIVALS.c.policy == bindparam("policy"))
+    .where(_ARRIVALS.c.start >= bindparam("first"), _ARRIVALS.c.start < bindparam("end"))
+    .order_by(_ARRIVALS.c.start)
 )
 
 
@@ -41,30 +54,13 @@ class ObservationAccess(TableAccess):
         self, policy: PolicyName, grid: str, start: datetime, end: datetime, level: int = 0
     ) -> dict[datetime, bytes]:
         """Profiles of a level that start in ``[start, end)``, by their start, in order."""
-        columns = (schema.panes.c.start, schema.panes.c.profile)
-        return {row["start"]: row["profile"] for row in self._panes(columns, policy, grid, start, end, level)}
+        rows = self._all(_PROFILES, policy=policy, grid=grid, level=level, first=start, end=end)
+        return {row["start"]: row["profile"] for row in rows}
 
     def pane_rows(self, policy: PolicyName, grid: str, start: datetime, end: datetime) -> dict[datetime, int]:
         """Rows of the panes that start in ``[start, end)``, by their start, in order."""
-        columns = (schema.panes.c.start, schema.panes.c.rows)
-        return {row["start"]: row["rows"] for row in self._panes(columns, policy, grid, start, end, 0)}
-
-    def _panes(
-        self,
-        columns: tuple[Column[Any], ...],
-        policy: PolicyName,
-        grid: str,
-        start: datetime,
-        end: datetime,
-        level: int,
-    ) -> Sequence[RowMapping]:
-        query = (
-            select(*columns)
-            .filter_by(policy=policy, grid=grid, level=level)
-            .where(schema.panes.c.start >= start, schema.panes.c.start < end)
-            .order_by(schema.panes.c.start)
-        )
-        return self._all(query)
+        rows = self._all(_PANE_ROWS, policy=policy, grid=grid, level=0, first=start, end=end)
+        return {row["start"]: row["rows"] for row in rows}
 
     def drop_panes(self, policy: PolicyName, before: datetime) -> int:
         """Delete profiles of every grid and level that start before ``before``; return how many."""
@@ -74,18 +70,14 @@ class ObservationAccess(TableAccess):
 
     def save_arrivals(self, policy: PolicyName, counts: Mapping[datetime, Json]) -> None:
         """Replace what is known of how the rows of these panes arrived."""
-        for start, one in counts.items():
-            self._put(schema.arrivals, {"policy": policy, "start": start, "counts": one})
+        rows = [{"policy": policy, "start": start, "counts": one} for start, one in counts.items()]
+        if rows:
+            self._put_all(_ARRIVALS, rows)
 
     def arrivals(self, policy: PolicyName, start: datetime, end: datetime) -> dict[datetime, Json]:
         """How the rows of panes that start in ``[start, end)`` arrived, by their start, in order."""
-        query = (
-            select(schema.arrivals.c.start, schema.arrivals.c.counts)
-            .where(schema.arrivals.c.policy == policy)
-            .where(schema.arrivals.c.start >= start, schema.arrivals.c.start < end)
-            .order_by(schema.arrivals.c.start)
-        )
-        return {row["start"]: row["counts"] for row in self._all(query)}
+        rows = self._all(_ARRIVED, policy=policy, first=start, end=end)
+        return {row["start"]: row["counts"] for row in rows}
 
     def drop_arrivals(self, policy: PolicyName, before: datetime) -> int:
         """Delete those of panes that start before ``before``; return how many."""
