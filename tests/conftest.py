@@ -17,7 +17,7 @@ settings.load_profile("ctrain")  # the same examples in every run
 DEAR = {
     "the stories": ("tests/e2e/",),
     "trained versions": tuple(
-        f"tests/integration/test_{name}.py" for name in ("registry", "scoring", "train_child")
+        f"tests/integration/test_{name}.py" for name in ("dask_cluster", "registry", "scoring", "train_child")
     ),
 }
 """What takes a minute or so to make for all tests of these files: once, not by each worker."""

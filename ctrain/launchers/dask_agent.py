@@ -2,9 +2,10 @@
 
 ``python -P -m ctrain.launchers.dask_agent`` is told on its first line ``{"address", "certificate", "key"}``
 (the last two empty unless the cluster is one of this machine) and then, a line each, ``{"key", "function",
-"arguments", "resources"}`` to start or find again a task, or ``{"key", "drop": true}``. Of each task it says
-once ``{"key", "answer": {...}}`` or ``{"key", "error", "lost"}``. A task outlives the agent: another one that
-names the same key finds it. The agent ends when its parent does, or when the scheduler is gone.
+"arguments", "resources"}`` to start or find again a task, or ``{"key", "drop": true}``. It says
+``{"connected"}`` when it is, and of each task once ``{"key", "answer": {...}}`` or ``{"key", "error",
+"lost"}``. A task outlives the agent: another one that names the same key finds it. The agent ends when its
+parent does, or when the scheduler is gone.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from distributed import Client, Future, Security
 
 CONNECT_SECONDS = 10.0
 LOOK_SECONDS = 0.2
-LOST = ("KilledWorker", "FutureCancelledError", "CancelledError", "FutureLostError")
-"""Errors that say nothing of the task: who ran it is gone."""
+CUT_OFF = ("FutureCancelledError", "CancelledError", "FutureLostError")
+"""Errors that say nothing of a task, but that the scheduler does not tell this client of it any more."""
+LOST = ("KilledWorker",)
+"""Errors that say nothing of a task, but that whoever ran it is gone."""
 
 
 def main() -> int:
@@ -33,8 +36,9 @@ def main() -> int:
     try:
         client = connect(asked)
     except Exception as error:  # noqa: BLE001 - whatever dask raises, the scheduler cannot be reached
-        print(f"the scheduler {asked['address']} cannot be reached: {error}", file=sys.stderr)
-        return 1
+        told = str(error).partition("\n")[0] or type(error).__name__
+        _end(f"the scheduler {asked['address']} cannot be reached: {told}")
+    answers.write(json.dumps({"connected": asked["address"]}) + "\n")
     agent = Agent(client, answers)
     threading.Thread(target=_end_with, args=(client, asked["address"]), daemon=True).start()
     for line in sys.stdin:
@@ -71,8 +75,12 @@ def _end_with(client: Client, address: str) -> None:
     pause = threading.Event()
     while client.status == "running":
         pause.wait(LOOK_SECONDS)
-    print(f"the scheduler {address} is gone", file=sys.stderr)
-    sys.stderr.flush()
+    _end(f"the scheduler {address} is gone")
+
+
+def _end(last_words: str) -> NoReturn:
+    """End this process: the next one asks for every task again, and finds those that are known."""
+    print(last_words, file=sys.stderr, flush=True)
     os._exit(1)
 
 
@@ -108,12 +116,16 @@ class Agent:
         future.add_done_callback(lambda done: self._tell(key, done))
 
     def _tell(self, key: str, future: Future[Any]) -> None:
-        self._futures.pop(key, None)
+        if self._futures.get(key) is not future:
+            return
         try:
             told = {"key": key, "answer": future.result()}
         except BaseException as error:  # noqa: BLE001 - what a task raises is told, CancelledError included
             kind = type(error).__name__
+            if kind in CUT_OFF:
+                _end("the scheduler does not know a task any more")
             told = {"key": key, "error": f"{kind}: {error}", "lost": kind in LOST}
+        self._futures.pop(key, None)
         with self._writing:
             self._answers.write(json.dumps(told, default=str) + "\n")
 

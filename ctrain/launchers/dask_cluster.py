@@ -106,7 +106,7 @@ class DaskCluster:
         self._retry_at = float("-inf")
         self._closed = False
         self.trouble = ""
-        """Why there is no agent, or was none; empty once a task has been answered."""
+        """Why there is no agent, or it is not connected yet; empty once it is."""
 
     def submit(self, key: str, task: ClusterTask) -> None:
         """Let the task be run, unless one of this key is known; another daemon's, too."""
@@ -189,9 +189,11 @@ class DaskCluster:
 
     def _on_message(self, message: Json) -> None:
         with self._lock:
+            if "connected" in message:
+                self.trouble = ""
+                return
             if message["key"] not in self._tasks:
                 return
-            self.trouble = ""
             if "error" in message:
                 self._answers[message["key"]] = Answer(error=message["error"], lost=message["lost"])
             else:

@@ -7,16 +7,23 @@ it with the worker; what it sees is what this worker's environment has of what a
 from __future__ import annotations
 
 import os
+import select
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from ctrain.children import child_command, child_environment
 from ctrain.domain import Json
+from ctrain.launchers.job_folder import JobFolder
+from ctrain.launchers.process import kill_group
 
 TAKEN = 75
 """What the guard and the child end with when the attempt has been started already."""
 LAST_WORDS = 2000
+LOOK_SECONDS = 0.5
+ALIVE = frozenset({"init", "starting", "running", "paused"})
+"""States of a worker that goes on; in others it waits half a minute for its tasks before it ends."""
 
 
 def run_training(
@@ -25,22 +32,48 @@ def run_training(
     """``state``: ``ended``, ``taken`` (by another worker), ``absent`` (no such folder here) or ``broken``."""
     if not (Path(folder) / "job.json").exists():
         return {"state": "absent"}
-    guard = subprocess.Popen(
-        child_command("", "guard", folder, str(timeout_seconds), *child_command(python, "train", folder)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=child_environment(os.environ, tracking_uri=tracking_uri, threads=_threads(), declared=env),
-        start_new_session=True,
-    )
-    assert guard.stderr is not None
-    assert guard.stdin is not None
-    with guard.stderr, guard.stdin:  # its standard input ends with this process
-        words = guard.stderr.read().decode(errors="replace")[-LAST_WORDS:]
-        code = guard.wait()
+    with tempfile.TemporaryFile() as words:
+        guard = subprocess.Popen(
+            child_command("", "guard", folder, str(timeout_seconds), *child_command(python, "train", folder)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=words,
+            env=child_environment(os.environ, tracking_uri=tracking_uri, threads=_threads(), declared=env),
+            start_new_session=True,
+        )
+        code = _ended(guard)
+        words.seek(0)
+        told = words.read().decode(errors="replace")[-LAST_WORDS:]
     if code == TAKEN:
         return {"state": "taken"}
-    return {"state": "ended"} if code in {0, 1} else {"state": "broken", "message": f"{code}: {words}"}
+    if code in {0, 1}:
+        return {"state": "ended"}
+    _end_unguarded(folder)
+    return {"state": "broken", "message": f"{code}: {told}".rstrip(": ")}
+
+
+def _ended(guard: subprocess.Popen[bytes]) -> int:
+    """Wait for the guard; it ends the training with its standard input, and so with this worker."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    ended = os.pidfd_open(guard.pid)
+    assert guard.stdin is not None
+    try:
+        while not select.select([ended], [], [], LOOK_SECONDS)[0]:
+            if worker.status.name not in ALIVE:
+                break  # it has lost its scheduler, which gives the task to somebody else
+    finally:
+        os.close(ended)
+        guard.stdin.close()
+    return guard.wait()
+
+
+def _end_unguarded(folder: str) -> None:
+    """Kill a training whose guard was killed."""
+    state = JobFolder(folder).state()
+    if state is not None and JobFolder(folder).locked():
+        kill_group(int(state["pid"]))
 
 
 def _threads() -> int:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 
 from ctrain.clocks import RealTimer
@@ -21,8 +19,7 @@ from ctrain.launchers.dask_cluster import DaskClusters
 from ctrain.launchers.process import ProcessLauncher
 from ctrain.ports import Launcher
 from tests.support.clusters import Cluster
-from tests.support.trainers import write_program
-from tests.support.training import training_job
+from tests.support.trainers import begun, end_of, gone, let_go, stand_in_job, starts
 from tests.waiting import wait_until
 
 URI = "http://127.0.0.1:9"
@@ -68,48 +65,11 @@ def launcher(daemons: Daemons) -> Launcher:
 
 @pytest.fixture
 def job_of(daemons: Daemons, tmp_path: Path) -> Callable[..., TrainingJob]:
-    def job_of(do: str, **changes: Any) -> TrainingJob:
-        place = {
-            "python": write_program(tmp_path / "python"),
-            "launcher": daemons.launcher_of_jobs,
-        }
-        job = training_job(tmp_path / "runs", tmp_path, "clicks-1", **{**place, **changes})
-        os.mkfifo(Path(job.folder) / "go")
-        return replace(job, context=replace(job.context, params={"do": do}))
-
-    return job_of
+    return partial(stand_in_job, tmp_path, launcher=daemons.launcher_of_jobs)
 
 
 def status_of(launcher: Launcher, job: TrainingJob) -> JobStatus:
     return launcher.poll(job.run_id, job.attempt, job.folder)
-
-
-def end_of(launcher: Launcher, job: TrainingJob) -> JobStatus:
-    def over() -> JobStatus | None:
-        status = status_of(launcher, job)
-        return None if status.state in {JobState.RUNNING, JobState.ABSENT} else status
-
-    return wait_until(over, 30.0, "the end of the training")
-
-
-def starts(job: TrainingJob) -> list[int]:
-    """Process ids of the trainings that began."""
-    path = Path(job.folder) / "starts"
-    return [int(line) for line in path.read_text().split()] if path.exists() else []
-
-
-def begun(job: TrainingJob) -> int:
-    (pid,) = wait_until(lambda: starts(job), 30.0, "the start of the training")
-    wait_until((Path(job.folder) / "job.state.json").exists, 30.0, "its state")
-    return pid
-
-
-def gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-
-
-def let_go(job: TrainingJob) -> None:
-    (Path(job.folder) / "go").write_text("")
 
 
 def test_a_folder_where_nothing_was_started_is_absent(
@@ -177,7 +137,7 @@ def test_a_training_that_takes_too_long_is_killed(
 def test_a_training_that_is_stopped_is_killed(launcher: Launcher, job_of: Callable[..., TrainingJob]) -> None:
     job = job_of("wait")
     launcher.start(job)
-    pid = begun(job)
+    pid = begun(launcher, job)
     assert status_of(launcher, job).state is JobState.RUNNING
     launcher.stop(job.run_id, job.attempt, job.folder)
     assert status_of(launcher, job).state is JobState.LOST
@@ -188,8 +148,9 @@ def test_a_training_is_found_again_by_the_next_daemon(
     daemons: Daemons, job_of: Callable[..., TrainingJob]
 ) -> None:
     job = job_of("wait")
-    daemons.opened().start(job)
-    pid = begun(job)
+    first = daemons.opened()
+    first.start(job)
+    pid = begun(first, job)
     daemons.closed()
     second = daemons.opened()
     second.start(job)
@@ -203,8 +164,9 @@ def test_a_training_that_ended_while_nobody_looked_is_found_by_the_next_daemon(
     daemons: Daemons, job_of: Callable[..., TrainingJob]
 ) -> None:
     job = job_of("wait")
-    daemons.opened().start(job)
-    pid = begun(job)
+    first = daemons.opened()
+    first.start(job)
+    pid = begun(first, job)
     daemons.closed()
     os.kill(pid, signal.SIGKILL)
     wait_until(partial(gone, pid), 10.0, "the end of the process")

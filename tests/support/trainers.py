@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ctrain.domain import JobState, JobStatus, TrainingJob
+from ctrain.ports import Launcher
+from tests.support.training import training_job
+from tests.waiting import wait_until
 
 PROGRAM = '''#!{python} -IS
 """Does what job.json says as the parameter ``do``, with the lock and the files of a real child."""
@@ -48,3 +58,44 @@ def write_program(path: Path) -> str:
     path.write_text(PROGRAM.format(python=sys.executable))
     path.chmod(0o755)
     return str(path)
+
+
+def stand_in_job(folder: Path, do: str, **changes: Any) -> TrainingJob:
+    """A job whose program does ``do``: pass, fail, vanish, or wait until ``let_go``."""
+    given = {"run_id": "clicks-1", "python": write_program(folder / "python"), **changes}
+    job = training_job(folder / "runs", folder, given.pop("run_id"), **given)
+    os.mkfifo(Path(job.folder) / "go")
+    return replace(job, context=replace(job.context, params={"do": do}))
+
+
+def let_go(job: TrainingJob) -> None:
+    (Path(job.folder) / "go").write_text("")
+
+
+def starts(job: TrainingJob) -> list[int]:
+    """Process ids of the trainings that began."""
+    path = Path(job.folder) / "starts"
+    return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+def begun(launcher: Launcher, job: TrainingJob) -> int:
+    """The process of a training that has begun."""
+
+    def began() -> list[int]:
+        launcher.poll(job.run_id, job.attempt, job.folder)
+        return starts(job) if (Path(job.folder) / "job.state.json").exists() else []
+
+    (pid,) = wait_until(began, 30.0, "the start of the training")
+    return pid
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def end_of(launcher: Launcher, job: TrainingJob) -> JobStatus:
+    def over() -> JobStatus | None:
+        status = launcher.poll(job.run_id, job.attempt, job.folder)
+        return None if status.state in {JobState.RUNNING, JobState.ABSENT} else status
+
+    return wait_until(over, 30.0, "the end of the training")
