@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 FIRST_SHARE = 0.1
 """Of the rows, which happen before the first model is trained."""
-MOST_STEPS = 300
+MOST_STEPS = 600
 """That watching strategies are given, unless a step is asked for."""
-SHADOW_STEPS = 10
+SHADOW_STEPS = 8
 """In the place of each while a shadow runs, where panes allow."""
 
 

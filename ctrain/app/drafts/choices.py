@@ -28,11 +28,12 @@ LEAST_SHADOW_ROWS = 20
 BASELINE_ROWS = 500
 LEAST_COVERAGE = 0.6
 """With a smaller share of labels than this the policy says how few are usual."""
-STEPS_TO_LEARN = 2
+STEPS_TO_LEARN = 1
 """Sooner after a training there is little new to learn, and the budget is better kept."""
 LOOKS_PER_STEP = 40
 """Of drift and quality: many enough, and dearer than panes."""
-BUDGET_RUNS, BUDGET_STEPS = 6, 25
+BUDGET_RUNS, BUDGET_STEPS = 24, 90
+"""More than models that grow old ask for: a change finds a training left, even after others in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +179,16 @@ def _lengths(pace: Pace) -> dict[str, str]:
     return {
         **{name: format_duration(pace.step * steps) for name, steps in lengths.items()},
         "every": format_duration(_whole_panes(pace.step / LOOKS_PER_STEP, pace.pane)),
-        "shadow_length": format_duration(max(MIN_BLOCKS * pace.pane, _whole_panes(pace.step / 8, pace.pane))),
+        "shadow_length": format_duration(MIN_BLOCKS * pace.pane),
         "longer": format_duration(_whole_panes(pace.step * 5 / 8, pace.pane)),
         "window": format_duration(pace.window),
         "step_rows": str(pace.step_rows),
         "step_why": why,
         "some_rows": str(min(rows, BASELINE_ROWS)),
         "new_rows": str(two_digits(STEPS_TO_LEARN * pace.step_rows)),
-        "shadow_rows": str(min(max(LEAST_SHADOW_ROWS, two_digits(pace.step_rows / 8)), BASELINE_ROWS)),
+        "shadow_rows": str(
+            min(max(LEAST_SHADOW_ROWS, two_digits(MIN_BLOCKS * pace.pane_rows / 2)), BASELINE_ROWS)
+        ),
         "baseline_rows": str(min(BASELINE_ROWS, max(pace.step_rows, 5 * LEAST_ROWS))),
         "run_length": str(pace.run_length),
         "run_length_told": f"{pace.run_length:,}",

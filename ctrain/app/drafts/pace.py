@@ -1,7 +1,7 @@
 """How long panes, windows and comparisons of a first policy are: they follow the rate of the rows.
 
-All lengths are parts or multiples of one **step**, the time in which a hundredth of the file's rows came, or
-a little more. Where rows are many enough, 160 panes make a step: an eighth of it has the twenty blocks of a
+All lengths are parts or multiples of one **step**, about the time in which a hundredth of the file's rows
+came. Where rows are many enough, 160 panes make a step: an eighth of it has the twenty blocks of a
 comparison.
 """
 
@@ -22,8 +22,8 @@ LEAST_STEP_ROWS = 50
 PANES_PER_STEP = 160
 LEAST_PANES = 40
 """In a step, however far apart rows are."""
-STEPS_TO_GROW_OLD = 4
-"""A model is old once so many steps of new labels have come: at most twenty-five trainings a file."""
+STEPS_TO_GROW_OLD = 4.5
+"""A model is old once so many steps of new labels have come."""
 LEAST_INSTANTS = 100
 """With fewer different event times panes hold all or nothing."""
 LONGEST_RUN = 1_000_000
@@ -122,14 +122,18 @@ def _pace(rows: int, seconds: float, gap: float, shortest: int) -> Pace:
         else next((one for one in _PANES if one >= gap), _PANES[-1])
     )
     panes = max(LEAST_PANES, math.ceil(step_rows / rate / pane))
-    return Pace(rows, rate * DAY, pane * SECOND, _rounded(panes * pane, pane) * SECOND)
+    return Pace(rows, rate * DAY, pane * SECOND, _rounded(panes, pane) * SECOND)
 
 
-def _rounded(seconds: int, pane: int) -> int:
-    """The next length that a person would write and that is a multiple of the pane."""
-    while seconds % _unit(seconds):
-        seconds += pane
-    return seconds
+def _rounded(panes: int, pane: int) -> int:
+    """The nearest length that a person would write, a multiple of the pane and of ``LEAST_PANES`` or more."""
+    up = down = panes * pane
+    while up % _unit(up):
+        up += pane
+    while down % _unit(down):
+        down -= pane
+    nearest = down if panes * pane - down < up - panes * pane else up
+    return nearest if nearest >= LEAST_PANES * pane else up
 
 
 def _unit(seconds: int) -> int:

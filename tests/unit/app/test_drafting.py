@@ -94,7 +94,7 @@ def test_what_a_constant_loses(values: list[Any], lost: float) -> None:
     [
         (1_600, timedelta(seconds=1), timedelta(seconds=50)),
         (45_312, timedelta(seconds=2), timedelta(minutes=8)),
-        (494_021, timedelta(seconds=30), timedelta(minutes=90)),
+        (494_021, timedelta(seconds=30), timedelta(minutes=80)),
     ],
 )
 def test_the_pace_of_rows_without_times(rows: int, pane: timedelta, step: timedelta) -> None:
