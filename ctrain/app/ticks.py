@@ -257,7 +257,7 @@ class TickLoop:
     def _next_delay(self, name: PolicyName, ticked: Ticked, now: datetime) -> timedelta:
         on_stream = isinstance(self._clock, StreamClock)
         (self._busy.discard if ticked.quiet else self._busy.add)(name)
-        if ticked.moved:
+        if ticked.moved and not ticked.rests:
             return timedelta(0)
         if ticked.waiting:
             return STREAM_DELAY if on_stream else BUSY_DELAY

@@ -35,7 +35,7 @@ from ctrain.engine.matured import (
 )
 from ctrain.engine.moves import found_in
 from ctrain.engine.regrets import Regrets
-from ctrain.engine.watch import ACTOR
+from ctrain.engine.watch import ACTOR, Mark
 from ctrain.policy.models import LastWindow
 from ctrain.policy.triggers import Cron, Every, NewLabels
 from ctrain.triggers.decide import decide as decide_triggers
@@ -60,33 +60,47 @@ def decide(watch: Watch) -> bool:
     """
     now = watch.clock.now()
     with watch.store.read() as tx:
-        mark = _mark(watch, tx, now)
-    if mark == watch.decided_on:
-        return False
+        known = watch.decided_on is not None and watch.decided_on.facts == _facts(watch, tx, now)
+        if known and watch.decided_on == _mark(watch, tx, now):
+            return False
+    watch.decided_on = None
     with watch.store.write() as tx:
         watch.fence(tx)
-        started = decide_in(watch, tx)
-        watch.decided_on = _mark(watch, tx, now)
+        started, mark = decide_now(watch, tx)
+    watch.decided_on = mark
     return started
 
 
-def _mark(watch: Watch, tx: Transaction, now: datetime) -> tuple[object, ...]:
-    """Everything that a decision depends on, cheaply."""
+def decide_now(watch: Watch, tx: Transaction) -> tuple[bool, Mark]:
+    """Decide inside ``tx``: whether a run started, and what to remember of it once it is committed."""
+    started = decide_in(watch, tx)
+    return started, _mark(watch, tx, watch.clock.now())
+
+
+def _mark(watch: Watch, tx: Transaction, now: datetime) -> Mark:
+    asked = tuple(request.id for request in _asked(watch, tx))
+    return Mark(_facts(watch, tx, now), tx.paused(watch.name), asked)
+
+
+def _facts(watch: Watch, tx: Transaction, now: datetime) -> tuple[object, ...]:
+    """Everything that a decision depends on beside what people want, cheaply."""
     state = tx.ingest_state(watch.name)
     run = tx.active_run(watch.name)
     met = met_conditions(watch.policy, _states(watch, tx))
     return (
         watch.loaded.hash,
         state.next_pane_at,
-        state.sequence,
+        state.sequence if met or watch.suppressed or _counts_labels(watch) else None,
         run.id if run else None,
-        tx.paused(watch.name),
-        tuple(request.id for request in _asked(watch, tx)),
         tuple(sorted((name, due.at) for name, due in due_schedules(watch, tx, now).items())),
         watch.registry_view.readable,
         met,
         floor_to(now, LIMITS_LOOKED_AT_EVERY) if watch.suppressed and run is None else None,
     )
+
+
+def _counts_labels(watch: Watch) -> bool:
+    return any(isinstance(one, NewLabels) for one in watch.policy.triggers.values())
 
 
 def decide_in(watch: Watch, tx: Transaction) -> bool:
@@ -152,8 +166,7 @@ def gather_facts(watch: Watch, tx: Transaction, may_fire: bool, asked: bool = Fa
         time_spent=time_spent(runs),
         training_timeout=watch.policy.train.timeout,
     )
-    counts = any(isinstance(one, NewLabels) for one in watch.policy.triggers.values())
-    if not counts and not _undecided(watch, facts, may_fire, asked):
+    if not _counts_labels(watch) and not _undecided(watch, facts, may_fire, asked):
         return facts
     since = _last_cut_off(runs) or (champion.cut_off_at if champion else None) or EPOCH_START
     new_labels, labelled = _labels(watch, tx, since, needed)

@@ -20,7 +20,7 @@ from ctrain.engine.conditions import (
     pane_conditions,
     save_states,
 )
-from ctrain.engine.decide import decide_in
+from ctrain.engine.decide import decide_in, decide_now
 from ctrain.engine.looks import is_look, seldom_looking
 from ctrain.engine.matured import ceil_to, floor_to
 from ctrain.engine.panes import first_row_at, pane_tree
@@ -47,11 +47,13 @@ class Observed:
     more: bool = False
     counting: bool = False
     """Panes were counted on a new grid, and more are to be counted before any is judged."""
+    started: bool = False
+    """A run started."""
 
     @property
     def unfinished(self) -> bool:
-        """True when there are panes that the next look can judge or count."""
-        return self.more or self.counting
+        """True when there is something that the next look can judge, count or move on."""
+        return self.more or self.counting or self.started
 
 
 def observe(watch: Watch) -> Observed:
@@ -73,8 +75,8 @@ def observe(watch: Watch) -> Observed:
     sight = look(watch, champion, first + pane, first + pane * panes)
     if sight.waiting:
         return Observed(waiting=True, counting=sight.counting)
-    _commit(watch, sight, [first + pane * (index + 1) for index in range(panes)])
-    return Observed(panes=panes, more=closed > panes)
+    started = _commit(watch, sight, [first + pane * (index + 1) for index in range(panes)])
+    return Observed(panes=panes, more=closed > panes, started=started)
 
 
 def _show_or_hide(watch: Watch) -> None:
@@ -101,13 +103,16 @@ def _next_pane(watch: Watch, state: IngestState) -> datetime | None:
     return None if first is None else floor_to(first, pane)
 
 
-def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
-    """Judge the panes in order inside one transaction; at most one run starts.
+def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> bool:
+    """Judge the panes in order inside one transaction; True when a run started; at most one does.
 
-    What is met is decided on when it is first met in the stretch: limits are checked by the clock,
-    which stands still here, so another look at the same conditions could say nothing else.
+    What is met is decided on when it is first met in the stretch, and everything at its end: limits are
+    checked by the clock, which stands still here, so another look at the same conditions could say nothing
+    else.
     """
     verdicts: list[Verdict] = []
+    started = False
+    watch.decided_on = None
     with watch.store.write() as tx:
         watch.fence(tx)
         statuses = _clock_statuses(watch, tx) | _standing_statuses(watch, tx, sight)
@@ -131,16 +136,19 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> None:
                 given = []
                 save_states(watch, tx, states)
                 regrets.save(tx)
-                decide_in(watch, tx)
+                started |= decide_in(watch, tx)
         tx.record_verdicts(watch.name, watch.loaded.hash, given)
         save_states(watch, tx, states)
         regrets.save(tx)
         _save_memories(watch, tx, sight, memories)
         pane_tree(watch).save(tx)
         tx.save_ingest_state(watch.name, replace(tx.ingest_state(watch.name), next_pane_at=ends[-1]))
+        started_last, mark = decide_now(watch, tx)
+    watch.decided_on = mark
     pane_tree(watch).saved()
     for verdict in verdicts:
         show(watch, verdict)
+    return started or started_last
 
 
 def _clock_statuses(watch: Watch, tx: Transaction) -> dict[MonitorName, Status]:

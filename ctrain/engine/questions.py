@@ -107,6 +107,8 @@ STANDING = frozenset(
     }
 )
 """Questions whose answers nobody changes but the daemon that holds the lease of the policy."""
+WISHES = frozenset({"open_requests", "paused"})
+"""Questions whose answers people change at any time."""
 FEW = 8
 """An answer of more parts than this is not kept from tick to tick."""
 OF_ONE_TICK = frozenset({"panes", "pane_rows", "arrivals", "reference"}) | _LEASES

@@ -14,7 +14,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from ctrain.engine.questions import ANSWERS, CHANGED_BY, FEW, OF_ONE_ANSWER, OF_ONE_TICK, STANDING, Answers
+from ctrain.engine.questions import (
+    ANSWERS,
+    CHANGED_BY,
+    FEW,
+    OF_ONE_ANSWER,
+    OF_ONE_TICK,
+    STANDING,
+    WISHES,
+    Answers,
+)
 
 if TYPE_CHECKING:
     from ctrain.ports import Store, Transaction
@@ -99,6 +108,8 @@ class TickReads:
             with self._store.write() as tx:
                 writing = _Writing(tx, self._memory, self._stands)
                 yield cast("Transaction", writing)
+            if self._remembers:
+                writing.tell_wishes()
         except BaseException:
             self._memory.forget()
             raise
@@ -146,6 +157,8 @@ class _Writing:
         self._tx, self._memory, self._stands = tx, memory, stands
         self.changed: set[str] = set()
         """Questions whose answers are not known any more."""
+        self._wishes = Memory()
+        """What people want: nobody else writes as long as this transaction lasts."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         found: Callable[..., Any] = getattr(self._tx, name)
@@ -153,11 +166,19 @@ class _Writing:
             return lambda *arguments, **options: self._change(name, found(*arguments, **options), arguments)
         if self._stands(name):
             return lambda *arguments, **options: self._memory.ask(name, arguments, options, lambda: self._tx)
+        if name in WISHES:
+            return lambda *arguments, **options: self._wishes.ask(name, arguments, options, lambda: self._tx)
         return found
+
+    def tell_wishes(self) -> None:
+        """Let what people wanted then stand for the rest of the tick."""
+        for name, answers in self._wishes.answers.items():
+            self._memory.answers.setdefault(name, {}).update(answers)
 
     def _change(self, name: str, answer: Any, arguments: tuple[Any, ...]) -> Any:
         """Forget what was remembered until the write was made: its arguments may have been asked for."""
         changes = CHANGED_BY[name]
+        self._wishes.forget(changes & WISHES)
         if name in ANSWERS and all(map(self._stands, changes)):
             known = list(ANSWERS[name](self._memory.answers, *arguments))
             if name not in OF_ONE_ANSWER:

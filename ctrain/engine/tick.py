@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import nan
 from typing import TYPE_CHECKING
@@ -39,6 +39,8 @@ class Ticked:
     waiting: bool = False
     unfinished: bool = False
     """Another tick at the same instant, of the same data, may do more."""
+    rests: bool = False
+    """The next tick can wait: it would look at little more than whether something has come."""
 
     @property
     def quiet(self) -> bool:
@@ -51,18 +53,18 @@ def tick(watch: Watch, *, read: bool = True) -> Ticked:
     ``read=False`` leaves the sources alone: on stream time everything up to the present has been
     read, and what lies there already belongs to an instant that has not come.
 
-    A policy that rests, because nothing of it has moved, is quiet at the cost of one query.
+    A policy that rests, because nothing is left to do, is quiet at the cost of one query.
 
     Raises whatever stopped it (TransientError, StateConflict...): the caller records it, and the
     next tick derives its steps anew.
     """
     if is_resting(watch):
-        return Ticked()
+        return Ticked(rests=True)
     with watch.reads.remembering(watch.lease):
         ticked = _tick(watch, read)
         if not ticked.waiting and not ticked.unfinished:
             begin_rest(watch)
-        return ticked
+        return replace(ticked, rests=watch.rest is not None)
 
 
 def _tick(watch: Watch, read: bool) -> Ticked:

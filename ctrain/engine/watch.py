@@ -82,6 +82,16 @@ class Rest:
     state: IngestState
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What decisions were made on: facts that the daemon makes, and what people want."""
+
+    facts: tuple[object, ...]
+    paused: bool
+    asked: tuple[int, ...]
+    """Open requests to train."""
+
+
 @dataclass(slots=True)
 class Watch:
     """Everything one tick needs. State that must survive a crash lives in the store, not here."""
@@ -111,7 +121,7 @@ class Watch:
     """Rows are scored before their labels come: fewer jobs, and more rows where few ever get one."""
     watched_since: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     """When this policy was first seen: schedules count from here."""
-    decided_on: tuple[object, ...] | None = None
+    decided_on: Mark | None = None
     """What the last decisions were made on; nothing is decided twice on the same facts."""
     redact: Callable[[str], str] = str
     """Takes the secrets of the environment out of what goes on record."""

@@ -200,9 +200,10 @@ class Fleet:
         """Tick every policy until nothing moves; how many ticks that took."""
         ticks = 0
         for watch in self.watches:
-            moved = True
-            while moved:
-                moved, ticks = tick(watch).moved, ticks + 1
+            busy = True
+            while busy:
+                ticked, ticks = tick(watch), ticks + 1
+                busy = ticked.moved and not ticked.rests
         return ticks
 
 
