@@ -3,11 +3,13 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 UV ?= uv
+LOAD = $(if $(POLICIES),--policies $(POLICIES)) $(if $(ROWS),--rows $(ROWS)) $(if $(MINUTES),--minutes $(MINUTES)) \
+    $(if $(STORE),--store $(STORE)) $(if $(DAEMONS),--daemons $(DAEMONS))
 PEERS := .venv/peers
 AUDITORS := .venv/auditors
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format docs chaos fuzz bench bench-detect bench-alarms bench-scrape bench-promotion bench-streams bench-round peers audit lock services clean
+.PHONY: help venv demo test lint format docs chaos fuzz bench bench-detect bench-alarms bench-scrape bench-load soak bench-promotion bench-streams bench-round peers audit lock services clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +53,7 @@ fuzz: venv ## Policies, data files and cursors with anything in them (INPUTS: ho
 	CTRAIN_EXAMPLES=$(or $(INPUTS),5000) $(BIN)/python -m pytest -q -n 2 tests/chaos/test_hostile_data.py
 
 bench: venv ## Ratios against peers, in one run each; nothing is asserted
-	@for file in $(filter-out %bench_detect.py %bench_alarms.py %bench_promotion.py %bench_streams.py %bench_round.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in $(filter-out %bench_detect.py %bench_alarms.py %bench_promotion.py %bench_streams.py %bench_round.py %bench_load.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 bench-detect: peers ## Speed of the detection engine beside evidently, scipy, whylogs and river; a table and a plot
 	PYTHONPATH=$(PEERS) $(BIN)/python -m tests.benchmarks.bench_detect
@@ -61,6 +63,12 @@ bench-alarms: peers ## False alarms and power of every test and detector (DATA=D
 
 bench-scrape: venv ## CPU of a scrape with 1,000 policies, and how long it holds up other threads
 	$(BIN)/python tests/benchmarks/bench_scrape.py
+
+bench-load: venv ## Real daemons under load, beside one policy (POLICIES, ROWS a second, MINUTES, STORE, DAEMONS)
+	$(BIN)/python -m tests.benchmarks.bench_load $(LOAD)
+
+soak: venv ## The same for an hour, with a picture of the memory
+	$(BIN)/python -m tests.benchmarks.bench_load --minutes 60 --alone $(LOAD)
 
 bench-promotion: venv ## How often equal, better and worse models are promoted and rolled back
 	$(BIN)/python -m tests.benchmarks.bench_promotion

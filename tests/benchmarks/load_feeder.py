@@ -1,0 +1,123 @@
+"""Production as a daemon sees it: a file of rows, and one of labels of earlier rows, by policy and round.
+
+Run as ``python -m tests.benchmarks.load_feeder FOLDER --policies N --rows R --seconds S``; what it
+wrote is told as JSON at its end. Files are whole when they appear; old ones are removed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ctrain.clocks import RealTimer
+
+TIMER = RealTimer()
+ROUND_SECONDS = 10.0
+HISTORY_ROUNDS = 30
+"""Of rows that lie there at the beginning: enough for a reference."""
+POOL_ROWS = 4096
+KEPT_ROUNDS = 60
+"""Files are removed after so many rounds: an hour would leave a million of them."""
+
+
+@dataclass
+class Feed:
+    """Files for ``policies``, each with ``rows`` rows of the last round."""
+
+    folder: Path
+    policies: int
+    rows: int
+    written: int = 0
+    behind_seconds: float = 0.0
+    """The most that the feeder itself was late."""
+    _labels: dict[int, pa.Table] = field(default_factory=dict)
+    _files: deque[tuple[int, str]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        random = np.random.default_rng(7)
+        x = random.normal(size=POOL_ROWS)
+        self._random = random
+        columns: dict[str, Any] = {
+            "x": x,
+            "z": random.normal(size=POOL_ROWS),
+            "w": random.normal(size=POOL_ROWS),
+            "kind": random.choice(list("abcd"), POOL_ROWS),
+            "place": random.choice(list("uvw"), POOL_ROWS),
+            "score": 1 / (1 + np.exp(-2 * x)),
+            "version": ["1"] * POOL_ROWS,
+        }
+        self._pool = pa.table(columns)
+        self._answers = (random.random(POOL_ROWS) < 1 / (1 + np.exp(-2 * x))).astype(float)
+
+    def put(self, policy: int, number: int, start: float, seconds: float, rows: int) -> None:
+        """Rows whose event times are spread over ``seconds`` from ``start`` on, and labels of the last."""
+        first = int(self._random.integers(0, max(POOL_ROWS - rows, 1)))
+        at = (np.linspace(0, seconds, rows, endpoint=False) + start) * 1e6
+        ids = pa.array([f"{number}-{one}" for one in range(rows)])
+        instants = pa.array(at.astype("int64"), pa.timestamp("us", "UTC"))
+        taken = np.arange(first, first + rows) % POOL_ROWS
+        table = self._pool.take(taken)
+        self._move_in(policy, "rows", number, table.add_column(0, "id", ids).add_column(1, "at", instants))
+        if policy in self._labels:
+            self._move_in(policy, "labels", number, self._labels[policy])
+        self._labels[policy] = pa.table({"id": ids, "y": pa.array(self._answers[taken])})
+        self.written += rows
+
+    def _move_in(self, policy: int, kind: str, number: int, table: pa.Table) -> None:
+        folder = f"{self.folder}/p{policy}/{kind}"
+        hidden, path = f"{folder}/.{number:06d}", f"{folder}/{number:06d}.parquet"
+        pq.write_table(table, hidden, compression="none", use_dictionary=False)
+        os.rename(hidden, path)  # noqa: PTH104 - thousands a second
+        self._files.append((number, path))
+        while self._files and self._files[0][0] < number - KEPT_ROUNDS:
+            os.unlink(self._files.popleft()[1])  # noqa: PTH108 - thousands a second
+
+    def history(self, rounds: int) -> None:
+        """One file of earlier rows for each policy, enough for a reference and for every monitor."""
+        begin = TIMER.now().timestamp() - rounds * ROUND_SECONDS
+        for policy in range(self.policies):
+            self.put(policy, 0, begin, rounds * ROUND_SECONDS - 1, rounds * self.rows)
+
+    def run(self, seconds: float) -> None:
+        """Feed in real time; policies come one after the other, evenly over a round."""
+        pause, begun = threading.Event(), TIMER.monotonic()
+        for step in range(int(seconds / ROUND_SECONDS * self.policies)):
+            due = begun + step * ROUND_SECONDS / self.policies
+            wait = due - TIMER.monotonic()
+            if wait > 0:
+                pause.wait(wait)
+            self.behind_seconds = max(self.behind_seconds, -wait)
+            number, policy = divmod(step, self.policies)
+            self.put(policy, number + 1, TIMER.now().timestamp() - ROUND_SECONDS, ROUND_SECONDS, self.rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--policies", type=int, required=True)
+    parser.add_argument("--rows", type=int, required=True, help="of a file")
+    parser.add_argument("--seconds", type=float, required=True)
+    asked = parser.parse_args()
+    feed = Feed(asked.folder, asked.policies, asked.rows)
+    feed.history(HISTORY_ROUNDS)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+    feed.run(asked.seconds)
+    told = {"rows": feed.written, "behind_seconds": feed.behind_seconds}
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+if __name__ == "__main__":
+    main()

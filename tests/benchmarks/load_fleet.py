@@ -1,0 +1,251 @@
+"""What a load is put on: a folder of policies with champions in an embedded MLflow, and real daemons."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from ctrain.clocks import RealTimer
+from ctrain.domain import PolicyName
+from ctrain.policy.files import load_policy
+from ctrain.registry.embedded import prepare_embedded
+from ctrain.rows import ParquetRowLogs
+from ctrain.store import SqlStore, open_store
+from tests.benchmarks.measuring import ROOT
+from tests.support.live import environment
+from tests.support.ports import free_port
+from tests.waiting import wait_until
+
+TICK_SECONDS = 10
+OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
+PATIENCE_SECONDS = 1800.0
+POLICY = """
+version: 1
+policy: {name}
+model: {{name: {name}, task: binary, metric: brier}}
+data:
+  source: {{type: files, path: ../data/{name}/rows/*.parquet}}
+  labels:
+    source: {{type: files, path: ../data/{name}/labels/*.parquet}}
+    id: id
+    label: y
+    matures_after: 20s
+  id: id
+  event_time: {{column: at}}
+  prediction: score
+  model_version: version
+  features: {{numeric: [x, z, w], categorical: [kind, place]}}
+  pane: {pane}s
+  allowed_lateness: 10s
+monitors:
+  inputs: {{type: drift, test: ks, window: 1m, fdr: 0.01, min_effect: 0.2, min_rows: 500}}
+  loss: {{type: change, detector: e_detector, on: loss, run_length: 1000000, hold: 1m, min_rows: 500}}
+  quality: {{type: quality, window: 1m, max_null_rate: 0.05, min_rows: 500}}
+  brier: {{type: performance, metric: brier, window: 1m, above: 0.4, min_rows: 500}}
+  fresh: {{type: freshness, max_age: 1h}}
+triggers:
+  worse: {{any: [loss, brier]}}
+limits: {{min_new_labels: 100000000}}
+train: {{entrypoint: "clicks:train", window: {{last: 1h}}, timeout: 1h}}
+gates: [{{metric: brier, not_worse_than_champion_by: 0.02}}]
+shadow: {{alpha: 0.05, margin: 0.01, min_rows: 200, min_duration: 1h, max_duration: 1d}}
+probation: {{duration: 1h, alpha: 0.05, margin: 0.02}}
+"""
+PROBE = """
+version: 1
+policy: {name}
+model: {{name: {name}, task: binary, metric: brier}}
+data:
+  source: {{type: files, path: ../data/{name}/rows/*.parquet}}
+  labels:
+    source: {{type: files, path: ../data/{name}/labels/*.parquet}}
+    id: id
+    label: y
+    matures_after: 1h
+  id: id
+  event_time: {{column: at}}
+  features: {{numeric: [x]}}
+  pane: 1s
+  allowed_lateness: 0s
+monitors:
+  few: {{type: volume, window: 1s, min_rows: 1000000}}
+triggers:
+  few: {{any: [few]}}
+limits: {{min_new_labels: 100000000}}
+train: {{entrypoint: "clicks:train", window: {{last: 1h}}, timeout: 1h}}
+gates: [{{metric: brier, not_worse_than_champion_by: 0.02}}]
+shadow: {{alpha: 0.05, margin: 0.01, min_rows: 200, min_duration: 1h, max_duration: 1d}}
+probation: {{duration: 1h, alpha: 0.05, margin: 0.02}}
+"""
+
+
+@dataclass
+class LoadedDaemon:
+    """One real ``ctrain run``."""
+
+    process: subprocess.Popen[bytes]
+    listen: str
+    log: Path
+    seen: psutil.Process = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seen = psutil.Process(self.process.pid)
+
+    def metrics(self) -> dict[tuple[str, ...], float]:
+        """Every sample by its name and the values of its labels, as Prometheus would ask for it."""
+        assert self.process.poll() is None, self.log.read_text()[-3000:]
+        request = urllib.request.Request(f"http://{self.listen}/metrics", headers=OPENMETRICS)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read().decode()
+        families: Any = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # no types there
+        return {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in families
+            for sample in family.samples
+        }
+
+    def answers(self) -> bool:
+        """It says that it is ready."""
+        assert self.process.poll() is None, self.log.read_text()[-3000:]
+        try:
+            with urllib.request.urlopen(f"http://{self.listen}/-/ready", timeout=5):
+                return True
+        except OSError:
+            return False
+
+    def memory(self) -> tuple[int, int]:
+        """Resident bytes of the daemon, and of its children."""
+        return self.seen.memory_info().rss, sum(one.memory_info().rss for one in self._children())
+
+    def cpu_seconds(self) -> tuple[float, float]:
+        """Time of the processor that the daemon has had, and its children."""
+        own = self.seen.cpu_times()
+        children = [one.cpu_times() for one in self._children()]
+        return own.user + own.system, sum(one.user + one.system for one in children)
+
+    def _children(self) -> list[psutil.Process]:
+        try:
+            return self.seen.children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def failures(self) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line.get("level") in ("warning", "error")]
+
+
+@dataclass
+class LoadFleet:
+    """Policies ``p0...``, of which the last ``probes`` close a pane with each file."""
+
+    folder: Path
+    address: str
+    policies: int
+    probes: int
+    pane: int
+    daemons: list[LoadedDaemon] = field(default_factory=list)
+    store: SqlStore = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("policies", "home", "data"):
+            (self.folder / name).mkdir()
+        (self.folder / "policies" / "clicks.py").write_text("def train(rows, context): ...\n")
+        for name in (*self.names, *self.probe_names):
+            for kind in ("rows", "labels"):
+                (self.folder / "data" / name / kind).mkdir(parents=True)
+            text = PROBE if name in self.probe_names else POLICY
+            (self.folder / "policies" / f"{name}.yaml").write_text(text.format(name=name, pane=self.pane))
+        self._install_champions(prepare_embedded(self.folder / "home"))
+        self.store = open_store(self.address)
+
+    @property
+    def names(self) -> list[PolicyName]:
+        return [PolicyName(f"p{number}") for number in range(self.policies)]
+
+    @property
+    def probe_names(self) -> list[PolicyName]:
+        return [PolicyName(f"probe{number}") for number in range(self.probes)]
+
+    def _install_champions(self, tracking_uri: str) -> None:
+        """One small model, registered under every name."""
+        import mlflow.sklearn
+        import numpy as np
+        from mlflow.tracking import MlflowClient
+        from sklearn.linear_model import LogisticRegression
+
+        random = np.random.default_rng(3)
+        x = random.normal(size=(200, 3))
+        place = self.folder / "model"
+        fitted = LogisticRegression().fit(x, x[:, 0] > 0)
+        mlflow.sklearn.save_model(fitted, place, pip_requirements=["scikit-learn"])
+        client = MlflowClient(tracking_uri, tracking_uri)
+        for name in (*self.names, *self.probe_names):
+            client.create_registered_model(name)
+            client.create_model_version(name, place.as_uri())
+            client.set_registered_model_alias(name, "champion", "1")
+
+    def start(self, daemons: int) -> None:
+        """Start the daemons, and wait until they have ticked everything."""
+        for number in range(daemons):
+            listen, log = f"127.0.0.1:{free_port()}", self.folder / f"daemon{number}.log"
+            command = ["run", str(self.folder / "policies"), "--home", str(self.folder / "home")]
+            settings = {
+                "CTRAIN_DATABASE_URL": self.address,
+                "CTRAIN_TICK_SECONDS": str(TICK_SECONDS),
+                "CTRAIN_LOG_FORMAT": "json",
+                "PYTHONPATH": str(ROOT),
+            }
+            with log.open("ab") as output:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "ctrain", *command, "--listen", listen],
+                    env={**environment(), **settings},
+                    stdout=output,
+                    stderr=output,
+                )
+            self.daemons.append(LoadedDaemon(process, listen, log))
+        for one in self.daemons:
+            wait_until(one.answers, PATIENCE_SECONDS, "the daemon is ready")
+
+    def ingested(self) -> int:
+        """Rows that the daemons say they have read."""
+        with self.store.read() as tx:
+            return sum(tx.ingest_state(name).rows_total for name in self.names)
+
+    def stop(self) -> None:
+        for one in self.daemons:
+            if one.process.poll() is None:
+                one.process.send_signal(signal.SIGTERM)
+        for one in self.daemons:
+            one.process.wait(timeout=120)
+
+    def close(self) -> None:
+        """End whatever is left."""
+        for one in self.daemons:
+            one.process.kill()
+            one.process.wait()
+        self.store.close()
+
+    def logged(self) -> tuple[int, int]:
+        """Rows in the row logs, and of these with an id that occurs twice."""
+        logs = ParquetRowLogs(self.folder / "home" / "rows", self.store)
+        rows = repeated = 0
+        now = RealTimer().now()
+        for name in self.names:
+            loaded = load_policy(self.folder / "policies" / f"{name}.yaml", os.environ)
+            table = logs.open(name, loaded.policy.data, loaded.policy.model.task).read(
+                now - timedelta(days=2), now + timedelta(days=1)
+            )
+            rows += table.num_rows
+            repeated += table.num_rows - len(set(table["row_id"].to_pylist()))
+        return rows, repeated
