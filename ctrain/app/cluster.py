@@ -1,14 +1,16 @@
-"""Dask clusters for policies: whether they can be used here at all."""
+"""Dask clusters for policies and commands: whether they can be used here at all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ctrain.errors import InputError, PolicyError
 
 if TYPE_CHECKING:
+    from ctrain.app.scanning import TableFiles
     from ctrain.policy.files import LoadedPolicy
 
 
@@ -16,6 +18,27 @@ def require_dask(why: str) -> None:
     """Raise InputError unless dask is installed."""
     if find_spec("distributed") is None:
         raise InputError(f"{why} needs dask: install ctrain[dask]")
+
+
+@contextmanager
+def opened_on(files: TableFiles, address: str | None) -> Iterator[TableFiles]:
+    """The files, to be read by the workers of a cluster where there is an address.
+
+    Raises
+    ------
+    InputError
+        when dask is not installed, or the files are no Parquet.
+    CtrainError
+        when the scheduler cannot be reached.
+    """
+    if address is None:
+        yield files
+        return
+    require_dask("--on")
+    from ctrain.app.cluster_profile import ClusterFiles, cluster_at
+
+    with cluster_at(address) as client:
+        yield ClusterFiles.on(client, files)
 
 
 def check_clusters(fleet: Iterable[LoadedPolicy], local_workers: int) -> None:

@@ -8,6 +8,8 @@ all rows; where there are more than 50,000 of them, rare ones are dropped on the
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from ctrain import __version__
 from ctrain.app.sampling import sample_grid
 from ctrain.app.scanning import TableFiles
 from ctrain.errors import InputError
-from ctrain.stats.column_profile import ColumnProfile
+from ctrain.stats.column_profile import ColumnProfile, merge_columns
 from ctrain.stats.grid import CategoricalGrid, ColumnGrid, Grid
 from ctrain.stats.lattice import Scratch
 from ctrain.stats.profile import Profile
@@ -92,7 +94,7 @@ def is_profile(path: Path) -> bool:
 class _Tallies:
     """The tallies of all grid columns that are read from one column."""
 
-    def __init__(self, columns: dict[str, ColumnGrid], scratch: Scratch) -> None:
+    def __init__(self, columns: Mapping[str, ColumnGrid], scratch: Scratch) -> None:
         self._tallies: dict[str, Tally] = {
             name: tally_of(name, grid, scratch) for name, grid in columns.items()
         }
@@ -109,16 +111,31 @@ class _Tallies:
         return {name: tally.profile() for name, tally in self._tallies.items()}
 
 
+@dataclass(frozen=True)
+class _CountScan:
+    """Counts columns on the columns of a grid that are read from them."""
+
+    by_source: Mapping[str, Mapping[str, ColumnGrid]]
+    dictionaries: tuple[str, ...]
+
+    def start(self, source: str, _first_row: int, scratch: Scratch) -> _Tallies:
+        return _Tallies(self.by_source[source], scratch)
+
+    def finish(self, _: str, tallies: _Tallies) -> dict[str, ColumnProfile]:
+        return tallies.profiles()
+
+    def merge(self, source: str, found: Sequence[dict[str, ColumnProfile]]) -> dict[str, ColumnProfile]:
+        if len(found) == 1:
+            return found[0]
+        return {name: merge_columns([part[name] for part in found]) for name in self.by_source[source]}
+
+
 def _count(files: TableFiles, grid: Grid) -> tuple[int, dict[str, ColumnProfile]]:
     by_source: dict[str, dict[str, ColumnGrid]] = {}
     for name, column in grid.columns.items():
         by_source.setdefault(column.source(name), {})[name] = column
-    found = files.consume(
-        list(by_source),
-        lambda source, scratch: _Tallies(by_source[source], scratch),
-        lambda _, tallies: tallies.profiles(),
-        dictionaries=[name for name, column in grid.columns.items() if isinstance(column, CategoricalGrid)],
-    )
+    categorical = [name for name, column in grid.columns.items() if isinstance(column, CategoricalGrid)]
+    found = files.consume(list(by_source), _CountScan(by_source, tuple(categorical)))
     profiles = {name: profile for part in found.values() for name, profile in part.items()}
     counted = {name: profiles[name] for name in grid.columns}
     rows = next(iter(counted.values())).rows if counted else files.rows
@@ -134,22 +151,42 @@ class _Extremes:
 
     def add(self, table: pa.Table) -> None:
         found: Any = pc.min_max(table.column(self._name))
-        self._ends = [end for end in (*self._ends, *found.as_py().values()) if end is not None]
+        self.widen(found.as_py().values())
+
+    def widen(self, ends: Iterable[Any]) -> None:
+        """Take what has been seen of other rows."""
+        self._ends = [end for end in (*self._ends, *ends) if end is not None]
         self._ends = [min(self._ends), max(self._ends)] if self._ends else []
 
     def skip(self, rows: int) -> None:
         """Rows without the column have no event time."""
 
-    def times(self, column: str) -> EventTimes:
-        if not self._ends:
-            return EventTimes(column, None, None)
-        first, last = (one.isoformat() if hasattr(one, "isoformat") else str(one) for one in self._ends)
-        return EventTimes(column, first, last)
+    @property
+    def ends(self) -> list[Any]:
+        return self._ends
+
+
+@dataclass(frozen=True)
+class _ExtremesScan:
+    """Finds the first and the last instant of a column."""
+
+    dictionaries: tuple[str, ...] = ()
+
+    def start(self, name: str, _first_row: int, _: Scratch) -> _Extremes:
+        return _Extremes(name)
+
+    def finish(self, _: str, seen: _Extremes) -> list[Any]:
+        return seen.ends
+
+    def merge(self, name: str, found: Sequence[list[Any]]) -> EventTimes:
+        seen = _Extremes(name)
+        for ends in found:
+            seen.widen(ends)
+        if not seen.ends:
+            return EventTimes(name, None, None)
+        first, last = (one.isoformat() if hasattr(one, "isoformat") else str(one) for one in seen.ends)
+        return EventTimes(name, first, last)
 
 
 def _event_times(files: TableFiles, column: str) -> EventTimes:
-    return files.consume([column], lambda name, _: _Extremes(name), _times)[column]
-
-
-def _times(column: str, seen: _Extremes) -> EventTimes:
-    return seen.times(column)
+    return files.consume([column], _ExtremesScan())[column]

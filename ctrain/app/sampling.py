@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from ctrain.stats.column_grid import frequent_categories
 from ctrain.stats.columns import plain, text_values
 from ctrain.stats.grid import CategoricalGrid, ColumnGrid, Grid, build_grid
 from ctrain.stats.kinds import Role, role_of
+from ctrain.stats.lattice import Scratch
 from ctrain.stats.raw import Kind, kind_of
 from ctrain.stats.screening import ID_NOTE, leave_out
 
@@ -48,11 +49,8 @@ def sample_grid(
     """
     types = {one.name: one.type for one in files.schema}
     wanted = list(columns) if event_time is None else [*columns, event_time]
-    sampled = files.consume(
-        wanted,
-        lambda name, _: _ColumnSample(name, types[name]),
-        lambda name, sample: _sampled(name, sample, screen=event_time is not None),
-    )
+    stride = _stride(files.rows) if files.in_parts else 1
+    sampled = files.consume(wanted, _SampleScan(types, stride, screen=event_time is not None))
     categories = _count_categories(
         files, [name for name in columns if sampled[name].role is Role.CATEGORICAL]
     )
@@ -77,6 +75,7 @@ class _ColumnSample:
     type: pa.DataType
     stride: int = 1
     _rows: int = 0
+    """Before the next one, those before the part included."""
     _kept: int = 0
     _parts: list[pa.ChunkedArray[Any]] = field(default_factory=list)
 
@@ -110,14 +109,45 @@ class _ColumnSample:
         self._rows += rows
         self._kept += len(values)
         self._parts.append(values)
-        if self._kept >= 2 * SAMPLED_ROWS:
+        while self._kept >= 2 * SAMPLED_ROWS:
             self.stride *= 2
             halved = self.values().take(np.arange(0, self._kept, 2))
             self._parts, self._kept = [halved], len(halved)
 
 
-def _sampled(name: str, sample: _ColumnSample, *, screen: bool) -> SampledColumn:
-    values = sample.values()
+def _stride(rows: int) -> int:
+    """Return the distance at which a ``_ColumnSample`` of so many rows ends up.
+
+    >>> _stride(2 * SAMPLED_ROWS - 1), _stride(2 * SAMPLED_ROWS), _stride(4 * SAMPLED_ROWS)
+    (1, 2, 4)
+    """
+    stride = 1
+    while -(-rows // stride) >= 2 * SAMPLED_ROWS:
+        stride *= 2
+    return stride
+
+
+@dataclass(frozen=True)
+class _SampleScan:
+    """Samples the columns; where the number of rows is known before, so is the stride."""
+
+    types: Mapping[str, pa.DataType]
+    stride: int
+    screen: bool
+    dictionaries: tuple[str, ...] = ()
+
+    def start(self, name: str, first_row: int, _: Scratch) -> _ColumnSample:
+        return _ColumnSample(name, self.types[name], self.stride, first_row)
+
+    def finish(self, _: str, sample: _ColumnSample) -> pa.ChunkedArray[Any]:
+        return sample.values()
+
+    def merge(self, name: str, found: Sequence[pa.ChunkedArray[Any]]) -> SampledColumn:
+        chunks = [chunk for part in found for chunk in part.chunks]
+        return _sampled(name, pa.chunked_array([pa.concat_arrays(chunks)]), screen=self.screen)
+
+
+def _sampled(name: str, values: pa.ChunkedArray[Any], *, screen: bool) -> SampledColumn:
     role = role_of(values)
     grids: dict[str, ColumnGrid] = {}
     if role is Role.PRESENCE:
@@ -151,6 +181,16 @@ class _CategoryCounts:
         names, counts = found.field("values").to_pylist(), found.field("counts").to_pylist()
         for name, count in zip(names, counts, strict=True):
             self.counts[name] = self.counts.get(name, 0) + count
+        self._bound()
+
+    def merge(self, other: _CategoryCounts) -> None:
+        """Count what has been counted of other rows."""
+        for name, count in other.counts.items():
+            self.counts[name] = self.counts.get(name, 0) + count
+        self.complete &= other.complete
+        self._bound()
+
+    def _bound(self) -> None:
         if len(self.counts) > 2 * MOST_COUNTED:
             kept = sorted(self.counts, key=lambda name: (-self.counts[name], name))[:MOST_COUNTED]
             self.counts = {name: self.counts[name] for name in kept}
@@ -160,13 +200,27 @@ class _CategoryCounts:
         """Nothing is counted where there is nothing."""
 
 
+@dataclass(frozen=True)
+class _CategoryScan:
+    """Counts the categories of columns."""
+
+    dictionaries: tuple[str, ...]
+
+    def start(self, name: str, _first_row: int, _: Scratch) -> _CategoryCounts:
+        return _CategoryCounts(name)
+
+    def finish(self, _: str, seen: _CategoryCounts) -> _CategoryCounts:
+        return seen
+
+    def merge(self, name: str, found: Sequence[_CategoryCounts]) -> CategoricalGrid:
+        seen = _CategoryCounts(name)
+        for part in found:
+            seen.merge(part)
+        return frequent_categories(seen.counts, complete=seen.complete)
+
+
 def _count_categories(files: TableFiles, columns: Sequence[str]) -> dict[str, CategoricalGrid]:
-    return files.consume(
-        columns,
-        lambda name, _: _CategoryCounts(name),
-        lambda _, seen: frequent_categories(seen.counts, complete=seen.complete),
-        dictionaries=columns,
-    )
+    return files.consume(columns, _CategoryScan(tuple(columns)))
 
 
 def _screened(sampled: dict[str, SampledColumn], event_time: str) -> dict[str, str]:

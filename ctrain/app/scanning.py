@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,11 @@ MANY_VALUES = 64_000_000
 _NUMBERS_TOGETHER = 1 << 18
 """Rows of a column of fixed width that are decoded at a time; of others, a block."""
 
+PART_ROWS = 1 << 20
+"""Parts of Parquet files have at least so many rows, but for the last, and end where a row group does."""
+
 _R = TypeVar("_R")
+_R_co = TypeVar("_R_co", covariant=True)
 
 
 class Consumer(Protocol):
@@ -34,7 +38,40 @@ class Consumer(Protocol):
         """Take rows of a file that lacks the column."""
 
 
-_C = TypeVar("_C", bound=Consumer)
+class Scan(Protocol[_R_co]):
+    """A pass over columns: what takes the values of each part, and what the parts come to."""
+
+    @property
+    def dictionaries(self) -> Collection[str]:
+        """Columns of strings to be read as dictionaries."""
+
+    def start(self, name: str, first_row: int, scratch: Scratch, /) -> Consumer:
+        """Return what takes the values of a column from row ``first_row`` on."""
+
+    def finish(self, name: str, consumer: Any, /) -> Any:
+        """Return what is to be known of a part; picklable."""
+
+    def merge(self, name: str, found: Sequence[Any], /) -> _R_co:
+        """Return what all parts, in order, come to; picklable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Row groups of one Parquet file."""
+
+    path: str
+    groups: tuple[int, ...]
+    rows: int
+    size_bytes: int
+    """Of the file, by which another machine knows that it sees the same one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows that are counted by themselves, wherever: so all machines come to the same bits."""
+
+    first_row: int
+    pieces: tuple[Piece, ...]
 
 
 @dataclass(frozen=True)
@@ -64,6 +101,8 @@ class TableFiles:
     @cached_property
     def rows(self) -> int:
         """Rows of all files; texts are read for it."""
+        if self.in_parts:
+            return sum(int(footer.num_rows) for footer in self.footers.values())
         return sum(_rows(path) for path in self.paths)
 
     def read(self, most_rows: int | None = None) -> pa.Table | None:
@@ -84,71 +123,103 @@ class TableFiles:
         except pa.ArrowException as error:
             raise InputError(f"{self.paths[0]} and other files have different types: {error}") from error
 
-    def consume(
-        self,
-        columns: Sequence[str],
-        start: Callable[[str, Scratch], _C],
-        finish: Callable[[str, _C], _R],
-        dictionaries: Collection[str] = (),
-    ) -> dict[str, _R]:
-        """Return for each column what ``finish`` makes of the consumer that saw all its values.
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of Parquet files; there is at least one."""
+        found: list[Part] = []
+        pieces: list[Piece] = []
+        first_row = waiting = 0
+        for path in self.paths:
+            for piece in _pieces(path, self.footers[path]):
+                pieces.append(piece)
+                waiting += piece.rows
+                if waiting >= PART_ROWS:
+                    found.append(Part(first_row, tuple(pieces)))
+                    first_row, waiting, pieces = first_row + waiting, 0, []
+        if pieces or not found:
+            found.append(Part(first_row, tuple(pieces)))
+        return tuple(found)
 
-        Parquet is read one column at a time, large files by several processes, so that what ``finish``
-        returns must be picklable; ``dictionaries`` are columns of strings to be read as dictionaries.
-        Other files are read once, all columns together.
+    @cached_property
+    def footers(self) -> dict[Path, Any]:
+        """Of Parquet files."""
+        return {path: read_footer(path) for path in self.paths}
+
+    @cached_property
+    def in_parts(self) -> bool:
+        """Whether the files can be read in parts."""
+        return all(map(_is_parquet, self.paths))
+
+    def consume(self, columns: Sequence[str], scan: Scan[_R]) -> dict[str, _R]:
+        """Return for each column what ``scan`` comes to.
+
+        Parquet is read one column at a time, large files by several processes. Other files are one
+        part, and are read once, all columns together.
         """
-        if all(map(_is_parquet, self.paths)):
-            return self._by_column(columns, start, finish, dictionaries)
+        if self.in_parts:
+            return self._by_column(columns, scan)
         scratch = Scratch()
-        consumers = {name: start(name, scratch) for name in columns}
+        consumers = {name: scan.start(name, 0, scratch) for name in columns}
         for path in self.paths:
             for batch in read_batches(path):
                 _feed(pa.Table.from_batches([batch]), consumers)
-        return {name: finish(name, consumer) for name, consumer in consumers.items()}
+        return {name: scan.merge(name, [scan.finish(name, one)]) for name, one in consumers.items()}
 
-    def _by_column(
-        self,
-        columns: Sequence[str],
-        start: Callable[[str, Scratch], _C],
-        finish: Callable[[str, _C], _R],
-        dictionaries: Collection[str],
-    ) -> dict[str, _R]:
-        footers = {path: _footer(path) for path in self.paths}
-        rows = sum(footer.num_rows for footer in footers.values())
+    def _by_column(self, columns: Sequence[str], scan: Scan[_R]) -> dict[str, _R]:
         strings = {one.name for one in self.schema if pa.types.is_string(one.type)}
-        reader = _ColumnReader(footers, strings.intersection(dictionaries))
+        reader = ColumnReader(self.footers, strings.intersection(scan.dictionaries))
 
         def consume(name: str) -> _R:
-            consumer = start(name, reader.scratch)
-            for path in self.paths:
-                reader.feed(path, name, consumer)
-            return finish(name, consumer)
+            return scan.merge(name, [reader.scan(part, name, scan) for part in self.parts])
 
-        many = rows * len(columns) >= MANY_VALUES
+        many = self.rows * len(columns) >= MANY_VALUES
         results = in_forks(consume, columns) if many else map(consume, columns)
         return dict(zip(columns, results, strict=True))
 
 
+def _pieces(path: Path, footer: Any) -> Iterator[Piece]:
+    """Row groups, small ones together, so that there are about as many pieces as parts."""
+    size = path.stat().st_size
+    groups: list[int] = []
+    rows = 0
+    for group in range(footer.num_row_groups):
+        groups.append(group)
+        rows += footer.row_group(group).num_rows
+        if rows >= PART_ROWS:
+            yield Piece(str(path), tuple(groups), rows, size)
+            groups, rows = [], 0
+    if groups:
+        yield Piece(str(path), tuple(groups), rows, size)
+
+
 @dataclass
-class _ColumnReader:
+class ColumnReader:
     """Parquet files, opened when their first column is read."""
 
-    footers: dict[Path, Any]
-    dictionaries: set[str]
+    footers: Mapping[Path, Any]
+    dictionaries: Collection[str]
     """Columns of strings that are read as dictionaries."""
     scratch: Scratch = field(default_factory=Scratch)
     _open: dict[tuple[Path, str], Any] = field(default_factory=dict)
 
-    def feed(self, path: Path, name: str, consumer: Consumer) -> None:
-        """Give a consumer one column of one file, batch by batch."""
+    def scan(self, part: Part, name: str, scan: Scan[Any]) -> Any:
+        """Return what a scan finds in one column of one part."""
+        consumer = scan.start(name, part.first_row, self.scratch)
+        for piece in part.pieces:
+            self._feed(piece, name, consumer)
+        return scan.finish(name, consumer)
+
+    def _feed(self, piece: Piece, name: str, consumer: Consumer) -> None:
+        """Give a consumer one column of a piece, batch by batch."""
+        path = Path(piece.path)
         stored = self._types[path].get(name)
         if stored is None:
-            consumer.skip(self.footers[path].num_rows)
+            consumer.skip(piece.rows)
             return
         rows = _NUMBERS_TOGETHER if pa.types.is_primitive(stored) else BLOCK
         try:
             file = self._file(path, name if name in self.dictionaries else "")
-            for batch in file.iter_batches(rows, columns=[name], use_threads=False):
+            for batch in file.iter_batches(rows, row_groups=piece.groups, columns=[name], use_threads=False):
                 consumer.add(pa.Table.from_batches([batch]))
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: cannot be read as parquet: {error}") from error
@@ -187,7 +258,7 @@ def _is_parquet(path: Path) -> bool:
     return found is not None and found.kind == "parquet"
 
 
-def _footer(path: Path) -> Any:
+def read_footer(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
@@ -198,7 +269,7 @@ def _footer(path: Path) -> Any:
 
 def _schema(path: Path) -> pa.Schema:
     if _is_parquet(path):
-        schema: pa.Schema = _footer(path).schema.to_arrow_schema()
+        schema: pa.Schema = read_footer(path).schema.to_arrow_schema()
         return schema
     first = next(_batches(path), None)
     return first.schema if first is not None else pa.schema([])
@@ -206,7 +277,7 @@ def _schema(path: Path) -> pa.Schema:
 
 def _rows(path: Path) -> int:
     if _is_parquet(path):
-        return int(_footer(path).num_rows)
+        return int(read_footer(path).num_rows)
     return sum(batch.num_rows for batch in _batches(path))
 
 

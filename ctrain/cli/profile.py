@@ -34,14 +34,22 @@ def profile(
     event_time: Annotated[
         str | None, typer.Option("--event-time", help="Column with the time of the row, if there is one.")
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on", help="Scheduler of a dask cluster whose workers read the files.", metavar="ADDRESS"
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the profile of the rows of FILES: exact counts on a grid, in a fraction of their size."""
+    from ctrain.app.cluster import opened_on
     from ctrain.app.profiling import profile_files, read_profile, write_profile
     from ctrain.app.scanning import TableFiles
 
     reference = read_profile(against) if against is not None else None
-    found = profile_files(TableFiles.find(files), against=reference, event_time=event_time)
+    with opened_on(TableFiles.find(files), on) as opened:
+        found = profile_files(opened, against=reference, event_time=event_time)
     write_profile(found, output)
     columns = [_described(name, found) for name in found.grid.columns]
     if as_json:

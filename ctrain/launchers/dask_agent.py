@@ -46,8 +46,10 @@ def main() -> int:
     os._exit(0)
 
 
-def connect(asked: Mapping[str, str], timeout_seconds: float = CONNECT_SECONDS) -> Client:
+def connect(asked: Mapping[str, str], *, direct: bool = False) -> Client:
     """A client of the cluster; certificates of other clusters are those of dask's own configuration.
+
+    ``direct``: results come from the workers, not through the scheduler.
 
     Raises what dask does when the scheduler does not answer.
     """
@@ -55,7 +57,8 @@ def connect(asked: Mapping[str, str], timeout_seconds: float = CONNECT_SECONDS) 
 
     return Client(
         asked["address"],
-        timeout=timeout_seconds,
+        timeout=CONNECT_SECONDS,
+        direct_to_workers=direct,
         security=_security(asked["certificate"], asked["key"]) if asked.get("certificate") else None,
         set_as_default=False,
     )
