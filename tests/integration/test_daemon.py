@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from ctrain.app.daemon import Daemon
 from ctrain.app.home import HOME_ID, claim_home
@@ -324,3 +326,27 @@ def test_without_the_watch_no_folder_is_watched(house: House) -> None:
         )
         assert "ctrain_folders_watched 0.0" in house.metrics()
     assert "folders" not in {one.name for one in threading.enumerate()}
+
+
+def test_policies_that_rest_cost_the_daemon_one_query_each(house: House) -> None:
+    """The daemon's own wiring lets them rest; what its other threads ask is not counted."""
+    hour, me = timedelta(hours=1), threading.get_ident()
+    house.settings = replace(house.settings, tick=hour, registry_poll=hour)
+    house.world.registry.aliases["champion"] = house.world.registry.register(slope_model(2.0), {})
+    names = [f"p{number}" for number in range(50)]
+    fleet = [house.loaded(OTHER.replace("views", name), f"{name}.yaml") for name in names]
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if threading.get_ident() == me and statement != "BEGIN":
+            asked.append(statement)
+
+    with house.daemon(*fleet) as daemon:
+        assert daemon._holdings is not None
+        loop = daemon._holdings._loop
+        wait_until(lambda: all(one.rest for one in loop.watched.values()), 60, "all of them rest")
+        event.listen(house.world.store._engine, "before_cursor_execute", note)
+        for name in names:
+            loop.take_turn(PolicyName(name))
+        event.remove(house.world.store._engine, "before_cursor_execute", note)
+    assert len(asked) == len(names), Counter(asked)
