@@ -11,7 +11,9 @@ from ctrain.rows.segments import PENDING
 
 _EPOCH = date(1970, 1, 1)
 ABSORB_FROM = 8
-"""A day is left alone until it has so many segments of a kind."""
+"""So many segments of about the same size become one."""
+CROWDED = 64
+"""From so many segments on a day takes in whatever is small, alike or not."""
 
 
 def day_text(day: int) -> str:
@@ -78,19 +80,22 @@ class Manifest:
     ) -> list[Segment]:
         """Return the newest segments that a new one of ``rows`` rows takes in, so that few remain.
 
-        Each is at most twice as large as all that comes after it: a row is rewritten a logarithmic
-        number of times.
+        Each is at most twice as large as the new one, or as all that comes after the seven with it: a row is
+        rewritten a logarithmic number of times.
         """
-        present = self.of(kind, day, version)
-        if len(present) < ABSORB_FROM:
-            return []
-        taken: list[Segment] = []
-        for segment in reversed(present):
-            if segment.rows > 2 * rows:
+        newest = self.of(kind, day, version)[::-1]
+        taken = 0
+        while len(newest) - taken >= ABSORB_FROM - 1:
+            alike = newest[taken : taken + ABSORB_FROM - 1]
+            if max(one.rows for one in alike) > 2 * rows:
                 break
-            taken.append(segment)
-            rows += segment.rows
-        return taken[::-1]
+            taken += len(alike)
+            rows += sum(one.rows for one in alike)
+        if len(newest) >= CROWDED:
+            while taken < len(newest) and newest[taken].rows <= 2 * rows:
+                rows += newest[taken].rows
+                taken += 1
+        return newest[:taken][::-1]
 
     def crowded_scores(self) -> tuple[Version, str] | None:
         """Return a version and day whose scores lie in many segments."""

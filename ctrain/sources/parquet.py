@@ -63,7 +63,7 @@ class ParquetContent:
             covered += rows
         for index in groups:
             self._refuse_bomb(index, columns)
-        threads = limit >= _THREADED_ROWS
+        threads = sum(metadata.row_group(index).num_rows for index in groups) >= _THREADED_ROWS
         table = self.file.read_row_groups(groups, columns=list(columns), use_threads=threads)
         return table.slice(offset - skipped)
 
