@@ -67,6 +67,7 @@ class NoticeLoop:
             try:
                 if looks_until_tidy <= 0:
                     self._courier.tidy()
+                    self._courier.remind()
                     looks_until_tidy = round(TIDY_SECONDS / self._look_seconds)
                 looks_until_tidy -= 1
                 self._look()

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Channel, Delivery, Message, Notice, NoticeStatus, PolicyName
+from ctrain.domain import Channel, Delivery, Message, Notice, NoticeStatus, Phase, PolicyName
 from ctrain.engine.notice_plan import GIVE_UP_AFTER, next_attempt, plan_message
 from ctrain.engine.noticed_store import Present, database_time
+from ctrain.engine.reminders import AWAITING_APPROVAL, approval_reminder
 from ctrain.errors import StateConflict
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class ChannelBook:
 
     def find(self, policy: PolicyName, name: str) -> Channel | None:
         return self._channels.get(policy, {}).get(name)
+
+    def wanting(self, policy: PolicyName, kind: str) -> list[Channel]:
+        """The policy's channels that are told of this kind."""
+        return [one for one in self._channels.get(policy, {}).values() if kind in one.kinds]
 
     def policies(self) -> list[PolicyName]:
         """Those that have had a channel."""
@@ -100,6 +105,33 @@ class Courier:
             self._count(policy, "dead", number)
             self.telemetry.log("notification_failed", policy=policy, notices=number, message=GIVEN_UP)
         self.measure()
+
+    def remind(self) -> None:
+        """Tell again of promotions that wait for a person."""
+        watched = self.watched()
+        for policy in self.book.policies():
+            channels = self.book.wanting(policy, AWAITING_APPROVAL)
+            if not channels or policy not in watched:
+                continue
+            with self.store.read() as tx:
+                due = self._reminders(tx, policy, channels)
+            if due:
+                with self.store.write() as tx:  # looked at again: it may have been answered
+                    for notice in self._reminders(tx, policy, channels):
+                        tx.add_notice(notice)
+
+    def _reminders(self, tx: Transaction, policy: PolicyName, channels: list[Channel]) -> list[Notice]:
+        run = tx.active_run(policy)
+        if run is None or run.phase is not Phase.AWAITING_APPROVAL:
+            return []
+        now = self.present(tx)
+        reminders = [
+            approval_reminder(
+                one, run, tx.newest_notices(policy, one.name, [AWAITING_APPROVAL]).values(), now
+            )
+            for one in channels
+        ]
+        return [one for one in reminders if one is not None]
 
     def measure(self) -> None:
         """Set the gauges of what waits and what is dead."""

@@ -23,6 +23,7 @@ from ctrain.domain import (
     Notice,
     NoticeStatus,
     Outcome,
+    Phase,
     PolicyName,
     Status,
     Suppression,
@@ -39,6 +40,7 @@ from tests.support.fakes import QuietTelemetry
 from tests.support.notices import CLICKS, FakeNotifier, SetTimer, at, channel, event
 from tests.support.ports import free_port
 from tests.support.receiver import Receiver, receiver
+from tests.support.runs import a_run
 from tests.waiting import wait_until
 
 AGAIN = Delivery(False, "answered 503", again=True)
@@ -239,6 +241,37 @@ def test_nobody_carries_for_a_policy_that_it_does_not_know_and_after_a_day_it_is
     [dead] = office.found(NoticeStatus.DEAD)
     assert dead.last_error == GIVEN_UP
     assert outcomes(office) == {"dead": 1}
+
+
+def test_a_promotion_that_waits_is_told_again_once_whoever_looks_and_not_after_its_answer(
+    office: Office,
+) -> None:
+    office.channels = (channel(kinds=frozenset({"awaiting_approval"})),)
+    run = a_run(phase=Phase.AWAITING_APPROVAL, at=at(0), details={"approval": {"expires_at": None}})
+    with office.store.write() as tx:
+        tx.create_run(run)
+    office.tell(event("run_awaiting_approval", "won; waits for a person", run_id=run.id))
+    office.timer.seconds = 60
+    office.carry()
+    for seconds in (4 * 3600 - 1, 4 * 3600, 4 * 3600 + 5):
+        office.timer.seconds = seconds
+        for holder in ("a", "b"):
+            office.courier(holder).remind()
+    office.watched = frozenset()
+    office.timer.seconds = 9 * 3600
+    office.courier().remind()
+    office.watched = frozenset({CLICKS})
+    office.carry()
+    [(_, first), (_, again)] = office.sent()
+    assert (first, again) == (["awaiting_approval"], ["awaiting_approval"])
+    [reminder] = office.notifier.sent[1][1].notices
+    assert (reminder.payload["event"], reminder.payload["model"]) == ("approval_reminder", "clicks-model")
+    with office.store.write() as tx:
+        ended = replace(run, phase=Phase.REJECTED, ended_at=at(9 * 3600))
+        tx.save_run(ended, expected=Phase.AWAITING_APPROVAL)
+    office.timer.seconds = 30 * 3600
+    office.courier().remind()
+    assert office.carry() == []
 
 
 def test_a_channel_that_the_policy_has_no_more_is_no_channel(office: Office) -> None:
