@@ -112,7 +112,7 @@ class _Tallies:
 
 
 @dataclass(frozen=True)
-class _CountScan:
+class CountScan:
     """Counts columns on the columns of a grid that are read from them."""
 
     by_source: Mapping[str, Mapping[str, ColumnGrid]]
@@ -130,12 +130,18 @@ class _CountScan:
         return {name: merge_columns([part[name] for part in found]) for name in self.by_source[source]}
 
 
-def _count(files: TableFiles, grid: Grid) -> tuple[int, dict[str, ColumnProfile]]:
+def count_scan(grid: Grid) -> CountScan:
+    """Return the scan that counts rows on a grid."""
     by_source: dict[str, dict[str, ColumnGrid]] = {}
     for name, column in grid.columns.items():
         by_source.setdefault(column.source(name), {})[name] = column
     categorical = [name for name, column in grid.columns.items() if isinstance(column, CategoricalGrid)]
-    found = files.consume(list(by_source), _CountScan(by_source, tuple(categorical)))
+    return CountScan(by_source, tuple(categorical))
+
+
+def _count(files: TableFiles, grid: Grid) -> tuple[int, dict[str, ColumnProfile]]:
+    scan = count_scan(grid)
+    found = files.consume(list(scan.by_source), scan)
     profiles = {name: profile for part in found.values() for name, profile in part.items()}
     counted = {name: profiles[name] for name in grid.columns}
     rows = next(iter(counted.values())).rows if counted else files.rows

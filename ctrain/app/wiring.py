@@ -24,6 +24,7 @@ from ctrain.policy.files import LoadedPolicy, load_policies, parse_policy, polic
 from ctrain.promql import PromqlServer
 
 if TYPE_CHECKING:
+    from ctrain.launchers.dask_cluster import DaskClusters
     from ctrain.policy.models import Policy
     from ctrain.ports import (
         Analyst,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         Launcher,
         MetricServer,
         Notifier,
+        PaneCounter,
         Registry,
         RowLog,
         RowLogs,
@@ -65,6 +67,8 @@ class Shell:
     profile_memory: ProfileMemory = field(default_factory=ProfileMemory)
     notifier: Notifier | None = None
     """None: real channels, once a daemon has something to tell."""
+    clusters: DaskClusters | None = None
+    """Where policies train, score and count that ask for it; None: nowhere."""
     channels: ChannelBook = field(default_factory=ChannelBook)
     """Of the policies that are watched."""
 
@@ -151,6 +155,7 @@ def _watch(
         row_log=row_log,
         rows_source=shell.sources.open_rows(policy, loaded.folder),
         labels_source=shell.sources.open_labels(policy, loaded.folder),
+        pane_counter=_pane_counter(shell, policy),
         reference_file=shell.sources.open_reference(policy, loaded.folder),
         metric_server=shell.metric_server,
         parse_snapshot=lambda text, path: parse_policy(text, Path(path), os.environ),
@@ -162,6 +167,24 @@ def _watch(
         profile_memory=shell.profile_memory,
         retention=shell.settings.retention,
     )
+
+
+def _pane_counter(shell: Shell, policy: Policy) -> PaneCounter | None:
+    """Where the panes of large windows are counted; None: here."""
+    launcher = policy.train.launcher
+    if launcher.type != "dask" or shell.clusters is None:
+        return None
+    from ctrain.app.cluster_panes import ClusterPanes, RowPlace
+
+    name = PolicyName(policy.policy)
+    place = RowPlace(
+        rows_folder=shell.settings.rows_folder,
+        scratch=shell.settings.runs_folder / f"panes-{name}",
+        policy=name,
+        data=policy.data,
+        task=policy.model.task,
+    )
+    return ClusterPanes(shell.clusters.at(launcher.address or ""), shell.store, place, shell.timer)
 
 
 def open_database(settings: Settings) -> Store:
@@ -233,6 +256,7 @@ def open_shell(settings: Settings, telemetry: Telemetry, local_workers: int = 0)
         telemetry=telemetry,
         clock=open_clock(settings.home),
         timer=timer,
+        clusters=clusters,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import IngestState
 from ctrain.engine.pane_tree import PaneTree
-from ctrain.stats.profile import EPOCH, Profile, profile_panes, profile_table
+from ctrain.stats.profile import EPOCH, Profile, empty_profile, profile_panes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,6 +82,13 @@ def count_panes(watch: Watch, grids: Sequence[Counted], end: datetime, read: Rea
     tree = pane_tree(watch)
     missing = {one.grid.name: tree.missing(one.grid.name, one.start, end) for one in grids}
     wanted = sorted(set().union(*missing.values()))
+    if (
+        read is None
+        and len(grids) == 1
+        and len(wanted) > 1
+        and _count_elsewhere(watch, grids[0], wanted, end)
+    ):
+        return False
     for first, last in _slices(watch, wanted[:PANES_A_LOOK]):
         rows = (read or _punctual(watch))(tree.start_of(first), tree.start_of(last))
         if rows is None:
@@ -95,6 +102,23 @@ def count_panes(watch: Watch, grids: Sequence[Counted], end: datetime, read: Rea
         return False
     for one in grids:
         tree.known_until(one.grid.name, one.start, end)
+    return True
+
+
+def _count_elsewhere(watch: Watch, one: Counted, numbers: Sequence[int], end: datetime) -> bool:
+    """Take what others have counted of these panes; false when they are to be counted here."""
+    if watch.pane_counter is None or one.of is not None:
+        return False
+    tree = pane_tree(watch)
+    slices = list(_slices(watch, numbers))
+    stretches = [(tree.start_of(first), tree.start_of(last)) for first, last in slices]
+    found = watch.pane_counter.count(one.grid, tree.pane, stretches)
+    if found is None:
+        return False
+    for (first, last), profiles in zip(slices, found, strict=False):
+        own = [number for number in numbers if first <= number < last]
+        _add(tree, one, profiles, own, largest_node(end - one.start, tree.pane))
+    save_panes(watch)
     return True
 
 
@@ -122,12 +146,18 @@ def _count(tree: PaneTree, one: Counted, rows: pa.Table, numbers: Sequence[int],
     if not numbers:
         return
     own = rows if one.of is None else one.of(rows)
-    profiles = profile_panes(own, one.grid, tree.pane)
+    _add(tree, one, profile_panes(own, one.grid, tree.pane), numbers, largest)
+
+
+def _add(
+    tree: PaneTree, one: Counted, profiles: Mapping[datetime, Profile], numbers: Sequence[int], largest: int
+) -> None:
+    """Put panes into the tree; those without a profile have no rows."""
     empty: Profile | None = None
     for number in numbers:
         profile = profiles.get(tree.start_of(number))
         if profile is None:
-            profile = empty = empty or profile_table(own.slice(0, 0), one.grid)
+            profile = empty = empty or empty_profile(one.grid)
         tree.add(one.grid.name, number, profile, since=one.start, largest=largest)
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Clock,
         Launcher,
         MetricServer,
+        PaneCounter,
         ReferenceFile,
         Registry,
         RowLog,
@@ -136,6 +137,8 @@ class Watch:
     """What was judged long ago is removed; where all is told at the end, nothing is."""
     references: dict[Version, Reference] = field(default_factory=dict)
     """The decoded reference in force."""
+    pane_counter: PaneCounter | None = None
+    """Counts the panes of large windows on a cluster; None: all are counted here."""
     reference_file: ReferenceFile | None = None
     """The file that the policy's reference is made from, where it names one."""
     in_force: tuple[Reference, Reference] | None = None

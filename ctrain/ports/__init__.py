@@ -13,7 +13,7 @@ from ctrain.ports.store import Store, Transaction
 from ctrain.ports.tables import DecisionTables, IngestTables, ObservationTables
 from ctrain.ports.telemetry import Telemetry
 from ctrain.ports.time import Clock, Timer
-from ctrain.ports.work import Launcher, Registry, Scorer, Workspace
+from ctrain.ports.work import Launcher, PaneCounter, Registry, Scorer, Workspace
 
 __all__ = [
     "Analyst",
@@ -26,6 +26,7 @@ __all__ = [
     "Notifier",
     "ObservationTables",
     "OutboxTables",
+    "PaneCounter",
     "PolicyTables",
     "ReferenceFile",
     "ReferenceRows",

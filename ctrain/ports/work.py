@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from ctrain.domain import JobStatus, ModelVersion, RunId, ScoreJob, ScoreStatus, TrainingJob, Version
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from ctrain.stats.grid import Grid
+    from ctrain.stats.profile import Profile
 
 
 class Registry(Protocol):
@@ -59,6 +63,18 @@ class Launcher(Protocol):
 
     def stop(self, run_id: RunId, attempt: int, folder: str) -> None:
         """Kill the job and its children; nothing to do when it is gone."""
+
+
+class PaneCounter(Protocol):
+    """Counts panes of a policy's row log on other machines; never waits."""
+
+    def count(
+        self, grid: Grid, pane: timedelta, stretches: Sequence[tuple[datetime, datetime]]
+    ) -> Sequence[Mapping[datetime, Profile]] | None:
+        """Return the panes that have rows, by their start, of the first stretches that are known by now.
+
+        None: they are to be counted here.
+        """
 
 
 class Workspace(Protocol):

@@ -22,7 +22,7 @@ from ctrain.stats.grid import Counts, Grid
 from ctrain.stats.lattice import Scratch
 from ctrain.stats.packing import pack, unpack
 
-__all__ = ["EPOCH", "ColumnProfile", "Profile", "merge", "profile_panes", "profile_table"]
+__all__ = ["EPOCH", "ColumnProfile", "Profile", "empty_profile", "merge", "profile_panes", "profile_table"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KIND = b"ctrain-profile-2\n"
@@ -85,6 +85,18 @@ def profile_table(table: pa.Table, grid: Grid) -> Profile:
     scratch = Scratch()
     columns = {name: profile_column(table, name, column, scratch) for name, column in grid.columns.items()}
     return Profile(grid.name, table.num_rows, columns)
+
+
+def empty_profile(grid: Grid) -> Profile:
+    """Return the profile of no rows.
+
+    >>> from ctrain.stats.grid import build_grid
+    >>> rows = pa.table({"x": [1.0, 2.0]})
+    >>> grid = build_grid(rows, ["x"], [])
+    >>> empty_profile(grid).to_bytes() == profile_table(rows.slice(0, 0), grid).to_bytes()
+    True
+    """
+    return profile_table(pa.table({}), grid)
 
 
 def profile_panes(table: pa.Table, grid: Grid, pane: timedelta) -> dict[datetime, Profile]:
