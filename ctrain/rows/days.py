@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from ctrain.domain import SegmentKind, Version
 from ctrain.rows.casting import ArrowArray, microseconds_of
+from ctrain.rows.finding import find_ids, overlaid_at, rows_before
 
 if TYPE_CHECKING:
     from ctrain.rows.manifest import Manifest
@@ -76,12 +77,15 @@ class Days:
                 self._keep(day, Day(conform(fresh, self._schema)))
             return
         known = self._days[day]
-        before, scores = known.table, {}
-        merged = pa.concat_tables([before, conform(fresh, self._schema)])
+        before, scores, news = known.table, {}, conform(fresh, self._schema)
         if _follows(before, fresh):
+            merged = pa.concat_tables([before, news])
             scores = {version: _longer(one, fresh.num_rows) for version, one in known.scores.items()}
         else:
-            merged = in_order(merged)
+            head = rows_before(before, int(microseconds_of(news["event_at"].slice(0, 1))[0]))
+            merged = pa.concat_tables(
+                [before.slice(0, head), in_order(pa.concat_tables([before.slice(head), news]))]
+            )
         if merged.column(0).num_chunks > _MOST_CHUNKS:
             merged = merged.combine_chunks()
         self._keep(day, Day(merged, scores), self._sizes[day] + fresh.nbytes)
@@ -89,7 +93,7 @@ class Days:
     def add_labels(self, day: str, labels: pa.Table) -> None:
         found = self._days.get(day)
         if found is not None:
-            found.table = with_labels(found.table, labels)
+            found.table = with_recent_labels(found.table, labels)
 
     def add_scores(self, day: str, version: Version, scores: pa.Table) -> None:
         found = self._days.get(day)
@@ -147,6 +151,17 @@ def with_labels(table: pa.Table, labels: pa.Table) -> pa.Table:
     position = table.schema.get_field_index("label")
     column = _overlaid(table, table.column(position), labels, "label")
     return table.set_column(position, table.schema.field(position), column)
+
+
+def with_recent_labels(table: pa.Table, labels: pa.Table) -> pa.Table:
+    """Return the same as ``with_labels``, at the cost of the rows behind the earliest that has one."""
+    position = table.schema.get_field_index("label")
+    column = table.column(position)
+    if column.type != labels["label"].type or column.num_chunks > 2 * _MOST_CHUNKS:
+        return with_labels(table, labels)
+    found = find_ids(table, labels["row_id"].combine_chunks())
+    overlaid = overlaid_at(column, labels["label"].combine_chunks(), found)
+    return table.set_column(position, table.schema.field(position), overlaid)
 
 
 def _overlaid(table: pa.Table, column: ArrowArray, news: pa.Table, name: str) -> ArrowArray:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from ctrain.domain import SegmentKind
 from ctrain.rows.arrivals import UNKNOWN, KnownDays
 from ctrain.rows.casting import ArrowArray
+from ctrain.rows.finding import find_ids
 from ctrain.rows.identity import Days as DayNumbers
 from ctrain.rows.identity import Hashes, RowIndex, hash_ids
 from ctrain.rows.manifest import day_number, day_text
@@ -56,8 +57,9 @@ class KnownRows:
         positions, days = self._index.find(hashes)
         for day in np.unique(days):
             candidates = positions[days == day]
-            stored = self._days.load(day_text(day)).table["row_id"]
-            same: ArrowArray = pc.is_in(ids.take(candidates), value_set=stored.combine_chunks())
+            asked = ids.take(candidates)
+            found = find_ids(self._days.load(day_text(day)).table, asked)
+            same: ArrowArray = pc.is_in(asked, value_set=asked.take(found.ids))
             located[candidates[same.to_numpy(zero_copy_only=False)]] = day
         return located
 
@@ -66,10 +68,11 @@ class KnownRows:
         labels: ArrowArray = pa.array([None] * len(ids), self._answer)
         for day in np.unique(days[days != UNKNOWN]):
             table = self._days.load(day_text(day)).table
-            asked = pa.array(days == day)
-            wanted = pc.if_else(asked, ids, pa.scalar(None, pa.string()))
-            places: ArrowArray = pc.index_in(
-                wanted, value_set=table["row_id"].combine_chunks(), skip_nulls=True
-            )
-            labels = pc.if_else(asked, table["label"].combine_chunks().take(places), labels)
+            asked = np.flatnonzero(days == day)
+            found = find_ids(table, ids.take(asked))
+            places = np.full(len(ids), -1)
+            places[asked[found.ids]] = np.arange(len(found.rows))
+            there = places >= 0
+            stored: ArrowArray = table["label"].take(found.rows).combine_chunks()
+            labels = pc.if_else(pa.array(there), stored.take(pa.array(places, mask=~there)), labels)
         return labels
