@@ -9,7 +9,7 @@ PEERS := .venv/peers
 AUDITORS := .venv/auditors
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format docs chaos fuzz bench bench-detect bench-alarms bench-scrape bench-load soak bench-promotion bench-streams bench-round peers audit lock services clean
+.PHONY: help venv demo test lint format docs chaos fuzz bench bench-dask bench-detect bench-alarms bench-scrape bench-load soak bench-promotion bench-streams bench-round peers audit lock services clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +53,10 @@ fuzz: venv ## Policies, data files and cursors with anything in them (INPUTS: ho
 	CTRAIN_EXAMPLES=$(or $(INPUTS),5000) $(BIN)/python -m pytest -q -n 2 tests/chaos/test_hostile_data.py
 
 bench: venv ## Ratios against peers, in one run each; nothing is asserted
-	@for file in $(filter-out %bench_detect.py %bench_alarms.py %bench_promotion.py %bench_streams.py %bench_round.py %bench_load.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in $(filter-out %bench_dask.py %bench_detect.py %bench_alarms.py %bench_promotion.py %bench_streams.py %bench_round.py %bench_load.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+bench-dask: venv ## A profile of many rows by one and by two workers of a dask cluster, beside this machine (ROWS)
+	$(BIN)/python tests/benchmarks/bench_dask.py $(if $(ROWS),--rows $(ROWS))
 
 bench-detect: peers ## Speed of the detection engine beside evidently, scipy, whylogs and river; a table and a plot
 	PYTHONPATH=$(PEERS) $(BIN)/python -m tests.benchmarks.bench_detect

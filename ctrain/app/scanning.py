@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -64,6 +64,10 @@ class Piece:
     rows: int
     size_bytes: int
     """Of the file, by which another machine knows that it sees the same one."""
+
+    def followed_by(self, other: Piece) -> Piece:
+        """Return both as one."""
+        return replace(self, groups=self.groups + other.groups, rows=self.rows + other.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +133,25 @@ class TableFiles:
         found: list[Part] = []
         pieces: list[Piece] = []
         first_row = waiting = 0
-        for path in self.paths:
-            for piece in _pieces(path, self.footers[path]):
-                pieces.append(piece)
-                waiting += piece.rows
-                if waiting >= PART_ROWS:
-                    found.append(Part(first_row, tuple(pieces)))
-                    first_row, waiting, pieces = first_row + waiting, 0, []
+        for group in self._groups():
+            if pieces and pieces[-1].path == group.path:
+                pieces[-1] = pieces[-1].followed_by(group)
+            else:
+                pieces.append(group)
+            waiting += group.rows
+            if waiting >= PART_ROWS:
+                found.append(Part(first_row, tuple(pieces)))
+                first_row, waiting, pieces = first_row + waiting, 0, []
         if pieces or not found:
             found.append(Part(first_row, tuple(pieces)))
         return tuple(found)
+
+    def _groups(self) -> Iterator[Piece]:
+        """Row groups, one by one."""
+        for path, footer in self.footers.items():
+            size = path.stat().st_size
+            for group in range(footer.num_row_groups):
+                yield Piece(str(path), (group,), int(footer.row_group(group).num_rows), size)
 
     @cached_property
     def footers(self) -> dict[Path, Any]:
@@ -175,21 +188,6 @@ class TableFiles:
         many = self.rows * len(columns) >= MANY_VALUES
         results = in_forks(consume, columns) if many else map(consume, columns)
         return dict(zip(columns, results, strict=True))
-
-
-def _pieces(path: Path, footer: Any) -> Iterator[Piece]:
-    """Row groups, small ones together, so that there are about as many pieces as parts."""
-    size = path.stat().st_size
-    groups: list[int] = []
-    rows = 0
-    for group in range(footer.num_row_groups):
-        groups.append(group)
-        rows += footer.row_group(group).num_rows
-        if rows >= PART_ROWS:
-            yield Piece(str(path), tuple(groups), rows, size)
-            groups, rows = [], 0
-    if groups:
-        yield Piece(str(path), tuple(groups), rows, size)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import ssl
@@ -16,7 +17,7 @@ import pytest
 
 from ctrain.app.cluster_scoring import ClusterScorer, ScorerByJob
 from ctrain.clocks import RealTimer
-from ctrain.domain import JobState, ScoreJob, ScoreStatus, Version
+from ctrain.domain import JobState, ScoreJob, ScoreStatus, TrainingJob, Version
 from ctrain.launchers.dask import DaskLauncher
 from ctrain.launchers.dask_cluster import DaskClusters
 from ctrain.ports import Scorer
@@ -29,6 +30,18 @@ from tests.support.training import training_job
 from tests.waiting import wait_until
 
 ON_CLUSTER = {"type": "dask"}
+GIVEN_UP_MEANWHILE = """
+import json, os
+from sklearn.dummy import DummyClassifier
+
+
+def train(rows, context):
+    with open("partial", "w") as file:
+        json.dump({"state": "lost", "message": "given up"}, file)
+    model = DummyClassifier().fit(rows[["distance"]], rows["late"])
+    os.replace("partial", "job.ended.json")
+    return model
+"""
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +85,24 @@ def test_a_training_registers_its_version(
     version = registry.version("on-dask", Version(status.result["version"]))
     assert version.tags["ctrain.run_id"] == "run-on-dask"
     assert version.digest == status.result["digest"]
+
+
+def test_an_attempt_that_was_given_up_registers_nothing(
+    embedded: Embedded, registry: MlflowRegistry, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.py").write_text(GIVEN_UP_MEANWHILE)
+    job = training_job(tmp_path, tmp_path, "run-late", model="late", entrypoint="slow:train")
+    launcher = embedded.launcher()
+    launcher.start(job)
+    assert end_of(launcher, job).message.startswith("given up")
+    told = wait_until(lambda: _result(job), 60.0, "the end of the child")
+    assert told["error"] == "RuntimeError: this attempt was given up"
+    assert registry.find_version("late", job.run_id) is None
+
+
+def _result(job: TrainingJob) -> dict[str, str] | None:
+    path = Path(job.folder) / "result.json"
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def test_the_cluster_scores_as_this_machine_does(

@@ -16,13 +16,13 @@ from typer.testing import CliRunner, Result
 from ctrain.app import cluster_profile, scanning
 from ctrain.app.cluster import opened_on
 from ctrain.app.profiling import profile_files
-from ctrain.app.scanning import PART_ROWS, TableFiles
+from ctrain.app.scanning import TableFiles
 from ctrain.cli import app
 from ctrain.errors import CtrainError, InputError
 from tests.support.clusters import Cluster, kill
 from tests.waiting import wait_until
 
-ROWS = PART_ROWS + 300_000
+PART, ROWS = 20_000, 70_000
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rows")
     rng = np.random.default_rng(5)
     spread = np.exp(rng.normal(0, 4, ROWS))
-    spread[::9_973] = np.nan
-    spread[7::50_000] = np.inf
+    spread[::997] = np.nan
+    spread[7::5_000] = np.inf
     instants = np.datetime64("2024-01-01", "us") + np.arange(ROWS) * np.timedelta64(1, "s")
     table = pa.table(
         {
@@ -50,13 +50,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "flag": pa.array(rng.random(ROWS) < 0.2, mask=rng.random(ROWS) < 0.05),
         }
     )
-    cut = ROWS - 200_000
-    pq.write_table(table.slice(0, cut), folder / "1.parquet", row_group_size=190_000)
-    pq.write_table(table.slice(cut).drop_columns(["tiny"]), folder / "2.parquet", row_group_size=190_000)
+    pq.write_table(table.slice(0, 45_000), folder / "1.parquet", row_group_size=9_000)
+    pq.write_table(table.slice(45_000).drop_columns(["tiny"]), folder / "2.parquet", row_group_size=9_000)
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "PART_ROWS", PART)
+
+
+@pytest.fixture
 def here(folder: Path) -> bytes:
     return profile_files(TableFiles.find([folder]), event_time="at").to_bytes()
 
@@ -66,7 +70,7 @@ def run(*arguments: str | Path) -> Result:
 
 
 def test_a_cluster_makes_the_same_bytes(folder: Path, here: bytes, cluster: Cluster, tmp_path: Path) -> None:
-    assert len(TableFiles.find([folder]).parts) == 2
+    assert len(TableFiles.find([folder]).parts) == 3
     there = tmp_path / "there"
     result = run(folder, "-o", there, "--event-time", "at", "--on", cluster.address, "--json")
     assert result.exit_code == 0, result.output
@@ -78,7 +82,7 @@ def test_parts_of_any_size_come_to_the_same_counts_and_nearly_the_same_moments(
 ) -> None:
     from ctrain.stats.stored_profile import StoredProfile
 
-    monkeypatch.setattr(scanning, "PART_ROWS", 1)
+    monkeypatch.setattr(scanning, "PART_ROWS", 10**6)
     other = profile_files(TableFiles.find([folder]), event_time="at")
     one = StoredProfile.from_bytes(here)
     assert (other.grid, other.left_out, other.event_times) == (one.grid, one.left_out, one.event_times)

@@ -98,4 +98,4 @@ def end_of(launcher: Launcher, job: TrainingJob) -> JobStatus:
         status = launcher.poll(job.run_id, job.attempt, job.folder)
         return None if status.state in {JobState.RUNNING, JobState.ABSENT} else status
 
-    return wait_until(over, 30.0, "the end of the training")
+    return wait_until(over, 120.0, "the end of the training")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,6 +121,15 @@ def test_only_children_load_what_can_hold_code(modules: dict[str, Findings]) -> 
         and not name.startswith("ctrain/child/")
     }
     assert found == {}
+
+
+def test_the_daemon_imports_nothing_of_dask() -> None:
+    """Agents and workers are processes of their own; of them the daemon knows names."""
+    code = "import sys; from ctrain.app import daemon, wiring; wiring.open_shell; "
+    code += "import ctrain.launchers.dask, ctrain.app.cluster_scoring, ctrain.app.cluster_panes; "
+    code += "print([name for name in sys.modules if name.partition('.')[0] in ('dask', 'distributed')])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_nothing_is_evaluated_and_no_shell_is_started(modules: dict[str, Findings]) -> None:
