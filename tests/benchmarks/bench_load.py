@@ -106,6 +106,7 @@ def feeder(fleet: LoadFleet, load: Load) -> Iterator[subprocess.Popen[str]]:
     """The process that writes files; it has written the history, and waits for a line to go on."""
     arguments = {"policies": load.policies, "rows": load.rows, "seconds": load.minutes * 60}
     options = [part for name, value in arguments.items() for part in (f"--{name}", str(value))]
+    options += [] if load.fed else ["--idle"]
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.benchmarks.load_feeder", str(fleet.folder / "data"), *options],
         cwd=ROOT,
@@ -162,7 +163,7 @@ def put_on(fleet: LoadFleet, load: Load) -> list[tuple[str, str]]:
         "store": load.store,
         "policies": f"{load.policies}",
         "daemons": f"{load.daemons}",
-        "rows/s": f"{(fed['rows'] - history) / seconds:.0f}",
+        "rows/s": f"{(fed['rows'] - history) / (60 * load.minutes):.0f}",
         "feeder behind s": f"{fed['behind_seconds']:.1f}",
         "lateness p50 s": f"{quantile(changes, 'ctrain_tick_lateness_seconds', 0.5):.2f}",
         "lateness p99 s": f"{quantile(changes, 'ctrain_tick_lateness_seconds', 0.99):.2f}",
@@ -212,7 +213,7 @@ def measure(load: Load) -> list[tuple[str, str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--policies", type=int, default=1000)
-    parser.add_argument("--rows", type=float, default=20_000, help="rows/s in total")
+    parser.add_argument("--rows", type=float, default=20_000, help="rows/s in total; 0: none come")
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--daemons", type=int, default=1)

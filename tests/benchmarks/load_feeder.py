@@ -108,13 +108,17 @@ def main() -> None:
     parser.add_argument("--policies", type=int, required=True)
     parser.add_argument("--rows", type=int, required=True, help="of a file")
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--idle", action="store_true", help="the history, and then nothing")
     asked = parser.parse_args()
     feed = Feed(asked.folder, asked.policies, asked.rows)
     feed.history(HISTORY_ROUNDS)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
-    feed.run(asked.seconds)
+    if asked.idle:
+        threading.Event().wait(asked.seconds)
+    else:
+        feed.run(asked.seconds)
     told = {"rows": feed.written, "behind_seconds": feed.behind_seconds}
     sys.stdout.write(json.dumps(told) + "\n")
 

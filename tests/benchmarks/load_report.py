@@ -12,6 +12,7 @@ import numpy as np
 from tests.benchmarks.load_feeder import ROUND_SECONDS
 from tests.benchmarks.measuring import RESULTS
 
+IDLE_ROWS = 20
 Samples = Mapping[tuple[str, ...], float]
 
 
@@ -38,8 +39,12 @@ class Load:
 
     @property
     def rows(self) -> int:
-        """Of a file."""
-        return max(round(self.rows_per_second * ROUND_SECONDS / self.policies), 1)
+        """Of a file; where nothing is fed, of a round of the history."""
+        return max(round(self.rows_per_second * ROUND_SECONDS / self.policies), 1) if self.fed else IDLE_ROWS
+
+    @property
+    def fed(self) -> bool:
+        return self.rows_per_second > 0
 
 
 def change(before: Samples, after: Samples) -> Samples:
@@ -89,5 +94,5 @@ def keep(seen: Seen, load: Load) -> None:
 
 
 def title(load: Load) -> str:
-    rate = load.rows * load.policies / ROUND_SECONDS
+    rate = load.rows * load.policies / ROUND_SECONDS if load.fed else 0
     return f"{load.policies} policies, {rate:.0f} rows/s, {load.daemons} daemon(s), {load.store}"
