@@ -18,6 +18,7 @@ from ctrain.engine.arrivals import add_arrived
 from ctrain.engine.row_commits import committing_rows
 from ctrain.engine.seen_values import add_seen
 from ctrain.engine.unread import tell_unread
+from ctrain.engine.wrong_clock import refuse_wrong_clock
 
 if TYPE_CHECKING:
     from ctrain.domain import Arrived, SourceRead
@@ -126,6 +127,7 @@ def _commit(
     watch: Watch, before: IngestState, following: IngestState, read: SourceRead, ingested: Ingested
 ) -> None:
     with committing_rows(watch, ingested) as tx:
+        refuse_wrong_clock(before, ingested, watch.clock.now())
         tx.save_ingest_state(watch.name, following)
         if ingested.arrived is not None:
             _save_arrived(watch, tx, ingested.arrived, before.watermark)
