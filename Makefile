@@ -45,7 +45,8 @@ docs: venv ## Write the tables of commands, metrics and policy keys into the REA
 
 chaos: venv ## Kill daemons at every named point, and check every promise (SEED, CRASHES, KILLS...)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(CRASHES),--crashes $(CRASHES)) \
-	    $(if $(AT_EACH),--at-each $(AT_EACH)) $(if $(KILLS),--kills $(KILLS)) $(if $(WORKERS),--workers $(WORKERS))
+	    $(if $(AT_EACH),--at-each $(AT_EACH)) $(if $(KILLS),--kills $(KILLS)) $(if $(WORKERS),--workers $(WORKERS)) \
+	    $(if $(OUTAGES),--outages $(OUTAGES))
 	CTRAIN_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q tests/chaos/test_state_machine.py
 
 fuzz: venv ## Policies, data files and cursors with anything in them (INPUTS: how many to each of eight tests)

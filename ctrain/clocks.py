@@ -81,8 +81,13 @@ class StreamClockFile:
                 )
             time.sleep(0.005)
 
+    def acknowledged_at(self) -> datetime | None:
+        """The last instant at which the daemon had done all that it could."""
+        return _read_instant(self._ack) if self._ack.exists() else None
+
     def _acknowledged(self, now: datetime) -> bool:
-        return self._ack.exists() and _read_instant(self._ack) >= now
+        acknowledged_at = self.acknowledged_at()
+        return acknowledged_at is not None and acknowledged_at >= now
 
 
 def open_clock(home: Path) -> SystemClock | StreamClock:

@@ -14,9 +14,12 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from tests.chaos.daemons import kill_daemons
+from tests.chaos.daemons import fail_around, kill_daemons
 from tests.chaos.forks import Toll, reachable, storm
+from tests.chaos.outages import Services
 from tests.chaos.world import DurableStory
+from tests.e2e.mlflow_server import mlflow_server
+from tests.support.postgres import running_cluster
 
 
 def main(words: Sequence[str]) -> int:
@@ -27,8 +30,16 @@ def main(words: Sequence[str]) -> int:
     if asked.kills:
         with _scratch() as place:
             total.add(kill_daemons(Path(place), seed=asked.seed, kills=asked.kills))
+    if asked.outages:
+        total.add(with_outages(asked.seed, asked.outages))
     _show(total)
     return 1 if total.broken else 0
+
+
+def with_outages(seed: int, episodes: int) -> Toll:
+    """Daemons on PostgreSQL and a real MLflow server, which fail for a while and come back."""
+    with _scratch() as place, running_cluster() as cluster, mlflow_server(Path(place) / "mlflow") as mlflow:
+        return fail_around(Path(place) / "fleets", Services(cluster, mlflow), seed=seed, episodes=episodes)
 
 
 def crash_forks(seed: int, crashes: int, at_each: int, workers: int) -> Toll:
@@ -82,6 +93,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--kills", type=int, default=200, help="of daemons, trainings and scorers as processes"
     )
+    parser.add_argument("--outages", type=int, default=4, help="episodes in which services fail for a while")
     parser.add_argument("--workers", type=int, default=2, help="side by side")
     return parser.parse_args(words)
 

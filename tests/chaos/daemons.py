@@ -1,6 +1,7 @@
 """Daemons, trainings and scorers that are killed as processes, at named points and at any moment.
 
 Three policies in one home with a real MLflow go through their streams; whoever is killed comes back.
+What they rely on can fail meanwhile, and the clock goes wrong.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,7 +23,7 @@ from typing import NoReturn
 import psutil
 
 from ctrain.app.faulting import ALLOWED, PLAN
-from ctrain.clocks import StreamClockFile
+from ctrain.clocks import StreamClockFile, wait_for
 from ctrain.domain import Version
 from ctrain.errors import TransientError
 from ctrain.faults.reading import LAST_WORDS
@@ -30,12 +31,13 @@ from ctrain.registry.embedded import prepare_embedded
 from tests.chaos.checker import Evidence, Limits, broken_promises
 from tests.chaos.checker.evidence import WITNESS
 from tests.chaos.forks import Toll
+from tests.chaos.outages import FailingSurroundings, Services
+from tests.chaos.surroundings import Surroundings, Trouble
 from tests.chaos.zygote import PIDS, Zygote
 from tests.e2e.stream import HOUR, START, Production, write_policy
 from tests.support.ports import free_port
 from tests.waiting import wait_until
 
-POLICIES = ("early", "middle", "late")
 STEP_HOURS = 12
 HOURS = 96
 LIMITS = Limits(runs=2, per=timedelta(days=30))
@@ -61,6 +63,10 @@ TROUBLE = (
 )  # fmt: skip
 CHILDREN = ("train", "score", "registry")
 AT_ANY_MOMENT = "any moment"
+FAILURES = ("tick_failed", "registry_unreadable")
+"""Events of the log that tell of a trouble."""
+LOOK_SECONDS = 15.0
+"""For what a daemon should notice soon; some troubles it need not notice."""
 AN_ASKING = 0.0004
 """How probable it is that somebody is killed just when the daemon is looked at, 200 times a second."""
 
@@ -83,13 +89,14 @@ class Fleet:
     chance: random.Random
     kills_left: int
     toll: Toll
+    around: Surroundings
     daemon: subprocess.Popen[bytes] | None = None
     productions: dict[str, Production] = field(default_factory=dict)
     cut_off: dict[Path, bytes] = field(default_factory=dict)
     """Files of which half lies there, and what belongs in them."""
 
     def __post_init__(self) -> None:
-        for name in POLICIES:
+        for name in self.around.names:
             write_policy(self.folder / name, name)
             self.productions[name] = Production(self.folder / name, _nobody)
         (self.folder / "scratch" / PIDS).mkdir(parents=True)
@@ -99,7 +106,7 @@ class Fleet:
 
     @property
     def home(self) -> Path:
-        return self.folder / "home"
+        return self.around.home
 
     @property
     def log(self) -> Path:
@@ -111,26 +118,34 @@ class Fleet:
             self._settle()
             for hour in range(0, HOURS, STEP_HOURS):
                 self._mend()
-                for name in POLICIES:
+                for name in self.around.names:
                     self._land(name, hour)
+                self._turn_back_clock()
                 self.now = START + HOUR * (hour + STEP_HOURS)
+                self._go_through_trouble()
                 self.clock.set(self.now)
                 self._settle()
             self._stop()
-            return [f"{name}: {line}" for name in POLICIES for line in broken_promises(self.evidence(name))]
+            state = self.around.state()
+            return [
+                f"{name}: {line}"
+                for name in self.around.names
+                for line in broken_promises(self.evidence(name, state))
+            ]
         finally:
             self._end()
 
-    def evidence(self, name: str) -> Evidence:
+    def evidence(self, name: str, state: Path) -> Evidence:
         return Evidence(
-            database=self.home / "state.db",
-            registry=self.home / "mlflow.db",
+            database=state,
+            registry=self.around.registry(),
             segments=self.home / "rows",
             rows=self.folder / name / "rows",
             labels=self.folder / name / "labels",
             policy=name,
             model=name,
             limits=LIMITS,
+            every_number=self.around.every_number,
         )
 
     def _land(self, name: str, hour: int) -> None:
@@ -147,6 +162,40 @@ class Fleet:
             partial.write_bytes(whole)
             os.replace(partial, path)
         self.cut_off.clear()
+
+    def _turn_back_clock(self) -> None:
+        """Now and then it goes wrong by hours, and a daemon acts at the wrong time."""
+        if self.chance.random() < 0.2 and self.now > START:
+            wrong = self.now - HOUR * self.chance.randint(1, 30)
+            self.clock.set(wrong)
+            self._look(lambda: self.clock.acknowledged_at() == wrong)
+            self.toll.troubles["clock turned back"] += 1
+
+    def _go_through_trouble(self) -> None:
+        """Let the time pass while something that the daemon relies on fails, until it has failed at it."""
+        if not self._troubles:
+            self._troubles = list(self.around.troubles().items())
+            self.chance.shuffle(self._troubles)
+        if not self._troubles:
+            return
+        name, trouble = self._troubles.pop()
+        before = self._failures()
+        with trouble():
+            self.clock.set(self.now)
+            self._look(lambda: self._failures() > before + 2)
+        self.toll.troubles[name if self._failures() > before else f"{name}, unnoticed"] += 1
+
+    def _look(self, seen: Callable[[], bool]) -> None:
+        """Until it is seen, for a short while; a daemon that dies meanwhile is followed by another."""
+        wait_for(lambda: seen() or not self._alive(), LOOK_SECONDS)
+        if not self._alive():
+            self._count_death()
+            self._start()
+            wait_for(seen, LOOK_SECONDS)
+
+    def _failures(self) -> int:
+        told = self.log.read_text()
+        return sum(told.count(f'"{kind}"') for kind in FAILURES)
 
     def _settle(self) -> None:
         """Until all is done that can be done now, by as many daemons as it takes."""
@@ -203,13 +252,15 @@ class Fleet:
             self.toll.kills[words[-1]] += 1
 
     _told: int = 0
+    _troubles: list[tuple[str, Trouble]] = field(default_factory=list)
 
     def _start(self) -> None:
         own = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-        environ = {**own, "TMPDIR": str(self.folder / "scratch"), "CTRAIN_ACTOR": "ann"}
+        scratch = str(self.folder / "scratch")
+        environ = {**own, **self.around.environ(), "TMPDIR": scratch, "CTRAIN_ACTOR": "ann"}
         if self.kills_left > 0:
             environ |= {PLAN: draw_plan(self.chance), ALLOWED: "yes"}
-        paths = [str(self.folder / name / "policy.yaml") for name in POLICIES]
+        paths = [str(self.folder / name / "policy.yaml") for name in self.around.names]
         where = ["--home", str(self.home), "--listen", f"127.0.0.1:{free_port()}"]
         self.daemon = self.zygote.start(["-m", "ctrain", "run", *paths, *where], environ, self.log)
 
@@ -257,8 +308,24 @@ def kill_daemons(folder: Path, *, seed: int, kills: int, an_episode: int = 40) -
             place.mkdir()
             shutil.copytree(template, place / "home")
             left = min(an_episode, kills - toll.kills.total())
-            fleet = Fleet(place, zygote, chance, left, toll)
+            fleet = Fleet(place, zygote, chance, left, toll, Surroundings(place / "home"))
             toll.broken += [f"fleet {toll.episodes}: {line}" for line in fleet.play()]
+            toll.episodes += 1
+            shutil.rmtree(place)
+    return toll
+
+
+def fail_around(folder: Path, services: Services, *, seed: int, episodes: int, kills_each: int = 6) -> Toll:
+    """Fleets whose database, MLflow and disk fail for a while, one after the other."""
+    toll, chance = Toll(), random.Random(seed)
+    with prepared(folder) as (zygote, _):
+        for number in range(episodes):
+            place = folder / f"around-{number}"
+            place.mkdir()
+            around = FailingSurroundings(place / "home", services, number)
+            with around.ready():
+                fleet = Fleet(place, zygote, chance, kills_each, toll, around)
+                toll.broken += [f"{place.name}: {line}" for line in fleet.play()]
             toll.episodes += 1
             shutil.rmtree(place)
     return toll

@@ -59,6 +59,8 @@ class Evidence:
     model: str
     pane: timedelta = timedelta(hours=1)
     limits: Limits = field(default_factory=Limits)
+    every_number: bool = True
+    """No number of an event is left out; PostgreSQL uses one up for what it rolls back."""
     by_others: frozenset[int] = frozenset()
     """Numbers of witnessed alias writes that were not ctrain's."""
 
