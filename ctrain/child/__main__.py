@@ -9,7 +9,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-ROLES = ("train", "fit", "score", "registry", "prepare", "adopt", "guard")
+ROLES = ("train", "fit", "score", "registry", "prepare", "adopt", "guard", "trials")
 
 
 def _make_importable() -> None:

@@ -10,6 +10,7 @@ from ctrain.child.context import context_of, sample_weight
 from ctrain.child.entrypoint import TrainingFunction, load_training_function
 from ctrain.child.quick_refit import NotLearnable, is_refused, look_ahead
 from ctrain.child.selection import best_candidate
+from ctrain.child.trials import asked_elsewhere
 from ctrain.child.tuning import tune
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def fit(
         tell({"selection": selection})
     context = job["context"]
     if job.get("tune"):
-        tuning = tune(functions[chosen], job, rows, weights)
+        tuning = tune(functions[chosen], job, rows, weights, asked_elsewhere(folder, chosen))
         context = {**context, "params": {**context["params"], **tuning["params"]}}
         tell({"tuning": tuning})
     return functions[chosen](rows, context_of(context, weights))

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ctrain.child.trials import Elsewhere
 from ctrain.child.validation import metric_of, validation_loss
 
 OF_THE_SEARCH = frozenset({"optuna", "colorlog"})
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
 
 
 def tune(
-    function: Callable[[Any, Any], Any], job: Mapping[str, Any], rows: pd.DataFrame, weights: Any
+    function: Callable[[Any, Any], Any],
+    job: Mapping[str, Any],
+    rows: pd.DataFrame,
+    weights: Any,
+    elsewhere: Elsewhere | None = None,
 ) -> dict[str, Any]:
     """``params`` with the least ``loss``, and how they were found.
 
     The champion's parameters are tried first, then the policy's own, as far as the space has them: a
     search that finds nothing better ends where it began. A trial that fails is passed over; when all
-    fail, the last one's error is raised.
+    fail, the last one's error is raised. With ``elsewhere`` others compute them, several at a time.
     """
     library = _optuna()
     spec, seed = job["tune"], int(job["context"]["seed"])
@@ -36,6 +41,8 @@ def tune(
     def objective(trial: optuna.Trial) -> float:
         params = {name: _suggested(trial, name, one) for name, one in spec["space"].items()}
         try:
+            if elsewhere is not None:
+                return elsewhere(trial.number, params)
             return validation_loss(function, job, rows, weights, params, folds=spec["folds"])
         except Exception as error:
             print(f"trial {trial.number} with {params} fails:", traceback.format_exc(), sep="\n")
@@ -47,7 +54,8 @@ def tune(
     study = library.create_study(sampler=_sampler(library, spec, seed))
     for start in _starts(job) if spec["sampler"] != "grid" else ():
         study.enqueue_trial(start, skip_if_exists=True)
-    study.optimize(objective, spec["trials"], timeout=spec["timeout_seconds"])
+    together = int(spec.get("together", 1)) if elsewhere is not None else 1
+    study.optimize(objective, spec["trials"], timeout=spec["timeout_seconds"], n_jobs=together)
     done = [trial for trial in study.trials if trial.state == library.trial.TrialState.COMPLETE]
     if not done:
         raise failures[-1]

@@ -15,15 +15,13 @@ from pathlib import Path
 
 from ctrain.children import child_command, child_environment
 from ctrain.domain import Json
+from ctrain.launchers.dask_trials import ALIVE, LOOK_SECONDS, Trials, threads, trials_of
 from ctrain.launchers.job_folder import JobFolder
 from ctrain.launchers.process import kill_group
 
 TAKEN = 75
 """What the guard and the child end with when the attempt has been started already."""
 LAST_WORDS = 2000
-LOOK_SECONDS = 0.5
-ALIVE = frozenset({"init", "starting", "running", "paused"})
-"""States of a worker that goes on; in others it waits half a minute for its tasks before it ends."""
 
 
 def run_training(
@@ -32,27 +30,28 @@ def run_training(
     """``state``: ``ended``, ``taken`` (by another worker), ``absent`` (no such folder here) or ``broken``."""
     if not (Path(folder) / "job.json").exists():
         return {"state": "absent"}
-    with tempfile.TemporaryFile() as words:
+    told = {"python": python, "tracking_uri": tracking_uri, "env": list(env)}
+    with tempfile.TemporaryFile() as words, trials_of(folder, told) as trials:
         guard = subprocess.Popen(
             child_command("", "guard", folder, str(timeout_seconds), *child_command(python, "train", folder)),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=words,
-            env=child_environment(os.environ, tracking_uri=tracking_uri, threads=_threads(), declared=env),
+            env=child_environment(os.environ, tracking_uri=tracking_uri, threads=threads(), declared=env),
             start_new_session=True,
         )
-        code = _ended(guard)
+        code = _ended(guard, trials)
         words.seek(0)
-        told = words.read().decode(errors="replace")[-LAST_WORDS:]
+        said = words.read().decode(errors="replace")[-LAST_WORDS:]
     if code == TAKEN:
         return {"state": "taken"}
     if code in {0, 1}:
         return {"state": "ended"}
     _end_unguarded(folder)
-    return {"state": "broken", "message": f"{code}: {told}".rstrip(": ")}
+    return {"state": "broken", "message": f"{code}: {said}".rstrip(": ")}
 
 
-def _ended(guard: subprocess.Popen[bytes]) -> int:
+def _ended(guard: subprocess.Popen[bytes], trials: Trials | None) -> int:
     """Wait for the guard; it ends the training with its standard input, and so with this worker."""
     from distributed import get_worker
 
@@ -61,6 +60,8 @@ def _ended(guard: subprocess.Popen[bytes]) -> int:
     assert guard.stdin is not None
     try:
         while not select.select([ended], [], [], LOOK_SECONDS)[0]:
+            if trials is not None:
+                trials.look()
             if worker.status.name not in ALIVE:
                 break  # it has lost its scheduler, which gives the task to somebody else
     finally:
@@ -74,11 +75,3 @@ def _end_unguarded(folder: str) -> None:
     state = JobFolder(folder).state()
     if state is not None and JobFolder(folder).locked():
         kill_group(int(state["pid"]))
-
-
-def _threads() -> int:
-    """Of the numeric libraries of a training: what this worker's environment says, else its own threads."""
-    from distributed import get_worker
-
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return int(told) if told.isdecimal() else int(get_worker().state.nthreads)

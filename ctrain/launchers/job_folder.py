@@ -67,6 +67,10 @@ class JobFolder:
     def write_ended(self, state: JobState, message: str) -> None:
         self._write("job.ended.json", {"state": state.value, "message": message})
 
+    def write_answer(self, name: str, error: str) -> None:
+        """Answer a question of a child that nobody else can answer."""
+        self._write(name, {"error": error})
+
     def is_here(self) -> bool:
         """True when the child was started on this machine: elsewhere its pid means nothing."""
         return bool((self.job() or {}).get("machine", this_machine()) == this_machine())

@@ -50,6 +50,8 @@ class Tune(Frozen):
     """At most so many; the champion's parameters are tried first."""
     timeout: PositiveDuration | None = None
     """No further trial begins after this time."""
+    together: Annotated[int, Field(ge=1, le=100)] = 1
+    """Trials at a time on a dask cluster, each on a worker that is free; they do not know of each other."""
     folds: Annotated[int, Field(ge=1, le=20)] = 3
     """Pieces of the newest fifth of the training rows, each predicted by a model of the rows before it."""
     space: Annotated[dict[Text, Parameter], Field(min_length=1)]

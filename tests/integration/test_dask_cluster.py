@@ -30,6 +30,15 @@ from tests.support.training import training_job
 from tests.waiting import wait_until
 
 ON_CLUSTER = {"type": "dask"}
+TUNE = {
+    "sampler": "random",
+    "trials": 2,
+    "together": 2,
+    "timeout_seconds": None,
+    "folds": 1,
+    "space": {"depth": {"values": [2]}},
+    "start": {},
+}
 GIVEN_UP_MEANWHILE = """
 import json, os
 from sklearn.dummy import DummyClassifier
@@ -78,13 +87,19 @@ def test_a_training_registers_its_version(
     clusters: DaskClusters, embedded: Embedded, registry: MlflowRegistry, tmp_path: Path
 ) -> None:
     launcher = DaskLauncher(clusters, embedded.uri, RealTimer())
-    job = training_job(tmp_path, embedded.code, "run-on-dask", model="on-dask", launcher=ON_CLUSTER)
+    job = training_job(
+        tmp_path, embedded.code, "run-on-dask", model="on-dask", launcher=ON_CLUSTER, tune=TUNE
+    )
     launcher.start(job)
     status = end_of(launcher, job)
     assert status.state is JobState.SUCCEEDED, status
     version = registry.version("on-dask", Version(status.result["version"]))
     assert version.tags["ctrain.run_id"] == "run-on-dask"
     assert version.digest == status.result["digest"]
+    tuning = status.result["tuning"]
+    assert (tuning["trials"], tuning["failed"], tuning["params"]["depth"]) == (2, 0, 2)
+    answers = [json.loads(path.read_text()) for path in Path(job.folder).glob("trials/*.answer.json")]
+    assert [one["loss"] for one in answers] == [tuning["loss"]] * 2
 
 
 def test_an_attempt_that_was_given_up_registers_nothing(

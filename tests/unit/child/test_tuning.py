@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ctrain.child.fitting import fit
+from ctrain.child.trials import TRIALS, asked_elsewhere
 from ctrain.child.tuning import grid, tune
 from tests.support.lines import line_job, line_rows, write_lines
 
@@ -120,3 +123,33 @@ def test_an_interpreter_without_optuna_says_so(code: Path, monkeypatch: pytest.M
 )
 def test_the_values_of_a_grid(parameter: dict[str, Any], values: list[Any]) -> None:
     assert grid(parameter) == values
+
+
+def test_others_compute_the_trials_where_there_are_others(code: Path) -> None:
+    """A parabola in the place of a training: the search knows only what it is answered."""
+
+    def parabola(_: int, params: Mapping[str, Any]) -> float:
+        if params["slope"] < -1:
+            raise RuntimeError("nobody could compute it")
+        return float((params["slope"] - 0.5) ** 2)
+
+    job = job_of(code, {"slope": SLOPE}, trials=40, together=3)
+    found = tune(_given(code), job, line_rows(1.7, n=100), None, parabola)
+    assert found["params"]["slope"] == pytest.approx(0.5, abs=0.4)
+    assert found["loss"] == pytest.approx((found["params"]["slope"] - 0.5) ** 2)
+    assert found["trials"] == 40
+    assert found["failed"] > 0
+
+
+def test_a_question_is_asked_in_the_folder_and_its_answer_awaited(tmp_path: Path) -> None:
+    assert asked_elsewhere(tmp_path, "lines:given") is None
+    (tmp_path / TRIALS).mkdir()
+    ask = asked_elsewhere(tmp_path, "lines:given")
+    assert ask is not None
+    (tmp_path / TRIALS / "0.answer.json").write_text('{"loss": 0.25}')
+    (tmp_path / TRIALS / "1.answer.json").write_text('{"error": "ValueError: too steep"}')
+    assert ask(0, {"slope": 2.0}) == 0.25
+    asked = json.loads((tmp_path / TRIALS / "0.ask.json").read_text())
+    assert asked == {"function": "lines:given", "params": {"slope": 2.0}}
+    with pytest.raises(RuntimeError, match="ValueError: too steep"):
+        ask(1, {"slope": -2.0})
