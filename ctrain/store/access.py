@@ -1,7 +1,6 @@
 """What the groups of tables share: running statements on the connection of one transaction.
 
-What every tick asks is a statement made once, with ``bindparam`` for its values: to build one takes
-longer than to run it.
+What every tick asks is a ``Prepared`` statement: to build one takes longer than to run it.
 """
 
 from __future__ import annotations
@@ -10,15 +9,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ctrain.store.database import SAVEPOINTS
+from ctrain.store.prepared import Prepared
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-    from sqlalchemy import Connection, RowMapping, Select, Table
+    from sqlalchemy import Connection, Select, Table
     from sqlalchemy.sql.dml import Delete, Insert, Update
 
 _INSERT: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
@@ -27,6 +27,9 @@ _INSERT: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
 }
 """ON CONFLICT is spelled alike by both databases, but SQLAlchemy builds it by dialect."""
 
+Row = Mapping[str, Any]
+"""What was found, by the names of the columns."""
+
 
 class TableAccess:
     """Base of the mixins of a transaction; holds its connection."""
@@ -34,11 +37,15 @@ class TableAccess:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def _first(self, query: Select[Any], **values: object) -> RowMapping | None:
-        return self._connection.execute(query, values).mappings().first()
+    def _first(self, query: Select[Any] | Prepared, **values: object) -> Row | None:
+        if isinstance(query, Prepared):
+            return next(iter(query.rows(self._connection, values)), None)
+        return cast("Row | None", self._connection.execute(query, values).mappings().first())
 
-    def _all(self, query: Select[Any], **values: object) -> Sequence[RowMapping]:
-        return self._connection.execute(query, values).mappings().all()
+    def _all(self, query: Select[Any] | Prepared, **values: object) -> Sequence[Row]:
+        if isinstance(query, Prepared):
+            return query.rows(self._connection, values)
+        return cast("Sequence[Row]", self._connection.execute(query, values).mappings().all())
 
     def _changed(self, statement: Insert | Update | Delete, **values: object) -> int:
         """Run the statement; return how many rows it changed."""
@@ -61,15 +68,15 @@ class TableAccess:
 
     def _insert_new(self, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
         """Insert the rows whose key does not exist; return how many that were."""
-        return self._connection.execute(_inserting_once(table, self._connection.dialect.name), rows).rowcount
+        return _prepared_once(table, self._connection.dialect.name).run(self._connection, rows)
 
     def _put_all(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         """Insert the rows of all columns, or replace those with the same primary keys."""
-        self._connection.execute(_putting(table, self._connection.dialect.name), rows)
+        _putting(table, self._connection.dialect.name).run(self._connection, rows)
 
     def _put(self, table: Table, values: Mapping[str, object]) -> None:
         """Insert the row of all columns, or replace the one with the same primary key."""
-        self._connection.execute(_putting(table, self._connection.dialect.name), values)
+        self._put_all(table, [values])
 
 
 @cache
@@ -83,11 +90,16 @@ def _inserting_once(table: Table, dialect: str) -> Insert:
 
 
 @cache
-def _putting(table: Table, dialect: str) -> Insert:
+def _prepared_once(table: Table, dialect: str) -> Prepared:
+    return Prepared(_inserting_once(table, dialect))
+
+
+@cache
+def _putting(table: Table, dialect: str) -> Prepared:
     insert = _INSERT[dialect](table)
     keys = [column.name for column in table.primary_key]
     rest = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
-    return insert.on_conflict_do_update(index_elements=keys, set_=rest)
+    return Prepared(insert.on_conflict_do_update(index_elements=keys, set_=rest))
 
 
 def values_of(item: DataclassInstance, *, leave_out: Iterable[str] = ()) -> dict[str, Any]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import BigInteger, Text, func, select, type_coerce
 
 from ctrain.domain import PolicyName, RunId
 from ctrain.domain.audit import UNREADABLE, Link
 from ctrain.store import schema
-from ctrain.store.access import TableAccess
+from ctrain.store.access import Row, TableAccess
 from ctrain.store.columns import EPOCH, MICROSECOND
-
-if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
 
 _EVENTS = schema.events
 _TEXTS = ("policy", "kind", "actor", "message", "policy_hash")
@@ -74,7 +71,7 @@ class AuditAccess(TableAccess):
         return None if row is None or row["first"] is None else (int(row["first"]), int(row["last"]))
 
 
-def _link(row: RowMapping) -> Link:
+def _link(row: Row) -> Link:
     try:
         content: Mapping[str, Any] = _content(row)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -82,7 +79,7 @@ def _link(row: RowMapping) -> Link:
     return Link(int(row["id"]), str(row["prev_hash"]), str(row["hash"]), content)
 
 
-def _content(row: RowMapping) -> dict[str, Any]:
+def _content(row: Row) -> dict[str, Any]:
     """What an event's hash is made of."""
     texts = {name: row[name] for name in (*_TEXTS, "run_id")}
     for name, value in texts.items():

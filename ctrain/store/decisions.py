@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, select
 
 from ctrain.domain import Decision, Outcome, PolicyName, RunId, Suppression, TriggerName
 from ctrain.store import schema
-from ctrain.store.access import TableAccess
-
-if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
+from ctrain.store.access import Row, TableAccess
+from ctrain.store.prepared import Prepared
 
 _DECISIONS = schema.decisions
-_NEWEST = (
+_NEWEST = Prepared(
     select(_DECISIONS.c.id, _DECISIONS.c.outcome, _DECISIONS.c.suppression, _DECISIONS.c.policy_hash)
     .where(_DECISIONS.c.policy == bindparam("policy"), _DECISIONS.c.trigger == bindparam("trigger"))
     .order_by(_DECISIONS.c.id.desc())
     .limit(1)
 )
-_SEEN_AGAIN = (
+_SEEN_AGAIN = Prepared(
     _DECISIONS.update()
     .where(_DECISIONS.c.id == bindparam("newest_id"))
     .values(
@@ -29,8 +26,11 @@ _SEEN_AGAIN = (
         **{name: bindparam(name) for name in ("occurrence_at", "reason", "evidence", "last_seen_at")},
     )
 )
-_LAST_OCCURRENCE = select(func.max(schema.occurrences.c.at).label("at")).where(
-    schema.occurrences.c.policy == bindparam("policy"), schema.occurrences.c.trigger == bindparam("trigger")
+_LAST_OCCURRENCE = Prepared(
+    select(func.max(schema.occurrences.c.at).label("at")).where(
+        schema.occurrences.c.policy == bindparam("policy"),
+        schema.occurrences.c.trigger == bindparam("trigger"),
+    )
 )
 
 
@@ -58,7 +58,7 @@ class DecisionAccess(TableAccess):
         }
         newest = self._newest(policy, decision.trigger)
         if newest is not None and _continues(newest, policy_hash, decision):
-            self._changed(_SEEN_AGAIN, newest_id=newest["id"], **latest)
+            _SEEN_AGAIN.run(self._connection, [{"newest_id": newest["id"], **latest}])
             return
         values = {
             "policy": policy,
@@ -99,11 +99,11 @@ class DecisionAccess(TableAccess):
         row = self._first(_LAST_OCCURRENCE, policy=policy, trigger=trigger)
         return None if row is None else row["at"]
 
-    def _newest(self, policy: PolicyName, trigger: TriggerName) -> RowMapping | None:
+    def _newest(self, policy: PolicyName, trigger: TriggerName) -> Row | None:
         return self._first(_NEWEST, policy=policy, trigger=trigger)
 
 
-def _continues(newest: RowMapping, policy_hash: str, decision: Decision) -> bool:
+def _continues(newest: Row, policy_hash: str, decision: Decision) -> bool:
     return (
         decision.outcome is not Outcome.FIRED
         and newest["outcome"] == decision.outcome
@@ -112,7 +112,7 @@ def _continues(newest: RowMapping, policy_hash: str, decision: Decision) -> bool
     )
 
 
-def _decision(row: RowMapping) -> Decision:
+def _decision(row: Row) -> Decision:
     return Decision(
         trigger=TriggerName(row["trigger"]),
         outcome=Outcome(row["outcome"]),

@@ -9,10 +9,11 @@ from sqlalchemy import bindparam, select
 from ctrain.domain import IngestState, PolicyName, Segment, SegmentKind
 from ctrain.store import schema
 from ctrain.store.access import TableAccess, values_of
+from ctrain.store.prepared import Prepared
 
 _STATE = [column for column in schema.ingest_states.c if column.name != "policy"]
-_STATE_OF = select(*_STATE).where(schema.ingest_states.c.policy == bindparam("policy"))
-_ADD = schema.segments.insert()
+_STATE_OF = Prepared(select(*_STATE).where(schema.ingest_states.c.policy == bindparam("policy")))
+_ADD = Prepared(schema.segments.insert())
 _REMOVE = schema.segments.delete().where(
     schema.segments.c.policy == bindparam("of_policy"), schema.segments.c.id == bindparam("of_id")
 )
@@ -34,7 +35,7 @@ class IngestAccess(TableAccess):
         """Add to the manifest; a segment that is in it already is a StateConflict."""
         rows = [{**values_of(segment), "kind": segment.kind.value} for segment in segments]
         if rows:
-            self._connection.execute(_ADD, rows)
+            _ADD.run(self._connection, rows)
 
     def remove_segments(self, policy: PolicyName, ids: Iterable[str]) -> None:
         """Take segments out of the manifest; ids that are not in it are passed over."""

@@ -11,12 +11,15 @@ from ctrain.errors import StateConflict
 from ctrain.store import schema
 from ctrain.store.access import TableAccess, values_of
 from ctrain.store.faults import duplicate_means
+from ctrain.store.prepared import Prepared
 
 _INTENTS = schema.alias_intents
 _FIELDS = [column for column in _INTENTS.c if column.name != "number"]
 _REQUESTS = schema.requests
-_OPEN_INTENT = select(*_FIELDS).where(_INTENTS.c.policy == bindparam("policy"), _INTENTS.c.outcome == "")
-_OPEN_REQUESTS = (
+_OPEN_INTENT = Prepared(
+    select(*_FIELDS).where(_INTENTS.c.policy == bindparam("policy"), _INTENTS.c.outcome == "")
+)
+_OPEN_REQUESTS = Prepared(
     select(_REQUESTS)
     .where(_REQUESTS.c.policy == bindparam("policy"), _REQUESTS.c.answer == "")
     .order_by(_REQUESTS.c.id)

@@ -16,6 +16,7 @@ from ctrain.domain.leases import HeldLease
 from ctrain.errors import StateConflict
 from ctrain.store import schema
 from ctrain.store.access import TableAccess
+from ctrain.store.prepared import Prepared
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -26,7 +27,7 @@ _NOW = {
     "sqlite": text("SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')"),
     "postgresql": text("SELECT clock_timestamp()"),
 }
-_TOKEN = (
+_TOKEN = Prepared(
     select(_LEASES.c.token, _LEASES.c.holder)
     .where(_LEASES.c.name == bindparam("lease"))
     .with_for_update(read=True)

@@ -10,12 +10,17 @@ from sqlalchemy import bindparam, select
 from ctrain.domain import Json, MonitorName, PolicyName, TriggerName, TriggerState, Version
 from ctrain.store import schema
 from ctrain.store.access import TableAccess, values_of
+from ctrain.store.prepared import Prepared
 
-_DETECTOR = select(schema.detectors.c.state).where(
-    *(schema.detectors.c[name] == bindparam(name) for name in ("policy", "monitor", "version"))
+_DETECTOR = Prepared(
+    select(schema.detectors.c.state).where(
+        *(schema.detectors.c[name] == bindparam(name) for name in ("policy", "monitor", "version"))
+    )
 )
-_TRIGGER_STATE = select(*(column for column in schema.trigger_states.c if column.name != "policy")).where(
-    *(schema.trigger_states.c[name] == bindparam(name) for name in ("policy", "trigger"))
+_TRIGGER_STATE = Prepared(
+    select(*(column for column in schema.trigger_states.c if column.name != "policy")).where(
+        *(schema.trigger_states.c[name] == bindparam(name) for name in ("policy", "trigger"))
+    )
 )
 _PANES, _ARRIVALS = schema.panes, schema.arrivals
 _OF_PANES = (
@@ -23,9 +28,9 @@ _OF_PANES = (
     _PANES.c.start >= bindparam("first"),
     _PANES.c.start < bindparam("end"),
 )
-_PROFILES = select(_PANES.c.start, _PANES.c.profile).where(*_OF_PANES).order_by(_PANES.c.start)
-_PANE_ROWS = select(_PANES.c.start, _PANES.c.rows).where(*_OF_PANES).order_by(_PANES.c.start)
-_ARRIVED = (
+_PROFILES = Prepared(select(_PANES.c.start, _PANES.c.profile).where(*_OF_PANES).order_by(_PANES.c.start))
+_PANE_ROWS = Prepared(select(_PANES.c.start, _PANES.c.rows).where(*_OF_PANES).order_by(_PANES.c.start))
+_ARRIVED = Prepared(
     select(_ARRIVALS.c.start, _ARRIVALS.c.counts)
     .where(_ARRIVALS.c.policy == bindparam("policy"))
     .where(_ARRIVALS.c.start >= bindparam("first"), _ARRIVALS.c.start < bindparam("end"))

@@ -16,10 +16,10 @@ from sqlalchemy import and_, func, or_, select
 from ctrain.domain import Notice, NoticeStatus, PolicyName
 from ctrain.errors import StateConflict
 from ctrain.store import schema
-from ctrain.store.access import TableAccess, values_of
+from ctrain.store.access import Row, TableAccess, values_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, RowMapping
+    from sqlalchemy import ColumnElement
 
 _OUTBOX = schema.outbox
 _RENAMED = {"key": "idempotency_key"}
@@ -192,6 +192,6 @@ def _free(now: datetime) -> ColumnElement[bool]:
     return or_(_OUTBOX.c.claimed_until.is_(None), _OUTBOX.c.claimed_until <= now)
 
 
-def _notice(row: RowMapping) -> Notice:
+def _notice(row: Row) -> Notice:
     values = {("key" if name == "idempotency_key" else name): value for name, value in row.items()}
     return Notice(**{**values, "status": NoticeStatus(row["status"])})

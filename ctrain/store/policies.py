@@ -11,12 +11,15 @@ from ctrain.errors import StateConflict
 from ctrain.store import schema
 from ctrain.store.access import TableAccess, values_of
 from ctrain.store.canonical import canonical_text
+from ctrain.store.prepared import Prepared
 
 _POLICIES = schema.policies
 _CHAMPIONS = schema.champions
-_PAUSED = select(_POLICIES.c.paused).where(_POLICIES.c.name == bindparam("policy"))
-_CHAMPION = select(*(column for column in _CHAMPIONS.c if column.name != "policy")).where(
-    _CHAMPIONS.c.policy == bindparam("policy")
+_PAUSED = Prepared(select(_POLICIES.c.paused).where(_POLICIES.c.name == bindparam("policy")))
+_CHAMPION = Prepared(
+    select(*(column for column in _CHAMPIONS.c if column.name != "policy")).where(
+        _CHAMPIONS.c.policy == bindparam("policy")
+    )
 )
 
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import bindparam, select, text
 
 from ctrain.domain import Json, Phase, PolicyName, Run, RunId
 from ctrain.errors import StateConflict
 from ctrain.store import schema
-from ctrain.store.access import TableAccess, values_of
+from ctrain.store.access import Row, TableAccess, values_of
 from ctrain.store.faults import duplicate_means
-
-if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
+from ctrain.store.prepared import Prepared
 
 _RUNS = schema.runs
 _FIELDS = [column for column in _RUNS.c if column.name != "number"]
-_ACTIVE = select(*_FIELDS).where(_RUNS.c.policy == bindparam("policy"), text(schema.ACTIVE))
+_ACTIVE = Prepared(select(*_FIELDS).where(_RUNS.c.policy == bindparam("policy"), text(schema.ACTIVE)))
 _NEWEST = select(*_FIELDS).order_by(_RUNS.c.number.desc()).limit(bindparam("limit"))
-_NEWEST_OF_POLICY = _NEWEST.where(_RUNS.c.policy == bindparam("policy"))
+_NEWEST_OF_POLICY = Prepared(_NEWEST.where(_RUNS.c.policy == bindparam("policy")))
 
 
 class RunAccess(TableAccess):
@@ -89,5 +87,5 @@ def _stored(run: Run) -> dict[str, Any]:
     return {**values_of(run), "phase": run.phase.value}
 
 
-def _run(row: RowMapping) -> Run:
+def _run(row: Row) -> Run:
     return Run(**{**row, "phase": Phase(row["phase"])})

@@ -11,11 +11,11 @@ from sqlalchemy import bindparam, func, select
 from ctrain.domain import FeatureVerdict, MonitorName, PolicyName, Status, Verdict
 from ctrain.errors import StateConflict
 from ctrain.store import schema
-from ctrain.store.access import TableAccess, values_of
+from ctrain.store.access import Row, TableAccess, values_of
 from ctrain.store.canonical import canonical_text
 
 if TYPE_CHECKING:
-    from sqlalchemy import CTE, BindParameter, RowMapping, Select
+    from sqlalchemy import CTE, BindParameter, Select
 
 _VERDICTS = schema.verdicts
 _POLICY: BindParameter[str] = bindparam("policy")
@@ -111,7 +111,7 @@ def _stored(verdict: Verdict) -> dict[str, Any]:
     return {**values_of(verdict), "status": verdict.status.value, "features": features}
 
 
-def _verdict(row: RowMapping) -> Verdict:
+def _verdict(row: Row) -> Verdict:
     features = tuple(FeatureVerdict(**feature) for feature in row["features"])
     return Verdict(**{**row, "status": Status(row["status"]), "features": features})
 
