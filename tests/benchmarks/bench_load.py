@@ -43,6 +43,7 @@ PROBE_SECONDS = 0.5
 NOT_NOTICED_SECONDS = 15.0
 LOOK_SECONDS = 1.0
 SETTLE_SECONDS = 300.0
+CALM_SECONDS = 5.0
 SCRAPE_SECONDS = 15.0
 LONG_MINUTES = 3.0
 """From then on the growth of the memory says something."""
@@ -97,7 +98,7 @@ def look(fleet: LoadFleet, seen: Seen, ended: threading.Event) -> None:
         if now - scraped_at >= SCRAPE_SECONDS:
             scraped_at = now
             for one in fleet.daemons:
-                one.metrics()
+                one.scrape()
             seen.scrapes.append(TIMER.monotonic() - now)
 
 
@@ -132,6 +133,7 @@ def put_on(fleet: LoadFleet, load: Load) -> list[tuple[str, str]]:
         fleet.start(load.daemons)
         history = load.policies * load.rows * HISTORY_ROUNDS
         _wait_for_rows(fleet, history)
+        _wait_until_calm(fleet)
         before = [one.metrics() for one in fleet.daemons]
         cpu = [one.cpu_seconds() for one in fleet.daemons]
         begun = TIMER.monotonic()
@@ -208,6 +210,17 @@ def measure(load: Load) -> list[tuple[str, str]]:
             return put_on(fleet, load)
         finally:
             fleet.close()
+
+
+def _wait_until_calm(fleet: LoadFleet) -> None:
+    """Wait until no tick is late any more: what lay there at the beginning has been judged."""
+    begun, pause = TIMER.monotonic(), threading.Event()
+    while TIMER.monotonic() - begun < SETTLE_SECONDS:
+        before = [one.metrics() for one in fleet.daemons]
+        pause.wait(CALM_SECONDS)
+        changes = [change(then, one.metrics()) for then, one in zip(before, fleet.daemons, strict=True)]
+        if quantile(changes, "ctrain_tick_lateness_seconds", 1.0) <= 1.0:
+            return
 
 
 def main() -> None:

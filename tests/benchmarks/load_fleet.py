@@ -105,12 +105,16 @@ class LoadedDaemon:
     def __post_init__(self) -> None:
         self.seen = psutil.Process(self.process.pid)
 
-    def metrics(self) -> dict[tuple[str, ...], float]:
-        """Every sample by its name and the values of its labels, as Prometheus would ask for it."""
+    def scrape(self) -> str:
+        """The text of ``/metrics``, as Prometheus asks for it."""
         assert self.process.poll() is None, self.log.read_text()[-3000:]
         request = urllib.request.Request(f"http://{self.listen}/metrics", headers=OPENMETRICS)
         with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read().decode()
+            return str(answer.read().decode())
+
+    def metrics(self) -> dict[tuple[str, ...], float]:
+        """Every sample by its name and the values of its labels."""
+        text = self.scrape()
         families: Any = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # no types there
         return {
             (sample.name, *sample.labels.values()): sample.value
