@@ -110,7 +110,11 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
     row_log = shell.row_logs.open(name, policy.data, policy.model.task)
     row_log.sweep(lambda: _confirm(shell.store, lease))
     since = record.registered_at if record else now
-    return replace(_watch(shell, loaded, row_log, lease, since), store=_telling(shell, policy))
+    return replace(
+        _watch(shell, loaded, row_log, lease, since),
+        store=_telling(shell, policy),
+        pane_counter=_pane_counter(shell, policy),
+    )
 
 
 def _confirm(store: Store, lease: tuple[str, int] | None) -> None:
@@ -155,7 +159,6 @@ def _watch(
         row_log=row_log,
         rows_source=shell.sources.open_rows(policy, loaded.folder),
         labels_source=shell.sources.open_labels(policy, loaded.folder),
-        pane_counter=_pane_counter(shell, policy),
         reference_file=shell.sources.open_reference(policy, loaded.folder),
         metric_server=shell.metric_server,
         parse_snapshot=lambda text, path: parse_policy(text, Path(path), os.environ),

@@ -25,6 +25,10 @@ def check_tuning(train: Train) -> Iterator[Problem]:
             yield from _check_range(parameter, ("train", "tune", "space", name))
     if tune.sampler == "grid":
         yield from _check_grid(tune)
+    if tune.together > 1 and train.launcher.type != "dask":
+        yield Problem(
+            ("train", "tune", "together"), "goes with the launcher dask; here trials share the cores"
+        )
     if tune.timeout is not None and tune.timeout >= train.timeout:
         yield Problem(
             ("train", "tune", "timeout"), "expected less than train.timeout, which also fits on all rows"

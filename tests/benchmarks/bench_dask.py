@@ -17,6 +17,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -57,7 +58,7 @@ def write_rows(folder: Path, rows: int) -> None:
 
 def _rows(seed: int, rows: int) -> pa.Table:
     rng = np.random.default_rng(seed)
-    columns = {f"x{at}": pa.array(rng.normal(at, 1 + at, rows)) for at in range(NUMERIC - 2)}
+    columns: dict[str, Any] = {f"x{at}": pa.array(rng.normal(at, 1 + at, rows)) for at in range(NUMERIC - 2)}
     columns["skewed"] = pa.array(np.exp(rng.normal(0, 1, rows)))
     columns["whole"] = pa.array(rng.integers(0, 500, rows), pa.int32())
     for at in range(CATEGORICAL):

@@ -25,7 +25,7 @@ from ctrain.registry.client import MlflowRegistry
 from ctrain.scoring.pool import ScorerPool
 from tests.integration.conftest import Embedded, Trained
 from tests.integration.test_scoring import rows_with_ids, score_job
-from tests.support.trainers import end_of
+from tests.support.trainers import end_of, gone
 from tests.support.training import training_job
 from tests.waiting import wait_until
 
@@ -165,14 +165,23 @@ def test_the_cluster_listens_on_loopback_and_to_nobody_without_its_certificate(
         stranger.recv(1)
 
 
+def test_a_cluster_that_was_lost_is_started_again(clusters: DaskClusters, place: Mapping[str, str]) -> None:
+    local = clusters.local
+    assert local is not None
+    leader = psutil.Process(local.pid)
+    family = [leader.pid, *(one.pid for one in leader.children(recursive=True))]
+    leader.kill()
+    for pid in family:
+        wait_until(partial(gone, pid), 20.0, f"the end of {pid}")
+    wait_until(lambda: local.pid is None, 20.0, "the news of it")
+    again = wait_until(local.place, 30.0, "the next cluster")
+    assert again["certificate"] != place["certificate"]
+
+
 def test_the_cluster_ends_with_its_daemon(clusters: DaskClusters, place: Mapping[str, str]) -> None:
     assert clusters.local is not None
     leader = psutil.Process(clusters.local.pid)
     family = [leader.pid, *(one.pid for one in leader.children(recursive=True))]
     clusters.local.close()
     for pid in family:
-        wait_until(partial(_gone, pid), 20.0, f"the end of {pid}")
-
-
-def _gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        wait_until(partial(gone, pid), 20.0, f"the end of {pid}")
