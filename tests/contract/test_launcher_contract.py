@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -27,8 +28,12 @@ URI = "http://127.0.0.1:9"
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    with Cluster.started(workers=1) as cluster:
-        yield cluster
+    """Its worker and the daemon have the same environment, with a secret and what a policy may declare."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CTRAIN_DATABASE_URL", "postgresql://ctrain:secret@db")
+        patch.setenv("FEATURE_STORE", "https://features.example")
+        with Cluster.started(workers=1) as cluster:
+            yield cluster
 
 
 @dataclass
@@ -171,3 +176,15 @@ def test_a_training_that_ended_while_nobody_looked_is_found_by_the_next_daemon(
     os.kill(pid, signal.SIGKILL)
     wait_until(partial(gone, pid), 10.0, "the end of the process")
     assert end_of(daemons.opened(), job).state is JobState.LOST
+
+
+def test_a_training_sees_what_its_policy_declares_and_no_secret(
+    launcher: Launcher, job_of: Callable[..., TrainingJob]
+) -> None:
+    job = job_of("pass", env=("FEATURE_STORE",))
+    launcher.start(job)
+    assert end_of(launcher, job).state is JobState.SUCCEEDED
+    seen = json.loads((Path(job.folder) / "environ").read_text())
+    assert seen["FEATURE_STORE"] == "https://features.example"
+    assert "CTRAIN_DATABASE_URL" not in seen
+    assert not any("secret" in value for value in seen.values())

@@ -38,6 +38,8 @@ if any(os.path.exists(at(name)) for name in ("job.state.json", "result.json", "j
 with open(at("starts"), "a") as starts:
     starts.write(str(os.getpid()) + "\\n")
 print("about to", flush=True)
+with open(at("environ"), "w") as file:
+    json.dump(dict(os.environ), file)
 do = json.load(open(at("job.json")))["context"]["params"]["do"]
 write("job.state.json", {{"pid": os.getpid(), "started_at": time.time()}})
 if do == "wait":
