@@ -25,11 +25,10 @@ from ctrain.child import fitting
 from ctrain.child.command import run_command
 from ctrain.child.entrypoint import pickle_by_value
 from ctrain.child.files import write_json
-from ctrain.child.limits import limit_training
+from ctrain.child.limits import lift_memory_limit, limit_memory, limit_training, memory_limit_of
 from ctrain.child.lines import serve
 from ctrain.child.logged import take_logged, throw_away_run
 from ctrain.child.quick_refit import NotLearnable
-from ctrain.child.train import _limit, lift_memory_limit, limit_memory
 from ctrain.child.validation import metric_of
 
 RESULT = "result.json"
@@ -135,7 +134,7 @@ def fit(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def _fitted(spec: Mapping[str, Any], rows: Any, folder: Path, notes: dict[str, Any]) -> tuple[Any, float]:
     """The model, or the URI of one that was logged to the MLflow that is thrown away; how long it took."""
     run = throw_away_run(spec) if spec.get("command") else None
-    limit_memory(_limit(spec))
+    limit_memory(memory_limit_of(spec))
     started = time.monotonic()
     model = fitting.fit(spec, rows, folder, notes.update) if run is None else run_command(*run, spec, folder)
     seconds = time.monotonic() - started

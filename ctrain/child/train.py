@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import resource
 import signal
 import sys
 import time
@@ -22,15 +21,13 @@ from ctrain.child.command import run_command
 from ctrain.child.entrypoint import pickle_by_value, pip_requirements, top_level_modules
 from ctrain.child.files import take_lock, write_json
 from ctrain.child.fitting import fit, load_functions
-from ctrain.child.limits import limit_training
+from ctrain.child.limits import lift_memory_limit, limit_memory, limit_training, memory_limit_of
 from ctrain.child.notes import log_notes, notes_of, tags_of
 from ctrain.child.quick_refit import NotLearnable
 from ctrain.child.tuning import OF_THE_SEARCH
 from ctrain.child.validation import metric_of
 
 ALREADY_TAKEN = 75
-LEAST_MEMORY_BYTES = 10**9
-"""Below this the imports of numpy and OpenBLAS fail before anything useful can be said."""
 TRACEBACK_LINES = 25
 SHORTEST_SECRET = 6
 """Shorter values are left alone: ``on`` or ``1`` would tear holes in every line."""
@@ -54,32 +51,11 @@ def main(arguments: list[str]) -> int:
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; the answer is a file
         lift_memory_limit()
         traceback.print_exc()
-        told = {"error": _explain(error, _limit(job)), "traceback": _tail(error)}
+        told = {"error": _explain(error, memory_limit_of(job)), "traceback": _tail(error)}
         result = {name: without_declared(text, job) for name, text in told.items()}
     write_json(folder / "result.json", result)
     _end_group()
     return 1 if "error" in result else 0
-
-
-def _limit(job: Mapping[str, Any]) -> int:
-    return max(int(job["memory_limit_bytes"]), LEAST_MEMORY_BYTES)
-
-
-def limit_memory(limit_bytes: int) -> None:
-    """Let this process map ``limit_bytes`` more than it has mapped so far.
-
-    What mlflow and its libraries have mapped is not the trainer's: it is counted off, so that the
-    limit says how much memory training may use.
-    """
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = pages * resource.getpagesize() + limit_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard < 0 else min(wanted, hard), hard))
-
-
-def lift_memory_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
 def _explain(error: BaseException, limit: int) -> str:
@@ -159,7 +135,7 @@ def _fit_and_register(
     rows = training_frame(pq.read_table(folder / "rows.parquet"))
     describe(client, run, job, folder, len(rows))
     before = top_level_modules()
-    limit_memory(_limit(job))
+    limit_memory(memory_limit_of(job))
     notes: dict[str, Any] = {}
     try:
         model, seconds = _fitted(client, run, job, rows, folder, notes)

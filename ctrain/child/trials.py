@@ -64,14 +64,19 @@ def _loss(job: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> flo
     from ctrain.child.context import sample_weight
     from ctrain.child.entrypoint import load_training_function
     from ctrain.child.frames import training_frame
-    from ctrain.child.limits import limit_training
+    from ctrain.child.limits import lift_memory_limit, limit_memory, limit_training, memory_limit_of
     from ctrain.child.validation import validation_loss
 
     limit_training(job)
     rows = training_frame(pq.read_table(folder / "rows.parquet"))
     function = load_training_function(asked["function"], Path(job["code_folder"]))
     folds = job["tune"]["folds"]
-    return validation_loss(function, job, rows, sample_weight(folder), asked["params"], folds=folds)
+    weights = sample_weight(folder)
+    limit_memory(memory_limit_of(job))
+    try:
+        return validation_loss(function, job, rows, weights, asked["params"], folds=folds)
+    finally:
+        lift_memory_limit()
 
 
 def _end_with_parent() -> None:
