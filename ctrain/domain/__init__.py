@@ -12,6 +12,7 @@ from ctrain.domain.models import AliasIntent, Champion, ModelVersion
 from ctrain.domain.names import Json, MonitorName, PolicyName, RunId, Task, TriggerName, Version
 from ctrain.domain.notices import Channel, Delivery, Message, Notice, NoticeStatus
 from ctrain.domain.rows import (
+    CLOCK_SKEW,
     Arrived,
     Ingested,
     IngestState,
@@ -26,6 +27,7 @@ from ctrain.domain.runs import ENDED, Event, Phase, PolicyRecord, Request, Reque
 from ctrain.domain.verdicts import FeatureVerdict, Status, Verdict
 
 __all__ = [
+    "CLOCK_SKEW",
     "ENDED",
     "AliasIntent",
     "AnalysisJob",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,10 @@ class SegmentKind(StrEnum):
     ROWS = "rows"
     LABELS = "labels"
     SCORES = "scores"
+
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far in the future an event may lie: clocks differ, and a row that is set aside stays so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,34 +5,31 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ctrain.domain import CLOCK_SKEW
 from ctrain.errors import TransientError
 
 if TYPE_CHECKING:
     from ctrain.domain import Ingested, IngestState
 
 FUTURE = "future_time"
-SHARE_OF_FUTURE = 0.5
-"""From this share on it is the clock that is wrong, not single rows."""
 
 
 def refuse_wrong_clock(state: IngestState, ingested: Ingested, now: datetime) -> None:
-    """Raise unless the clock can be right.
+    """Raise where rows would be set aside as from the future by a clock that went back.
 
-    It is wrong when it stands before an instant at which rows have come already, and half of the rows
-    that it is read with now seem to lie in the future. They stay unread until it is right.
+    A row is taken in up to ``CLOCK_SKEW`` before its event: so the clock has shown the newest event of the
+    row log, less that, and when it stands before it now, it is wrong. Rows stay unread until it is right.
 
     Raises
     ------
     TransientError
         naming both instants.
     """
-    future = ingested.rejected.get(FUTURE, 0)
-    rows = ingested.accepted + ingested.duplicates + sum(ingested.rejected.values())
-    came_at = state.last_arrival_at
-    if came_at is None or now >= came_at or future == 0 or future < SHARE_OF_FUTURE * rows:
+    future, newest = ingested.rejected.get(FUTURE, 0), state.newest_event_at
+    if future == 0 or newest is None or now >= newest - CLOCK_SKEW:
         return
     raise TransientError(
-        f"the clock says {now.isoformat(timespec='seconds')}, but rows came at "
-        f"{came_at.isoformat(timespec='seconds')} already, and {future} of {rows} new ones seem to lie in "
-        "the future: they stay unread until the clock is right"
+        f"the clock says {now.isoformat(timespec='seconds')}, but rows of "
+        f"{newest.isoformat(timespec='seconds')} have come already: {future} new ones that seem to lie in "
+        "the future stay unread until the clock is right"
     )

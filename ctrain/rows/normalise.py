@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ctrain.domain import CLOCK_SKEW
 from ctrain.rows.casting import (
     INSTANT,
     ArrowArray,
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
 Marks = dict[str, Mask]
 """Which rows cannot be used, by reason; a reason overrules those before it."""
 REASONS = ("", "null_id", "null_time", "naive_time", "future_time", "bad_value")
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far in the future an event may lie: clocks differ, and a row that is set aside stays so."""
 
 
 @dataclass(frozen=True, slots=True)
