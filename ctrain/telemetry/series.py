@@ -64,7 +64,7 @@ class Family:
         return found
 
     def _head(self, values: tuple[str, ...]) -> str:
-        pairs = zip(self.metric.labels, values, strict=True)
+        pairs = sorted(zip(self.metric.labels, values, strict=True))
         labels = ",".join(f'{label}="{escaped(value, quotes=True)}"' for label, value in pairs)
         return PREFIX + self.metric.name + (f"{{{labels}}}" if labels else "")
 
