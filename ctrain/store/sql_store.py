@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ctrain.store.audit import AuditAccess
 from ctrain.store.database import READ_ONLY
 from ctrain.store.decisions import DecisionAccess
+from ctrain.store.group_commit import GroupCommit
 from ctrain.store.history import HistoryAccess
 from ctrain.store.ingest import IngestAccess
 from ctrain.store.intents import IntentAccess, RequestAccess
@@ -53,14 +54,16 @@ class SqlStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reading = engine.execution_options(**{READ_ONLY: True})
+        self._writers = GroupCommit(engine)
 
     @contextmanager
     def write(self) -> Iterator[SqlTransaction]:
         """A transaction that holds the write lock from its beginning; commits on a clean exit.
 
-        Another ``write`` of the same thread inside it would wait for itself.
+        Those of several threads may be committed together. Another ``write`` of the same thread inside it
+        would wait for itself.
         """
-        with self._engine.begin() as connection:
+        with self._writers.transaction() as connection:
             yield SqlTransaction(connection)
 
     @contextmanager

@@ -1,0 +1,133 @@
+"""Transactions of several threads that share a commit: durable when told, each with its own failure."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from ctrain.domain import IngestState, PolicyName
+from ctrain.errors import TransientError
+from ctrain.store import SqlStore
+from ctrain.store.group_commit import MOST_TOGETHER
+from tests.waiting import wait_until
+
+PATIENCE_SECONDS = 30.0
+FOUR = [PolicyName(f"p{number}") for number in range(4)]
+
+
+@contextmanager
+def commits_of(store: SqlStore, then: Callable[[], None] = lambda: None) -> Iterator[list[None]]:
+    """One entry for each commit from now on; ``then`` happens in it."""
+    made: list[None] = []
+
+    def note(_connection: Any) -> None:
+        made.append(None)
+        then()
+
+    event.listen(store._engine, "commit", note)
+    yield made
+    event.remove(store._engine, "commit", note)
+
+
+def together(
+    store: SqlStore, policies: list[PolicyName], inside: Callable[[PolicyName], None] = lambda _: None
+) -> list[Future[None]]:
+    """Let a thread for each policy write; the first one goes on when all others wait for their turn."""
+    first = threading.Event()
+
+    def write(policy: PolicyName) -> None:
+        with store.write() as tx:
+            if not first.is_set():
+                first.set()
+                others = len(policies) - 1
+                wait_until(lambda: store._writers._waiting == others, PATIENCE_SECONDS, "the others")
+            tx.save_ingest_state(policy, IngestState(sequence=7))
+            inside(policy)
+
+    with ThreadPoolExecutor(len(policies)) as pool:
+        return [pool.submit(write, policy) for policy in policies]
+
+
+def written(store: SqlStore, policies: list[PolicyName]) -> list[PolicyName]:
+    with store.read() as tx:
+        return [one for one in policies if tx.ingest_state(one).sequence == 7]
+
+
+def test_those_that_wait_for_their_turn_are_committed_together(store: SqlStore) -> None:
+    with commits_of(store) as commits:
+        for done in together(store, FOUR):
+            done.result()
+    assert len(commits) == 1
+    assert written(store, FOUR) == FOUR
+
+
+def test_nobody_is_told_of_a_commit_before_it_is_made(store: SqlStore) -> None:
+    told: list[list[bool]] = []
+    running: list[Future[None]] = []
+    started = threading.Event()
+
+    def write(policy: PolicyName) -> None:
+        with store.write() as tx:
+            started.wait(PATIENCE_SECONDS)
+            tx.save_ingest_state(policy, IngestState(sequence=7))
+
+    note = commits_of(store, lambda: told.append([one.done() for one in running]))
+    with note, ThreadPoolExecutor(len(FOUR)) as pool:
+        running += [pool.submit(write, policy) for policy in FOUR]
+        wait_until(lambda: store._writers._waiting == 3, PATIENCE_SECONDS, "all of them")
+        started.set()
+    assert told == [[False] * 4]
+
+
+def test_what_fails_takes_back_its_own_part_alone(store: SqlStore) -> None:
+    failing = FOUR[1:3]
+
+    def fail(policy: PolicyName) -> None:
+        if policy in failing:
+            raise ValueError(policy)
+
+    outcomes = together(store, FOUR, fail)
+    assert [type(one.exception()) for one in outcomes] == [type(None), ValueError, ValueError, type(None)]
+    assert written(store, FOUR) == [FOUR[0], FOUR[3]]
+
+
+def test_a_commit_that_fails_fails_for_all(store: SqlStore) -> None:
+    def refuse() -> None:
+        raise TransientError("the disk is full")
+
+    with commits_of(store, refuse):
+        outcomes = together(store, FOUR)
+    assert all(isinstance(one.exception(), TransientError) for one in outcomes)
+    assert all("the disk is full" in str(one.exception()) for one in outcomes)
+    assert written(store, FOUR) == []
+    with store.write() as tx:
+        tx.save_ingest_state(FOUR[0], IngestState(sequence=7))
+    assert written(store, FOUR) == FOUR[:1]
+
+
+def test_a_single_one_is_told_of_its_own_failure(store: SqlStore) -> None:
+    def refuse() -> None:
+        raise LookupError("nobody knows this")
+
+    with (
+        commits_of(store, refuse),
+        pytest.raises(LookupError, match="nobody knows this"),
+        store.write() as tx,
+    ):
+        tx.save_ingest_state(FOUR[0], IngestState(sequence=7))
+    assert written(store, FOUR) == []
+
+
+def test_a_crowd_is_committed_in_parts(store: SqlStore) -> None:
+    crowd = [PolicyName(f"p{number}") for number in range(MOST_TOGETHER + 8)]
+    with commits_of(store) as commits:
+        for done in together(store, crowd):
+            done.result()
+    assert 2 <= len(commits) <= 10
+    assert written(store, crowd) == crowd
