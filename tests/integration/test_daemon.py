@@ -331,7 +331,7 @@ def test_without_the_watch_no_folder_is_watched(house: House) -> None:
 def test_policies_that_rest_cost_the_daemon_one_query_each(house: House) -> None:
     """The daemon's own wiring lets them rest; what its other threads ask is not counted."""
     hour, me = timedelta(hours=1), threading.get_ident()
-    house.settings = replace(house.settings, tick=hour, registry_poll=hour)
+    house.settings = replace(house.settings, tick=hour, registry_poll=hour, lease=hour)
     house.world.registry.aliases["champion"] = house.world.registry.register(slope_model(2.0), {})
     names = [f"p{number}" for number in range(50)]
     fleet = [house.loaded(OTHER.replace("views", name), f"{name}.yaml") for name in names]
