@@ -121,7 +121,7 @@ def test_the_daemon_holds_nothing_that_its_children_are_for(observed: Observed) 
 
 
 def test_the_shipped_scrape_configuration_is_valid_and_scrapes_the_default_address() -> None:
-    path: Path = ROOT / "deploy" / "prometheus.yml"
+    path: Path = ROOT / "deploy" / "prometheus" / "prometheus.yml"
     checked = subprocess.run(
         ["promtool", "check", "config", str(path)], capture_output=True, text=True, check=False
     )

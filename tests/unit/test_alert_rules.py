@@ -1,0 +1,85 @@
+"""The rules for Prometheus: each alert is tried, says what to do, and asks for metrics that there are."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from ctrain.telemetry import CATALOG, PREFIX
+from tests.support.dashboards import ROOT, metrics_in
+from tests.support.reference import commands_table
+
+FOLDER = ROOT / "deploy" / "prometheus"
+RULES, TRIALS = FOLDER / "ctrain.rules.yml", FOLDER / "ctrain.tests.yml"
+RUNBOOKS = (ROOT / "deploy" / "runbooks.md").read_text()
+HEADINGS = re.findall(r"^## (.+)$", RUNBOOKS, re.MULTILINE)
+SEVERITIES = {"page", "ticket", "info"}
+
+
+def rules(kind: str) -> list[dict[str, Any]]:
+    groups = YAML(typ="safe").load(RULES)["groups"]
+    return [rule for group in groups for rule in group["rules"] if kind in rule]
+
+
+ALERTS = rules("alert")
+
+
+def slug(heading: str) -> str:
+    """The anchor that a heading has where Markdown is shown."""
+    return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.service("promtool")
+@pytest.mark.parametrize(
+    "words", [("check", "rules", RULES), ("test", "rules", TRIALS)], ids=["the rules", "their trials"]
+)
+def test_prometheus_has_nothing_to_say_against(words: tuple[object, ...]) -> None:
+    checked = subprocess.run(
+        ["promtool", *map(str, words)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+def test_an_alert_says_what_it_is_and_what_to_do(alert: dict[str, Any]) -> None:
+    assert set(alert["annotations"]) == {"summary", "description", "runbook"}
+    assert alert["labels"]["severity"] in SEVERITIES
+    assert alert["annotations"]["runbook"] in map(slug, HEADINGS)
+
+
+def test_every_alert_has_a_section_and_every_section_an_alert() -> None:
+    assert sorted(alert["annotations"]["runbook"] for alert in ALERTS) == sorted(map(slug, HEADINGS))
+
+
+def test_every_alert_is_tried_firing() -> None:
+    trials = YAML(typ="safe").load(TRIALS)["tests"]
+    tried = {one["alertname"] for trial in trials for one in trial["alert_rule_test"] if "exp_alerts" in one}
+    assert tried == {alert["alert"] for alert in ALERTS}
+
+
+def test_rules_ask_for_metrics_that_are_there() -> None:
+    there = {f"{PREFIX}{name}" for name in CATALOG}
+    asked = {name for rule in [*ALERTS, *rules("record")] for name in metrics_in(rule["expr"])}
+    assert asked - there == set()
+    assert len(asked) > 15
+
+
+def test_what_is_recorded_is_asked_for() -> None:
+    text = RULES.read_text()
+    recorded = [rule["record"] for rule in rules("record")]
+    assert [name for name in recorded if text.count(name) < 2] == []
+
+
+def test_commands_of_the_runbooks_are_there() -> None:
+    there = set(re.findall(r"`ctrain ([a-z ]+)`", commands_table()))
+    named = set(
+        re.findall(
+            r"`ctrain ((?:[a-z]+ ?)+)(?: [A-Z]+)?`", f"{RUNBOOKS}{RULES.read_text()}".replace("\n", " ")
+        )
+    )
+    assert {name.strip() for name in named} - there == set()
+    assert len(named) > 10
