@@ -42,6 +42,7 @@ from ctrain.sources.opening import FileSources
 from ctrain.store import SqlStore, open_store
 from ctrain.store.database import READ_ONLY
 from ctrain.telemetry import PrometheusTelemetry, open_log
+from tests.benchmarks.load_policies import BUSY
 from tests.benchmarks.measuring import markdown
 from tests.support.fakes import FakeAnalyst, FakeClock, FakeLauncher, FakeRegistry, FakeScorer, unremarkable
 from tests.support.postgres import running_cluster
@@ -52,33 +53,6 @@ TICK = timedelta(seconds=10)
 WARM_UP = 30
 """Rounds before it is measured: references exist, every monitor has enough rows."""
 COUNTED = 12
-POLICY = """
-version: 1
-policy: {name}
-model: {{name: {name}, task: binary, metric: brier}}
-data:
-  source: {{type: files, path: {name}/rows/*.parquet}}
-  labels: {{source: {{type: files, path: {name}/labels/*.parquet}}, id: id, label: y, matures_after: 20s}}
-  id: id
-  event_time: {{column: at}}
-  prediction: score
-  model_version: version
-  features: {{numeric: [x, z, w], categorical: [kind, place]}}
-  pane: {pane}s
-  allowed_lateness: 10s
-monitors:
-  inputs: {{type: drift, test: ks, window: 1m, fdr: 0.01, min_effect: 0.2, min_rows: 500}}
-  loss: {{type: change, detector: e_detector, on: loss, run_length: 1000000, hold: 1m, min_rows: 500}}
-  quality: {{type: quality, window: 1m, max_null_rate: 0.05, min_rows: 500}}
-  brier: {{type: performance, metric: brier, window: 1m, above: 0.4, min_rows: 500}}
-  fresh: {{type: freshness, max_age: 1h}}
-triggers:
-  worse: {{any: [loss, brier]}}
-train: {{entrypoint: "clicks:train", window: {{last: 1h}}, timeout: 1h}}
-gates: [{{metric: brier, not_worse_than_champion_by: 0.02}}]
-shadow: {{alpha: 0.05, margin: 0.01, min_rows: 200, min_duration: 1h, max_duration: 1d}}
-probation: {{duration: 1h, alpha: 0.05, margin: 0.02}}
-"""
 
 
 class Timer:
@@ -161,7 +135,7 @@ class Fleet:
     def _watch(self, shell: Shell, name: str, pane: int) -> Watch:
         for kind in ("rows", "labels"):
             (self.folder / name / kind).mkdir(parents=True)
-        loaded = parse_policy(POLICY.format(name=name, pane=pane), self.folder / f"{name}.yaml", {})
+        loaded = parse_policy(BUSY.format(name=name, data=name, pane=pane), self.folder / f"{name}.yaml", {})
         lease = policy_lease(PolicyName(name))
         with self.store.write() as tx:
             token = tx.acquire_lease(lease, "bench", tx.database_now(), timedelta(days=1))

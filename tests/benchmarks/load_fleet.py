@@ -25,6 +25,7 @@ from ctrain.policy.files import load_policy
 from ctrain.registry.embedded import prepare_embedded
 from ctrain.rows import ParquetRowLogs
 from ctrain.store import SqlStore, open_store
+from tests.benchmarks.load_policies import BUSY, PROBE
 from tests.benchmarks.measuring import ROOT
 from tests.support.live import environment
 from tests.support.ports import free_port
@@ -33,64 +34,6 @@ from tests.waiting import wait_until
 TICK_SECONDS = 10
 OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
 PATIENCE_SECONDS = 1800.0
-POLICY = """
-version: 1
-policy: {name}
-model: {{name: {name}, task: binary, metric: brier}}
-data:
-  source: {{type: files, path: ../data/{name}/rows/*.parquet}}
-  labels:
-    source: {{type: files, path: ../data/{name}/labels/*.parquet}}
-    id: id
-    label: y
-    matures_after: 20s
-  id: id
-  event_time: {{column: at}}
-  prediction: score
-  model_version: version
-  features: {{numeric: [x, z, w], categorical: [kind, place]}}
-  pane: {pane}s
-  allowed_lateness: 10s
-monitors:
-  inputs: {{type: drift, test: ks, window: 1m, fdr: 0.01, min_effect: 0.2, min_rows: 500}}
-  loss: {{type: change, detector: e_detector, on: loss, run_length: 1000000, hold: 1m, min_rows: 500}}
-  quality: {{type: quality, window: 1m, max_null_rate: 0.05, min_rows: 500}}
-  brier: {{type: performance, metric: brier, window: 1m, above: 0.4, min_rows: 500}}
-  fresh: {{type: freshness, max_age: 1h}}
-triggers:
-  worse: {{any: [loss, brier]}}
-limits: {{min_new_labels: 100000000}}
-train: {{entrypoint: "clicks:train", window: {{last: 1h}}, timeout: 1h}}
-gates: [{{metric: brier, not_worse_than_champion_by: 0.02}}]
-shadow: {{alpha: 0.05, margin: 0.01, min_rows: 200, min_duration: 1h, max_duration: 1d}}
-probation: {{duration: 1h, alpha: 0.05, margin: 0.02}}
-"""
-PROBE = """
-version: 1
-policy: {name}
-model: {{name: {name}, task: binary, metric: brier}}
-data:
-  source: {{type: files, path: ../data/{name}/rows/*.parquet}}
-  labels:
-    source: {{type: files, path: ../data/{name}/labels/*.parquet}}
-    id: id
-    label: y
-    matures_after: 1h
-  id: id
-  event_time: {{column: at}}
-  features: {{numeric: [x]}}
-  pane: 1s
-  allowed_lateness: 0s
-monitors:
-  few: {{type: volume, window: 1s, min_rows: 1000000}}
-triggers:
-  few: {{any: [few]}}
-limits: {{min_new_labels: 100000000}}
-train: {{entrypoint: "clicks:train", window: {{last: 1h}}, timeout: 1h}}
-gates: [{{metric: brier, not_worse_than_champion_by: 0.02}}]
-shadow: {{alpha: 0.05, margin: 0.01, min_rows: 200, min_duration: 1h, max_duration: 1d}}
-probation: {{duration: 1h, alpha: 0.05, margin: 0.02}}
-"""
 
 
 @dataclass
@@ -171,8 +114,9 @@ class LoadFleet:
         for name in (*self.names, *self.probe_names):
             for kind in ("rows", "labels"):
                 (self.folder / "data" / name / kind).mkdir(parents=True)
-            text = PROBE if name in self.probe_names else POLICY
-            (self.folder / "policies" / f"{name}.yaml").write_text(text.format(name=name, pane=self.pane))
+            text = PROBE if name in self.probe_names else BUSY
+            text = text.format(name=name, data=f"../data/{name}", pane=self.pane)
+            (self.folder / "policies" / f"{name}.yaml").write_text(text)
         self._install_champions(prepare_embedded(self.folder / "home"))
         self.store = open_store(self.address)
 
