@@ -97,8 +97,8 @@ def test_a_look_that_ends_a_run_is_no_training(tmp_path: Path, monkeypatch: pyte
     assert "not learnable: why" in {one.message for one in found.events}
 
 
-@pytest.mark.parametrize(("asked", "closely"), [(None, 1.0), (20.0, 2.0), (6.0, 1.0), (0.5, 0.5)])
-def test_a_shadow_is_looked_at_ten_times_as_often_where_panes_allow(
+@pytest.mark.parametrize(("asked", "closely"), [(None, 1.0), (20.0, 3.0), (6.0, 1.0), (0.5, 0.5)])
+def test_a_shadow_is_looked_at_eight_times_as_often_where_panes_allow(
     tmp_path: Path, asked: float | None, closely: float
 ) -> None:
     loaded = write_history(tmp_path, make_rows(72, 30))

@@ -25,11 +25,15 @@ MODEL = "flights"
 
 
 def registry_children() -> list[psutil.Process]:
-    return [
-        one
-        for one in psutil.Process().children()
-        if one.status() != psutil.STATUS_ZOMBIE and "registry" in one.cmdline()
-    ]
+    return [one for one in psutil.Process().children() if "registry" in words_of(one)]
+
+
+def words_of(one: psutil.Process) -> list[str]:
+    """The command line of a process; none once it has ended, waited for or not."""
+    try:
+        return one.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 @pytest.fixture(scope="module")
