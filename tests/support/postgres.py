@@ -12,10 +12,11 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -75,10 +76,19 @@ class Cluster:
         self.start()
 
     def kill(self) -> None:
-        """SIGKILL to the whole server: nobody says good-bye."""
+        """SIGKILL to the whole server: nobody says good-bye.
+
+        A process that serves a connection has a group of its own, and may finish a commit before it notices
+        that its parent is gone.
+        """
         assert self.server is not None
-        os.killpg(self.server.pid, signal.SIGKILL)
+        parent = psutil.Process(self.server.pid)
+        everybody = [parent, *parent.children(recursive=True)]
+        for one in everybody:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
         self.server.wait(timeout=30)
+        psutil.wait_procs(everybody[1:], timeout=30)
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 
     def url(self, database: str, user: str = SUPERUSER) -> str:
