@@ -8,17 +8,16 @@ that a replay can go in lock-step with it.
 from __future__ import annotations
 
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ctrain.app.fault_net import BUSY_DELAY, FaultNet
 from ctrain.app.ticker import Ticker, tell_lateness
 from ctrain.clocks import StreamClock
 from ctrain.engine.tick import Ticked, tick
-from ctrain.errors import CtrainError, StateConflict, TransientError
 
 if TYPE_CHECKING:
     from ctrain.app.faltering import Faltering
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
     from ctrain.ports import Clock, Telemetry, Timer
 
-BUSY_DELAY = timedelta(milliseconds=200)
 STREAM_DELAY = timedelta(milliseconds=10)
-FAULT_DELAY = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +64,7 @@ class TickLoop:
         self._turns: dict[PolicyName, threading.Lock] = {}
         self._ticker = Ticker(timer, tell_lateness(telemetry, rhythm.tick))
         self._faltering = faltering
+        self._net = FaultNet(telemetry, rhythm.tick, self._faulted)
 
     def start(self) -> None:
         """Give every policy its first tick now."""
@@ -77,7 +75,7 @@ class TickLoop:
 
     def every(self, interval: timedelta, call: Callable[[], None]) -> None:
         """Also call ``call`` every ``interval`` of real time, however busy policies are."""
-        self._ticker.every(interval, lambda: self._upkeep(call))
+        self._ticker.every(interval, lambda: self._net.upkeep(call))
 
     def wake(self, name: PolicyName) -> None:
         """Tick this policy soon: something of it may have come."""
@@ -142,7 +140,7 @@ class TickLoop:
         afterwards = self._parting.get(name)
         if afterwards is not None:
             self._drop(name)
-            self._upkeep(afterwards)
+            self._net.upkeep(afterwards)
             if self._parting.get(name) is afterwards:
                 del self._parting[name]
 
@@ -153,7 +151,7 @@ class TickLoop:
         """
         with self._turn(name):
             self._leaving[name] = done
-            self._guarded(name, lambda: self._leave_when_done(name))
+            self._net.guarded(name, lambda: self._leave_when_done(name))
 
     def forget(self, name: PolicyName) -> None:
         """Tick this policy no more."""
@@ -220,9 +218,9 @@ class TickLoop:
             self._part_now(name)
             if name not in self._watches:
                 return None
-            delay = self._guarded(name, lambda: self._tick_once(name))
+            delay = self._net.guarded(name, lambda: self._tick_once(name))
             if name in self._leaving:
-                self._guarded(name, lambda: self._leave_when_done(name))
+                self._net.guarded(name, lambda: self._leave_when_done(name))
         return delay if name in self._watches else None
 
     def _tick_once(self, name: PolicyName) -> timedelta:
@@ -273,33 +271,8 @@ class TickLoop:
             if all(self._quiet_at.get(other) == now for other in self._watches):
                 self._clock.acknowledge(now)
 
-    def _guarded(self, name: PolicyName, step: Callable[[], timedelta]) -> timedelta:
-        try:
-            return step()
-        except StateConflict as error:
-            self._fault(name, "state_conflict", error)
-            return BUSY_DELAY
-        except TransientError as error:
-            self._fault(name, "transient", error)
-            return min(error.retry_in, self._rhythm.tick)
-        except CtrainError as error:
-            self._fault(name, "error", error)
-        except Exception as error:  # noqa: BLE001  # the one broad net: other policies must go on
-            self._fault(name, "unexpected", error, traceback.format_exc())
-        return FAULT_DELAY
-
-    def _fault(self, name: PolicyName, kind: str, error: Exception, trace: str = "") -> None:
+    def _faulted(self, name: PolicyName, kind: str, message: str) -> None:
         self._busy.add(name)
-        self._telemetry.count("tick_failures_total", policy=name, kind=kind)
-        fields = {"traceback": trace} if trace else {}
-        self._telemetry.log("tick_failed", policy=name, kind=kind, message=str(error), **fields)
         watch = self._watches.get(name)
         if watch is not None and self._faltering is not None:
-            self._faltering.failed(watch, kind, str(error))
-
-    def _upkeep(self, call: Callable[[], None]) -> None:
-        """What the daemon does for itself must not end because it failed once."""
-        try:
-            call()
-        except Exception as error:  # noqa: BLE001  # the same net for what no policy owns
-            self._telemetry.log("upkeep_failed", message=str(error), traceback=traceback.format_exc())
+            self._faltering.failed(watch, kind, message)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Json, ModelVersion, ScoreJob, ScoreStatus, Task, Version
 from ctrain.engine.digests import known_version
+from ctrain.engine.kept_scores import keep_scores
 from ctrain.engine.matured import with_absent_labels
-from ctrain.engine.row_commits import committing_rows
 from ctrain.engine.scored import Scored, as_floats, judged_rows
 from ctrain.engine.watch import score_column
 
@@ -144,7 +144,7 @@ def _request(watch: Watch, version: Version, rows: pa.Table) -> Scored:
         return answer
     asked = watch.workspace.read(watch.workspace.path(key, "rows.parquet"))
     if asked is not None:
-        _keep(watch, version, _answered(watch.policy.model.task, asked, answer))
+        keep_scores(watch, version, _answered(watch.policy.model.task, asked, answer))
     watch.workspace.remove(key)
     watch.scorer.forget(key)
     return Scored("ready")
@@ -276,26 +276,3 @@ def _aligned(rows: pa.Table, answer: pa.Table) -> Any:
     return (
         answer["score"].combine_chunks().take(pc.index_in(ids, value_set=answer["row_id"].combine_chunks()))
     )
-
-
-def _unscored(watch: Watch, version: Version, scored: pa.Table) -> pa.Table:
-    """Those without a score: an answer that was kept just before a crash is found once more after it."""
-    import pyarrow.compute as pc
-
-    instants = scored["event_at"]
-    first, last = pc.min(instants).as_py(), pc.max(instants).as_py()
-    logged = watch.row_log.read(first, last + timedelta(microseconds=1), scores_of=[version])
-    known = logged.filter(pc.is_valid(logged[score_column(version)]))["row_id"]
-    return scored.filter(pc.invert(pc.is_in(scored["row_id"], value_set=known.combine_chunks())))
-
-
-def _keep(watch: Watch, version: Version, answered: pa.Table) -> None:
-    scored = _unscored(watch, version, answered) if answered.num_rows else answered
-    if not scored.num_rows:
-        return
-    with watch.store.read() as tx:
-        sequence = tx.ingest_state(watch.name).sequence
-    ingested = watch.row_log.write_scores(version, scored, sequence + 1)
-    with committing_rows(watch, ingested) as tx:
-        tx.save_ingest_state(watch.name, replace(tx.ingest_state(watch.name), sequence=sequence + 1))
-        tx.add_segments(ingested.segments)

@@ -149,14 +149,20 @@ def test_a_training_that_is_stopped_is_killed(launcher: Launcher, job_of: Callab
     wait_until(partial(gone, pid), 10.0, "the end of the process")
 
 
-def test_a_training_is_found_again_by_the_next_daemon(
-    daemons: Daemons, job_of: Callable[..., TrainingJob]
-) -> None:
-    job = job_of("wait")
+def begun_before_a_kill(daemons: Daemons, job: TrainingJob) -> int:
+    """The process of a training that goes on after its daemon was killed."""
     first = daemons.opened()
     first.start(job)
     pid = begun(first, job)
     daemons.closed()
+    return pid
+
+
+def test_a_training_is_found_again_by_the_next_daemon(
+    daemons: Daemons, job_of: Callable[..., TrainingJob]
+) -> None:
+    job = job_of("wait")
+    pid = begun_before_a_kill(daemons, job)
     second = daemons.opened()
     second.start(job)
     assert status_of(second, job).state is JobState.RUNNING
@@ -169,10 +175,7 @@ def test_a_training_that_ended_while_nobody_looked_is_found_by_the_next_daemon(
     daemons: Daemons, job_of: Callable[..., TrainingJob]
 ) -> None:
     job = job_of("wait")
-    first = daemons.opened()
-    first.start(job)
-    pid = begun(first, job)
-    daemons.closed()
+    pid = begun_before_a_kill(daemons, job)
     os.kill(pid, signal.SIGKILL)
     wait_until(partial(gone, pid), 10.0, "the end of the process")
     assert end_of(daemons.opened(), job).state is JobState.LOST

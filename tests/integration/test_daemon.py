@@ -316,6 +316,10 @@ def test_a_file_is_noticed_at_once_however_long_the_ticks_are(house: House) -> N
         for hours in (1, 2, 3):
             house.world.land()
             house.wait_for_rows(hours * house.world.rows_per_hour)
+        rows = [
+            line for line in house.metrics().splitlines() if line.startswith("ctrain_rows_ingested_total")
+        ]
+        assert rows == [f'ctrain_rows_ingested_total{{policy="views"}} {3 * house.world.rows_per_hour}.0']
 
 
 def test_without_the_watch_no_folder_is_watched(house: House) -> None:

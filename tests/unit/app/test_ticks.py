@@ -13,7 +13,8 @@ from typing import Any, cast
 import pytest
 
 from ctrain.app import ticks
-from ctrain.app.ticks import BUSY_DELAY, FAULT_DELAY, STREAM_DELAY, Rhythm, TickLoop
+from ctrain.app.fault_net import BUSY_DELAY, FAULT_DELAY
+from ctrain.app.ticks import STREAM_DELAY, Rhythm, TickLoop
 from ctrain.clocks import ACK_FILE, StreamClock, StreamClockFile
 from ctrain.domain import PolicyName
 from ctrain.engine.tick import Ticked
