@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ctrain.errors import InputError, PolicyError
+from ctrain.policy.check_train import is_scheduler
 
 if TYPE_CHECKING:
     from ctrain.app.scanning import TableFiles
@@ -27,7 +28,7 @@ def opened_on(files: TableFiles, address: str | None) -> Iterator[TableFiles]:
     Raises
     ------
     InputError
-        when dask is not installed, or the files are no Parquet.
+        when dask is not installed, the address is none of a scheduler, or the files are no Parquet.
     CtrainError
         when the scheduler cannot be reached.
     """
@@ -35,6 +36,8 @@ def opened_on(files: TableFiles, address: str | None) -> Iterator[TableFiles]:
         yield files
         return
     require_dask("--on")
+    if not is_scheduler(address):
+        raise InputError(f"--on: expected tcp://HOST:PORT or tls://HOST:PORT, got {address!r}")
     from ctrain.app.cluster_profile import ClusterFiles, cluster_at
 
     with cluster_at(address) as client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from ctrain.policy.check_tuning import check_tuning
 from ctrain.policy.document import Problem
@@ -10,6 +11,15 @@ from ctrain.policy.models import Policy, SinceChange, Train
 from ctrain.policy.monitors import ChangeMonitor
 
 TRAINERS = ("entrypoint", "candidates", "command")
+
+
+def is_scheduler(address: str) -> bool:
+    """Whether a dask scheduler can have the address: ``tcp://HOST:PORT`` or ``tls://HOST:PORT``."""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in {"tcp", "tls"} and bool(parts.hostname) and bool(parts.port)
+    except ValueError:  # no port that there can be
+        return False
 
 
 def check_train(policy: Policy) -> Iterator[Problem]:
@@ -52,7 +62,7 @@ def _check_launcher(train: Train) -> Iterator[Problem]:
         if key not in allowed[kind] and getattr(train.launcher, key) is not None:
             yield Problem(("train", "launcher", key), f"the launcher {kind} has no such key")
     address = train.launcher.address
-    if kind == "dask" and address is not None and not address.startswith(("tcp://", "tls://")):
+    if kind == "dask" and address is not None and not is_scheduler(address):
         yield Problem(("train", "launcher", "address"), "expected tcp://HOST:PORT or tls://HOST:PORT")
 
 

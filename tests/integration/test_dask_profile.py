@@ -153,7 +153,9 @@ def test_a_file_that_workers_do_not_see_or_see_otherwise_is_told(cluster: Cluste
     ("name", "address", "message"),
     [
         ("rows.csv", None, "only Parquet files are read by a cluster"),
-        ("rows.parquet", "nonsense://here", "the scheduler nonsense://here cannot be reached"),
+        ("rows.parquet", "nonsense://here", "got 'nonsense://here'"),
+        ("rows.parquet", "nowhere", "expected tcp://HOST:PORT or tls://HOST:PORT"),
+        ("rows.parquet", "tcp://here:port", "got 'tcp://here:port'"),
     ],
 )
 def test_what_cannot_be_done_is_told(
