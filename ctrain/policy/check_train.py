@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlsplit
 
 from ctrain.policy.check_tuning import check_tuning
 from ctrain.policy.document import Problem
@@ -11,15 +11,14 @@ from ctrain.policy.models import Policy, SinceChange, Train
 from ctrain.policy.monitors import ChangeMonitor
 
 TRAINERS = ("entrypoint", "candidates", "command")
+_SCHEDULER = re.compile(r"(?:tcp|tls)://(?:[^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})/?")
+_LAST_PORT = 65_535
 
 
 def is_scheduler(address: str) -> bool:
     """Whether a dask scheduler can have the address: ``tcp://HOST:PORT`` or ``tls://HOST:PORT``."""
-    try:
-        parts = urlsplit(address)
-        return parts.scheme in {"tcp", "tls"} and bool(parts.hostname) and bool(parts.port)
-    except ValueError:  # no port that there can be
-        return False
+    parts = _SCHEDULER.fullmatch(address)
+    return parts is not None and 1 <= int(parts["port"]) <= _LAST_PORT
 
 
 def check_train(policy: Policy) -> Iterator[Problem]:
