@@ -20,7 +20,7 @@ _LEVELS: tuple[Level, ...] = ("info", "success", "warning", "failure")
 
 
 def body_of(message: Message, mlflow_url: str | None) -> bytes:
-    """Return the JSON body of a webhook; its keys are described in the README."""
+    """Return the JSON body of a webhook; its keys are described in the handbook."""
     shown = message.notices[:SHOWN_NOTICES]
     body = {
         "version": BODY_VERSION,

@@ -1,6 +1,6 @@
-"""The reference tables of the README, made from the code: commands, metrics, policy keys.
+"""The reference tables of the README and the handbook, made from the code: commands, metrics, policy keys.
 
-``python -m tests.support.reference`` (``make docs``) writes them into the README; a test compares.
+``python -m tests.support.reference`` (``make docs``) writes them where their markers stand; a test compares.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+HANDBOOK = ROOT / "deploy" / "handbook"
 
 Schema = Mapping[str, Any]
 
@@ -137,14 +138,23 @@ def section(text: str, name: str) -> str:
     return match["body"].strip()
 
 
-def with_tables(text: str) -> str:
-    """The document with every table made anew."""
-    for name, make in TABLES.items():
-        section(text, name)
-        body = f"<!-- {name} -->\n{make()}\n<!-- end of {name} -->"
-        before, after = re.split(_marked(name).replace("?P<body>", "?:"), text, maxsplit=1, flags=re.DOTALL)
-        text = before + body + after
-    return text
+def pages() -> list[Path]:
+    """The README and the pages of the handbook."""
+    return [README, *sorted(HANDBOOK.glob("*.md"))]
+
+
+def page_of(name: str) -> Path:
+    """The one page with the markers of a table."""
+    (found,) = [page for page in pages() if f"<!-- {name} -->" in page.read_text()]
+    return found
+
+
+def with_table(text: str, name: str) -> str:
+    """The document with the table made anew."""
+    section(text, name)
+    body = f"<!-- {name} -->\n{TABLES[name]()}\n<!-- end of {name} -->"
+    before, after = re.split(_marked(name).replace("?P<body>", "?:"), text, maxsplit=1, flags=re.DOTALL)
+    return before + body + after
 
 
 def _marked(name: str) -> str:
@@ -152,4 +162,6 @@ def _marked(name: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text()))
+    for name in TABLES:
+        page = page_of(name)
+        page.write_text(with_table(page.read_text(), name))

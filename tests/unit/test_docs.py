@@ -1,15 +1,16 @@
-"""The README keeps up with the code: what a user can type, set or scrape is documented."""
+"""README and handbook keep up with the code: what a user can type, set or scrape is documented."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ctrain.policy.available import unavailable_parts
 from ctrain.policy.files import parse_policy
-from tests.support.reference import README, ROOT, TABLES, section
+from tests.support.reference import HANDBOOK, README, ROOT, TABLES, page_of, pages, section
 
 TEXT = README.read_text()
 READ_FROM_ENVIRONMENT = re.compile(r"\b(?:CTRAIN_[A-Z_]+|MLFLOW_TRACKING_URI)\b")
@@ -21,11 +22,14 @@ GIVEN_TO_CHILDREN = frozenset(
     )
 )  # fmt: skip
 """Set by ctrain for commands that train; nothing for a user to set."""
+DOCUMENTS = [*pages(), *sorted((ROOT / "deploy").glob("*.md")), ROOT / "tests" / "chaos" / "README.md"]
+FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"(?<!\\)\]\((?P<target>[^)\s]+)\)")
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_reference_tables_are_what_the_code_says(name: str) -> None:
-    assert section(TEXT, name) == TABLES[name](), "`make docs` writes the tables anew"
+    assert section(page_of(name).read_text(), name) == TABLES[name](), "`make docs` writes the tables anew"
 
 
 def environment_variables() -> set[str]:
@@ -40,7 +44,7 @@ def test_every_environment_variable_is_documented() -> None:
 
 def test_every_variable_that_a_command_is_given_is_documented() -> None:
     assert environment_variables() >= GIVEN_TO_CHILDREN
-    training = TEXT.partition("\n## Training\n")[2].partition("\n## ")[0]
+    training = (HANDBOOK / "policies.md").read_text().partition("\n## Training\n")[2].partition("\n## ")[0]
     assert {name for name in GIVEN_TO_CHILDREN if f"`{name}`" not in training} == set()
 
 
@@ -63,10 +67,42 @@ def test_the_first_policy_is_valid_and_can_be_run() -> None:
     assert unavailable_parts(parse_policy(text, Path("clicks.yaml"), {}).policy) == []
 
 
-def test_files_that_are_named_exist() -> None:
-    named = re.findall(r"`((?:deploy|grafana|policies)/[^`*]*)`", TEXT)
-    assert named
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    named = re.findall(r"`((?:deploy|grafana|policies|tests)/[^`*{]*)`", page.read_text())
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def anchors(document: Path) -> set[str]:
+    """The fragments of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", document.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", one.replace("`", "").lower()).replace(" ", "-") for one in headings}
+
+
+def dead_links(document: Path) -> Iterator[str]:
+    for match in LINK.finditer(FENCED.sub("", document.read_text())):
+        path, _, fragment = match["target"].partition("#")
+        if re.match(r"[a-z]+:", path):
+            continue
+        there = document.parent / path if path else document
+        if not there.exists() or (fragment and fragment not in anchors(there)):
+            yield match["target"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
+def test_no_link_is_dead(document: Path) -> None:
+    assert list(dead_links(document)) == []
+
+
+def test_a_dead_link_is_found(tmp_path: Path) -> None:
+    (tmp_path / "there.md").write_text("# One `two`, three\n")
+    page = tmp_path / "page.md"
+    page.write_text("[a](there.md#one-two-three) [b](gone.md) [c](there.md#four) [d](https://e.example/#f)")
+    assert list(dead_links(page)) == ["gone.md", "there.md#four"]
+
+
+def test_every_page_of_the_handbook_is_in_the_readme() -> None:
+    assert [page.name for page in pages()[1:] if f"](deploy/handbook/{page.name})" not in TEXT] == []
 
 
 def test_the_changelog_has_a_place_for_what_comes() -> None:

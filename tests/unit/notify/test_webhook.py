@@ -28,7 +28,7 @@ def server() -> Iterator[Receiver]:
 
 
 def verified(secret: bytes, headers: dict[str, str], body: bytes) -> bool:
-    """What a receiver does, by the words of the README and the standard library alone."""
+    """What a receiver does, by the words of the handbook and the standard library alone."""
     signed = headers["webhook-id"].encode() + b"." + headers["webhook-timestamp"].encode() + b"." + body
     expected = base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
     version, _, given = headers["webhook-signature"].partition(",")

@@ -11,7 +11,9 @@ from ctrain.notify.wording import SHOWN_NOTICES, body_of, count_of, level_of, te
 from ctrain.policy.files import parse_policy
 from ctrain.policy.notify import channel_names
 from tests.support.notices import CLICKS, START, notice
-from tests.support.reference import README, ROOT
+from tests.support.reference import HANDBOOK, ROOT
+
+PAGE = HANDBOOK / "notifications.md"
 
 FAILED = {"kind": "failed", "subject": "outcome", "fingerprint": "failed: exit #"}
 PAYLOAD = {
@@ -114,17 +116,17 @@ def test_the_json_body_holds_so_many_notices_and_says_how_many_more() -> None:
     assert count_of(found) == 50
 
 
-def test_the_channels_of_the_readme_are_valid() -> None:
-    (text,) = re.findall(r"```yml\n(notify:.+?)```", README.read_text(), re.DOTALL)
+def test_the_channels_of_the_handbook_are_valid() -> None:
+    (text,) = re.findall(r"```yml\n(notify:.+?)```", PAGE.read_text(), re.DOTALL)
     minimal = (ROOT / "tests/unit/policy_files/minimal.yaml").read_text()
     environ = {"CTRAIN_NOTIFY_URL": "slack://a/b/c", "PAGER_SECRET": "whsec_c2VjcmV0"}
     policy = parse_policy(minimal + text, ROOT / "p.yaml", environ).policy
     assert channel_names(policy.notify) == ("1", "pager")
 
 
-def test_every_key_of_the_body_is_in_the_readme() -> None:
+def test_every_key_of_the_body_is_in_the_handbook() -> None:
     body = json.loads(body_of(message(notice(1, payload=PAYLOAD)), None))
-    section = README.read_text().partition("\n## Notifications\n")[2].partition("\n## ")[0]
+    section = PAGE.read_text()
     assert [
         key for key in (*body, *body["notices"][0]) if f"`{key}`" not in section.replace("notices[].", "")
     ] == []
