@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from ctrain.ports.access import AccessTables
 from ctrain.ports.audit import AuditTables
 from ctrain.ports.notices import OutboxTables
 from ctrain.ports.pruning import PruneTables
@@ -19,6 +20,7 @@ class Transaction(
     RunTables,
     PolicyTables,
     LeaseTables,
+    AccessTables,
     AuditTables,
     PruneTables,
     OutboxTables,

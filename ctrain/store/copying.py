@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select, Table
 
 ROWS_AT_ONCE = 500
-LEFT_OUT = frozenset({"events", "outbox", "leases", "homes", "phase_moves"})
+LEFT_OUT = frozenset({"events", "outbox", "leases", "homes", "phase_moves", "tokens", "kept_answers"})
 """The history begins anew in a copy, nobody is told of what happens there, and nobody holds it."""
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ctrain.store.audit import AuditAccess
+from ctrain.store.callers import CallerAccess
 from ctrain.store.database import READ_ONLY
 from ctrain.store.decisions import DecisionAccess
 from ctrain.store.group_commit import GroupCommit
@@ -38,6 +39,7 @@ class SqlTransaction(
     IntentAccess,
     RequestAccess,
     LeaseAccess,
+    CallerAccess,
     OutboxAccess,
     PruneAccess,
 ):

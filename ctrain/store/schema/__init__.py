@@ -7,6 +7,7 @@ Policies are referred to by name without a foreign key: a person may ask somethi
 before a daemon has registered it.
 """
 
+from ctrain.store.schema.access import kept_answers, tokens
 from ctrain.store.schema.actions import (
     ACTIVE,
     alias_intents,
@@ -35,7 +36,7 @@ from ctrain.store.schema.observations import (
     verdicts,
 )
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision in ``ctrain/store/migrations``."""
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "events",
     "homes",
     "ingest_states",
+    "kept_answers",
     "leases",
     "metadata",
     "occurrences",
@@ -61,6 +63,7 @@ __all__ = [
     "requests",
     "runs",
     "segments",
+    "tokens",
     "trigger_states",
     "verdicts",
 ]

@@ -38,6 +38,7 @@ CHECKED: Mapping[str, Any] = {
     "alias_intents.outcome": "done",
     "requests.kind": "cancel",
     "outbox.status": "pending",
+    "role": "viewer",
 }
 """Values of columns, by table and column or by column, that a constraint looks at."""
 NOT_KEPT = {"outbox"}
