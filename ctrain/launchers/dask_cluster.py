@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ OF_DASK = "DASK_"
 """Variables of dask's own configuration, TLS certificates among them."""
 ONE_TRAINING = {"train": 1.0}
 """Of dask's resources: each worker of the local cluster has it."""
+LONGEST_PAUSE_SECONDS = 300.0
+"""Before a local cluster that keeps ending is started again."""
 LOCAL = ""
 """In the place of an address: the cluster of this machine that the daemon has started."""
 
@@ -49,20 +51,35 @@ class Answer:
 
 
 class LocalDask:
-    """The cluster of this machine; ends with this process, and is started again when it is gone."""
+    """The cluster of this machine; ends with this process, and is started again when it is gone.
 
-    def __init__(self, workers: int, environ: Mapping[str, str]) -> None:
-        self._command = [sys.executable, "-P", "-m", "ctrain.launchers.dask_local", str(workers)]
-        self._environ = dict(environ)
+    One that ended is started again at once if it had come up, then after pauses that double: a machine on
+    which no cluster comes up is not kept busy with trying.
+    """
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], timer: Timer) -> None:
+        self._command = list(command)
+        self._environ, self._timer = dict(environ), timer
         self._lock = threading.RLock()
         self._child: LineChild | None = None
         self._told: Json | None = None
         self._closed = False
+        self._pause_seconds = 0.0
+        self._retry_at = float("-inf")
+        self._trouble = ""
+
+    @classmethod
+    def of(cls, workers: int, environ: Mapping[str, str], timer: Timer) -> LocalDask:
+        """A cluster of so many workers."""
+        command = [sys.executable, "-P", "-m", "ctrain.launchers.dask_local", str(workers)]
+        return cls(command, environ, timer)
 
     def place(self) -> Json | None:
-        """Address and certificate; None while it starts. Raises ChildGone when it cannot be started."""
+        """Address and certificate; None while it starts. Raises ChildGone when it does not come up."""
         with self._lock:
             if self._child is None and not self._closed:
+                if self._timer.monotonic() < self._retry_at:
+                    raise ChildGone(self._trouble, taken=False)
                 self._child = LineChild(
                     self._command, self._environ, on_message=self._on_message, on_exit=self._on_exit
                 )
@@ -82,10 +99,15 @@ class LocalDask:
     def _on_message(self, message: Json) -> None:
         with self._lock:
             self._told = message
+            self._pause_seconds = 0.0
 
     def _on_exit(self) -> None:
         with self._lock:
-            self._child = self._told = None
+            child, self._child, self._told = self._child, None, None
+            words = child.last_words().splitlines() if child is not None else []
+            self._trouble = f"the local cluster ended: {words[-1] if words else 'it said nothing'}"
+            self._retry_at = self._timer.monotonic() + self._pause_seconds
+            self._pause_seconds = min(max(RETRY_SECONDS, 2 * self._pause_seconds), LONGEST_PAUSE_SECONDS)
 
 
 class DaskCluster:
@@ -211,7 +233,7 @@ class DaskClusters:
 
     def __init__(self, timer: Timer, environ: Mapping[str, str], local_workers: int = 0) -> None:
         self._timer, self._environ = timer, environ
-        self.local = LocalDask(local_workers, environ) if local_workers else None
+        self.local = LocalDask.of(local_workers, environ, timer) if local_workers else None
         self._lock = threading.Lock()
         self._known: dict[str, DaskCluster] = {}
 
