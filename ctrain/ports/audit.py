@@ -24,6 +24,20 @@ class AuditTables(Protocol):
 
     def newest_link(self) -> Link | None: ...
 
+    def newest_links(
+        self,
+        limit: int,
+        *,
+        before: int | None = None,
+        policy: PolicyName | None = None,
+        run_id: RunId | None = None,
+        kinds: tuple[str, ...] = (),
+    ) -> list[Link]:
+        """Events with a number below ``before``, newest first."""
+
+    def newest_numbers(self) -> tuple[int, ...]:
+        """Of the newest event, look at a comparison, decision and request: another whenever one comes."""
+
     def count_links(self, after: int = 0) -> int: ...
 
     def links_between(self, start: datetime | None, end: datetime | None) -> tuple[int, int] | None:

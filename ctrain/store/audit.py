@@ -16,6 +16,7 @@ from ctrain.store.access import Row, TableAccess
 from ctrain.store.columns import EPOCH, MICROSECOND
 
 _EVENTS = schema.events
+_GROWING = (schema.events, schema.comparison_points, schema.decisions, schema.requests)
 _TEXTS = ("policy", "kind", "actor", "message", "policy_hash")
 _AS_STORED = select(
     _EVENTS.c.id,
@@ -54,6 +55,33 @@ class AuditAccess(TableAccess):
         """The newest event of all policies."""
         row = self._first(_AS_STORED.order_by(None).order_by(_EVENTS.c.id.desc()).limit(1))
         return None if row is None else _link(row)
+
+    def newest_links(
+        self,
+        limit: int,
+        *,
+        before: int | None = None,
+        policy: PolicyName | None = None,
+        run_id: RunId | None = None,
+        kinds: tuple[str, ...] = (),
+    ) -> list[Link]:
+        """The events with a number below ``before``, newest first."""
+        query = _AS_STORED.order_by(None).order_by(_EVENTS.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(_EVENTS.c.id < before)
+        if policy is not None:
+            query = query.where(_EVENTS.c.policy == policy)
+        if run_id is not None:
+            query = query.where(_EVENTS.c.run_id == run_id)
+        if kinds:
+            query = query.where(_EVENTS.c.kind.in_(kinds))
+        return [_link(row) for row in self._all(query)]
+
+    def newest_numbers(self) -> tuple[int, ...]:
+        """Of the newest event, look at a comparison, decision and request; 0 where there is none."""
+        newest = {table.name: select(func.max(table.c.id)).scalar_subquery() for table in _GROWING}
+        row = self._first(select(*(query.label(name) for name, query in newest.items())))
+        return () if row is None else tuple(row[name] or 0 for name in newest)
 
     def count_links(self, after: int = 0) -> int:
         """How many events have a number above ``after``."""

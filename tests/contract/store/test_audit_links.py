@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ctrain.domain import Event, RunId
+from ctrain.domain import Event, Request, RequestKind, RunId
 from ctrain.domain.audit import BEGINNING, link_hash
 from ctrain.queries.audit_chain import all_links, check_links
 from ctrain.store import SqlStore
@@ -64,3 +64,28 @@ def test_links_are_chosen_by_policy_run_kind_and_time(store: SqlStore) -> None:
         assert chosen(until=numbers[1]) == [0, 1]
         assert tx.links_between(START + SECOND, START + 3 * SECOND) == (numbers[1], numbers[2])
         assert tx.links_between(START + 60 * SECOND, None) is None
+
+
+def test_the_newest_links_come_first_a_page_at_a_time(store: SqlStore) -> None:
+    tell(store)
+    with store.read() as tx:
+        numbers = [one.number for one in tx.links()]
+        page = tx.newest_links(2)
+        assert page == [tx.newest_link(), tx.links()[4]]
+        assert [one.number for one in tx.newest_links(2, before=page[-1].number)] == [numbers[3], numbers[2]]
+        assert [one.number for one in tx.newest_links(9, policy=OTHER)] == [numbers[5], numbers[2]]
+        assert [one.number for one in tx.newest_links(9, run_id=RunId("run-1"))] == [numbers[4]]
+        assert [one.number for one in tx.newest_links(9, kinds=("paused",), before=numbers[4])] == [
+            numbers[2],
+            numbers[0],
+        ]
+
+
+def test_the_newest_numbers_tell_that_something_came(store: SqlStore) -> None:
+    with store.read() as tx:
+        assert tx.newest_numbers() == (0, 0, 0, 0)
+    tell(store, 2)
+    with store.write() as tx:
+        asked = tx.add_request(Request(0, FLIGHTS, RequestKind.TRIGGER, "ann", START))
+    with store.read() as tx:
+        assert tx.newest_numbers() == (tx.links()[-1].number, 0, 0, asked)
