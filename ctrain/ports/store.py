@@ -9,6 +9,7 @@ from ctrain.ports.access import AccessTables
 from ctrain.ports.audit import AuditTables
 from ctrain.ports.notices import OutboxTables
 from ctrain.ports.pruning import PruneTables
+from ctrain.ports.pushes import PushTables, ReloadTables
 from ctrain.ports.records import LeaseTables, PolicyTables, RunTables
 from ctrain.ports.tables import DecisionTables, IngestTables, ObservationTables
 
@@ -24,6 +25,8 @@ class Transaction(
     AuditTables,
     PruneTables,
     OutboxTables,
+    PushTables,
+    ReloadTables,
     Protocol,
 ):
     """One database transaction: everything in it is committed together, or nothing."""

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select, Table
 
 ROWS_AT_ONCE = 500
-LEFT_OUT = frozenset({"events", "outbox", "leases", "homes", "phase_moves", "tokens", "kept_answers"})
+LEFT_OUT = frozenset(
+    {
+        "events", "outbox", "leases", "homes", "phase_moves", "tokens", "kept_answers", "pushed_batches",
+        "reloads", "reload_outcomes",
+    }
+)  # fmt: skip
 """The history begins anew in a copy, nobody is told of what happens there, and nobody holds it."""
 
 

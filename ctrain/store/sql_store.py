@@ -19,6 +19,7 @@ from ctrain.store.observations import ObservationAccess
 from ctrain.store.outbox import OutboxAccess
 from ctrain.store.policies import PolicyAccess
 from ctrain.store.pruning import PruneAccess
+from ctrain.store.pushes import PushAccess, ReloadAccess
 from ctrain.store.runs import RunAccess
 from ctrain.store.sqlite import reading_only, writing
 from ctrain.store.verdicts import VerdictAccess
@@ -42,6 +43,8 @@ class SqlTransaction(
     CallerAccess,
     OutboxAccess,
     PruneAccess,
+    PushAccess,
+    ReloadAccess,
 ):
     """One transaction with all tables; implements ``ports.Transaction``."""
 

@@ -35,8 +35,9 @@ from ctrain.store.schema.observations import (
     trigger_states,
     verdicts,
 )
+from ctrain.store.schema.pushes import pushed_batches, reload_outcomes, reloads
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision in ``ctrain/store/migrations``."""
 
 __all__ = [
@@ -59,7 +60,10 @@ __all__ = [
     "panes",
     "phase_moves",
     "policies",
+    "pushed_batches",
     "reference_profiles",
+    "reload_outcomes",
+    "reloads",
     "requests",
     "runs",
     "segments",

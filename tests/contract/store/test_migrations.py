@@ -39,6 +39,7 @@ CHECKED: Mapping[str, Any] = {
     "requests.kind": "cancel",
     "outbox.status": "pending",
     "role": "viewer",
+    "pushed_batches.kind": "rows",
 }
 """Values of columns, by table and column or by column, that a constraint looks at."""
 NOT_KEPT = {"outbox"}
