@@ -20,6 +20,7 @@ from ctrain.app.lease import DaemonLeases, is_here
 from ctrain.app.memory import RELEASE_SECONDS, release_memory
 from ctrain.app.noticing import open_notices
 from ctrain.app.reload import PolicyFiles, Reloader
+from ctrain.app.sd_notify import ServiceState
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.app.watching import FolderWatch
 from ctrain.app.wiring import Shell, close_shell, watch_policy
@@ -61,6 +62,7 @@ class Daemon:
         self._unreadable: set[RunId] = set()
         lease = shell.settings.lease
         self._leases = DaemonLeases(shell.store, lease)
+        self._state = ServiceState(os.environ, shell.timer)
         self._heartbeat = Heartbeat(self._beat, lease.total_seconds() / BEATS, shell.telemetry)
 
     def run(self) -> None:
@@ -160,10 +162,12 @@ class Daemon:
         heads = HeadKeeper(shell.settings.home, shell.store, shell.telemetry)
         heads.keep()
         loop.every(HEADS_EVERY, heads.keep)
+        self._tell_service_state(loop, server.address)
         try:
             self._stopping.wait()
         finally:
             shell.telemetry.log("stopping")
+            self._state.stopping()
             folders.stop()
             self._stop(loop)
             self._end_leases()
@@ -171,6 +175,17 @@ class Daemon:
             notices.stop()
             server.close()
             shell.telemetry.log("stopped")
+
+    def _tell_service_state(self, loop: TickLoop, address: str) -> None:
+        """Say that the daemon has started, and that it lives for as long as its ticks end."""
+        self._state.ready(f"watching {len(loop.watched)} policies, listening on {address}")
+
+        def live() -> None:
+            if loop.alive:
+                self._state.alive()
+
+        if self._state.sign_of_life_every:
+            loop.every(self._state.sign_of_life_every, live)
 
     def _watch_folders(self, loop: TickLoop) -> FolderWatch:
         """What wakes the ticks of policies for which files come; on stream time they come in lock-step."""

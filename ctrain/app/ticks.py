@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ctrain.ports import Clock, Telemetry, Timer
 
 STREAM_DELAY = timedelta(milliseconds=10)
+HANGS_SECONDS = 600.0
+"""No tick takes so long: trainings and scorings are not waited for, and what is read at once is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class TickLoop:
         self._quiet_at: dict[PolicyName, datetime] = {}
         self._busy: set[PolicyName] = set()
         self._well_at: dict[PolicyName, float] = {}
+        self._began_at: dict[PolicyName, float] = {}
+        """Of the ticks that are under way."""
         self._ticked: set[PolicyName] = set()
         self._leaving: dict[PolicyName, Callable[[], bool]] = {}
         self._parting: dict[PolicyName, Callable[[], None]] = {}
@@ -204,6 +208,15 @@ class TickLoop:
         now = self._timer.monotonic()
         return all(now - at < patience for at in list(self._well_at.values()))
 
+    @property
+    def alive(self) -> bool:
+        """No tick has been under way for so long that it hangs.
+
+        One that fails ends: a database that is away is no reason to start a daemon again.
+        """
+        now = self._timer.monotonic()
+        return all(now - began < HANGS_SECONDS for began in list(self._began_at.values()))
+
     def _tick(self, name: PolicyName) -> None:
         delay = self.take_turn(name)
         if delay is not None:
@@ -218,7 +231,9 @@ class TickLoop:
             self._part_now(name)
             if name not in self._watches:
                 return None
+            self._began_at[name] = self._timer.monotonic()
             delay = self._net.guarded(name, lambda: self._tick_once(name))
+            del self._began_at[name]
             if name in self._leaving:
                 self._net.guarded(name, lambda: self._leave_when_done(name))
         return delay if name in self._watches else None

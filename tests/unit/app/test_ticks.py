@@ -187,6 +187,26 @@ def test_unhealthy_when_a_policy_has_not_ticked_well_for_long(
     assert healthy == [True, False, False, True]
 
 
+def test_alive_while_ticks_end_whatever_their_end_is(
+    make: Callable[..., TickLoop], script: Script, timer: StillTimer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script.answers[ADS] = [TransientError("the database is away")]
+    loop = make(ADS)
+    timer.seconds = 60 * MINUTES
+    loop.take_turn(ADS)
+    alive = [loop.alive]
+
+    def hang(*_: object, **__: object) -> Ticked:
+        for minutes in (9, 2):
+            timer.seconds += minutes * MINUTES
+            alive.append(loop.alive)
+        return QUIET
+
+    monkeypatch.setattr(ticks, "tick", hang)
+    loop.take_turn(ADS)
+    assert [*alive, loop.alive] == [True, True, False, True]
+
+
 def acknowledged(home: Path) -> datetime | None:
     path = home / ACK_FILE
     return datetime.fromisoformat(json.loads(path.read_text())["now"]) if path.exists() else None
