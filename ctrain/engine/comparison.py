@@ -237,12 +237,13 @@ def save_points(run: Run, progress: Progress) -> Callable[[Transaction], None]:
     return save
 
 
-def measure(watch: Watch, progress: Progress) -> None:
-    """Show the confidence sequence as it stands."""
+def measure(watch: Watch, progress: Progress, margin: float) -> None:
+    """Show the confidence sequence as it stands, and what it closes in on."""
     if not progress.points:
         return
     point = progress.points[-1][1]
     for name, key in (("shadow_difference", "mean"), ("shadow_lower", "lower"), ("shadow_upper", "upper")):
         watch.telemetry.gauge(name, point[key], policy=watch.name)
+    watch.telemetry.gauge("shadow_margin", margin, policy=watch.name)
     rows = sum(one["block_rows"] for _, one in progress.points)
     watch.telemetry.count("shadow_rows_total", rows, policy=watch.name)

@@ -132,6 +132,7 @@ def decide_in(watch: Watch, tx: Transaction) -> bool:
             started.id if decision.outcome is Outcome.FIRED and started else None,
         )
         _count(watch, decision)
+    _show(watch, decisions)
     waits = {one.trigger for one in decisions if one.suppression is Suppression.BLACKOUT}
     for name, one in due.items():
         if name not in waits:
@@ -273,6 +274,16 @@ def _answer(tx: Transaction, requests: list[Request], decisions: list[Decision],
             tx.answer_request(request.id, f"done: run {started.id} started")
         else:
             tx.answer_request(request.id, f"refused: {decision.reason}")
+
+
+def _show(watch: Watch, decisions: list[Decision]) -> None:
+    """Set the gauge that answers why nothing starts."""
+    if any(one.outcome is Outcome.FIRED for one in decisions):
+        reason = Outcome.FIRED.value
+    else:
+        held_back = (one.suppression.value for one in decisions if one.suppression is not None)
+        reason = next(held_back, Outcome.NOT_MET.value)
+    watch.telemetry.gauge("decision_info", 1.0, policy=watch.name, reason=reason)
 
 
 def _count(watch: Watch, decision: Decision) -> None:

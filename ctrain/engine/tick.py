@@ -95,7 +95,9 @@ def measure(watch: Watch) -> None:
         run = tx.active_run(watch.name)
         runs = tx.runs(watch.name, limit=RUNS_REMEMBERED) if watch.policy.limits.budget else []
         watch.alphas, watch.promotions = _over_a_year(watch, tx, run)
+        paused = tx.paused(watch.name)
     share = watch.promotions.share
+    watch.telemetry.gauge("paused", float(paused), policy=watch.name)
     watch.telemetry.gauge("alpha_spent_per_year", watch.alphas[1], policy=watch.name)
     watch.telemetry.gauge("promoted_share", nan if share is None else share, policy=watch.name)
     _measure_budget(watch, runs)
@@ -145,6 +147,8 @@ def _measure_champion(watch: Watch, champion: Champion | None) -> None:
 
 
 def _measure_run(watch: Watch, run: Run | None) -> None:
+    age = (watch.clock.now() - run.phase_since).total_seconds() if run is not None else 0.0
+    watch.telemetry.gauge("run_phase_age_seconds", max(age, 0.0), policy=watch.name)
     for phase in Phase:
         if not phase.ended:
             active = run is not None and run.phase is phase

@@ -88,7 +88,7 @@ def judge_shadow(
     comparison can begin anew on a larger scale.
     """
     bounds = state.bounds(spec.alpha)
-    limit = -spec.min_gain if spec.min_gain > 0 else spec.margin
+    limit = promotion_limit(spec)
     observed = (observed_until or now) - started_at
     missing = _missing(state, spec.min_rows, clipped_share)
     seen = _seen(state, bounds)
@@ -111,6 +111,11 @@ def judge_shadow(
     outgrown = bool(missing) and not early and not _missing(state, spec.min_rows, 0.0)
     when = "at the deadline" if late else f"after {_written(observed)}"
     return replace(_undecided(spec, state, bounds, limit, missing, when), outgrown=outgrown)
+
+
+def promotion_limit(spec: Shadow) -> float:
+    """Return the difference of losses that decides: the gain asked for, negative, or the margin."""
+    return -spec.min_gain if spec.min_gain > 0 else spec.margin
 
 
 def _settles(spec: Shadow, observed: timedelta) -> bool:

@@ -47,14 +47,18 @@ class Metric:
     newest: int | None = None
     starts: tuple[str, ...] = ()
     """Values of the last label that a policy's counter has from the start, at zero."""
+    yields: int = 0
+    """Where a policy has too many series, those that yield more are left out first."""
 
 
 def _counter(name: str, text: str, *labels: str, starts: tuple[str, ...] = ()) -> Metric:
-    return Metric(name, Kind.COUNTER, text, ("policy", *labels), starts=starts)
+    return Metric(
+        name, Kind.COUNTER, text, ("policy", *labels), starts=starts, yields=int(bool(labels and not starts))
+    )
 
 
-def _gauge(name: str, text: str, *labels: str, newest: int | None = None) -> Metric:
-    return Metric(name, Kind.GAUGE, text, ("policy", *labels), newest=newest)
+def _gauge(name: str, text: str, *labels: str, newest: int | None = None, yields: int = 0) -> Metric:
+    return Metric(name, Kind.GAUGE, text, ("policy", *labels), newest=newest, yields=yields)
 
 
 _TABLE = (
@@ -78,14 +82,25 @@ _TABLE = (
     ),
     _gauge("source_lag_seconds", "Present time minus the newest event time that was read."),
     _gauge("label_coverage_ratio", "Labels that have arrived, per row."),
-    _gauge("monitor_value", "What a monitor measured last, on its own scale.", "monitor"),
-    _gauge("monitor_threshold", "Where the monitor breaches.", "monitor"),
-    _gauge("monitor_status", "1 for the monitor's last verdict, 0 for the others.", "monitor", "status"),
-    _gauge("feature_drift", "Effect size of the features that drifted most.", "feature", newest=5),
+    _gauge("monitor_value", "What a monitor measured last, on its own scale.", "monitor", yields=2),
+    _gauge("monitor_threshold", "Where the monitor breaches.", "monitor", yields=2),
+    _gauge(
+        *("monitor_status", "1 for the monitor's last verdict, 0 for the others.", "monitor", "status"),
+        yields=1,
+    ),
+    _gauge("feature_drift", "Effect size of the features that drifted most.", "feature", newest=5, yields=3),
     _counter("trigger_fired_total", "Runs that a trigger started.", "trigger"),
     _counter("trigger_suppressed_total", "New suppressions of a trigger.", "trigger", "reason"),
+    _gauge(
+        "decision_info",
+        "1, labelled with what triggers came to last: fired, not_met, or what held one back.",
+        "reason",
+        newest=1,
+    ),
+    _gauge("paused", "1 while a person has paused the policy: no run starts."),
     _counter("runs_total", "Runs that ended, by outcome.", "outcome"),
     _gauge("run_phase", "1 for the phase of the active run, 0 for the others.", "phase"),
+    _gauge("run_phase_age_seconds", "Time since the active run came to its phase; 0 without a run."),
     Metric("run_phase_duration_seconds", Kind.HISTOGRAM, "Time in a phase.", ("phase",), MINUTES_TO_DAYS),
     _gauge("budget_remaining", "Runs that the budget still allows in its window."),
     _gauge("budget_remaining_seconds", "Training time that the budget still allows in its window."),
@@ -95,6 +110,7 @@ _TABLE = (
     _gauge("shadow_difference", "Mean loss of the challenger minus the champion's, over blocks."),
     _gauge("shadow_lower", "Lower confidence bound of the difference, valid at any time."),
     _gauge("shadow_upper", "Upper confidence bound of the difference, valid at any time."),
+    _gauge("shadow_margin", "The difference decides here: above it is worse than the policy allows."),
     _gauge("champion_info", "1, labelled with the version that production serves.", "version", newest=1),
     _gauge("champion_age_seconds", "Time since the champion became champion."),
     _counter("promotions_total", "Challengers that became champion."),

@@ -1,7 +1,7 @@
 """The Telemetry port over metrics for Prometheus and a structured log.
 
-A policy has at most ``SERIES_PER_POLICY`` series; what goes beyond is left out and counted. They are
-gone when the policy is.
+A policy has at most ``SERIES_PER_POLICY`` series; what goes beyond is left out and counted, first of all
+what explains most closely (``Metric.yields``). They are gone when the policy is.
 """
 
 from __future__ import annotations
@@ -115,13 +115,18 @@ class PrometheusTelemetry:
         series = self._series[policy]
         if one in series:
             return True
-        if len(series) < SERIES_PER_POLICY - 1:
-            series.add(one)
-            return True
-        series.add((_DROPPED, (policy,)))
-        self._dropped[policy].add(one)
-        self._gauges[_DROPPED].set((policy,), len(self._dropped[policy]))
-        return False
+        if len(series) >= SERIES_PER_POLICY - 1:
+            series.add((_DROPPED, (policy,)))
+            least = max(series, key=lambda other: CATALOG[other[0]].yields)
+            makes_way = CATALOG[least[0]].yields > metric.yields
+            if makes_way:
+                self._remove(least[0], policy, least[1])
+            self._dropped[policy].add(least if makes_way else one)
+            self._gauges[_DROPPED].set((policy,), len(self._dropped[policy]))
+            if not makes_way:
+                return False
+        series.add(one)
+        return True
 
     def _introduce(self, policy: str) -> None:
         """Start a policy's counters at zero: a rate cannot see a counter that begins at one."""
@@ -140,7 +145,7 @@ class PrometheusTelemetry:
             calls.popleft()
         lately = dict(calls)
         shown = sorted(lately, key=lambda one: -lately[one])[:newest]
-        for name, old in list(self._series[policy]):
+        for name, old in list(self._series.get(policy, ())):
             if name == metric.name and old not in shown:
                 self._remove(name, policy, old)
         for one in shown:

@@ -105,6 +105,28 @@ def test_a_policy_has_sixty_series_at_most_and_what_is_left_out_is_counted(
     assert ("ctrain_monitor_value", "monitor=m", "policy=narrow") in series(telemetry)
 
 
+def test_what_explains_most_closely_makes_way_for_what_alerts_ask_for(telemetry: PrometheusTelemetry) -> None:
+    for rank in range(5):
+        telemetry.gauge("feature_drift", rank, policy="p", feature=f"f{rank}")
+    for number in range(10):
+        for status in ("OK", "BREACHED", "INCONCLUSIVE"):
+            telemetry.gauge("monitor_status", 1, policy="p", monitor=f"m{number}", status=status)
+        telemetry.gauge("monitor_value", 1, policy="p", monitor=f"m{number}")
+    for phase in "abcdefghi":
+        telemetry.gauge("run_phase", 0, policy="p", phase=phase)
+    for name in ("leader", "registry_readable", "champion_age_seconds", "source_lag_seconds"):
+        telemetry.gauge(name, 1, policy="p")
+    seen = series(telemetry, policy="p")
+    names = [name for name, *_ in seen]
+    assert len(seen) == SERIES_PER_POLICY
+    assert names.count("ctrain_feature_drift") == 0
+    assert names.count("ctrain_run_phase") == 9
+    assert names.count("ctrain_monitor_status") == 30
+    shown = names.count("ctrain_monitor_value")
+    assert 0 < shown < 10
+    assert seen["ctrain_series_dropped", "policy=p"] == 5 + 10 - shown
+
+
 def test_series_go_with_their_policy_and_come_back_afresh(telemetry: PrometheusTelemetry) -> None:
     for policy in ("gone", "kept"):
         telemetry.count("rows_ingested_total", 3, policy=policy)

@@ -77,7 +77,7 @@ def _judged(watch: Watch, progress: Progress) -> ProbationJudgement:
 
 def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
     judgement = _judged(watch, progress)
-    measure(watch, progress)
+    measure(watch, progress, watch.policy.probation.margin)
     if judgement.verdict is not ProbationVerdict.OBSERVE:
         if judgement.verdict is ProbationVerdict.ACCEPT and _moved_meanwhile(watch, run):
             return MOVED

@@ -13,7 +13,7 @@ from ctrain.engine.comparison import Look, Progress, begin, fold, measure, save_
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.engine.slices import begin_slices, slice_states
 from ctrain.errors import PermanentError
-from ctrain.lifecycle.comparison import ShadowJudgement, ShadowVerdict, judge_shadow
+from ctrain.lifecycle.comparison import ShadowJudgement, ShadowVerdict, judge_shadow, promotion_limit
 from ctrain.lifecycle.slices import judge_slices
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.stats.sequential import ComparisonState
@@ -109,7 +109,7 @@ def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
     origin = datetime.fromisoformat(found_in(progress.run, "shadow")["origin"])
     deadline_at = NEVER if progress.points or watch.behind else _deadline(watch, origin)
     judgement = _judged(watch, progress, origin, deadline_at)
-    measure(watch, progress)
+    measure(watch, progress, promotion_limit(watch.policy.shadow))
     if judgement.outgrown and FIRST_SCALE not in found_in(progress.run, "shadow"):
         return _rescale(watch, run, progress)
     if judgement.verdict is not ShadowVerdict.OBSERVE:
