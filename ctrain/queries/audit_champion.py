@@ -100,7 +100,7 @@ def champion_then(tx: Transaction, policy: PolicyName, at: datetime) -> Champion
     if then is None:
         told = "no champion had been seen or set by then"
         return ChampionThen(policy, at, None, None, until, "", told, "", None, None)
-    version = _version(then)
+    version = version_after(then)
     return ChampionThen(
         policy=policy,
         at=at,
@@ -129,7 +129,7 @@ def _evidence(link: Link | None) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _version(link: Link) -> Version | None:
+def version_after(link: Link) -> Version | None:
     """The version that is the champion after the event; those written long ago name it in words only."""
     evidence = _evidence(link)
     for name in ("version", "seen"):

@@ -1,0 +1,179 @@
+"""What the console's pages show: each method answers one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctrain.domain import PolicyName, Request, RunId, Verdict, Version
+from ctrain.engine.pictures import INPUT_MONITORS
+from ctrain.errors import PolicyError
+from ctrain.lifecycle.model_card import render_card
+from ctrain.policy.files import parse_policy
+from ctrain.queries.answers import Answer, PolicyStatus, RunDetail, RunNow, Why
+from ctrain.queries.champion_history import Reign, previous_version, reigns
+from ctrain.queries.heat import HeatMap, heat_map
+from ctrain.queries.limits import policy_in_force
+from ctrain.queries.sequence import ConfidenceSequence, sequences_of
+from ctrain.queries.series import MonitorSeries, series_of
+from ctrain.queries.slices import SliceNow, slices_of
+from ctrain.queries.timeline import Timeline, timeline_of
+
+if TYPE_CHECKING:
+    from ctrain.domain import Run
+    from ctrain.policy.models import Policy
+    from ctrain.ports import Clock, Store, Transaction
+    from ctrain.queries.fleet import FleetQueries
+
+LOOKED_BACK = timedelta(days=30)
+MOST_VERDICTS = 720
+"""Of a monitor: a month of hours."""
+MOST_MAPPED = 240
+"""Verdicts of a monitor whose columns are read."""
+MOST_RUNS = 100
+SHOWN_RUNS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyPage(Answer):
+    """Everything on the page of a policy."""
+
+    status: PolicyStatus
+    why: Why
+    timeline: Timeline
+    heat: tuple[HeatMap, ...]
+    series: tuple[MonitorSeries, ...]
+    reigns: tuple[Reign, ...]
+    runs: tuple[RunNow, ...]
+    model: str
+    metric: str
+    previous: Version | None
+    """What a rollback would make the champion, as far as ctrain knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage(Answer):
+    """Everything on the page of a run."""
+
+    detail: RunDetail
+    now: datetime
+    model: str
+    metric: str
+    sequences: tuple[ConfidenceSequence, ...]
+    slices: tuple[SliceNow, ...]
+    card: str
+    champion: Version | None
+    """Of the policy, as it is now."""
+    previous: Version | None
+    paused: bool
+
+
+class PageQueries:
+    """Reads for the console; each answer is of one moment, give or take that of a page's parts."""
+
+    def __init__(self, fleet: FleetQueries, store: Store, clock: Clock, environ: Mapping[str, str]) -> None:
+        self._fleet = fleet
+        self._store = store
+        self._clock = clock
+        self._environ = environ
+
+    def policy(self, name: PolicyName) -> PolicyPage:
+        """Raises InputError when there is no such policy."""
+        status = self._fleet.status(name).policies[0]
+        why = self._fleet.why(name)
+        shown = self._fleet.runs(name, SHOWN_RUNS)
+        now = self._clock.now()
+        with self._store.read() as tx:
+            runs = tx.runs(name, limit=MOST_RUNS)
+            policy = policy_in_force(tx.policy_record(name), runs, self._environ)
+            champions = reigns(tx, name)
+            names = [one.monitor for one in status.verdicts]
+            verdicts = [tx.verdicts(name, monitor, limit=MOST_VERDICTS) for monitor in names]
+            recent = [_since(found, now - LOOKED_BACK) for found in verdicts]
+            return PolicyPage(
+                status=status,
+                why=why,
+                timeline=timeline_of(tx, name, now - LOOKED_BACK, now, runs, champions),
+                heat=_heat(policy, recent),
+                series=tuple(series_of(policy, found) for found in recent),
+                reigns=champions,
+                runs=shown,
+                model=policy.model.name if policy else name,
+                metric=policy.model.metric if policy else "",
+                previous=_previous(tx, name, champions),
+            )
+
+    def run(self, run_id: RunId) -> RunPage:
+        """Raises InputError when there is no such run."""
+        detail = self._fleet.show(run_id)
+        with self._store.read() as tx:
+            run = tx.run(run_id)
+            assert run is not None
+            policy = self._snapshot(run)
+            champion = tx.champion(run.policy)
+            has_card = policy is not None and run.challenger_version is not None
+            return RunPage(
+                detail=detail,
+                now=self._clock.now(),
+                model=policy.model.name if policy else run.policy,
+                metric=policy.model.metric if policy else "",
+                sequences=sequences_of(tx.comparison_points(run_id), policy),
+                slices=_slices(run, policy),
+                card=render_card(run, policy.model.name, policy.model.metric) if policy and has_card else "",
+                champion=champion.version if champion else None,
+                previous=_previous(tx, run.policy, reigns(tx, run.policy)),
+                paused=tx.paused(run.policy),
+            )
+
+    def request(self, number: int) -> Request | None:
+        """What somebody asked for, with its answer when there is one."""
+        with self._store.read() as tx:
+            return tx.request(number)
+
+    def policies(self) -> tuple[PolicyName, ...]:
+        with self._store.read() as tx:
+            return tuple(sorted(tx.policies()))
+
+    def newest_numbers(self) -> tuple[int, ...]:
+        """Another answer than the last means that something has happened."""
+        with self._store.read() as tx:
+            return tx.newest_numbers()
+
+    def _snapshot(self, run: Run) -> Policy | None:
+        """The policy that a run goes by."""
+        with suppress(PolicyError):
+            return parse_policy(run.policy_text, Path(run.policy_path), self._environ).policy
+        return None
+
+
+def _since(verdicts: Sequence[Verdict], at: datetime) -> list[Verdict]:
+    """Those from ``at`` on, or the newest one alone."""
+    recent = [one for one in verdicts if one.as_of >= at]
+    return recent or list(verdicts[:1])
+
+
+def _heat(policy: Policy | None, verdicts: Sequence[Sequence[Verdict]]) -> tuple[HeatMap, ...]:
+    """Of monitors that look at columns; without a policy, of those whose verdicts name several."""
+    if policy is not None:
+        columns = {name for name, one in policy.monitors.items() if isinstance(one, INPUT_MONITORS)}
+        verdicts = [found for found in verdicts if found[0].monitor in columns]
+    maps = [heat_map(found[:MOST_MAPPED]) for found in verdicts]
+    return tuple(one for one in maps if one is not None)
+
+
+def _slices(run: Run, policy: Policy | None) -> tuple[SliceNow, ...]:
+    shadow = run.details.get("shadow", {})
+    return slices_of(shadow, policy.shadow.alpha, policy.shadow.margin) if policy else ()
+
+
+def _previous(tx: Transaction, policy: PolicyName, found: Sequence[Reign]) -> Version | None:
+    """What the last alias move of ctrain left as the previous champion, or else what the history tells."""
+    champion = tx.champion(policy)
+    for intent in tx.intents(policy, limit=20):
+        if intent.outcome == "done" and champion is not None and intent.new_champion == champion.version:
+            return intent.new_previous
+    return previous_version(found)
