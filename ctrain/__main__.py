@@ -12,7 +12,7 @@ def main() -> None:
     match sys.argv[1:2]:
         case ["run"]:
             stay_small()
-        case ["compare" | "profile"]:
+        case ["compare" | "profile" | "serve"]:
             without_pandas()
     from ctrain.cli import app
 

@@ -41,6 +41,8 @@ class Settings:
     retention: Retention = Retention()
     watch_folders: bool = True
     """A file that comes wakes the tick of its policy; without, it is found at the next tick."""
+    console: bool = True
+    """The daemon's address answers with API and console, too, by a child of the daemon."""
 
     @classmethod
     def load(cls, home: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -63,6 +65,7 @@ class Settings:
             lease=_seconds(environ, "CTRAIN_LEASE_SECONDS", 20.0),
             retention=_retention(environ),
             watch_folders=_switch(environ, "CTRAIN_WATCH_FOLDERS", default=True),
+            console=_switch(environ, "CTRAIN_CONSOLE", default=True),
         )
 
     @property

@@ -11,6 +11,7 @@ from hypothesis import settings
 from xdist.remote import Producer  # type: ignore[import-untyped]  # it has no types
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
 
+os.environ.setdefault("CTRAIN_CONSOLE", "0")  # a second process beside each daemon is for tests that want one
 settings.register_profile("ctrain", derandomize=True, database=None, deadline=None)
 settings.load_profile("ctrain")  # the same examples in every run
 

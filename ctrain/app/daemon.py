@@ -30,6 +30,7 @@ from ctrain.policy.files import parse_policy
 from ctrain.registry.embedded import embedded_tracking_uri
 
 if TYPE_CHECKING:
+    from ctrain.app.web_child import Console
     from ctrain.domain import PolicyName, Run, RunId
     from ctrain.policy.files import LoadedPolicy
     from ctrain.web import Exposition
@@ -51,7 +52,10 @@ class Daemon:
         paths: Sequence[Path],
         listen: str,
         exposition: Exposition,
+        console: Console | None = None,
     ) -> None:
+        """Without ``console`` the address answers with metrics and health alone."""
+        self._console = console
         self._paths = list(paths)
         self._shell = shell
         self._exposition = exposition
@@ -130,7 +134,7 @@ class Daemon:
             self._shell.telemetry.log("leases_not_released", message=str(error))
 
     def _serve(self) -> None:
-        from ctrain.web import serve
+        from ctrain.app.web_child import open_server
 
         shell = self._shell
         rhythm = Rhythm(tick=shell.settings.tick, lease=shell.settings.lease)
@@ -143,7 +147,9 @@ class Daemon:
         holdings.want(self._fleet)
         self._holdings = holdings
         holdings.balance(first=True)
-        server = serve(self._listen, self._exposition, loop)
+        server = open_server(
+            self._listen, self._console, self._exposition, loop, shell.telemetry, shell.timer
+        )
         shell.telemetry.gauge("config_last_reload_successful", 1.0)
         shell.telemetry.log(
             "started",

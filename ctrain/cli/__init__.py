@@ -20,6 +20,8 @@ from ctrain.cli import (
     policies,
     profile,
     report,
+    serve,
+    token,
     tune,
 )
 
@@ -33,7 +35,7 @@ app = typer.Typer(
 
 for module in (daemon, demo, init, policies, backtest, tune, compare, profile, inspect, report, act):
     module.register(app)
-for module in (audit, notify, db):
+for module in (audit, notify, serve, token, db):
     module.register(app)
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ctrain.cli.options import Home, load_settings
 from ctrain.cli.output import guarded
+from ctrain.cli.serve import TlsCert, TlsKey, certificate_of
 from ctrain.settings import DEFAULT_LISTEN
+
+if TYPE_CHECKING:
+    from ctrain.app.web_child import Console
+    from ctrain.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +40,15 @@ def run(
             help="Workers of a dask cluster on loopback, for policies with the launcher dask and no address.",
         ),
     ] = 0,
+    console: Annotated[
+        bool,
+        typer.Option(
+            "--console/--no-console",
+            help="API and console on the same address, or /metrics and health alone.",
+        ),
+    ] = True,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
 ) -> None:
     """Watch the policies until stopped (SIGTERM, Ctrl-C)."""
     from ctrain.app.cluster import check_clusters
@@ -44,11 +58,27 @@ def run(
     from ctrain.app.wiring import load_fleet, open_shell, open_telemetry
 
     settings = load_settings(home)
-    settings = replace(settings, watch_folders=watch and settings.watch_folders)
+    settings = replace(
+        settings, watch_folders=watch and settings.watch_folders, console=console and settings.console
+    )
+    pages = _console(settings, tls_cert, tls_key)
     faults = planned_faults(os.environ)
     fleet = load_fleet(paths, os.environ)
     check_clusters(fleet, local_cluster)
     migrate_apart(settings.database_url)
     telemetry = open_telemetry(os.environ)
     shell = with_faults(open_shell(settings, telemetry, local_cluster), faults)
-    Daemon(shell, fleet, paths, listen, telemetry).run()
+    Daemon(shell, fleet, paths, listen, telemetry, pages).run()
+
+
+def _console(settings: Settings, tls_cert: Path | None, tls_key: Path | None) -> Console | None:
+    """How to serve API and console; None where the daemon answers alone."""
+    from ctrain.app.web_child import Console
+    from ctrain.errors import InputError
+
+    certificate = certificate_of(tls_cert, tls_key)
+    if settings.console:
+        return Console(settings.home, certificate)
+    if certificate is not None:
+        raise InputError("--tls-cert: only the console's server speaks TLS; leave --no-console out")
+    return None

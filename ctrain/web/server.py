@@ -6,8 +6,10 @@ number of connections, each for a bounded time: a stuck client cannot stop the d
 
 from __future__ import annotations
 
+import os
 import socket
 import socketserver
+import struct
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,8 +18,11 @@ from typing import Any, Protocol
 from ctrain.errors import InputError
 
 CONNECTIONS = 32
+BACKLOG = 128
 REQUEST_TIMEOUT_SECONDS = 10.0
 TEXT = "text/plain; charset=utf-8"
+_CREDENTIALS = struct.Struct("3i")
+"""Process, user and group."""
 PAGES = "/metrics\n/-/healthy\n/-/ready\n"
 
 
@@ -63,6 +68,14 @@ class Server:
         self._listening.server_close()
 
 
+class PrivateServer(Server):
+    """A running server that is found by its ``name``."""
+
+    def __init__(self, listening: _Private) -> None:
+        super().__init__(listening)
+        self.name = listening.server_name
+
+
 def serve(listen: str, exposition: Exposition, health: Health) -> Server:
     """Serve on ``listen`` (``HOST:PORT``; the host must be named) until closed.
 
@@ -76,6 +89,43 @@ def serve(listen: str, exposition: Exposition, health: Health) -> Server:
         return Server(_Listening(host, port, exposition, health))
     except OSError as error:
         raise InputError(f"--listen {listen}: {error.strerror or error}") from error
+
+
+def serve_privately(exposition: Exposition, health: Health) -> PrivateServer:
+    """Serve on an abstract socket of this machine, for processes of the same user, until closed."""
+    return PrivateServer(_Private("", 0, exposition, health))
+
+
+def bind(listen: str) -> socket.socket:
+    """A socket that listens on ``HOST:PORT``, to be handed to whoever answers there.
+
+    Raises
+    ------
+    InputError
+        when the address is not one, or cannot be bound.
+    """
+    host, port = parse_listen(listen)
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise InputError(f"--listen {listen}: {error.strerror or error}") from error
+    return bound
+
+
+def shown_address(bound: socket.socket) -> str:
+    """``host:port`` as a socket is bound."""
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_own(connection: socket.socket) -> bool:
+    """True when a process of our own user is at the other end of a socket of this machine."""
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return bool(_CREDENTIALS.unpack(found)[1] == os.getuid())
 
 
 def parse_listen(listen: str) -> tuple[str, int]:
@@ -96,12 +146,14 @@ def parse_listen(listen: str) -> tuple[str, int]:
 class _Listening(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    family: socket.AddressFamily | None = None
+    """None: by the host."""
 
     def __init__(self, host: str, port: int, exposition: Exposition, health: Health) -> None:
         self.exposition = exposition
         self.health = health
         self._free = threading.BoundedSemaphore(CONNECTIONS)
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.address_family = self.family or (socket.AF_INET6 if ":" in host else socket.AF_INET)
         super().__init__((host, port), _Answer)
 
     def server_bind(self) -> None:
@@ -124,6 +176,19 @@ class _Listening(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news."""
+
+
+class _Private(_Listening):
+    family = socket.AF_UNIX
+
+    def server_bind(self) -> None:
+        """Let the system choose a name that is no file; it is gone with this process."""
+        self.socket.bind("")
+        self.server_name = self.socket.getsockname().removeprefix(b"\0").decode("ascii")
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - signature of socketserver
+        """Hang up on other users of this machine."""
+        return is_own(request)
 
 
 class _Answer(BaseHTTPRequestHandler):

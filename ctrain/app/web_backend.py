@@ -1,0 +1,91 @@
+"""The backend of a ``ctrain serve``: the store of the home, read and asked as the commands do it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ctrain.app.lease import is_gone
+from ctrain.app.web_actions import StoredActions
+from ctrain.clocks import RealTimer, open_clock
+from ctrain.queries import FleetQueries
+from ctrain.store import open_store
+from ctrain.telemetry import open_log
+from ctrain.web.backend import Backend
+from ctrain.web.private import PrivateDaemon
+from ctrain.web.rules import rules_for
+from ctrain.web.server import bind, shown_address
+from ctrain.web.serving import Certificate, run_application
+
+if TYPE_CHECKING:
+    from typing import IO
+
+    from ctrain.settings import Settings
+    from ctrain.web.backend import DaemonPages
+    from ctrain.web.rules import Rules
+
+
+def open_backend(
+    settings: Settings, environ: Mapping[str, str], rules: Rules, daemon: DaemonPages | None = None
+) -> Backend:
+    """The backend on the store of ``settings``.
+
+    Raises
+    ------
+    InputError
+        when no daemon has ever run there.
+    """
+    store = open_store(settings.database_url, create=False)
+    clock, timer = open_clock(settings.home), RealTimer()
+    return Backend(
+        settings=settings,
+        store=store,
+        queries=FleetQueries(store, clock, environ, is_gone),
+        clock=clock,
+        timer=timer,
+        actions=StoredActions(store, clock, timer, is_gone),
+        rules=rules,
+        daemon=daemon,
+        log=open_log(environ=environ).log,
+    )
+
+
+def serve_alone(
+    settings: Settings, environ: Mapping[str, str], listen: str, certificate: Certificate | None
+) -> None:
+    """Serve on an address of our own until stopped."""
+    with bind(listen) as bound:
+        _serve(settings, environ, bound, certificate, None, None)
+
+
+def serve_for_daemon(
+    settings: Settings,
+    environ: Mapping[str, str],
+    number: int,
+    private: str,
+    certificate: Certificate | None,
+    until_closed: IO[bytes],
+) -> None:
+    """Serve on a daemon's socket for as long as that daemon lives."""
+    with socket.socket(fileno=number) as bound:
+        _serve(settings, environ, bound, certificate, PrivateDaemon(private), until_closed)
+
+
+def _serve(
+    settings: Settings,
+    environ: Mapping[str, str],
+    bound: socket.socket,
+    certificate: Certificate | None,
+    daemon: DaemonPages | None,
+    until_closed: IO[bytes] | None,
+) -> None:
+    from ctrain.web.application import create_application
+
+    if certificate is not None:
+        certificate.check()
+    rules = rules_for(bound.getsockname()[0], environ, tls=certificate is not None)
+    backend = open_backend(settings, environ, rules, daemon)
+    app = create_application(backend)
+    backend.log("console_started", listen=shown_address(bound), tls=rules.tls)
+    run_application(app, bound, certificate, until_closed)

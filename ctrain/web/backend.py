@@ -1,0 +1,80 @@
+"""What pages and API need of the rest of ctrain; wired in ``ctrain.app``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ctrain.web.rules import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ctrain.domain import PolicyName, Request, RequestKind, Run, RunId
+    from ctrain.ports import Clock, Store, Timer
+    from ctrain.queries import FleetQueries
+    from ctrain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonAnswer:
+    """What the daemon said to a scrape or a probe."""
+
+    status: int
+    body: bytes
+    content_type: str
+
+
+class DaemonPages(Protocol):
+    """Metrics and health of the daemon whose child this is."""
+
+    def fetch(self, path: str, accept: str = "") -> DaemonAnswer:
+        """The daemon's answer; TransientError when it gives none."""
+
+
+class Actions(Protocol):
+    """What people ask for: put on record here, done by a daemon."""
+
+    def ask(
+        self,
+        policy: PolicyName,
+        kind: RequestKind,
+        actor: str,
+        arguments: Mapping[str, Any],
+        key: str = "",
+    ) -> Request:
+        """The request as it stands on record; the earlier one when ``key`` was used for the same before.
+
+        Raises
+        ------
+        InputError
+            when there is no such policy.
+        StateConflict
+            when ``key`` was used for something else.
+        TransientError
+            when no daemon lives that would answer, and it must not be done later by surprise.
+        """
+
+    def set_paused(self, policy: PolicyName, paused: bool, actor: str) -> None:
+        """Pause or resume; InputError when there is no such policy."""
+
+    def awaiting(self, run_id: RunId) -> tuple[Run, dict[str, Any]]:
+        """A run that waits for approval, and what an answer is bound to; InputError, StateConflict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Everything that the application is built on."""
+
+    settings: Settings
+    store: Store
+    queries: FleetQueries
+    clock: Clock
+    timer: Timer
+    actions: Actions
+    rules: Rules = field(default_factory=Rules)
+    daemon: DaemonPages | None = None
+    """None: a server of its own, beside no daemon."""
+    log: Callable[..., None] = lambda *_, **__: None
+    """Takes the name of an event and its fields."""

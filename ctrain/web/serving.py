@@ -1,0 +1,76 @@
+"""Runs an application on a socket until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from ctrain.errors import InputError
+
+if TYPE_CHECKING:
+    import socket
+
+    from fastapi import FastAPI
+
+STOP_SECONDS = 3
+CONNECTIONS = 512
+HEADER_BYTES = 64 << 10
+PATIENCE_SECONDS = 8.0
+"""After which a server that should have stopped is stopped, whatever it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Files of a certificate (with its chain) and its key."""
+
+    chain: Path
+    key: Path
+
+    def check(self) -> None:
+        """Raise InputError when they cannot be used together."""
+        import ssl
+
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.chain, self.key)
+        except (OSError, ssl.SSLError) as error:
+            raise InputError(f"--tls-cert {self.chain}, --tls-key {self.key}: {error}") from error
+
+
+def run_application(
+    app: FastAPI, listening: socket.socket, certificate: Certificate | None, until_closed: IO[bytes] | None
+) -> None:
+    """Serve until SIGTERM, SIGINT, or the end of ``until_closed``: whoever holds its other end is gone."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        http="h11",  # it bounds what a request line and headers may take
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ssl_certfile=certificate.chain if certificate else None,
+        ssl_keyfile=certificate.key if certificate else None,
+    )
+    server = uvicorn.Server(config)
+    if until_closed is not None:
+        threading.Thread(target=_stop_at_end, args=(server, until_closed), daemon=True).start()
+    server.run(sockets=[listening])
+
+
+def _stop_at_end(server: object, pipe: IO[bytes]) -> None:
+    while pipe.read(1):
+        pass
+    server.should_exit = True  # type: ignore[attr-defined]  # a uvicorn.Server, imported only where it runs
+    hard = threading.Timer(PATIENCE_SECONDS, os._exit, (1,))
+    hard.daemon = True
+    hard.start()
