@@ -1,4 +1,4 @@
-"""``ctrain init``: a first policy, its training file, and a file of rows as the policy reads them.
+"""``ctrain init``: a first policy, its training file, and the past rows as the policy reads them.
 
 Everything is found out before anything is written. Memory is that of a sample, of some batches, and of
 eight bytes for each event time.
@@ -6,7 +6,6 @@ eight bytes for each event time.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctrain.app.drafts.asked import LEAST_ROWS, Wish, check_columns, check_wish, open_file
+from ctrain.app.drafts.asked import LEAST_ROWS, Wish, check_columns, check_wish, module_name, open_file
 from ctrain.app.drafts.choices import Findings
 from ctrain.app.drafts.features import Chosen, choose_features
 from ctrain.app.drafts.history import ROW_ID, ROW_TIME, History
@@ -71,7 +70,7 @@ def draft_policy(wish: Wish, *, force: bool = False) -> Draft:
         does not allow to replace it.
     """
     folder = wish.out if wish.out is not None else Path(wish.name)
-    module = "train_" + re.sub(r"\W", "_", wish.name, flags=re.ASCII)
+    module = module_name(wish.name)
     places = (
         folder / f"{wish.name}.yaml",
         folder / f"{module}.py",
@@ -79,7 +78,7 @@ def draft_policy(wish: Wish, *, force: bool = False) -> Draft:
         folder / "data" / "labels" / "history.parquet",
     )
     check_wish(wish, places, force)
-    files = open_file(wish.file)
+    files = open_file(wish)
     check_columns(wish, files.schema.names)
     findings, notes = _find_out(wish, files, module)
     return Draft(*places, findings, notes)
@@ -129,6 +128,7 @@ def _find_out(wish: Wish, files: TableFiles, module: str) -> tuple[Findings, tup
         )
     history = History(
         wish.file,
+        wish.table,
         tuple(columns),
         label,
         times,

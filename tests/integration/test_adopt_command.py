@@ -13,7 +13,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ctrain.cli import app
-from ctrain.domain import Version
+from ctrain.domain import Task, Version
+from ctrain.policy.available import unavailable_parts
+from ctrain.policy.files import parse_policy
 from ctrain.registry.client import MlflowRegistry
 from tests.integration.conftest import Embedded
 from tests.support.live import environment
@@ -184,3 +186,34 @@ def test_a_file_is_never_overwritten(adopt: Any, tmp_path: Path) -> None:
     done = adopt("broken", "--version", "1", "--out", str(draft))
     assert (done.exit_code, done.stderr) == (2, f"{draft}: exists already; name another file with --out\n")
     assert draft.read_text() == "mine"
+
+
+def test_a_policy_is_drafted_from_its_signature(adopt: Any, registered: Embedded, tmp_path: Path) -> None:
+    given = ["init", "churn", "--from-model", "churn, eu", "--label", "left it", "--event-time", "at"]
+    given += ["--id", "customer", "--out", str(tmp_path / "churn"), "--home", str(registered.home)]
+    done = CliRunner().invoke(app, given)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.startswith("churn, eu version 1 (probability output): 2 features\n")
+    file = tmp_path / "churn" / "churn.yaml"
+    loaded = parse_policy(file.read_text(), file, {}).policy
+    assert (loaded.model.name, loaded.model.task, loaded.policy) == ("churn, eu", Task.BINARY, "churn")
+    assert loaded.data.features.by_kind["numeric"] == ("dep hour", "yes")
+    assert (loaded.data.labels.label, loaded.data.labels.id, loaded.data.id) == (
+        "left it",
+        "customer",
+        "customer",
+    )
+    assert unavailable_parts(loaded) == []
+    assert (tmp_path / "churn" / "train_churn.py").is_file()
+    assert (tmp_path / "churn" / "data" / "labels").is_dir()
+    again = CliRunner().invoke(app, given)
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert "is there already; --force replaces it" in again.stderr
+
+
+def test_a_model_without_a_champion_drafts_nothing(adopt: Any, registered: Embedded, tmp_path: Path) -> None:
+    given = ["init", "price", "--from-model", "price", "--label", "y", "--event-time", "at", "--id", "id"]
+    done = CliRunner().invoke(app, [*given, "--out", str(tmp_path / "p"), "--home", str(registered.home)])
+    assert done.exit_code == 2
+    assert done.stderr.startswith("price: no version has the alias champion")
+    assert not (tmp_path / "p").exists()

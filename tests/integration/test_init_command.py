@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -58,7 +59,7 @@ def init(folder: Path, *options: str, columns: Mapping[str, Any] = EVERY_TYPE) -
     file = folder / "history.parquet"
     if not file.exists():
         pq.write_table(pa.table(dict(columns)), file)
-    given = ["init", "shop", "--from-parquet", str(file), "--out", str(folder / "shop")]
+    given = ["init", "shop", "--from", str(file), "--out", str(folder / "shop")]
     return CliRunner().invoke(app, [*given, *options])
 
 
@@ -237,3 +238,110 @@ def test_bad_input_ends_with_2_and_one_sentence(
     assert done.exit_code == 2
     assert message in done.stderr
     assert not (tmp_path / "shop").exists()
+
+
+def texts(columns: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Columns as they are written in a file of text."""
+    found = pa.table(dict(columns)).select(["order", "at", "single", "colour", "bought"])
+    return {
+        name: ["" if one is None else str(one) for one in values.to_pylist()]
+        for name, values in zip(found.column_names, found.columns, strict=True)
+    }
+
+
+def write_csv(path: Path) -> None:
+    columns = texts(EVERY_TYPE)
+    lines = [",".join(columns), *(",".join(row) for row in zip(*columns.values(), strict=True))]
+    path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
+
+
+def write_json_lines(path: Path) -> None:
+    found = pa.table(dict(EVERY_TYPE)).select(["order", "at", "single", "colour", "bought"])
+    path.write_text("".join(json.dumps(row, default=str) + "\n" for row in found.to_pylist()))
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("past.csv.gz", write_csv), ("past.jsonl", write_json_lines)], ids=["csv", "jsonl"]
+)
+def test_files_of_text_become_a_policy_that_reads_such_files(
+    tmp_path: Path, name: str, write: Callable[[Path], None]
+) -> None:
+    write(tmp_path / name)
+    given = ["init", "shop", "--from", str(tmp_path / name), "--label", "bought", "--event-time", "at"]
+    done = CliRunner().invoke(app, [*given, "--id", "order", "--out", str(tmp_path / "shop")])
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "shop" / "shop.yaml").read_text()
+    assert text.startswith(f"# Drafted by `ctrain init` from {name}: 600 rows from 2024-01-01 to")
+    found = read(tmp_path / "shop", tmp_path)
+    assert found.policy.data.features.by_kind["numeric"] == ("single",)
+    assert found.policy.data.features.by_kind["categorical"] == ("colour",)
+    assert found.policy.data.event_time.timezone is None, "the texts have offsets"
+    assert found.rows.num_rows == N
+    assert 'source: {type: files, path: "data/rows/*"}' in text
+
+
+def test_a_line_that_is_no_row_is_named(tmp_path: Path) -> None:
+    (tmp_path / "past.csv").write_text("x,y\n" + "1,0\n" * 150 + "1\n")
+    done = CliRunner().invoke(app, ["init", "shop", "--from", str(tmp_path / "past.csv"), "--label", "y"])
+    assert done.exit_code == 2
+    assert "past.csv" in done.stderr
+    assert "152" in done.stderr
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, *answers: str, options: Sequence[str] = ()) -> Result:
+    monkeypatch.setattr("ctrain.cli.init.on_terminal", lambda: True)
+    return CliRunner().invoke(app, ["init", *options], input="".join(f"{one}\n" for one in answers))
+
+
+def test_on_a_terminal_it_asks_and_asks_again_for_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_csv(Path("past.csv.gz"))
+    done = answer(
+        monkeypatch, "a/b", "shop", "gone.csv", "past.csv.gz", "bougth", "bought", "", "order", "mine"
+    )
+    assert done.exit_code == 0, done.output
+    for line in (
+        "Error: a/b: expected a name of letters",
+        "Error: gone.csv: no such file",
+        "Columns: order, at, single, colour, bought",
+        "Error: there is no column 'bougth'; did you mean bought?",
+        "Column that says when a row happened (-: their order does) [at]: ",
+        "wrote mine/shop.yaml",
+    ):
+        assert line in done.output
+    assert read(tmp_path / "mine", tmp_path).policy.data.event_time.column == "at"
+
+
+def test_it_asks_for_nothing_optional_when_the_rest_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_csv(Path("past.csv.gz"))
+    done = answer(monkeypatch, options=["shop", "--from", "past.csv.gz", "--label", "bought"])
+    assert done.exit_code == 0, done.output
+    assert "Column that" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            (),
+            "missing: NAME, of the policy and of the model; --from FILE of past rows, or --from-model MODEL;"
+            " --label COLUMN, what the model predicts\n",
+        ),
+        (
+            ("shop", "--from-model", "m", "--label", "y"),
+            "missing: --event-time COLUMN, when a row happened; --id COLUMN, what identifies a row\n",
+        ),
+        (
+            ("shop", "--from-model", "m", "--from", "past.csv"),
+            "--from-model: --from is given, too; a policy is drafted from one of them\n",
+        ),
+    ],
+)
+def test_without_a_terminal_it_says_what_is_missing(options: tuple[str, ...], message: str) -> None:
+    done = CliRunner().invoke(app, ["init", *options], input="y\n")
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", message)

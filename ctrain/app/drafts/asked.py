@@ -11,7 +11,6 @@ from ctrain.app.scanning import TableFiles
 from ctrain.errors import InputError
 from ctrain.policy.fields import check_zone
 from ctrain.policy.words import did_you_mean
-from ctrain.sources.formats import format_of
 
 LEAST_ROWS = 100
 """Fewer rows train nothing."""
@@ -31,37 +30,63 @@ class Wish:
     drop: tuple[str, ...] = ()
     task: str | None = None
     out: Path | None = None
+    parquet: Path | None = None
+    """The rows of ``file`` as Parquet, where that is a file of text."""
+
+    @property
+    def table(self) -> Path:
+        """The Parquet file that is read."""
+        return self.parquet or self.file
 
 
 def check_wish(wish: Wish, places: Sequence[Path], force: bool) -> None:
     """Raise InputError for a name or zone that is none, and for files that are there already."""
-    if not POLICY_NAME.fullmatch(wish.name):
-        raise InputError(
-            f"{wish.name}: expected a name of letters, digits, '_', '.' and '-', at most 63 of them"
-        )
-    try:
-        check_zone(wish.timezone)
-    except ValueError as error:
-        raise InputError(f"--timezone: {error}, got {wish.timezone}") from error
-    there = [path for path in places if path.exists()]
-    if there and not force:
-        raise InputError(f"{there[0]}: is there already; --force replaces it, --out names another folder")
+    check_name(wish.name)
+    check_time_zone(wish.timezone)
+    check_free(places, force)
     if wish.file.exists() and any(path.exists() and path.samefile(wish.file) for path in places):
         raise InputError(f"{wish.file}: is a file of the draft itself; read the rows from another one")
 
 
-def open_file(path: Path) -> TableFiles:
-    """Return the Parquet file; raises InputError when it is none, or too short."""
-    kind = format_of(path.name)
+def check_name(name: str) -> None:
+    """Raise InputError for what cannot be the name of a policy."""
+    if not POLICY_NAME.fullmatch(name):
+        raise InputError(f"{name}: expected a name of letters, digits, '_', '.' and '-', at most 63 of them")
+
+
+def check_time_zone(zone: str) -> None:
+    """Raise InputError for what is no zone."""
+    try:
+        check_zone(zone)
+    except ValueError as error:
+        raise InputError(f"--timezone: {error}, got {zone}") from error
+
+
+def check_free(places: Sequence[Path], force: bool) -> None:
+    """Raise InputError for files that are there already, unless they may be replaced."""
+    there = [path for path in places if path.exists()]
+    if there and not force:
+        raise InputError(f"{there[0]}: is there already; --force replaces it, --out names another folder")
+
+
+def module_name(policy: str) -> str:
+    """Return the name of the Python module that trains for a policy.
+
+    >>> module_name("eu-clicks")
+    'train_eu_clicks'
+    """
+    return "train_" + re.sub(r"\W", "_", policy, flags=re.ASCII)
+
+
+def open_file(wish: Wish) -> TableFiles:
+    """Return the file of past rows; raises InputError when it is none, or too short."""
+    path = wish.file
     if path.is_dir() or not path.exists():
-        raise InputError(f"--from-parquet {path}: {'is a folder' if path.is_dir() else 'no such file'}")
-    if kind is not None and kind.kind != "parquet":
-        raise InputError(f"--from-parquet {path}: expected a Parquet file (*.parquet)")
-    files = TableFiles.find([path])
+        missing = "is a folder; name one file of it" if path.is_dir() else "no such file"
+        raise InputError(f"--from {path}: {missing}")
+    files = TableFiles.find([wish.table])
     if files.rows < LEAST_ROWS:
-        raise InputError(
-            f"--from-parquet {path}: {files.rows} rows are too few to train; expected {LEAST_ROWS}"
-        )
+        raise InputError(f"--from {path}: {files.rows} rows are too few to train; expected {LEAST_ROWS}")
     return files
 
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ctrain.app.drafts.as_parquet import is_parquet
 from ctrain.app.drafts.features import Chosen
 from ctrain.app.drafts.history import History
 from ctrain.app.drafts.labels import Label
@@ -70,6 +71,7 @@ def _names(found: Findings) -> dict[str, str]:
         id_why = "(?) the rows were numbered; give each row of production an id of its own"
     return {
         "source": history.source.name,
+        "files": "*.parquet" if is_parquet(history.source) else "*",
         "file": f"{found.policy}.yaml",
         "policy": scalar(found.policy),
         "module": found.module,

@@ -33,6 +33,9 @@ class History:
     """What is written of a file, and how."""
 
     source: Path
+    """The file that was named."""
+    table: Path
+    """The Parquet file that is read for it."""
     columns: tuple[str, ...]
     """Columns of the rows, as they are in the file."""
     label: Label
@@ -108,7 +111,7 @@ class History:
         """
         import pyarrow.parquet as pq
 
-        file = pq.ParquetFile(self.source)
+        file = pq.ParquetFile(self.table)
         start = 0
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows

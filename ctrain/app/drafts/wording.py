@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 
-from ctrain.app.adopting import PLAIN_WORD
+PLAIN_WORD = re.compile(r"(?!(?:true|false|null)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
 
 
 def scalar(text: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ctrain.app.adopting import Adopted, draft_policy
+from ctrain.app.adopting import Adopted
+from ctrain.app.drafts.of_model import draft_policy
 from ctrain.domain import Task, Version
 from ctrain.policy.available import unavailable_parts
 from ctrain.policy.files import parse_policy

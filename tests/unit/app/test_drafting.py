@@ -16,6 +16,7 @@ import pytest
 
 from ctrain.app.drafting import Draft, Wish, draft_policy, write_draft
 from ctrain.app.drafts import history
+from ctrain.app.drafts.as_parquet import as_parquet
 from ctrain.app.drafts.features import choose_features, with_times
 from ctrain.app.drafts.labels import Label, read_label
 from ctrain.app.drafts.pace import pace_by_rows, pace_by_time
@@ -291,18 +292,18 @@ def test_what_cannot_be_drafted_is_refused_by_option_and_remedy(
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "text.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "tiny.csv").write_text("a,b\n1,2\n")
     (tmp_path / "broken.parquet").write_text("nonsense")
     pq.write_table(pa.table({"x": [1.0]}), tmp_path / "tiny.parquet")
     for name, message in {
         "none.parquet": "no such file",
-        "text.csv": "expected a Parquet file (*.parquet)",
+        "tiny.csv": "1 rows are too few to train; expected 100",
         "tiny.parquet": "1 rows are too few to train; expected 100",
-        "": "is a folder",
+        "": "is a folder; name one file of it",
     }.items():
-        with pytest.raises(InputError) as caught:
-            draft_policy(a_wish(tmp_path, file=tmp_path / name))
-        assert str(caught.value) == f"--from-parquet {tmp_path / name}: {message}"
+        with pytest.raises(InputError) as caught, as_parquet(tmp_path / name) as parquet:
+            draft_policy(a_wish(tmp_path, file=tmp_path / name, parquet=parquet))
+        assert str(caught.value) == f"--from {tmp_path / name}: {message}"
     with pytest.raises(InputError, match=r"broken\.parquet: cannot be read as parquet"):
         draft_policy(a_wish(tmp_path, file=tmp_path / "broken.parquet"))
 

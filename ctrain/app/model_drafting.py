@@ -1,0 +1,120 @@
+"""``ctrain init --from-model``: a first policy for a model that is registered, by its signature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctrain.app.adopting import examine_model
+from ctrain.app.drafts.asked import check_free, check_name, check_time_zone, module_name
+from ctrain.app.drafts.of_model import Known, draft_policy
+from ctrain.app.drafts.text import training_text
+from ctrain.domain import Task
+from ctrain.errors import InputError
+from ctrain.policy.files import parse_policy
+
+if TYPE_CHECKING:
+    from ctrain.registry.adoption import AdoptionReport
+    from ctrain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWish:
+    """What was asked for."""
+
+    name: str
+    model: str
+    label: str
+    event_time: str
+    id: str
+    timezone: str = "UTC"
+    task: str | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDraft:
+    """What will be written for a model, and what was found out about it."""
+
+    policy: Path
+    training: Path
+    text: str
+    report: AdoptionReport
+
+    @property
+    def folders(self) -> tuple[Path, Path]:
+        """Where rows and labels are to be put."""
+        return self.policy.parent / "data" / "rows", self.policy.parent / "data" / "labels"
+
+    def write(self) -> None:
+        """Write the files, the policy last, and the folders that it reads.
+
+        Raises
+        ------
+        InputError
+            when the folder cannot be written to.
+        """
+        try:
+            for folder in self.folders:
+                folder.mkdir(parents=True, exist_ok=True)
+            self.training.write_text(training_text(self.policy.stem), "utf-8")
+            self.policy.write_text(self.text, "utf-8")
+        except OSError as error:
+            raise InputError(f"--out {self.policy.parent}: cannot be written to: {error.strerror}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        report = self.report
+        return {
+            "policy": str(self.policy),
+            "training": str(self.training),
+            "rows": str(self.folders[0]),
+            "labels": str(self.folders[1]),
+            "model": report.model,
+            "version": report.version,
+            "features": {"numeric": list(report.numeric), "categorical": list(report.categorical)},
+        }
+
+
+def draft_for_model(settings: Settings, wish: ModelWish, *, force: bool = False) -> ModelDraft:
+    """Return the draft of a policy for the champion of a registered model; nothing is written.
+
+    Raises
+    ------
+    InputError
+        when there is no such champion, its signature or output do not say enough, or a file of the draft
+        exists and ``force`` does not allow to replace it.
+    """
+    folder = wish.out if wish.out is not None else Path(wish.name)
+    module = module_name(wish.name)
+    policy, training = folder / f"{wish.name}.yaml", folder / f"{module}.py"
+    check_name(wish.name)
+    check_time_zone(wish.timezone)
+    check_free((policy, training), force)
+    asked = _asked_task(wish.task)
+    report = examine_model(settings, wish.model)
+    _check_told_enough(report, asked)
+    known = Known(wish.name, module, wish.label, wish.id, wish.event_time, wish.timezone, asked)
+    text = draft_policy(report, known)
+    parse_policy(text, policy, {})
+    return ModelDraft(policy, training, text, report)
+
+
+def _asked_task(task: str | None) -> Task | None:
+    known = [one.value for one in Task]
+    if task is not None and task not in known:
+        raise InputError(f"--task: expected {', '.join(known)}, got {task}")
+    return Task(task) if task is not None else None
+
+
+def _check_told_enough(report: AdoptionReport, asked: Task | None) -> None:
+    if not (report.numeric or report.categorical):
+        raise InputError(
+            f"{report.model} version {report.version} has no signature that names its inputs; log it with"
+            " signature=mlflow.models.infer_signature(rows, predictions), or start from rows with --from FILE"
+        )
+    if asked is None and report.likely_task is None:
+        raise InputError(
+            f"{report.model} version {report.version}: its output does not say what it predicts;"
+            " add --task binary, --task multiclass or --task regression"
+        )

@@ -1,0 +1,142 @@
+"""What ``ctrain init`` asks for on a terminal, when it was not told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ctrain.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What is known so far; None: not given."""
+
+    name: str | None = None
+    file: Path | None = None
+    model: str | None = None
+    label: str | None = None
+    event_time: str | None = None
+    id: str | None = None
+    out: Path | None = None
+
+
+def on_terminal() -> bool:
+    """Whether there is a person to ask."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def missing(answers: Answers) -> list[str]:
+    """Return what a draft cannot do without, in the words of the command."""
+    return list(_missing(answers))
+
+
+def _missing(answers: Answers) -> Iterator[str]:
+    if answers.name is None:
+        yield "NAME, of the policy and of the model"
+    if answers.file is None and answers.model is None:
+        yield "--from FILE of past rows, or --from-model MODEL"
+    if answers.label is None:
+        yield "--label COLUMN, what the model predicts"
+    if answers.model is not None and answers.event_time is None:
+        yield "--event-time COLUMN, when a row happened"
+    if answers.model is not None and answers.id is None:
+        yield "--id COLUMN, what identifies a row"
+
+
+def ask_for_file(answers: Answers) -> Answers:
+    """Return the answers with a name and a file that can be read."""
+    name = answers.name or _ask("Name of the policy and of the model", _checked_name)
+    file = answers.file or Path(_ask("File of past rows (Parquet, CSV or JSON lines)", _checked_file))
+    return replace(answers, name=name, file=file)
+
+
+def ask_columns(answers: Answers, parquet: Path | None) -> Answers:
+    """Return the answers with what each column is for; those of ``parquet`` are offered."""
+    name = answers.name or _ask("Name of the policy and of the model", _checked_name)
+    columns, instants = _columns(parquet)
+    if columns:
+        typer.echo(f"Columns: {', '.join(columns)}")
+    check = _column_of(columns)
+    label = answers.label or _ask("Column that the model predicts", check)
+    time, row_id = answers.event_time, answers.id
+    if parquet is None:  # the signature of a model names neither, and its rows need both
+        time = time or _ask("Column that says when a row happened", check)
+        row_id = row_id or _ask("Column that identifies a row", check)
+    else:
+        time = time or _ask_or_none(
+            "Column that says when a row happened (-: their order does)", check, instants
+        )
+        row_id = row_id or _ask_or_none("Column that identifies a row (-: number them)", check, ())
+    out = answers.out or Path(typer.prompt("Folder to write to", default=name))
+    return replace(answers, name=name, label=label, event_time=time, id=row_id, out=out)
+
+
+def _columns(parquet: Path | None) -> tuple[list[str], list[str]]:
+    """Names of all columns, and of those that hold instants."""
+    if parquet is None or not parquet.is_file():
+        return [], []
+    import pyarrow as pa
+
+    from ctrain.app.scanning import read_footer
+
+    schema = read_footer(parquet).schema.to_arrow_schema()
+    return schema.names, [one.name for one in schema if pa.types.is_timestamp(one.type)]
+
+
+def _ask(question: str, check: Callable[[str], str]) -> str:
+    answer: str = typer.prompt(question, value_proc=_again_when_wrong(check))
+    return answer
+
+
+def _ask_or_none(question: str, check: Callable[[str], str], offered: Sequence[str]) -> str | None:
+    default = offered[0] if offered else "-"
+    answer: str = typer.prompt(
+        question,
+        default=default,
+        value_proc=_again_when_wrong(lambda text: text if text == "-" else check(text)),
+    )
+    return None if answer == "-" else answer
+
+
+def _again_when_wrong(check: Callable[[str], str]) -> Callable[[Any], str]:
+    """Let a wrong answer be asked for again, with what is wrong with it."""
+
+    def checked(text: Any) -> str:
+        try:
+            return check(str(text).strip())
+        except InputError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    return checked
+
+
+def _checked_name(text: str) -> str:
+    from ctrain.app.drafts.asked import check_name
+
+    check_name(text)
+    return text
+
+
+def _checked_file(text: str) -> str:
+    if not Path(text).is_file():
+        raise InputError(
+            f"{text}: {'is a folder; name one file of it' if Path(text).is_dir() else 'no such file'}"
+        )
+    return text
+
+
+def _column_of(columns: Sequence[str]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        from ctrain.policy.words import did_you_mean
+
+        if columns and text not in columns:
+            raise InputError(f"there is no column {text!r}{did_you_mean(text, columns)}")
+        return text
+
+    return check
