@@ -1,4 +1,4 @@
-"""``/metrics``, ``/-/healthy`` and ``/-/ready``: the daemon's own answers, passed on."""
+"""``/metrics``, ``/-/healthy``, ``/-/ready`` and ``/-/alive``: the daemon's own answers, passed on."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def ready(request: Request) -> Response:
     return _passed_on(request, "/-/ready")
 
 
+@router.api_route("/-/alive", methods=["GET", "HEAD"])
+def alive(request: Request) -> Response:
+    return _passed_on(request, "/-/alive")
+
+
 def _passed_on(request: Request, path: str, accept: str = "") -> Response:
     backend = cast("Backend", request.app.state.backend)
     if backend.daemon is None:
@@ -46,6 +51,8 @@ def _of_itself(backend: Backend, path: str) -> Response:
     """A server beside no daemon has no metrics, and is well while the database answers."""
     if path == "/metrics":
         return _text(HTTPStatus.NOT_FOUND, "this server watches nothing: scrape the daemons")
+    if path == "/-/alive":
+        return _text(HTTPStatus.OK, "alive")
     try:
         with backend.store.read() as tx:
             tx.database_now()

@@ -1,4 +1,4 @@
-"""A small HTTP server beside the daemon: ``/metrics``, ``/-/healthy``, ``/-/ready``.
+"""A small HTTP server beside the daemon: ``/metrics``, ``/-/healthy``, ``/-/ready``, ``/-/alive``.
 
 It binds the one address it is given, answers GET and HEAD, reads no bodies, and serves a bounded
 number of connections, each for a bounded time: a stuck client cannot stop the daemon.
@@ -23,7 +23,7 @@ REQUEST_TIMEOUT_SECONDS = 10.0
 TEXT = "text/plain; charset=utf-8"
 _CREDENTIALS = struct.Struct("3i")
 """Process, user and group."""
-PAGES = "/metrics\n/-/healthy\n/-/ready\n"
+PAGES = "/metrics\n/-/healthy\n/-/ready\n/-/alive\n"
 
 
 class Health(Protocol):
@@ -36,6 +36,10 @@ class Health(Protocol):
     @property
     def ready(self) -> bool:
         """Every policy has ticked once: what the metrics say is about now."""
+
+    @property
+    def alive(self) -> bool:
+        """No tick hangs: a restart would mend nothing."""
 
 
 class Exposition(Protocol):
@@ -210,6 +214,8 @@ class _Answer(BaseHTTPRequestHandler):
                 self._state(health.healthy, "healthy")
             case "/-/ready":
                 self._state(health.ready, "ready")
+            case "/-/alive":
+                self._state(health.alive, "alive")
             case "/":
                 self._reply(HTTPStatus.OK, PAGES.encode(), TEXT)
             case _:

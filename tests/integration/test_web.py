@@ -23,6 +23,7 @@ from tests.waiting import wait_until
 class Condition:
     healthy: bool = True
     ready: bool = True
+    alive: bool = True
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_metrics_speak_the_format_that_is_asked_for(server: Server, accept: str,
     assert 'ctrain_rows_ingested_total{policy="p"} 7.0' in body
 
 
-@pytest.mark.parametrize("name", ["healthy", "ready"])
+@pytest.mark.parametrize("name", ["healthy", "ready", "alive"])
 def test_health_follows_the_daemon(server: Server, condition: Condition, name: str) -> None:
     status, headers, body = ask(server, f"/-/{name}")
     assert (status, headers["Content-Type"], body) == (200, "text/plain; charset=utf-8", f"{name}\n")
