@@ -9,7 +9,7 @@ PEERS := .venv/peers
 AUDITORS := .venv/auditors
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format docs chaos fuzz bench bench-dask bench-detect bench-alarms bench-scrape bench-load soak bench-promotion bench-streams bench-round peers audit lock services clean
+.PHONY: help venv demo test pytest lint format docs chaos fuzz bench bench-dask bench-detect bench-alarms bench-scrape bench-load soak bench-promotion bench-streams bench-round peers audit lock services clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,10 @@ $(STAMP): requirements.lock pyproject.toml
 demo: venv ## Watch the whole loop on a real stream: drift, retraining, promotion, rollback
 	$(BIN)/ctrain demo
 
-test: lint ## Lint, types, layers and all tests
+test: venv ## Lint, types, layers and all tests; the types are checked beside the first tests
+	@$(MAKE) --no-print-directory --jobs=2 lint pytest
+
+pytest: venv ## All tests, without lint and types
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: venv ## ruff, mypy, import-linter and bandit
