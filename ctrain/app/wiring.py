@@ -21,6 +21,7 @@ from ctrain.errors import InputError, PolicyError
 from ctrain.policy.available import unavailable_parts
 from ctrain.policy.checks import check_fleet
 from ctrain.policy.files import LoadedPolicy, load_policies, parse_policy, policy_identity
+from ctrain.policy.main_monitor import main_monitor
 from ctrain.promql import PromqlServer
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
     with shell.store.write() as tx:
         if lease is not None:
             tx.require_token(*lease)
-        tx.save_policy(name, loaded.hash, str(loaded.path), policy_identity(policy), now)
+        identity, speaks = policy_identity(policy), main_monitor(policy)
+        tx.save_policy(name, loaded.hash, str(loaded.path), identity, now, speaks)
         record = tx.policy_record(name)
     row_log = shell.row_logs.open(name, policy.data, policy.model.task)
     row_log.sweep(lambda: _confirm(shell.store, lease))

@@ -11,6 +11,7 @@ from ctrain.domain import (
     Champion,
     Event,
     Json,
+    MonitorName,
     Phase,
     PolicyName,
     PolicyRecord,
@@ -42,9 +43,18 @@ class RunTables(Protocol):
 
 class PolicyTables(Protocol):
     def save_policy(
-        self, policy: PolicyName, policy_hash: str, path: str, identity: Json, now: datetime
+        self,
+        policy: PolicyName,
+        policy_hash: str,
+        path: str,
+        identity: Json,
+        now: datetime,
+        main_monitor: MonitorName | None = None,
     ) -> None:
-        """Register or refresh a policy; raises StateConflict when its identity changed."""
+        """Register or refresh a policy; raises StateConflict when its identity changed.
+
+        ``main_monitor`` is the one that tells best how its model does.
+        """
 
     def policies(self) -> list[PolicyName]: ...
 

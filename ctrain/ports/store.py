@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ctrain.ports.access import AccessTables
 from ctrain.ports.audit import AuditTables
+from ctrain.ports.fleet import FleetTables
 from ctrain.ports.notices import OutboxTables
 from ctrain.ports.pruning import PruneTables
 from ctrain.ports.pushes import PushTables, ReloadTables
@@ -21,6 +22,7 @@ class Transaction(
     RunTables,
     PolicyTables,
     LeaseTables,
+    FleetTables,
     AccessTables,
     AuditTables,
     PruneTables,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from ctrain.queries.answers import (
 from ctrain.queries.limits import limits_left, policy_in_force
 from ctrain.queries.needs import needs_of
 from ctrain.queries.notes import notes_on
+from ctrain.queries.overview import FleetOverview, overview_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 RECENT_EVENTS = 200
 RECENT_DECISIONS = 200
 SHOWN_FILES = 5
+SPARK_VALUES = 30
 
 
 class FleetQueries:
@@ -68,6 +70,19 @@ class FleetQueries:
                 ),
                 daemons=daemons,
             )
+
+    def overview(self) -> FleetOverview:
+        """Every policy in a line, in a time that allows for thousands."""
+        with self._store.read() as tx:
+            daemons, holders = self._held(tx)
+            return overview_of(tx, self._clock.now(), daemons, holders)
+
+    def sparklines(
+        self, policies: Sequence[PolicyName], limit: int = SPARK_VALUES
+    ) -> Mapping[PolicyName, tuple[float | None, ...]]:
+        """The last values of what speaks for each policy, oldest first; nothing where there are none."""
+        with self._store.read() as tx:
+            return tx.main_values(policies, limit)
 
     def runs(self, policy: PolicyName | None = None, limit: int = 20) -> tuple[RunNow, ...]:
         """The newest runs first."""

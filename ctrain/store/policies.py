@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, select
 
-from ctrain.domain import Champion, Json, PolicyName, PolicyRecord
+from ctrain.domain import Champion, Json, MonitorName, PolicyName, PolicyRecord
 from ctrain.errors import StateConflict
 from ctrain.store import schema
 from ctrain.store.access import TableAccess, values_of
@@ -27,7 +27,13 @@ class PolicyAccess(TableAccess):
     """Implements the policies and champions of ``ports.PolicyTables``."""
 
     def save_policy(
-        self, policy: PolicyName, policy_hash: str, path: str, identity: Json, now: datetime
+        self,
+        policy: PolicyName,
+        policy_hash: str,
+        path: str,
+        identity: Json,
+        now: datetime,
+        main_monitor: MonitorName | None = None,
     ) -> None:
         """Register the policy, or note that it is in force with this hash.
 
@@ -36,7 +42,12 @@ class PolicyAccess(TableAccess):
         StateConflict
             when its identity is not what it was registered with; nothing is changed.
         """
-        values = {"policy_hash": policy_hash, "path": path, "updated_at": now}
+        values = {
+            "policy_hash": policy_hash,
+            "path": path,
+            "updated_at": now,
+            "main_monitor": main_monitor,
+        }
         row = self._first(select(_POLICIES.c.identity).where(_POLICIES.c.name == policy))
         if row is None:
             fixed = {"name": policy, "identity": identity, "paused": False, "registered_at": now}

@@ -10,6 +10,7 @@ from ctrain.store.audit import AuditAccess
 from ctrain.store.callers import CallerAccess
 from ctrain.store.database import READ_ONLY
 from ctrain.store.decisions import DecisionAccess
+from ctrain.store.fleet import FleetAccess
 from ctrain.store.group_commit import GroupCommit
 from ctrain.store.history import HistoryAccess
 from ctrain.store.ingest import IngestAccess
@@ -40,6 +41,7 @@ class SqlTransaction(
     IntentAccess,
     RequestAccess,
     LeaseAccess,
+    FleetAccess,
     CallerAccess,
     OutboxAccess,
     PruneAccess,

@@ -37,7 +37,7 @@ from ctrain.store.schema.observations import (
 )
 from ctrain.store.schema.pushes import pushed_batches, reload_outcomes, reloads
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest revision in ``ctrain/store/migrations``."""
 
 __all__ = [

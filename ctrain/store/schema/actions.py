@@ -93,6 +93,13 @@ occurrences = Table(
     instant_column("at", key=True),
 )
 
+TROUBLE_PAIRS = (
+    ("registry_unreadable", "registry_readable"),
+    ("tick_failed", "tick_recovered"),
+    ("policy_refused", "policy_accepted"),
+)
+"""Kinds of events with which troubles begin and end."""
+TROUBLES = one_of("kind", (kind for pair in TROUBLE_PAIRS for kind in pair))
 events = Table(
     "events",
     metadata,
@@ -109,6 +116,14 @@ events = Table(
     Column("hash", Words, nullable=False, unique=True),
     Index(None, "policy", "id"),
     Index(None, "run_id", "id"),
+    Index(
+        "ix_events_troubles",
+        "policy",
+        "kind",
+        "id",
+        sqlite_where=text(TROUBLES),
+        postgresql_where=text(TROUBLES),
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -26,6 +26,7 @@ policies = Table(
     Column("paused", Boolean, nullable=False),
     instant_column("registered_at"),
     instant_column("updated_at"),
+    text_column("main_monitor", nullable=True),
 )
 
 champions = Table(

@@ -1,0 +1,66 @@
+"""What is read of many policies at once: a few fields of each, from a constant number of queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ctrain.domain.decisions import Outcome, Suppression
+from ctrain.domain.names import MonitorName, PolicyName, RunId, TriggerName
+from ctrain.domain.runs import Phase
+from ctrain.domain.verdicts import Status
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLine:
+    name: PolicyName
+    paused: bool
+    main_monitor: MonitorName | None
+    """The monitor that tells best how the model does; None where the policy has none, or was not watched
+    since this is kept."""
+    newest_event_at: datetime | None
+    last_arrival_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """An active run."""
+
+    id: RunId
+    policy: PolicyName
+    phase: Phase
+    phase_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionLine:
+    """The newest decision about a trigger whose condition held."""
+
+    policy: PolicyName
+    trigger: TriggerName
+    outcome: Outcome
+    suppression: Suppression | None
+    reason: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictLine:
+    """The newest verdict of a monitor."""
+
+    policy: PolicyName
+    monitor: MonitorName
+    as_of: datetime
+    status: Status
+    policy_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class TroubleLine:
+    """A trouble that is under way."""
+
+    policy: PolicyName
+    kind: str
+    at: datetime
+    message: str

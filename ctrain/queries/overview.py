@@ -1,0 +1,170 @@
+"""Every policy in a line, from a number of queries that does not grow with the policies."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
+
+from ctrain.domain import Champion, Phase, PolicyName, RunId, Status, TriggerName, Version
+from ctrain.queries.answers import Answer
+
+if TYPE_CHECKING:
+    from ctrain.domain.fleet import DecisionLine, PolicyLine, RunLine, TroubleLine, VerdictLine
+    from ctrain.ports import Transaction
+
+OfPolicy = TypeVar("OfPolicy", "VerdictLine", "TroubleLine")
+
+
+class Health(StrEnum):
+    """How a policy is, the worst that holds."""
+
+    OK = "ok"
+    INCONCLUSIVE = "inconclusive"
+    """A monitor cannot tell, or none has told anything yet."""
+    BREACHED = "breached"
+    TROUBLE = "trouble"
+    """ctrain cannot do its work: the registry, the policy's file, a tick, or a rollback."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRun(Answer):
+    id: RunId
+    phase: Phase
+    phase_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LastTrigger(Answer):
+    """The trigger that fired or was suppressed last."""
+
+    name: TriggerName
+    outcome: str
+    """``fired``, or why it was suppressed."""
+    reason: str
+    since_at: datetime
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLineNow(Answer):
+    """A policy in a line."""
+
+    policy: PolicyName
+    paused: bool
+    health: Health
+    why: str
+    """What is wrong, in a sentence; empty while it is well."""
+    champion: Version | None
+    champion_since_at: datetime | None
+    run: ActiveRun | None
+    awaits_approval: bool
+    last_trigger: LastTrigger | None
+    newest_event_at: datetime | None
+    """Event time of the newest row."""
+    holder: str | None
+    """Who watches it; None while nobody does."""
+    monitor: str | None
+    """The monitor that ``FleetQueries.sparklines`` gives the values of."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetOverview(Answer):
+    """Every policy in a line, by name."""
+
+    now: datetime
+    daemons: tuple[str, ...]
+    policies: tuple[PolicyLineNow, ...]
+
+
+def overview_of(
+    tx: Transaction, now: datetime, daemons: tuple[str, ...], holders: Mapping[PolicyName, str]
+) -> FleetOverview:
+    """The whole fleet as one transaction sees it."""
+    verdicts, troubles = _by_policy(tx.verdict_lines()), _by_policy(tx.trouble_lines())
+    champions = tx.champions()
+    runs = {one.policy: one for one in tx.run_lines()}
+    decisions = {one.policy: one for one in tx.decision_lines()}
+    return FleetOverview(
+        now,
+        daemons,
+        tuple(
+            _line(
+                policy,
+                champions.get(policy.name),
+                runs.get(policy.name),
+                decisions.get(policy.name),
+                judge(runs.get(policy.name), verdicts[policy.name], troubles[policy.name]),
+                holders.get(policy.name),
+            )
+            for policy in tx.policy_lines()
+        ),
+    )
+
+
+def judge(
+    run: RunLine | None, verdicts: Iterable[VerdictLine], troubles: Iterable[TroubleLine]
+) -> tuple[Health, str]:
+    """How a policy is, and why it is not well.
+
+    Verdicts of a policy as it was before its last change count only until the new one has given some: a
+    monitor that was taken out must not speak for ever.
+    """
+    for trouble in troubles:
+        return Health.TROUBLE, trouble.message
+    if run is not None and run.phase is Phase.ROLLBACK_FAILED:
+        return Health.TROUBLE, f"the rollback of run {run.id} has failed and is tried again"
+    current = _in_force(list(verdicts))
+    for status, health in ((Status.BREACHED, Health.BREACHED), (Status.INCONCLUSIVE, Health.INCONCLUSIVE)):
+        names = sorted(one.monitor for one in current if one.status is status)
+        if names:
+            return health, f"{', '.join(names)}: {status.value}"
+    return (Health.OK, "") if current else (Health.INCONCLUSIVE, "no monitor has given a verdict yet")
+
+
+def _in_force(verdicts: list[VerdictLine]) -> list[VerdictLine]:
+    if not verdicts:
+        return []
+    newest = max(verdicts, key=lambda one: one.as_of).policy_hash
+    return [one for one in verdicts if one.policy_hash == newest]
+
+
+def _line(
+    policy: PolicyLine,
+    champion: Champion | None,
+    run: RunLine | None,
+    decision: DecisionLine | None,
+    judged: tuple[Health, str],
+    holder: str | None,
+) -> PolicyLineNow:
+    return PolicyLineNow(
+        policy=policy.name,
+        paused=policy.paused,
+        health=judged[0],
+        why=judged[1],
+        champion=champion.version if champion else None,
+        champion_since_at=champion.since_at if champion else None,
+        run=ActiveRun(run.id, run.phase, run.phase_since) if run else None,
+        awaits_approval=run is not None and run.phase is Phase.AWAITING_APPROVAL,
+        last_trigger=_trigger(decision) if decision else None,
+        newest_event_at=policy.newest_event_at,
+        holder=holder,
+        monitor=policy.main_monitor,
+    )
+
+
+def _trigger(decision: DecisionLine) -> LastTrigger:
+    outcome = decision.suppression.value if decision.suppression else decision.outcome.value
+    return LastTrigger(
+        decision.trigger, outcome, decision.reason, decision.first_seen_at, decision.last_seen_at
+    )
+
+
+def _by_policy(lines: Iterable[OfPolicy]) -> defaultdict[PolicyName, list[OfPolicy]]:
+    found: defaultdict[PolicyName, list[OfPolicy]] = defaultdict(list)
+    for one in lines:
+        found[one.policy].append(one)
+    return found
