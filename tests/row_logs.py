@@ -14,6 +14,7 @@ from ctrain.domain import Ingested, IngestState, PolicyName, SourceBatch, Source
 from ctrain.policy.models import DataSpec
 from ctrain.rows import ParquetRowLogs
 from ctrain.rows.log import ParquetRowLog
+from ctrain.rows.memory import RowMemory
 from tests.fakes_store import MemoryStore
 from tests.parquet_rows import build_data
 
@@ -31,10 +32,16 @@ class RowLogHarness:
     """Write, commit, adopt; ``restart`` opens the log again from what is committed."""
 
     def __init__(
-        self, folder: Path, data: DataSpec | None = None, task: str = "binary", held_bytes: int = 0
+        self,
+        folder: Path,
+        data: DataSpec | None = None,
+        task: str = "binary",
+        held_bytes: int = 0,
+        memory: RowMemory | None = None,
     ) -> None:
         self.folder = folder
         self.held_bytes = held_bytes
+        self.memory = memory
         self.store = MemoryStore()
         self.data = data or build_data()
         self.task = task
@@ -42,7 +49,8 @@ class RowLogHarness:
 
     def restart(self, data: DataSpec | None = None) -> ParquetRowLog:
         self.data = data or self.data
-        log = ParquetRowLogs(self.folder, self.store, self.held_bytes).open(POLICY, self.data, self.task)
+        logs = ParquetRowLogs(self.folder, self.store, self.held_bytes, memory=self.memory)
+        log = logs.open(POLICY, self.data, self.task)
         assert isinstance(log, ParquetRowLog)
         self.log = log
         return log

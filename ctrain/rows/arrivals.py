@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.rows.casting import ArrowArray, Mask, days_of
-from ctrain.rows.identity import Hashes, hash_ids
+from ctrain.rows.identity import hash_ids
+from ctrain.rows.spill import Hashes
 
 KnownDays = npt.NDArray[np.int32]
 """Days since 1970-01-01 of the rows with given ids; UNKNOWN where there is no such row."""

@@ -1,12 +1,13 @@
-"""Whole days of the row log in memory: rows with their labels and scores, the recently used ones kept.
+"""Days of the row log in memory: rows with their labels and scores, the recently used ones kept.
 
-A day that is kept takes in what is committed for it; any other is read from its segments on demand.
+A day that is kept takes in what is committed for it; any other is read from its segments on demand. Of a
+day that outgrows its log's share of the memory the end stays; what comes before is read when it is asked for.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
+import weakref
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,120 +15,156 @@ import pyarrow.compute as pc
 
 from ctrain.domain import SegmentKind, Version
 from ctrain.rows.casting import ArrowArray, microseconds_of
-from ctrain.rows.finding import find_ids, overlaid_at, rows_before
+from ctrain.rows.finding import Found, find_ids, overlaid_at, rows_before
+from ctrain.rows.memory import Day, DayMemory, Place
 
 if TYPE_CHECKING:
     from ctrain.rows.manifest import Manifest
     from ctrain.rows.segments import SegmentFolder
 
-KEPT_BYTES = 256 * 2**20
+RECENT_DAYS = 2
 _MOST_CHUNKS = 32
-
-
-@dataclass(slots=True)
-class Day:
-    """The rows of one day in (event_at, row_id) order, with ``late`` and ``label``."""
-
-    table: pa.Table
-    scores: dict[Version, ArrowArray] = field(default_factory=dict)
-    """In the order of the rows."""
-
-    @property
-    def bytes(self) -> int:
-        return self.table.nbytes + sum(int(column.nbytes) for column in self.scores.values())
+_LOOKED_UP = ("row_id", "label")
+_UNPACKED = 4
+"""Bytes in memory of a byte on disk, about."""
 
 
 class Days:
-    """Days by ISO date, at most ``kept_bytes`` of them kept."""
+    """Days by ISO date, kept in a memory that other row logs may share."""
 
     def __init__(
-        self, files: SegmentFolder, manifest: Manifest, schema: pa.Schema, kept_bytes: int = KEPT_BYTES
+        self, files: SegmentFolder, manifest: Manifest, schema: pa.Schema, memory: DayMemory | None = None
     ) -> None:
         self._files = files
         self._manifest = manifest
         self._schema = schema
-        self._kept_bytes = kept_bytes
-        self._days: OrderedDict[str, Day] = OrderedDict()
-        self._sizes: dict[str, int] = {}
+        self._memory = memory or DayMemory()
+        self._owner = self._memory.join()
+        weakref.finalize(self, self._memory.leave, self._owner)
 
-    def load(self, day: str) -> Day:
-        """Return a day as committed; the table is empty when it has no rows."""
-        found = self._days.get(day)
-        if found is None:
-            found = Day(self._read(day))
+    def load(self, day: str, since: int | None = None) -> Day:
+        """Return a day as committed, at least its rows from ``since`` (microseconds) on."""
+        found = self._memory.get(self._place(day))
+        if found is None or not found.reaches(since):
+            found = Day(self._read(day, self._schema))
             self._keep(day, found)
-        self._days.move_to_end(day)
         return found
 
-    def scores(self, day: str, version: Version) -> ArrowArray:
-        """Return a version's scores of a day in the order of its rows, null where there are none."""
-        found = self.load(day)
-        if version not in found.scores:
-            column: ArrowArray = pa.nulls(found.table.num_rows, score_type(self._schema))
-            for segment in self._manifest.of(SegmentKind.SCORES, day, version):
-                column = _overlaid(found.table, column, self._files.read(segment), "score")
-            found.scores[version] = column
-            self._keep(day, found)
-        return found.scores[version]
+    def rows(self, day: str, since: int, versions: Sequence[Version] = ()) -> pa.Table:
+        """Return at least the rows from ``since`` on, with ``score:VERSION`` for each version."""
+        found = self.load(day, since)
+        table = found.table
+        for version in versions:
+            if version not in found.scores:
+                found.scores[version] = self._scores(day, version, table)
+                self._keep(day, found)
+            table = table.append_column(f"score:{version}", found.scores[version])
+        return table
+
+    def find(self, day: str, ids: ArrowArray) -> tuple[pa.Table, Found]:
+        """Return which rows of a day have one of ``ids``, and the table that they are rows of."""
+        kept = self._memory.get(self._place(day))
+        if kept is not None:
+            found = find_ids(kept.table, ids)
+            if kept.reaches(None) or len(found.rows) == len(ids) or len(found.rows) == len(pc.unique(ids)):
+                return kept.table, found
+        elif self._memory.has_room(_UNPACKED * self._bytes_on_disk(day)) or self._is_recent(day):
+            table = self.load(day).table
+            return table, find_ids(table, ids)
+        table = self._read(day, pa.schema([self._schema.field(name) for name in _LOOKED_UP]))
+        return table, find_ids(table, ids)
+
+    def _scores(self, day: str, version: Version, table: pa.Table) -> ArrowArray:
+        column: ArrowArray = pa.nulls(table.num_rows, score_type(self._schema))
+        for segment in self._manifest.of(SegmentKind.SCORES, day, version):
+            column = _overlaid(table, column, self._files.read(segment), "score")
+        return column
 
     def add_rows(self, day: str, fresh: pa.Table) -> None:
         """Take in rows that were committed; ``fresh`` is in order and has no labels."""
-        if day not in self._days:
+        known = self._memory.get(self._place(day))
+        if known is None:
             if sum(one.rows for one in self._manifest.of(SegmentKind.ROWS, day)) == fresh.num_rows:
                 self._keep(day, Day(conform(fresh, self._schema)))
             return
-        known = self._days[day]
-        before, scores, news = known.table, {}, conform(fresh, self._schema)
-        if _follows(before, fresh):
-            merged = pa.concat_tables([before, news])
-            scores = {version: _longer(one, fresh.num_rows) for version, one in known.scores.items()}
-        else:
-            head = rows_before(before, int(microseconds_of(news["event_at"].slice(0, 1))[0]))
-            merged = pa.concat_tables(
-                [before.slice(0, head), in_order(pa.concat_tables([before.slice(head), news]))]
-            )
-        if merged.column(0).num_chunks > _MOST_CHUNKS:
-            merged = merged.combine_chunks()
-        self._keep(day, Day(merged, scores), self._sizes[day] + fresh.nbytes)
+        if known.since is not None:
+            fresh = fresh.slice(rows_before(fresh, known.since))
+        if fresh.num_rows:
+            size = self._memory.size(self._place(day)) or known.bytes
+            self._keep(day, _with_rows(known, conform(fresh, self._schema)), size + fresh.nbytes)
 
     def add_labels(self, day: str, labels: pa.Table) -> None:
-        found = self._days.get(day)
+        found = self._memory.get(self._place(day))
         if found is not None:
             found.table = with_recent_labels(found.table, labels)
 
     def add_scores(self, day: str, version: Version, scores: pa.Table) -> None:
-        found = self._days.get(day)
+        found = self._memory.get(self._place(day))
         if found is not None and version in found.scores:
             found.scores[version] = _overlaid(found.table, found.scores[version], scores, "score")
 
-    def forget(self, day: str | None = None) -> None:
-        """Drop a day, or all of them, from memory."""
-        for one in [day] if day is not None else list(self._days):
-            self._days.pop(one, None)
-            self._sizes.pop(one, None)
+    def forget(self, day: str) -> None:
+        """Drop a day from memory."""
+        self._memory.drop(self._place(day))
+
+    def _place(self, day: str) -> Place:
+        return Place(self._owner, day)
+
+    def _is_recent(self, day: str) -> bool:
+        return day in self._manifest.newest_days(RECENT_DAYS)
+
+    def _bytes_on_disk(self, day: str) -> int:
+        return sum(one.bytes for one in self._manifest.of(SegmentKind.ROWS, day))
 
     def _keep(self, day: str, found: Day, size: int | None = None) -> None:
-        self._days[day] = found
-        self._sizes[day] = found.bytes if size is None else size
-        total = sum(self._sizes.values())
-        while total > self._kept_bytes and len(self._days) > 1:
-            oldest = next(one for one in self._days if one != day)
-            del self._days[oldest]
-            total -= self._sizes.pop(oldest)
+        size = found.bytes if size is None else size
+        excess = self._memory.put(self._place(day), found, size, recent=self._is_recent(day))
+        if excess:
+            self._give_back(excess)
 
-    def _read(self, day: str) -> pa.Table:
+    def _give_back(self, excess: int) -> None:
+        """Keep less of the recent days, of the earliest first."""
+        for day in self._manifest.newest_days(RECENT_DAYS):
+            kept, size = self._memory.get(self._place(day)), self._memory.size(self._place(day))
+            if kept is None or excess <= 0:
+                continue
+            if size <= excess:
+                self._memory.drop(self._place(day))
+            else:
+                end = kept.end(1 - excess / size)
+                self._memory.put(self._place(day), end, end.bytes, recent=True)
+            excess -= size
+
+    def _read(self, day: str, schema: pa.Schema) -> pa.Table:
+        """Read columns of a day, in order where they have the time."""
+        names = None if schema is self._schema else [one for one in schema.names if one != "label"]
         tables = [
-            conform(self._files.read(segment), self._schema)
+            conform(self._files.read(segment, names), schema)
             for segment in self._manifest.of(SegmentKind.ROWS, day)
         ]
         if not tables:
-            return self._schema.empty_table()
+            return schema.empty_table()
         table = pa.concat_tables(tables).combine_chunks()
-        if len(tables) > 1:
+        if len(tables) > 1 and "event_at" in schema.names:
             table = in_order(table)
         for segment in self._manifest.of(SegmentKind.LABELS, day):
             table = with_labels(table, self._files.read(segment))
         return table
+
+
+def _with_rows(known: Day, fresh: pa.Table) -> Day:
+    before = known.table
+    if _follows(before, fresh):
+        merged = pa.concat_tables([before, fresh])
+        scores = {version: _longer(one, fresh.num_rows) for version, one in known.scores.items()}
+    else:
+        head = rows_before(before, int(microseconds_of(fresh["event_at"].slice(0, 1))[0]))
+        tail = in_order(pa.concat_tables([before.slice(head), fresh]))
+        merged = pa.concat_tables([before.slice(0, head), tail])
+        scores = {}
+    if merged.column(0).num_chunks > _MOST_CHUNKS:
+        merged = merged.combine_chunks()
+    return Day(merged, scores, known.since)
 
 
 def in_order(table: pa.Table) -> pa.Table:

@@ -31,6 +31,7 @@ from ctrain.rows.days import Days, score_type
 from ctrain.rows.identity import hash_ids
 from ctrain.rows.known import KnownRows
 from ctrain.rows.manifest import Manifest
+from ctrain.rows.memory import RowMemory
 from ctrain.rows.normalise import (
     Normalised,
     label_schema,
@@ -52,7 +53,13 @@ class ParquetRowLog:
     """The row log of one policy. Used by one thread of one process at a time; others may read."""
 
     def __init__(
-        self, files: SegmentFolder, store: Store, policy: PolicyName, data: DataSpec, task: str
+        self,
+        files: SegmentFolder,
+        store: Store,
+        policy: PolicyName,
+        data: DataSpec,
+        task: str,
+        memory: RowMemory | None = None,
     ) -> None:
         self._store = store
         self._policy = policy
@@ -63,13 +70,14 @@ class ParquetRowLog:
         self._schema = schema.insert(2, pa.field("late", pa.bool_()))
         self._answer = schema.field("label").type
         self._staged: Staged | None = None
+        self._memory = memory or RowMemory()
         self._load()
 
     def _load(self) -> None:
         """See what is committed, and forget everything else."""
         with self._store.read() as tx:
             self._manifest = Manifest(tx.segments(self._policy))
-        self._days = Days(self._files, self._manifest, self._schema)
+        self._days = Days(self._files, self._manifest, self._schema, self._memory.days)
         self._known: KnownRows | None = None
         self._pending: PendingLabels | None = None
 
@@ -164,10 +172,7 @@ class ParquetRowLog:
         first, last = start.astimezone(UTC), end.astimezone(UTC)
         tables = []
         for day in self._manifest.days(first.date().isoformat(), last.date().isoformat()):
-            table = self._days.load(day).table
-            for version in versions:
-                table = table.append_column(f"score:{version}", self._days.scores(day, version))
-            tables.append(_between(table, first, last))
+            tables.append(_between(self._days.rows(day, _microseconds(first), versions), first, last))
         if not tables:
             fields = [pa.field(f"score:{version}", score_type(self._schema)) for version in versions]
             return pa.schema([*self._schema, *fields]).empty_table()
@@ -246,11 +251,13 @@ class ParquetRowLog:
             return np.zeros(arrived.table.num_rows, dtype=np.bool_)
         pane = self._data.pane // timedelta(microseconds=1)
         ends = (microseconds_of(arrived.table["event_at"]) // pane + 1) * pane
-        return ends <= (watermark - EPOCH_START) // timedelta(microseconds=1)
+        return ends <= _microseconds(watermark)
 
     def _known_rows(self) -> KnownRows:
-        if self._known is None:
-            self._known = KnownRows.load(self._days, self._answer, self._files, self._manifest)
+        if self._known is None or not self._known.is_there:
+            known = KnownRows(self._days, self._answer, self._memory.index)
+            known.read_segments(self._files, self._manifest)
+            self._known = known
         return self._known
 
     def _pending_labels(self) -> PendingLabels:
@@ -267,6 +274,9 @@ class ParquetRowLog:
 def _between(table: pa.Table, start: datetime, end: datetime) -> pa.Table:
     """Return the rows of ``[start, end)`` from a table in the order of event times."""
     instants = microseconds_of(table["event_at"])
-    edges = [(edge - EPOCH_START) // timedelta(microseconds=1) for edge in (start, end)]
-    first, last = np.searchsorted(instants, edges)
+    first, last = np.searchsorted(instants, [_microseconds(start), _microseconds(end)])
     return table.slice(int(first), max(int(last) - int(first), 0))
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - EPOCH_START) // timedelta(microseconds=1)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from ctrain.errors import InputError
 from ctrain.policy.data import is_own_column
 from ctrain.rows.held import HeldSegments
+from ctrain.rows.identity import IndexMemory
 from ctrain.rows.log import ParquetRowLog
+from ctrain.rows.memory import RowMemory
 from ctrain.rows.segments import SegmentFolder
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ class ParquetRowLogs:
     """``RowLogs`` in a folder of the home, one sub-folder per policy.
 
     ``held_bytes`` is for row logs that are thrown away with their process: so much of each stays in memory.
-    ``around`` may put something around the files of each.
+    ``around`` may put something around the files of each. All share ``memory``.
     """
 
     def __init__(
@@ -31,11 +33,13 @@ class ParquetRowLogs:
         store: Store,
         held_bytes: int = 0,
         around: Callable[[SegmentFolder], SegmentFolder] | None = None,
+        memory: RowMemory | None = None,
     ) -> None:
         self._folder = folder
         self._store = store
         self._held_bytes = held_bytes
         self._around = around
+        self._memory = memory or RowMemory(index=IndexMemory(folder.with_name("known")))
 
     def open(self, policy: PolicyName, data: DataSpec, task: str) -> RowLog:
         """Return the row log of a policy, as committed.
@@ -56,4 +60,4 @@ class ParquetRowLogs:
             files = HeldSegments(self._folder, policy, self._held_bytes)
         if self._around is not None:
             files = self._around(files)
-        return ParquetRowLog(files, self._store, policy, data, task)
+        return ParquetRowLog(files, self._store, policy, data, task, self._memory)

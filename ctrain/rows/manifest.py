@@ -67,9 +67,17 @@ class Manifest:
 
     def days(self, first: str, last: str) -> list[str]:
         """Return the days from ``first`` to ``last`` that have rows, ascending."""
+        days = self._days_of_rows()
+        return days[bisect_left(days, first) : bisect_right(days, last)]
+
+    def newest_days(self, amount: int) -> list[str]:
+        """Return the last days that have rows, ascending."""
+        return self._days_of_rows()[-amount:]
+
+    def _days_of_rows(self) -> list[str]:
         if self._days is None:
             self._days = sorted(day for kind, day, _ in self._by_place if kind is SegmentKind.ROWS)
-        return self._days[bisect_left(self._days, first) : bisect_right(self._days, last)]
+        return self._days
 
     def before(self, day: str) -> list[Segment]:
         """Return the segments of days before ``day``, pending labels by the day of their arrival."""

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.rows.casting import ArrowArray, Mask
-from ctrain.rows.identity import Hashes, hash_ids
+from ctrain.rows.identity import hash_ids
+from ctrain.rows.spill import Hashes
 
 
 class PendingLabels:

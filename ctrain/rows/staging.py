@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from ctrain.domain import Segment, SegmentKind, Version
 from ctrain.rows.days import in_order
-from ctrain.rows.identity import Days, Hashes
 from ctrain.rows.manifest import Manifest, day_text
 from ctrain.rows.pending import PendingLabels
 from ctrain.rows.segments import PENDING, SegmentFolder
+from ctrain.rows.spill import DayNumbers as Days
+from ctrain.rows.spill import Hashes
 
 
 @dataclass(slots=True)

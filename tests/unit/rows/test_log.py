@@ -436,13 +436,6 @@ def test_a_feature_with_a_name_of_our_own_is_refused(tmp_path: Path, name: str) 
     )
 
 
-def test_days_that_are_not_used_leave_memory(harness: RowLogHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harness.log._days, "_kept_bytes", 1)
-    harness.rows(build_rows([str(at) for at in range(30)], step=DAY))
-    assert len(harness.read("row_id")) == 30
-    assert len(harness.log._days._days) == 1
-
-
 def test_segments_are_named_in_the_manifest_as_they_lie_on_disk(harness: RowLogHarness) -> None:
     (segment,) = harness.rows(build_rows(["1", "2"])).segments
     path = harness.folder / segment.path

@@ -1,0 +1,161 @@
+"""Memory that the row logs of a home share: one limit for all the days that they keep.
+
+Each log has a share for the end of its newest days, which every round of fresh rows asks for; older days are
+kept as long as there is room, the least recently used ones leave first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from ctrain.domain import Version
+from ctrain.rows.casting import ArrowArray, microseconds_of
+from ctrain.rows.finding import rows_before
+from ctrain.rows.identity import IndexMemory
+
+KEPT_BYTES = 192 * 2**20
+LEAST_SHARE = 32 * 2**10
+
+
+@dataclass(slots=True)
+class Day:
+    """The rows of one day in (event_at, row_id) order, with ``late`` and ``label``."""
+
+    table: pa.Table
+    scores: dict[Version, ArrowArray] = field(default_factory=dict)
+    """In the order of the rows."""
+    since: int | None = None
+    """Instant (microseconds) from which on the day's rows are there; None: all of them."""
+
+    @property
+    def bytes(self) -> int:
+        return self.table.nbytes + sum(int(column.nbytes) for column in self.scores.values())
+
+    def reaches(self, since: int | None) -> bool:
+        """True when all rows from ``since`` on are there."""
+        return self.since is None or (since is not None and since >= self.since)
+
+    def end(self, share: float) -> Day:
+        """Return about so much of it, the rows of its end, in memory of their own."""
+        first = self.table.num_rows - max(int(self.table.num_rows * share), 1)
+        if first <= 0:
+            return self
+        since = int(microseconds_of(self.table["event_at"].slice(first, 1))[0])
+        first = rows_before(self.table, since)
+        kept = pa.array(range(first, self.table.num_rows), pa.int64())
+        return Day(
+            self.table.take(kept).combine_chunks(),
+            {version: column.take(kept) for version, column in self.scores.items()},
+            since,
+        )
+
+
+class Place(NamedTuple):
+    """Whose day it is."""
+
+    owner: int
+    day: str
+
+
+class DayMemory:
+    """The days in memory, at most ``limit_bytes`` but for what is in use; several threads may ask."""
+
+    def __init__(self, limit_bytes: int = KEPT_BYTES) -> None:
+        self._limit = limit_bytes
+        self._lock = threading.RLock()
+        self._numbers = count()
+        self._recent: OrderedDict[Place, Day] = OrderedDict()
+        self._others: OrderedDict[Place, Day] = OrderedDict()
+        self._sizes: dict[Place, int] = {}
+        self._total = 0
+        self._of_owner: Counter[int] = Counter()
+        """Bytes of the recent days of each."""
+
+    @property
+    def bytes(self) -> int:
+        return self._total
+
+    def join(self) -> int:
+        """Return a number for a new owner of days."""
+        return next(self._numbers)
+
+    def leave(self, owner: int) -> None:
+        """Drop all days of an owner."""
+        with self._lock:
+            for place in [one for one in self._sizes if one.owner == owner]:
+                self.drop(place)
+
+    def get(self, place: Place) -> Day | None:
+        with self._lock:
+            for kept in (self._recent, self._others):
+                if place in kept:
+                    kept.move_to_end(place)
+                    return kept[place]
+        return None
+
+    def size(self, place: Place) -> int:
+        """Bytes that a day counts for; 0 when it is not kept."""
+        return self._sizes.get(place, 0)
+
+    def has_room(self, size: int) -> bool:
+        """True when so much of older days could be kept."""
+        return sum(self._of_owner.values()) + size <= self._limit
+
+    def put(self, place: Place, day: Day, size: int, *, recent: bool) -> int:
+        """Keep a day; return how many bytes its owner is asked to give back of what it has of recent days.
+
+        One that is not recent stays outside unless there is room for it.
+        """
+        with self._lock:
+            self.drop(place)
+            if not recent and not self.has_room(size):
+                return 0
+            (self._recent if recent else self._others)[place] = day
+            self._sizes[place] = size
+            self._total += size
+            if recent:
+                self._of_owner[place.owner] += size
+            self._make_room(place, self._others)
+            excess = self._excess(place.owner)
+            if not excess:
+                self._make_room(place, self._recent)
+            return excess
+
+    def drop(self, place: Place) -> None:
+        with self._lock:
+            size = self._sizes.pop(place, 0)
+            self._total -= size
+            if self._recent.pop(place, None) is not None:
+                self._of_owner[place.owner] -= size
+                if not self._of_owner[place.owner]:
+                    del self._of_owner[place.owner]
+            self._others.pop(place, None)
+
+    def _make_room(self, wanted: Place, kept: OrderedDict[Place, Day]) -> None:
+        while self._total > self._limit:
+            oldest = next((one for one in kept if one != wanted), None)
+            if oldest is None:
+                return
+            self.drop(oldest)
+
+    def _excess(self, owner: int) -> int:
+        """What an owner has above its share, and half of that: so that it is not asked each time."""
+        if self._total <= self._limit:
+            return 0
+        share = max(self._limit // max(len(self._of_owner), 1), LEAST_SHARE)
+        has = self._of_owner[owner]
+        return has - share // 2 if has > share else 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowMemory:
+    """What row logs share; without a place for files an index stays in memory whole."""
+
+    days: DayMemory = field(default_factory=DayMemory)
+    index: IndexMemory | None = None

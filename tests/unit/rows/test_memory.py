@@ -1,0 +1,145 @@
+"""Whatever stays in memory, a row log shows the same; and what stays is bounded for all of them together."""
+
+from __future__ import annotations
+
+import gc
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ctrain.domain import Version
+from ctrain.rows import identity, memory
+from ctrain.rows.identity import IndexMemory
+from ctrain.rows.memory import Day, DayMemory, Place, RowMemory
+from tests.parquet_rows import START, build_labels, build_rows
+from tests.row_logs import FIRST, LAST, RowLogHarness
+
+ROUND = timedelta(minutes=40)
+ROWS = 20
+VERSION = Version("1")
+
+
+@pytest.fixture
+def short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RowMemory:
+    """Memory for some dozens of rows."""
+    monkeypatch.setattr(memory, "LEAST_SHARE", 1)
+    monkeypatch.setattr(identity, "LEAST_SPILL_BYTES", 1000)
+    monkeypatch.setattr(identity, "SMALL_RUN", 300)
+    return RowMemory(DayMemory(8_000), IndexMemory(tmp_path / "known", 0))
+
+
+def test_a_log_that_keeps_little_shows_what_one_shows_that_keeps_everything(
+    tmp_path: Path, short: RowMemory
+) -> None:
+    logs = (
+        RowLogHarness(tmp_path / "little" / "rows", memory=short),
+        RowLogHarness(tmp_path / "much" / "rows"),
+    )
+    random = np.random.default_rng(11)
+    ids: list[str] = []
+    for number in range(45):  # a day and a quarter
+        at = START + ROUND * (number - 20 * (number % 7 == 6))  # a seventh of the rows comes late
+        repeated = random.choice(ids, 3).tolist() if ids else []
+        fresh = [f"{number}-{one}" for one in range(ROWS)]
+        ids += fresh
+        rows = build_rows([*fresh, *repeated], start=at, step=ROUND / ROWS)
+        labelled = random.choice(ids[-15 * ROWS if number % 9 else 0 :], 25)
+        labels = build_labels({str(one): float(random.integers(2)) for one in labelled})
+        scored = pa.array(random.random(ROWS))
+        scores = pa.table(
+            [pa.array(fresh), rows["scheduled_at"][:ROWS], scored], ["row_id", "event_at", "score"]
+        )
+        told = []
+        for log in logs:
+            taken = [log.rows(rows), log.labels(labels)]
+            log.scores("1", scores)
+            told.append([(one.accepted, one.duplicates, one.late, one.labels) for one in taken])
+        assert told[0] == told[1]
+        recent = [log.log.read(START + ROUND * (number - 3), LAST, scores_of=[VERSION]) for log in logs]
+        assert recent[0].equals(recent[1])
+        assert short.days.bytes <= 8_000
+    whole = [log.log.read(FIRST, LAST, scores_of=[VERSION]) for log in logs]
+    assert whole[0].num_rows == len(ids)
+    assert whole[0].equals(whole[1])
+
+
+def test_ids_beyond_what_may_stay_in_memory_go_to_the_disk(tmp_path: Path, short: RowMemory) -> None:
+    log = RowLogHarness(tmp_path / "rows", memory=short)
+    for number in range(60):
+        log.rows(build_rows([f"{number}-{one}" for one in range(ROWS)], start=START + ROUND * number))
+    assert short.index is not None
+    assert short.index.bytes < 1200 < 10 * 60 * ROWS
+    files = [path for path in (tmp_path / "known").rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert sum(path.stat().st_size for path in files) >= 10 * (60 * ROWS - 100)
+    assert log.rows(build_rows([f"{number}-0" for number in range(60)])).duplicates == 60
+
+
+def test_what_was_lost_on_the_disk_is_found_again(tmp_path: Path, short: RowMemory) -> None:
+    log = RowLogHarness(tmp_path / "rows", memory=short)
+    for number in range(20):
+        log.rows(build_rows([f"{number}-{one}" for one in range(ROWS)], start=START + ROUND * number))
+    for path in (tmp_path / "known").glob("*/*"):
+        path.unlink()
+    assert log.rows(build_rows(["0-0", "19-19", "new"])).duplicates == 2
+
+
+def test_what_nobody_uses_any_more_leaves_memory_and_disk(tmp_path: Path, short: RowMemory) -> None:
+    log = RowLogHarness(tmp_path / "rows", memory=short)
+    log.rows(build_rows([str(one) for one in range(200)], step=timedelta(minutes=1)))
+    assert short.index is not None
+    assert short.days.bytes > 0 < short.index.bytes
+    assert list((tmp_path / "known").glob("*/*"))
+    del log
+    gc.collect()
+    assert short.days.bytes == short.index.bytes == 0
+    assert not list((tmp_path / "known").glob("*/*"))
+
+
+def test_days_that_are_not_used_leave_memory(tmp_path: Path) -> None:
+    days = DayMemory(4_000)
+    log = RowLogHarness(tmp_path / "rows", memory=RowMemory(days))
+    log.rows(build_rows([str(at) for at in range(300)], step=timedelta(hours=2)))
+    assert len(log.read("row_id")) == 300
+    assert 0 < days.bytes <= 4_000
+
+
+def _day(rows: int) -> Day:
+    instants = pa.array(range(rows), pa.int64()).cast(pa.timestamp("us", "UTC"))
+    return Day(pa.table({"event_at": instants, "x": pa.array(range(rows))}), {})
+
+
+def test_days_of_the_past_leave_first_the_least_recently_used_before_the_others() -> None:
+    days = DayMemory(limit_bytes=100)
+    for name in ("a", "b"):
+        assert days.put(Place(1, name), _day(1), 40, recent=False) == 0
+    days.get(Place(1, "a"))
+    assert days.put(Place(2, "new"), _day(1), 50, recent=True) == 0
+    assert [days.get(Place(1, name)) is not None for name in ("a", "b")] == [True, False]
+    days.put(Place(3, "large"), _day(1), 60, recent=False)
+    assert days.get(Place(3, "large")) is None
+    assert days.bytes == 90
+
+
+def test_who_has_more_than_its_share_is_asked_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "LEAST_SHARE", 1)
+    days = DayMemory(limit_bytes=100)
+    assert days.put(Place(1, "a"), _day(1), 90, recent=True) == 0
+    assert (
+        days.put(Place(2, "a"), _day(1), 20, recent=True) == 0
+    )  # it has less than half: the other one leaves
+    assert days.get(Place(1, "a")) is None
+    days.put(Place(1, "a"), _day(1), 80, recent=True)
+    assert days.put(Place(1, "b"), _day(1), 10, recent=True) == 90 - 50 // 2
+
+
+def test_the_end_of_a_day_begins_with_an_instant() -> None:
+    instants = pa.array([0, 1, 1, 1, 2], pa.int64()).cast(pa.timestamp("us", "UTC"))
+    day = Day(pa.table({"event_at": instants, "x": [0, 1, 2, 3, 4]}), {VERSION: pa.array([0.0, 1, 2, 3, 4])})
+    end = day.end(0.5)  # two of five: all that share their instant stay
+    assert end.since == 1
+    assert end.table["x"].to_pylist() == [1, 2, 3, 4]
+    assert end.scores[VERSION].to_pylist() == [1, 2, 3, 4]
+    assert [end.reaches(one) for one in (None, 0, 1, 2)] == [False, False, True, True]
