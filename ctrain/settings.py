@@ -73,6 +73,10 @@ class Settings:
         return self.home / "rows"
 
     @property
+    def push_folder(self) -> Path:
+        return self.home / "push"
+
+    @property
     def runs_folder(self) -> Path:
         return self.home / "runs"
 

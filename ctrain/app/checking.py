@@ -137,6 +137,7 @@ def _copied(settings: Settings, policy: PolicyName, folder: Path) -> Settings:
         _link_tree(settings.rows_folder, folder / "rows")
         copy_policy(settings.database_url, policy, folder / "state.db")
         _link_tree(settings.rows_folder, folder / "rows")
+        _link_tree(settings.push_folder, folder / "push")
         if (settings.home / CLOCK_FILE).exists():
             shutil.copy(settings.home / CLOCK_FILE, folder / CLOCK_FILE)
     tracking_uri = settings.tracking_uri

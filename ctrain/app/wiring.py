@@ -23,6 +23,7 @@ from ctrain.policy.checks import check_fleet
 from ctrain.policy.files import LoadedPolicy, load_policies, parse_policy, policy_identity
 from ctrain.policy.main_monitor import main_monitor
 from ctrain.promql import PromqlServer
+from ctrain.sources.push_contract import SpoolPlaces, contract_of
 
 if TYPE_CHECKING:
     from ctrain.launchers.dask_cluster import DaskClusters
@@ -109,6 +110,7 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
         identity, speaks = policy_identity(policy), main_monitor(policy)
         tx.save_policy(name, loaded.hash, str(loaded.path), identity, now, speaks)
         record = tx.policy_record(name)
+    SpoolPlaces(shell.settings.push_folder).open(contract_of(policy))
     row_log = shell.row_logs.open(name, policy.data, policy.model.task)
     row_log.sweep(lambda: _confirm(shell.store, lease))
     since = record.registered_at if record else now
@@ -257,7 +259,7 @@ def open_shell(settings: Settings, telemetry: Telemetry, local_workers: int = 0)
         analyst=AnalystChildren(settings.runs_folder, timer),
         workspace=FolderWorkspace(settings.runs_folder),
         row_logs=ParquetRowLogs(settings.rows_folder, store),
-        sources=FileSources(),
+        sources=FileSources(spool=settings.push_folder),
         telemetry=telemetry,
         clock=open_clock(settings.home),
         timer=timer,

@@ -21,6 +21,7 @@ from ctrain.backtest.clock import VirtualClock
 from ctrain.domain import Json, SourceBatch, SourceRead
 from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import InputError
+from ctrain.policy.data import FilesSource
 from ctrain.rows.casting import cast_instant, microseconds_of
 from ctrain.rows.columns import extract, label_columns, row_columns
 from ctrain.rows.normalise import normalise_labels, normalise_rows
@@ -101,7 +102,8 @@ def load_history(policy: Policy, folder: Path) -> History:
     batches, aside = _read_all(sources.open_rows(policy, folder))
     rows = normalise_rows(batches, data, task, FAR).table
     if not rows.num_rows:
-        raise InputError("; ".join([f"{data.source.path}: there is no row to replay", *aside[:MOST_NAMED]]))
+        place = data.source.path if isinstance(data.source, FilesSource) else policy.policy
+        raise InputError("; ".join([f"{place}: there is no row to replay", *aside[:MOST_NAMED]]))
     rows = _first_of_each_id(rows)
     labels_source = sources.open_labels(policy, folder)
     labels = rows.select(["row_id", "label"]).filter(pc.is_valid(rows["label"]))

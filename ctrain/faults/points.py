@@ -29,6 +29,7 @@ CALLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "labels_source": ("read",),
         "metric_server": ("ask",),
         "notifier": ("send",),
+        "spool": ("write", "publish", "settle", "delete"),
     }
 )  # fmt: skip
 """Calls with a point, by port."""
@@ -68,6 +69,7 @@ WRITES: Mapping[str, str] = MappingProxyType(
         "settle_notices": "notices_settled",
         "add_notice": "notice",
         "prune": "pruned",
+        "remember_batches": "batches",
     }
 )
 """How a commit is called that holds such a write."""

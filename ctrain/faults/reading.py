@@ -34,6 +34,7 @@ _RAISED = {
     "segments": {"transient"},
     "rows_source": {"transient"},
     "labels_source": {"transient"},
+    "spool": {"transient"},
 }
 """What a port may raise; the others answer with a value whatever happens."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ctrain.domain import Task
-from ctrain.policy.data import DataSpec, FilesSource
+from ctrain.policy.data import DataSpec, FilesSource, PushSource
 from ctrain.policy.document import KeyPath, Problem
 from ctrain.policy.models import Policy
 from ctrain.policy.words import did_you_mean
@@ -49,8 +49,10 @@ def _uses_of_rows(data: DataSpec, answer: tuple[str, ...], label: Mapping[str, U
 
 
 def _check_types(
-    source: FilesSource, key: KeyPath, uses: Mapping[str, Use], renamed: Mapping[str, str]
+    source: FilesSource | PushSource, key: KeyPath, uses: Mapping[str, Use], renamed: Mapping[str, str]
 ) -> Iterator[Problem]:
+    if isinstance(source, PushSource):
+        return
     if source.types and source.format == "parquet":
         yield Problem((*key, "types"), "Parquet files carry their own types; leave types out")
         return

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, Tag
 
 from ctrain.domain import Task
-from ctrain.policy.fields import Duration, Frozen, Name, PositiveDuration, Text, Zone, variant_by_key
+from ctrain.policy.fields import (
+    Duration,
+    Frozen,
+    Name,
+    PositiveDuration,
+    Size,
+    Text,
+    Zone,
+    variant_by_key,
+    variant_by_type,
+)
 from ctrain.policy.metrics import Metric
 
 OWN_COLUMNS = frozenset({"row_id", "event_at", "late", "prediction", "model_version", "label"})
@@ -60,10 +71,32 @@ class FilesSource(Frozen):
     """Types of columns of CSV and JSON lines; others are inferred from the first file, then fixed."""
 
 
+class PushSource(Frozen):
+    """What production sends in batches to ``/v1/policies/NAME/rows`` or ``/labels``."""
+
+    type: Literal["push"]
+    """Kind of source."""
+    max_unread: Annotated[Size, Field(ge=1)] = 10**9
+    """Bytes on disk that may wait to be read; beyond, senders are told to come again later."""
+    remember: Annotated[PositiveDuration, Field(ge=timedelta(hours=1))] = timedelta(days=7)
+    """How long a batch that was read is known by its id: sent again in that time, it counts once."""
+
+
+_FILES, _PUSH, _NONE = "<FilesSource>", "<PushSource>", "<None>"
+_BY_TYPE = {"files": _FILES, "push": _PUSH}
+Source = Annotated[
+    Annotated[FilesSource, Tag(_FILES)] | Annotated[PushSource, Tag(_PUSH)], variant_by_type(_BY_TYPE)
+]
+OptionalSource = Annotated[
+    Annotated[FilesSource, Tag(_FILES)] | Annotated[PushSource, Tag(_PUSH)] | Annotated[None, Tag(_NONE)],
+    variant_by_type(_BY_TYPE, none=_NONE),
+]
+
+
 class LabelsSpec(Frozen):
     """Labels in a table of their own (``source``) or in the rows' (no ``source``)."""
 
-    source: FilesSource | None = None
+    source: OptionalSource = None
     """Where labels come from, when not in the same table as the rows."""
     id: Text | None = None
     """Column of the labels' table that holds the row id; default: ``data.id``."""
@@ -120,7 +153,7 @@ class Features(Frozen):
 class DataSpec(Frozen):
     """Where rows come from and what their columns mean."""
 
-    source: FilesSource
+    source: Source
     """Where the rows that production served come from."""
     labels: LabelsSpec
     """Where their labels come from."""

@@ -162,10 +162,15 @@ def variant_by_key(key_of: dict[str, str], text: str | None = None) -> Discrimin
     )
 
 
-def variant_by_type(tag_of: dict[str, str]) -> Discriminator:
-    """Return a discriminator that picks the variant by the value of its key ``type``."""
+def variant_by_type(tag_of: dict[str, str], none: str | None = None) -> Discriminator:
+    """Return a discriminator that picks the variant by the value of its key ``type``.
+
+    ``none`` is the tag of the variant that is null, where there may be nothing.
+    """
 
     def choose(value: Any) -> str | None:
+        if value is None:
+            return none
         if isinstance(value, Frozen):
             return f"<{type(value).__name__}>"
         kind = value.get("type") if isinstance(value, dict) else None

@@ -3,37 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrain.clocks import RealTimer
+from ctrain.domain import PolicyName
+from ctrain.domain.pushes import PushKind
+from ctrain.errors import InputError
+from ctrain.policy.data import FilesSource as FilesSpec
+from ctrain.policy.data import PushSource
 from ctrain.policy.models import ReferencePath
 from ctrain.rows.columns import Column, label_columns, row_columns
 from ctrain.sources.column_types import by_path
 from ctrain.sources.files import FilesSource
+from ctrain.sources.push_contract import SpoolPlaces
+from ctrain.sources.push_files import SUFFIX
 from ctrain.sources.reference_file import ReferenceTable
 
 if TYPE_CHECKING:
-    from ctrain.policy.data import FilesSource as FilesSpec
     from ctrain.policy.models import Policy
     from ctrain.ports import ReferenceFile, Source, Timer
 
 
 class FileSources:
-    """``Sources`` of files; relative paths start at ``folder``, where the policy's file lies."""
+    """``Sources`` of files; relative paths start at ``folder``, where the policy's file lies.
 
-    def __init__(self, timer: Timer | None = None) -> None:
+    What is pushed lies in files, too: below ``spool``. Without one it cannot be read.
+    """
+
+    def __init__(self, timer: Timer | None = None, spool: Path | None = None) -> None:
         self._timer = timer or RealTimer()
+        self._spool = spool
 
     def open_rows(self, policy: Policy, folder: Path) -> Source:
         columns = row_columns(policy.data, policy.model.task)
-        return self._open(policy.data.source, folder, columns)
+        place = self._place(policy, policy.data.source, PushKind.ROWS, folder)
+        return self._open(*place, columns)
 
     def open_labels(self, policy: Policy, folder: Path) -> Source | None:
         source = policy.data.labels.source
         if source is None:
             return None
-        return self._open(source, folder, label_columns(policy.data, policy.model.task))
+        place = self._place(policy, source, PushKind.LABELS, folder)
+        return self._open(*place, label_columns(policy.data, policy.model.task))
+
+    def _place(
+        self, policy: Policy, spec: FilesSpec | PushSource, kind: PushKind, folder: Path
+    ) -> tuple[FilesSpec, Path]:
+        """The files to read, and where relative paths begin."""
+        if not isinstance(spec, PushSource):
+            return spec, folder
+        if self._spool is None:
+            raise InputError(
+                f"the {kind} of {policy.policy} are pushed to a daemon: there are no files to read"
+            )
+        place = SpoolPlaces(self._spool).folder(PolicyName(policy.policy), kind)
+        return FilesSpec(type="files", path=f"{escape(str(place))}/*{SUFFIX}"), place
 
     def _open(self, spec: FilesSpec, folder: Path, columns: Sequence[Column]) -> Source:
         types = by_path(spec.types, columns)

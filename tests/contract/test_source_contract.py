@@ -15,8 +15,12 @@ from pathlib import Path
 import pytest
 
 from ctrain.domain import Json
+from ctrain.domain.pushes import PushKind
 from ctrain.ports import Source
+from ctrain.sources.push_body import ARROW, JSON
+from ctrain.sources.push_spool import Sent
 from tests.parquet_rows import START, build_rows, drain, ids_of, open_files
+from tests.support.pushes import FLIGHTS, NOW, Door, body_of
 from tests.text_rows import append_rows, write_rows
 
 
@@ -52,9 +56,24 @@ def growing(ending: str, folder: Path) -> Rig:
     return Rig(add, lambda: open_files(folder))
 
 
+def pushed(media: str, folder: Path) -> Rig:
+    """Batches that are sent, each read as it was answered for."""
+    door = Door(folder)
+    arrived: list[Sequence[str]] = []
+
+    def add(ids: Sequence[str]) -> None:
+        table = build_rows(ids, start=START + timedelta(hours=len(arrived)))
+        arrived.append(ids)
+        sent = Sent(media, body_of(table, media), f"batch {len(arrived)}")
+        assert door.spool.take(FLIGHTS, PushKind.ROWS, sent, NOW).rows == len(ids)
+
+    return Rig(add, door.source)
+
+
 SOURCES: dict[str, Callable[[Path], Rig]] = {
     **{f"files-{one}": partial(files, one) for one in ("parquet", "csv", "csv.gz", "jsonl", "jsonl.zst")},
     **{f"growing-{one}": partial(growing, one) for one in ("csv", "csv.zst", "jsonl", "ndjson.gz")},
+    **{f"pushed-{one}": partial(pushed, one) for one in (JSON, "application/x-ndjson", ARROW)},
 }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ctrain.errors import PolicyError
+from ctrain.policy.data import FilesSource
 from ctrain.policy.document import MAX_CHARACTERS
 from ctrain.policy.files import load_policies, load_policy, parse_policy, policy_identity, resolve_path
 from ctrain.policy.models import AllRows, ChampionGate, LastWindow, Policy
@@ -21,6 +22,11 @@ def parse(text: str, **environ: str) -> Policy:
     return parse_policy(text, Path("policy.yaml"), environ).policy
 
 
+def files_of(policy: Policy) -> FilesSource:
+    assert isinstance(policy.data.source, FilesSource)
+    return policy.data.source
+
+
 def problems_of(text: str) -> list[str]:
     with pytest.raises(PolicyError) as caught:
         parse(text)
@@ -29,7 +35,7 @@ def problems_of(text: str) -> list[str]:
 
 def test_the_whole_format_parses() -> None:
     policy = load_policy(FILES / "example.yaml", ENVIRON).policy
-    assert policy.data.source.path == "data/predictions/*.parquet"
+    assert files_of(policy).path == "data/predictions/*.parquet"
     assert policy.notify[0].url == "https://chat.example/secret"
     assert policy.notify[0].on == ("promoted", "rolled_back", "failed")
     assert policy.limits.blackout[0].from_ == "22:00"
@@ -142,7 +148,7 @@ def test_a_directory_gives_its_policies_once_and_nothing_else(tmp_path: Path) ->
     ],
 )
 def test_placeholders(text: str, environ: dict[str, str], path: str) -> None:
-    assert parse(MINIMAL.replace("path: rows", f"path: '{text}'"), **environ).data.source.path == path
+    assert files_of(parse(MINIMAL.replace("path: rows", f"path: '{text}'"), **environ)).path == path
 
 
 def test_placeholders_serve_for_numbers_and_durations() -> None:
@@ -175,7 +181,7 @@ def test_hash_follows_the_meaning_and_not_the_layout() -> None:
 def test_a_snapshot_is_parsed_with_its_path() -> None:
     loaded = parse_policy(MINIMAL, Path("/policies/churn.yaml"), {})
     assert loaded.folder == Path("/policies")
-    assert resolve_path(loaded.folder, loaded.policy.data.source.path) == "/policies/rows"
+    assert resolve_path(loaded.folder, files_of(loaded.policy).path) == "/policies/rows"
     assert resolve_path(loaded.folder, "/elsewhere/*.parquet") == "/elsewhere/*.parquet"
     assert resolve_path(loaded.folder, "s3://bucket/rows") == "s3://bucket/rows"
 

@@ -1,0 +1,140 @@
+"""One pushed batch as a file: written, made durable, shown under the name of its id, known again by it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ctrain.domain.pushes import PushedBatch
+from ctrain.errors import TransientError
+from ctrain.sources.push_refusals import DiskFull
+
+SUFFIX = ".parquet"
+SPARE_BYTES = 200 * 10**6
+"""Left free on the disk, so that the daemon can read what is there."""
+_ID, _DIGEST = b"ctrain.batch", b"ctrain.digest"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolEntry:
+    """A file of a spool as it lies there."""
+
+    path: Path
+    bytes: int
+    written_at: datetime
+
+
+def file_name(batch_id: str) -> str:
+    """Return the name of the file that holds a batch: a hash, so that no id is a path.
+
+    >>> file_name("../../etc/passwd")[:12], file_name("a")[-8:]
+    ('67bd59a8b5ac', '.parquet')
+    """
+    return hashlib.sha256(batch_id.encode()).hexdigest() + SUFFIX
+
+
+class SpoolFiles:
+    """What is done to the files of spools, step by step."""
+
+    def write(self, table: pa.Table, batch_id: str, digest: str, path: Path) -> None:
+        """Put a batch on the disk, where nobody reads it yet; it survives a loss of power.
+
+        Raises
+        ------
+        DiskFull, TransientError
+            when it cannot be written; nothing is left of it.
+        """
+        metadata = {_ID: batch_id.encode(), _DIGEST: digest.encode()}
+        try:
+            with _told(path), path.open("xb") as file:
+                pq.write_table(table.replace_schema_metadata(metadata), file, compression="zstd")
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    def publish(self, written: Path, path: Path) -> bool:
+        """Show a batch to its reader; False when one of that name is there."""
+        with _told(path):
+            try:
+                os.link(written, path)
+            except FileExistsError:
+                return False
+        return True
+
+    def settle(self, folder: Path) -> None:
+        """Make what is shown in a folder survive a loss of power."""
+        with _told(folder):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def require_room(self, folder: Path, needed_bytes: int) -> None:
+        """Raise DiskFull unless so much can be written, and some room is left."""
+        with _told(folder / "."):
+            folder.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(folder).free
+        if free < needed_bytes + SPARE_BYTES:
+            raise DiskFull(f"{folder}: {free // 10**6} MB are free: too little to take more in")
+
+    def delete(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def read_label(path: Path) -> PushedBatch | None:
+    """Return id and digest of the batch in a file; None when there is no such file.
+
+    Raises
+    ------
+    TransientError
+        when it is none of ours.
+    """
+    try:
+        with path.open("rb") as file:
+            written = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+            parquet = pq.ParquetFile(file)
+            found = parquet.schema_arrow.metadata or {}
+            return PushedBatch(
+                found[_ID].decode(), found[_DIGEST].decode(), parquet.metadata.num_rows, written
+            )
+    except FileNotFoundError:
+        return None
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise TransientError(f"{path}: no batch that was pushed: {error}") from error
+
+
+def entries(folder: Path) -> Iterator[SpoolEntry]:
+    """Yield the files in a folder of a spool."""
+    with suppress(FileNotFoundError), os.scandir(folder) as found:
+        for one in found:
+            with suppress(FileNotFoundError):  # taken away meanwhile
+                look = one.stat(follow_symlinks=False)
+                if stat.S_ISREG(look.st_mode):
+                    written = datetime.fromtimestamp(look.st_mtime, UTC)
+                    yield SpoolEntry(Path(one.path), look.st_size, written)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Around what touches the disk: what it says, as errors of ours."""
+    try:
+        yield
+    except OSError as error:
+        kind = DiskFull if error.errno in _FULL else TransientError
+        raise kind(f"{path.parent}: the batch cannot be written: {error.strerror or error}") from error
