@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable
 from importlib.metadata import requires
 from pathlib import Path
@@ -56,8 +57,14 @@ def _closure(roots: Iterable[Requirement]) -> set[NormalizedName]:
 
 def _needs(one: Wanted) -> list[Requirement]:
     name, extra = one
-    found = map(Requirement, requires(name) or [])
+    found = map(Requirement, _own(extra) if name == "ctrain" else requires(name) or [])
     return [need for need in found if need.marker is None or need.marker.evaluate({"extra": extra})]
+
+
+def _own(extra: str) -> list[str]:
+    """As pyproject.toml has it, whatever an older installation says."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return list(project["optional-dependencies"][extra] if extra else project["dependencies"])
 
 
 def _wanted(requirement: Requirement) -> list[Wanted]:

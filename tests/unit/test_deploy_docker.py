@@ -30,7 +30,7 @@ def test_the_image_installs_what_the_tests_ran_with(lock: str) -> None:
 
 def test_what_is_only_for_development_is_not_in_it() -> None:
     names = set(re.findall(r"^([a-z0-9-]+)==", (DOCKER / "runtime.lock").read_text(), re.MULTILINE))
-    assert {"mlflow", "psycopg-binary", "uvicorn", "distributed"} <= names
+    assert {"mlflow", "psycopg-binary", "uvicorn", "python-multipart", "distributed"} <= names
     assert not names & {"pytest", "mypy", "hypothesis", "hatchling", "ctrain", "river"}
 
 
