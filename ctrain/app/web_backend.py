@@ -12,6 +12,7 @@ from ctrain.clocks import RealTimer, open_clock
 from ctrain.queries import FleetQueries
 from ctrain.store import open_store
 from ctrain.telemetry import open_log
+from ctrain.telemetry.logs import Redactor
 from ctrain.web.backend import Backend
 from ctrain.web.private import PrivateDaemon
 from ctrain.web.rules import rules_for
@@ -47,6 +48,8 @@ def open_backend(
         actions=StoredActions(store, clock, timer, is_gone),
         rules=rules,
         daemon=daemon,
+        environ=environ,
+        redact=Redactor(environ).redact,
         log=open_log(environ=environ).log,
     )
 

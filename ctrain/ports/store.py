@@ -9,6 +9,7 @@ from ctrain.ports.access import AccessTables
 from ctrain.ports.audit import AuditTables
 from ctrain.ports.fleet import FleetTables
 from ctrain.ports.notices import OutboxTables
+from ctrain.ports.paging import PageTables
 from ctrain.ports.pruning import PruneTables
 from ctrain.ports.pushes import PushTables, ReloadTables
 from ctrain.ports.records import LeaseTables, PolicyTables, RunTables
@@ -23,6 +24,7 @@ class Transaction(
     PolicyTables,
     LeaseTables,
     FleetTables,
+    PageTables,
     AccessTables,
     AuditTables,
     PruneTables,

@@ -86,7 +86,7 @@ class DecisionAccess(TableAccess):
             .limit(limit)
         )
         return [
-            (_decision(row), row["first_seen_at"], row["last_seen_at"], row["seen_count"])
+            (decision_of(row), row["first_seen_at"], row["last_seen_at"], row["seen_count"])
             for row in self._all(query)
         ]
 
@@ -112,7 +112,7 @@ def _continues(newest: Row, policy_hash: str, decision: Decision) -> bool:
     )
 
 
-def _decision(row: Row) -> Decision:
+def decision_of(row: Row) -> Decision:
     return Decision(
         trigger=TriggerName(row["trigger"]),
         outcome=Outcome(row["outcome"]),

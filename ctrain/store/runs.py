@@ -39,18 +39,18 @@ class RunAccess(TableAccess):
     def run(self, run_id: RunId) -> Run | None:
         """The run, or None when there is none of this id."""
         row = self._first(select(*_FIELDS).where(_RUNS.c.id == run_id))
-        return None if row is None else _run(row)
+        return None if row is None else run_of(row)
 
     def active_run(self, policy: PolicyName) -> Run | None:
         """The run of the policy that has not ended, if any; a failed rollback has not ended."""
         row = self._first(_ACTIVE, policy=policy)
-        return None if row is None else _run(row)
+        return None if row is None else run_of(row)
 
     def runs(self, policy: PolicyName | None = None, limit: int = 50) -> list[Run]:
         """Runs in the order they were created, newest first."""
         if policy is None:
-            return [_run(row) for row in self._all(_NEWEST, limit=limit)]
-        return [_run(row) for row in self._all(_NEWEST_OF_POLICY, limit=limit, policy=policy)]
+            return [run_of(row) for row in self._all(_NEWEST, limit=limit)]
+        return [run_of(row) for row in self._all(_NEWEST_OF_POLICY, limit=limit, policy=policy)]
 
     def save_run(self, run: Run, *, expected: Phase) -> None:
         """Write all fields of the run if it stands in ``expected``.
@@ -87,5 +87,5 @@ def _stored(run: Run) -> dict[str, Any]:
     return {**values_of(run), "phase": run.phase.value}
 
 
-def _run(row: Row) -> Run:
+def run_of(row: Row) -> Run:
     return Run(**{**row, "phase": Phase(row["phase"])})

@@ -18,6 +18,7 @@ from ctrain.store.intents import IntentAccess, RequestAccess
 from ctrain.store.leases import LeaseAccess
 from ctrain.store.observations import ObservationAccess
 from ctrain.store.outbox import OutboxAccess
+from ctrain.store.paging import PageAccess
 from ctrain.store.policies import PolicyAccess
 from ctrain.store.pruning import PruneAccess
 from ctrain.store.pushes import PushAccess, ReloadAccess
@@ -42,6 +43,7 @@ class SqlTransaction(
     RequestAccess,
     LeaseAccess,
     FleetAccess,
+    PageAccess,
     CallerAccess,
     OutboxAccess,
     PruneAccess,

@@ -39,7 +39,7 @@ class VerdictAccess(TableAccess):
         row = self._first(
             select(*_FIELDS).filter_by(policy=policy, monitor=verdict.monitor, as_of=verdict.as_of)
         )
-        given = None if row is None else _verdict(row)
+        given = None if row is None else verdict_of(row)
         if given is None or _comparable(given) != _comparable(verdict):
             raise StateConflict(
                 f"{policy}: monitor {verdict.monitor} has given its verdict as of "
@@ -64,7 +64,7 @@ class VerdictAccess(TableAccess):
 
     def latest_verdicts(self, policy: PolicyName) -> list[Verdict]:
         """The newest verdict of every monitor that ever gave one, by name of the monitor."""
-        return [_verdict(row) for row in self._all(_latest(), policy=policy)]
+        return [verdict_of(row) for row in self._all(_latest(), policy=policy)]
 
     def verdicts(
         self, policy: PolicyName, monitor: MonitorName | None = None, limit: int = 100
@@ -74,7 +74,7 @@ class VerdictAccess(TableAccess):
         if monitor is not None:
             query = query.where(_VERDICTS.c.monitor == monitor)
         newest_first = query.order_by(_VERDICTS.c.as_of.desc(), _VERDICTS.c.monitor).limit(limit)
-        return [_verdict(row) for row in self._all(newest_first)]
+        return [verdict_of(row) for row in self._all(newest_first)]
 
 
 @cache
@@ -111,7 +111,7 @@ def _stored(verdict: Verdict) -> dict[str, Any]:
     return {**values_of(verdict), "status": verdict.status.value, "features": features}
 
 
-def _verdict(row: Row) -> Verdict:
+def verdict_of(row: Row) -> Verdict:
     features = tuple(FeatureVerdict(**feature) for feature in row["features"])
     return Verdict(**{**row, "status": Status(row["status"]), "features": features})
 

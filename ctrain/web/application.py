@@ -18,6 +18,7 @@ from ctrain.web.daemon_pages import router as daemon_pages
 from ctrain.web.guards import Guards
 from ctrain.web.openapi import DESCRIPTION, schema_of
 from ctrain.web.problems import problem_of, problem_response
+from ctrain.web.redacted import redacted_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,11 +41,12 @@ def create_application(backend: Backend) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        default_response_class=redacted_json(backend.redact),
     )
     app.state.backend = backend
     app.state.gate = Gate(backend)
     for kind in ANSWERED:
-        app.add_exception_handler(kind, partial(_answer_problem, backend.log))
+        app.add_exception_handler(kind, partial(_answer_problem, backend))
     app.add_middleware(Guards, rules=backend.rules, log=backend.log)
     app.include_router(daemon_pages)
     app.include_router(api)
@@ -53,11 +55,12 @@ def create_application(backend: Backend) -> FastAPI:
     return app
 
 
-async def _answer_problem(log: Callable[..., None], request: Request, error: Exception) -> Response:
+async def _answer_problem(backend: Backend, request: Request, error: Exception) -> Response:
     """The problem as JSON, or as a page for whoever asked for a page."""
     problem, headers = problem_of(error)
+    problem.detail = backend.redact(problem.detail)
     if isinstance(error, TransientError):
-        log("request_not_served", path=request.url.path, message=str(error))
+        backend.log("request_not_served", path=request.url.path, message=str(error))
     page: Callable[..., Awaitable[Response | None]] | None = getattr(console, "error_page", None)
     if page is not None and _wants_page(request):
         answer = await page(request, problem, headers)

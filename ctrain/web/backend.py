@@ -76,5 +76,9 @@ class Backend:
     rules: Rules = field(default_factory=Rules)
     daemon: DaemonPages | None = None
     """None: a server of its own, beside no daemon."""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """What placeholders of policies stand for."""
+    redact: Callable[[str], str] = lambda text: text
+    """Takes secrets out of a text."""
     log: Callable[..., None] = lambda *_, **__: None
     """Takes the name of an event and its fields."""

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Any
 
-from ctrain.web.api import policies
+from fastapi import APIRouter, Depends, Request
+
+from ctrain.web.api import actions, policies, runs
+from ctrain.web.auth import viewer
 
 router = APIRouter(prefix="/v1")
-router.include_router(policies.router)
+for part in (policies, runs, actions):
+    router.include_router(part.router)
+
+
+@router.get("/openapi.json", include_in_schema=False, dependencies=[Depends(viewer)])
+def document(request: Request) -> Any:
+    """The description of this API."""
+    return request.app.openapi()
+
 
 __all__ = ["router"]
