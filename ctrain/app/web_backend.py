@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ctrain.app.lease import is_gone
+from ctrain.app.pushing import open_spool
 from ctrain.app.web_actions import StoredActions
 from ctrain.clocks import RealTimer, open_clock
 from ctrain.queries import FleetQueries
@@ -47,6 +48,7 @@ def open_backend(
         timer=timer,
         actions=StoredActions(store, clock, timer, is_gone),
         rules=rules,
+        spool=open_spool(settings, store, timer, environ),
         daemon=daemon,
         environ=environ,
         redact=Redactor(environ).redact,

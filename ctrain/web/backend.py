@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ctrain.errors import TransientError
 from ctrain.web.rules import Rules
 
 if TYPE_CHECKING:
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from ctrain.ports import Clock, Store, Timer
     from ctrain.queries import FleetQueries
     from ctrain.settings import Settings
+    from ctrain.sources.push_spool import Spool
+
+
+class NobodyActs(TransientError):
+    """No daemon lives that would do what is asked for; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +55,9 @@ class Actions(Protocol):
         Raises
         ------
         InputError
-            when there is no such policy.
-        StateConflict
-            when ``key`` was used for something else.
-        TransientError
-            when no daemon lives that would answer, and it must not be done later by surprise.
+            when there is no such policy, or ``key`` was used for something else.
+        NobodyActs
+            when it would be done later by surprise: a trigger alone waits for the next daemon.
         """
 
     def set_paused(self, policy: PolicyName, paused: bool, actor: str) -> None:
@@ -74,6 +78,8 @@ class Backend:
     timer: Timer
     actions: Actions
     rules: Rules = field(default_factory=Rules)
+    spool: Spool | None = None
+    """Takes batches that are pushed; None: none are taken."""
     daemon: DaemonPages | None = None
     """None: a server of its own, beside no daemon."""
     environ: Mapping[str, str] = field(default_factory=dict)

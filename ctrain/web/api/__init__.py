@@ -6,11 +6,11 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 
-from ctrain.web.api import actions, policies, runs
+from ctrain.web.api import actions, policies, push, runs
 from ctrain.web.auth import viewer
 
 router = APIRouter(prefix="/v1")
-for part in (policies, runs, actions):
+for part in (policies, runs, actions, push):
     router.include_router(part.router)
 
 
