@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -19,7 +19,9 @@ from ctrain.app.home import claim_home
 from ctrain.app.lease import DaemonLeases, is_here
 from ctrain.app.memory import RELEASE_SECONDS, release_memory
 from ctrain.app.noticing import open_notices
+from ctrain.app.pushing import SWEEP_EVERY, SpoolKeeper
 from ctrain.app.reload import PolicyFiles, Reloader
+from ctrain.app.reload_asked import ReloadRequests
 from ctrain.app.sd_notify import ServiceState
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.app.watching import FolderWatch
@@ -28,6 +30,7 @@ from ctrain.clocks import StreamClock
 from ctrain.errors import CtrainError
 from ctrain.policy.files import parse_policy
 from ctrain.registry.embedded import embedded_tracking_uri
+from ctrain.sources.push_contract import SpoolPlaces
 
 if TYPE_CHECKING:
     from ctrain.app.web_child import Console
@@ -64,6 +67,8 @@ class Daemon:
         self._stopping = threading.Event()
         self._holdings: Holdings | None = None
         self._unreadable: set[RunId] = set()
+        self._hang_up: Callable[[], None] = lambda: None
+        """What SIGHUP does; nothing before there is something to read again."""
         lease = shell.settings.lease
         self._leases = DaemonLeases(shell.store, lease)
         self._state = ServiceState(os.environ, shell.timer)
@@ -71,6 +76,8 @@ class Daemon:
 
     def run(self) -> None:
         """Serve until SIGTERM, SIGINT or ``stop``; everything under way is left so that it can go on.
+
+        SIGHUP reads the policies again.
 
         Raises
         ------
@@ -141,7 +148,21 @@ class Daemon:
         loop = TickLoop({}, shell.clock, shell.timer, shell.telemetry, rhythm, Faltering(shell.timer))
         holdings = Holdings(shell, self._leases, loop, partial(watch_policy, shell), self._leftovers)
         reloader = Reloader(
-            PolicyFiles(self._paths), loop, shell.store, shell.telemetry, holdings.open, holdings
+            PolicyFiles(self._paths),
+            loop,
+            shell.store,
+            shell.telemetry,
+            holdings.open,
+            holdings,
+            SpoolPlaces(shell.settings.push_folder).close,
+        )
+        reloads = ReloadRequests(
+            shell.store,
+            shell.timer,
+            shell.telemetry,
+            self._leases.holder,
+            partial(self._reload, reloader, holdings),
+            reloader.look_again,
         )
         holdings.leave = reloader.leave
         holdings.want(self._fleet)
@@ -163,8 +184,7 @@ class Daemon:
         notices.start()
         folders = self._watch_folders(loop)
         loop.every(shell.settings.lease / BEATS, holdings.balance)
-        loop.every(min(shell.settings.tick, RELOAD_INTERVAL), lambda: self._reload(reloader, holdings))
-        loop.every(timedelta(seconds=RELEASE_SECONDS), release_memory)
+        self._keep_up(loop, reloads)
         heads = HeadKeeper(shell.settings.home, shell.store, shell.telemetry)
         heads.keep()
         loop.every(HEADS_EVERY, heads.keep)
@@ -181,6 +201,15 @@ class Daemon:
             notices.stop()
             server.close()
             shell.telemetry.log("stopped")
+
+    def _keep_up(self, loop: TickLoop, reloads: ReloadRequests) -> None:
+        """What is done now and then, whatever the policies do."""
+        shell = self._shell
+        spools = SpoolKeeper(shell.settings, shell.store, shell.timer, shell.telemetry, lambda: loop.watched)
+        self._hang_up = reloads.hang_up
+        loop.every(min(shell.settings.tick, RELOAD_INTERVAL), reloads.look)
+        loop.every(SWEEP_EVERY, spools.keep)
+        loop.every(timedelta(seconds=RELEASE_SECONDS), release_memory)
 
     def _tell_service_state(self, loop: TickLoop, address: str) -> None:
         """Say that the daemon has started, and that it lives for as long as its ticks end."""
@@ -209,11 +238,13 @@ class Daemon:
         loop.stop()
         patience.cancel()
 
-    def _reload(self, reloader: Reloader, holdings: Holdings) -> None:
+    def _reload(self, reloader: Reloader, holdings: Holdings) -> str:
+        """What is wrong with the files, after a look at them."""
         before = holdings.missing
         reloader.look()
         if holdings.missing - before:
             holdings.balance()
+        return reloader.problem
 
     def _leftovers(self, known: Collection[PolicyName]) -> dict[PolicyName, LoadedPolicy]:
         """Policies without a file whose run is half done, by the snapshots that can be used."""
@@ -247,6 +278,7 @@ class Daemon:
             number: signal.signal(number, lambda *_: self._stopping.set())
             for number in (signal.SIGTERM, signal.SIGINT)
         }
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: self._hang_up())
         try:
             yield
         finally:

@@ -98,16 +98,24 @@ class Reloader:
         telemetry: Telemetry,
         open_watch: Callable[[LoadedPolicy], Watch],
         holdings: Wanted | None = None,
+        removed: Callable[[PolicyName], None] = lambda _: None,
     ) -> None:
-        """Without ``holdings`` every policy is watched here."""
+        """Without ``holdings`` every policy is watched here; ``removed`` is told whose file is gone."""
         self._files = files
         self._loop = loop
         self._store = store
         self._telemetry = telemetry
         self._open_watch = open_watch
         self._holdings = holdings
+        self._removed = removed
         self._missing: set[PolicyName] = set()
         self._refused: set[PolicyName] = set()
+        self.problem = ""
+        """What was wrong with the files when they were read last; empty: nothing."""
+
+    def look_again(self) -> None:
+        """Read the files at the next look, whether or not they were touched."""
+        self._files.look_again()
 
     def look(self) -> None:
         """Take over what has changed on disk since the last look.
@@ -133,8 +141,10 @@ class Reloader:
         except (PolicyError, InputError) as error:
             self._telemetry.gauge("config_last_reload_successful", 0.0)
             self._telemetry.log("reload_refused", message=str(error))
+            self.problem = str(error)
             self._tell_refused(error)
             return
+        self.problem = ""
         if self._holdings is not None:
             self._holdings.want(fleet)
         refused = [one for one in fleet if not self._take_over(one)]
@@ -156,6 +166,7 @@ class Reloader:
             if isinstance(error, TransientError):
                 self._files.look_again()
             self._telemetry.log("reload_refused", policy=name, path=str(loaded.path), message=str(error))
+            self.problem = "\n".join(filter(None, (self.problem, f"{loaded.path}: {error}")))
             if known is not None:
                 self._tell_one_refused(known, str(error))
             return False
@@ -191,6 +202,7 @@ class Reloader:
             self._cancel(watch, run)
         self._telemetry.log("policy_removed", policy=watch.name)
         self._telemetry.remove_policy(watch.name)
+        self._removed(watch.name)
         return True
 
     def _cancel(self, watch: Watch, run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import urllib.request
 from collections import Counter
@@ -23,6 +24,7 @@ from ctrain.app.wiring import Shell
 from ctrain.clocks import RealTimer, StreamClock, StreamClockFile
 from ctrain.domain import Phase, PolicyName, Request, RequestKind, RunId, Version
 from ctrain.domain.leases import daemon_lease, policy_lease
+from ctrain.domain.pushes import PushKind, ReloadOutcome
 from ctrain.errors import InputError, StateConflict
 from ctrain.launchers.machine import started, this_machine
 from ctrain.policy.files import load_policy
@@ -31,10 +33,14 @@ from ctrain.rows import ParquetRowLogs
 from ctrain.rows.workspace import FolderWorkspace
 from ctrain.settings import Settings
 from ctrain.sources.opening import FileSources
+from ctrain.sources.push_body import ARROW
+from ctrain.sources.push_contract import SpoolPlaces
+from ctrain.sources.push_spool import Sent, Spool, Taken
 from ctrain.telemetry import PrometheusTelemetry
 from tests.support.fakes import FakeClock, QuietTelemetry
 from tests.support.notices import FakeNotifier
 from tests.support.ports import free_port
+from tests.support.pushes import body_of
 from tests.support.runs import run_under
 from tests.support.slopes import slope_model
 from tests.support.world import POLICY, START, World
@@ -92,7 +98,7 @@ class House:
             analyst=world.analyst,
             workspace=FolderWorkspace(self.settings.runs_folder),
             row_logs=ParquetRowLogs(self.settings.rows_folder, world.store),
-            sources=FileSources(),
+            sources=FileSources(spool=self.settings.push_folder),
             telemetry=self.telemetry,
             clock=world.clock,
             timer=self.timer,
@@ -320,6 +326,72 @@ def test_a_file_is_noticed_at_once_however_long_the_ticks_are(house: House) -> N
             line for line in house.metrics().splitlines() if line.startswith("ctrain_rows_ingested_total")
         ]
         assert rows == [f'ctrain_rows_ingested_total{{policy="views"}} {3 * house.world.rows_per_hour}.0']
+
+
+def test_a_pushed_batch_is_noticed_at_once_and_counts_once(house: House) -> None:
+    hour = timedelta(hours=1)
+    house.settings = replace(house.settings, tick=hour, registry_poll=hour)
+    pushed = OTHER.replace("{type: files, path: rows/*.parquet}", "{type: push}")
+    loaded = house.loaded(pushed, "views.yaml")
+    places = SpoolPlaces(house.settings.push_folder)
+    spool = Spool(places, house.world.store, house.timer)
+    rows = [house.world.produce().rows for _ in range(2)]
+
+    def push(number: int) -> Taken:
+        sent = Sent(ARROW, body_of(rows[number], ARROW), f"b{number}")
+        return spool.take(VIEWS, PushKind.ROWS, sent, house.world.clock.now())
+
+    with house.daemon(loaded):
+        wait_until(lambda: "ctrain_folders_watched 2.0" in house.metrics(), 20, "the spool is watched")
+        assert not push(0).repeated
+        house.wait_for_rows(house.world.rows_per_hour)
+    assert (push(0).repeated, push(1).repeated) == (True, False), "no daemon is needed to take a batch"
+    house.heard.events.clear()
+    with house.daemon(loaded):
+        house.wait_for_rows(2 * house.world.rows_per_hour)
+    with house.world.store.read() as tx:
+        assert tx.ingest_state(VIEWS).rows_total == 2 * house.world.rows_per_hour
+        assert tx.ingest_state(VIEWS).duplicates_total == 0
+
+
+def test_a_reload_that_is_asked_for_is_answered_by_the_daemon(house: House) -> None:
+    store = house.world.store
+    pushed = OTHER.replace("{type: files, path: rows/*.parquet}", "{type: push}")
+
+    def answer(number: int) -> list[tuple[bool, str]]:
+        def found() -> list[ReloadOutcome]:
+            with store.read() as tx:
+                return list(tx.reload_outcomes(number))
+
+        wait_until(lambda: bool(found()), 20, f"reload {number} is answered")
+        return [(one.succeeded, one.message) for one in found()]
+
+    with house.daemon(house.loaded(pushed, "views.yaml")):
+        with store.write() as tx:
+            first = tx.ask_reload("token ops", START)
+        assert answer(first) == [(True, "")]
+        (house.policies / "views.yaml").write_text("version: 1\npolicy: [")
+        with store.write() as tx:
+            second = tx.ask_reload("token ops", START)
+        [(succeeded, message)] = answer(second)
+        assert (succeeded, f"{house.policies / 'views.yaml'}:" in message) == (False, True)
+        assert "ctrain_config_last_reload_successful 0.0" in house.metrics()
+        places = SpoolPlaces(house.settings.push_folder)
+        assert places.contract(VIEWS) is not None, "the last good policy stays in force"
+        (house.policies / "views.yaml").unlink()
+        wait_until(lambda: places.contract(VIEWS) is None, 20, "nothing is taken for a policy without a file")
+
+
+def test_a_hang_up_is_no_end(house: House) -> None:
+    daemon = Daemon(house.shell(), [], [house.policies], house.listen, house.telemetry)
+    heard = threading.Event()
+    daemon._hang_up = heard.set
+    before = signal.getsignal(signal.SIGHUP)
+    with daemon._stopped_by_signals():
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert heard.wait(10)
+        assert not daemon._stopping.is_set()
+    assert signal.getsignal(signal.SIGHUP) == before
 
 
 def test_without_the_watch_no_folder_is_watched(house: House) -> None:

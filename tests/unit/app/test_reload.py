@@ -36,9 +36,15 @@ class Reloading:
         self.store, self.telemetry = self.world.store, self.world.telemetry
         self.opened: list[str] = []
         self.trouble: Exception | None = None
+        self.removed: list[str] = []
         self.loop = TickLoop({}, self.world.clock, FakeTimer(), self.telemetry, Rhythm(tick=HOUR, lease=HOUR))
         self.reloader = Reloader(
-            PolicyFiles([self.folder]), self.loop, self.store, self.telemetry, self.open_watch
+            PolicyFiles([self.folder]),
+            self.loop,
+            self.store,
+            self.telemetry,
+            self.open_watch,
+            removed=self.removed.append,
         )
         self.reloader.look()
 
@@ -217,6 +223,7 @@ def test_a_removed_file_cancels_a_run_that_has_not_moved_the_alias(
     reloading.look(2)
     assert reloading.phase_of(run_id) is Phase.CANCELLED
     assert reloading.loop.watched == {}
+    assert reloading.removed == [CLICKS]
     assert reloading.world.launcher.stopped == ([run_id] if phase is Phase.TRAINING else [])
     assert not [key for key in reloading.telemetry.counted if CLICKS in key]
     with reloading.store.read() as tx:
@@ -316,3 +323,17 @@ def test_a_refused_file_is_on_record_with_its_policy_and_so_is_its_end(reloading
     reloading.write(POLICY + "# a comment\n")
     reloading.look(2)
     assert len(told()) == 2
+
+
+def test_a_reload_that_is_asked_for_says_what_is_wrong_with_files_nobody_has_touched(
+    reloading: Reloading,
+) -> None:
+    reloading.write("version: 1\npolicy: [")
+    reloading.look(2)
+    assert "clicks.yaml:" in reloading.reloader.problem
+    reloading.reloader.look_again()
+    reloading.look()
+    assert len(reloading.refusals()) == 2
+    reloading.write(POLICY)
+    reloading.look()
+    assert reloading.reloader.problem == ""
