@@ -37,4 +37,12 @@ def named(holder: str | None) -> str:
 
 def actor() -> str:
     """Who is asking, for the record: ``CTRAIN_ACTOR`` or the user of the operating system."""
-    return os.environ.get("CTRAIN_ACTOR") or getpass.getuser()
+    return os.environ.get("CTRAIN_ACTOR") or _user()
+
+
+def _user() -> str:
+    """By name; in a container that knows none, by number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
