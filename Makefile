@@ -44,7 +44,7 @@ format: venv ## Let ruff format and sort imports
 	$(BIN)/ruff check --select I --fix .
 	$(BIN)/ruff format .
 
-docs: venv ## Write the tables of commands, metrics and policy keys into README and handbook
+docs: venv ## Write the tables of commands, metrics and policy keys into README and handbook, and the dashboards
 	$(BIN)/python -m tests.support.reference
 
 chaos: venv ## Kill daemons at every named point, and check every promise (SEED, CRASHES, KILLS...)

@@ -90,7 +90,9 @@ _TABLE = (
     ),
     _gauge("feature_drift", "Effect size of the features that drifted most.", "feature", newest=5, yields=3),
     _counter("trigger_fired_total", "Runs that a trigger started.", "trigger"),
-    _counter("trigger_suppressed_total", "New suppressions of a trigger.", "trigger", "reason"),
+    _counter(
+        "trigger_suppressed_total", "Looks at a trigger that was met and started no run.", "trigger", "reason"
+    ),
     _gauge(
         "decision_info",
         "1, labelled with what triggers came to last: fired, not_met, or what held one back.",

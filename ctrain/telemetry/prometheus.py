@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
+from contextlib import AbstractContextManager
 
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
@@ -15,6 +16,7 @@ from prometheus_client.exposition import choose_encoder
 from ctrain.telemetry.catalog import CATALOG, PREFIX, Kind, Metric
 from ctrain.telemetry.logs import EventLog
 from ctrain.telemetry.series import Family
+from ctrain.telemetry.tracing import Span, no_span
 
 SERIES_PER_POLICY = 60
 _REMEMBERED = 2
@@ -31,10 +33,11 @@ class PrometheusTelemetry:
     metric does not have are ignored.
     """
 
-    def __init__(self, log: EventLog, version: str) -> None:
+    def __init__(self, log: EventLog, version: str, spans: Span = no_span) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the client leaves it untyped
         self._registry = CollectorRegistry()
         self._log = log
+        self._spans = spans
         self._counters = {metric.name: Family(metric) for metric in _of_kind(Kind.COUNTER)}
         self._gauges = {metric.name: Family(metric) for metric in _of_kind(Kind.GAUGE)}
         self._histograms = {
@@ -79,6 +82,10 @@ class PrometheusTelemetry:
         """Write one line to the log, secrets redacted."""
         self._log.log(event, **fields)
 
+    def span(self, name: str, **attributes: str) -> AbstractContextManager[object]:
+        """What is around a step that may be traced."""
+        return self._spans(name, **attributes)
+
     def remove_policy(self, policy: str) -> None:
         """Forget every series of a policy that is gone or no longer ours."""
         with self._lock:
@@ -88,6 +95,12 @@ class PrometheusTelemetry:
             self._dropped.pop(policy, None)
             for key in [key for key in self._lately if key[1] == policy]:
                 del self._lately[key]
+
+    def close(self) -> None:
+        """Send the spans that have not been sent."""
+        close = getattr(self._spans, "close", None)
+        if close is not None:
+            close()
 
     def expose(self, accept: str = "") -> tuple[bytes, str]:
         """Everything in the text format that an Accept header asks for, with its content type.
@@ -115,8 +128,7 @@ class PrometheusTelemetry:
         series = self._series[policy]
         if one in series:
             return True
-        if len(series) >= SERIES_PER_POLICY - 1:
-            series.add((_DROPPED, (policy,)))
+        if len(series) >= SERIES_PER_POLICY:
             least = max(series, key=lambda other: CATALOG[other[0]].yields)
             makes_way = CATALOG[least[0]].yields > metric.yields
             if makes_way:
@@ -130,6 +142,8 @@ class PrometheusTelemetry:
 
     def _introduce(self, policy: str) -> None:
         """Start a policy's counters at zero: a rate cannot see a counter that begins at one."""
+        self._series[policy].add((_DROPPED, (policy,)))
+        self._gauges[_DROPPED].set((policy,), 0)
         for metric in _of_kind(Kind.COUNTER):
             own = [(policy,)] if metric.labels == ("policy",) else []
             for values in own + [(policy, start) for start in metric.starts]:

@@ -1,29 +1,51 @@
-"""Every query of every dashboard, asked of a real Prometheus that scrapes a real daemon.
+"""Every query of every dashboard and a firing alert, on a real Prometheus that scrapes a real daemon.
 
-The daemon trains a first champion, promotes a second one, is told to roll back, and trains again.
+The daemon trains a first champion, promotes a second one, is told to roll back, and trains again. It lives on
+stream time, on which nobody is told of anything: what a daemon shows of its notices comes from metrics of our
+own. A third daemon is expected by Prometheus, and is not there.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from ctrain.settings import DEFAULT_LISTEN
-from ctrain.telemetry import CATALOG
-from tests.support.dashboards import DASHBOARDS, ROOT, PanelQuery, load, panel_queries, variable_queries
+from ctrain.telemetry import CATALOG, PrometheusTelemetry, open_log
+from ctrain.web.server import serve
+from tests.support.alertmanager import SHIPPED, Alertmanager, running_alertmanager
+from tests.support.dashboards import (
+    DASHBOARDS,
+    ROOT,
+    PanelQuery,
+    load,
+    metrics_in,
+    panel_queries,
+    variable_queries,
+)
 from tests.support.live import LiveClicks, open_live
+from tests.support.ports import free_port
 from tests.support.prometheus import Prometheus, running_prometheus
+from tests.support.receiver import Receiver, receiver
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.service("prometheus"), pytest.mark.service("promtool")]
+pytestmark = [
+    pytest.mark.service("prometheus"),
+    pytest.mark.service("prometheus-alertmanager"),
+    pytest.mark.service("promtool"),
+]
 
 QUERIES = [
     pytest.param(one, id=f"{path.stem}: {one.where}")
@@ -35,6 +57,7 @@ VARIABLES = [
     for path in DASHBOARDS
     for one in variable_queries(load(path))
 ]
+STEPS = 120
 
 
 @dataclass(frozen=True)
@@ -42,13 +65,31 @@ class Observed:
     live: LiveClicks
     daemon: subprocess.Popen[bytes]
     prometheus: Prometheus
+    alertmanager: Alertmanager
+    told: Receiver
+    absent: str
+    span: tuple[float, float]
+    """When the story began and ended, by Prometheus's clock."""
 
 
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     folder = tmp_path_factory.mktemp("observed")
-    live = open_live(folder / "clicks")
-    with live.daemon() as daemon, running_prometheus(folder / "prometheus", live.listen) as prometheus:
+    absent = f"127.0.0.1:{free_port()}"
+    with ExitStack() as stack:
+        told = stack.enter_context(receiver())
+        live = open_live(folder / "clicks")
+        daemon = stack.enter_context(live.daemon())
+        alertmanager = stack.enter_context(running_alertmanager(folder / "alertmanager", told.url))
+        prometheus = stack.enter_context(
+            running_prometheus(
+                folder / "prometheus",
+                *(live.listen, stack.enter_context(_that_tells()), absent),
+                rules=[_rules_at_once(folder)],
+                alertmanagers=[alertmanager.address],
+            )
+        )
+        began = _now(prometheus)
         live.land(48)
         live.ask("trigger", "clicks", "--reason", "first model")
         live.land(72)
@@ -56,7 +97,45 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
         live.ask("rollback", "clicks", "--reason", "shown in a graph")
         live.land(60)
         _scrape_again(prometheus)
-        yield Observed(live, daemon, prometheus)
+        wait_until(lambda: _told(told, "info"), 30, "the rollback was told")
+        _scrape_again(prometheus)
+        span = (began, _now(prometheus))
+        yield Observed(live, daemon, prometheus, alertmanager, told, absent, span)
+
+
+class Well:
+    healthy = ready = alive = True
+
+
+@contextmanager
+def _that_tells() -> Iterator[str]:
+    """The address of metrics of a daemon that has told people of a policy."""
+    telemetry = PrometheusTelemetry(open_log({}, StringIO()), "0")
+    telemetry.count("notifications_total", 2, policy="clicks", outcome="delivered")
+    telemetry.gauge("notifications_open", 1, policy="clicks", status="dead")
+    server = serve("127.0.0.1:0", telemetry, Well())
+    try:
+        yield server.address
+    finally:
+        server.close()
+
+
+def _rules_at_once(folder: Path) -> Path:
+    """The shipped rules, whose alerts do not wait."""
+    text = (ROOT / "deploy" / "prometheus" / "ctrain.rules.yml").read_text()
+    path = folder / "ctrain.rules.yml"
+    path.write_text(re.sub(r"\bfor: \w+", "for: 0s", text))
+    return path
+
+
+def _now(prometheus: Prometheus) -> float:
+    return float(prometheus.get("/api/v1/query", query="time()")["result"][0])
+
+
+def _told(told: Receiver, severity: str) -> list[dict[str, Any]]:
+    """The alerts that the receiver of a severity has been sent."""
+    bodies = [json.loads(one.body) for one in told.received if one.path == f"/{severity}"]
+    return [alert for body in bodies for alert in body["alerts"]]
 
 
 def _scrape_again(prometheus: Prometheus) -> None:
@@ -75,16 +154,86 @@ def test_the_story_went_as_told(observed: Observed) -> None:
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_every_panel_and_annotation_has_data(observed: Observed, query: PanelQuery) -> None:
-    found = observed.prometheus.query(query.expression)
-    assert found, query.expression
-    assert [series for series in found if series["value"][1] in ("NaN", "+Inf", "-Inf")] == []
+    values = set(_answer(observed, query)) - {"NaN"}  # a gap in a line
+    assert values, query.expression
+    assert not values & {"+Inf", "-Inf"}
+    for metric in metrics_in(query.expression):
+        assert observed.prometheus.query(f'{{__name__=~"{metric}(_bucket)?", job="ctrain"}}'), metric
+
+
+def _answer(observed: Observed, query: PanelQuery) -> list[str]:
+    if query.now:
+        return [one["value"][1] for one in observed.prometheus.query(query.expression)]
+    start, end = observed.span
+    found = observed.prometheus.query_range(query.expression, start, end, (end - start) / STEPS)
+    return [value for one in found for _, value in one["values"]]
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_every_variable_has_values(observed: Observed, variable: tuple[str, str, str]) -> None:
     name, selector, label = variable
+    found = observed.prometheus.label_values(selector, label)
     expected = {"job": ["ctrain"], "policy": ["clicks"]}
-    assert observed.prometheus.label_values(selector, label) == expected[name]
+    assert found == expected[name] if name in expected else "SHADOWING" in found
+
+
+def test_an_alert_reaches_whom_it_is_for_with_what_to_do(observed: Observed) -> None:
+    alert = next(
+        one for one in _told(observed.told, "info") if one["labels"]["alertname"] == "CtrainRollback"
+    )
+    assert alert["labels"] == {
+        "alertname": "CtrainRollback",
+        "policy": "clicks",
+        "cause": "person",
+        "severity": "info",
+    }
+    assert alert["annotations"] == {
+        "summary": "clicks went back to its previous champion (person)",
+        "description": (
+            "Within the last hour. `ctrain status` says which version serves now, `ctrain show` why."
+        ),
+        "runbook": "deploy/runbooks.md#a-champion-was-rolled-back",
+        "dashboard": "/d/ctrain-policy?var-policy=clicks",
+    }
+
+
+def test_a_daemon_that_is_not_there_pages(observed: Observed) -> None:
+    wait_until(lambda: _told(observed.told, "page"), 30, "somebody was paged")
+    down = {
+        alert["labels"]["instance"]
+        for alert in _told(observed.told, "page")
+        if alert["labels"]["alertname"] == "CtrainDown"
+    }
+    assert observed.absent in down
+
+
+def test_whoever_is_paged_for_a_policy_gets_no_ticket_for_it(observed: Observed) -> None:
+    torn = {"alertname": "Torn", "severity": "page", "policy": "torn"}
+    tickets = [
+        {"alertname": "Stale", "severity": "ticket", "policy": "torn"},
+        {"alertname": "Stale", "severity": "ticket", "policy": "calm"},
+        {"alertname": "Late", "severity": "ticket", "instance": observed.absent},
+        {"alertname": "Late", "severity": "ticket", "instance": observed.live.listen},
+    ]
+    observed.alertmanager.raise_alerts(torn, *tickets)
+    told = wait_until(lambda: _tickets(observed, 2), 30, "tickets were written")
+    assert told == {("Stale", "calm"), ("Late", observed.live.listen)}
+    silent = {
+        (one["labels"]["alertname"], one["labels"].get("policy") or one["labels"]["instance"])
+        for one in observed.alertmanager.alerts()
+        if one["status"]["state"] == "suppressed"
+    }
+    assert silent == {("Stale", "torn"), ("Late", observed.absent)}
+
+
+def _tickets(observed: Observed, least: int) -> set[tuple[str, str]] | None:
+    labels = [one["labels"] for one in _told(observed.told, "ticket")]
+    found = {
+        (one["alertname"], one.get("policy") or one["instance"])
+        for one in labels
+        if one["alertname"] in ("Stale", "Late")
+    }
+    return found if len(found) >= least else None
 
 
 def test_metric_help_and_types_reach_prometheus(observed: Observed) -> None:
@@ -96,7 +245,8 @@ def test_metric_help_and_types_reach_prometheus(observed: Observed) -> None:
 
 
 def test_a_policy_stays_within_its_series(observed: Observed) -> None:
-    (count,) = observed.prometheus.query('count({policy="clicks"})')
+    own = f'{{__name__=~"ctrain_.+", policy="clicks", instance="{observed.live.listen}"}}'
+    (count,) = observed.prometheus.query(f"count({own})")
     assert int(count["value"][1]) <= 60
 
 
@@ -127,3 +277,17 @@ def test_the_shipped_scrape_configuration_is_valid_and_scrapes_the_default_addre
     )
     assert checked.returncode == 0, checked.stderr
     assert f'targets: ["{DEFAULT_LISTEN}"]' in path.read_text()
+
+
+def test_the_shipped_routes_are_valid() -> None:
+    checked = subprocess.run(
+        ["amtool", "check-config", str(SHIPPED)], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("severity", ["page", "ticket", "info"])
+def test_each_severity_has_a_receiver(severity: str) -> None:
+    words = ["amtool", "config", "routes", "test", f"--config.file={SHIPPED}", f"severity={severity}"]
+    routed = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert routed.stdout.split() == [severity], routed.stderr

@@ -19,6 +19,8 @@ _METRIC = re.compile(r"\bctrain_\w+")
 class PanelQuery:
     where: str
     expression: str
+    now: bool
+    """About the present alone, not about the time that is shown."""
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -29,15 +31,15 @@ def load(path: Path) -> dict[str, Any]:
 def panel_queries(dashboard: dict[str, Any]) -> list[PanelQuery]:
     """Every expression of panels and annotations, with dashboard variables filled in."""
     found = [
-        PanelQuery(f"{panel['title']} {target['refId']}", target["expr"])
+        PanelQuery(f"{panel['title']} {target['refId']}", fill(target["expr"]), target["instant"])
         for panel in dashboard["panels"]
         for target in panel.get("targets", [])
     ]
     found += [
-        PanelQuery(f"annotation {one['name']}", one["target"]["expr"])
+        PanelQuery(f"annotation {one['name']}", fill(one["target"]["expr"]), now=False)
         for one in dashboard["annotations"]["list"]
     ]
-    return [PanelQuery(one.where, fill(one.expression)) for one in found]
+    return found
 
 
 def variable_queries(dashboard: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -52,8 +54,8 @@ def variable_queries(dashboard: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def fill(expression: str) -> str:
-    """The expression as Grafana sends it, with every policy of the job chosen."""
-    values = {"$__rate_interval": "1m", "$job": "ctrain", "$policy": ".+"}
+    """The expression as Grafana sends it, with everything of the job chosen."""
+    values = {"$__rate_interval": "10s", "$__range": "10m", "$job": "ctrain", "$policy": ".+", "$phase": ".+"}
     for name, value in values.items():
         expression = expression.replace(name, value)
     assert "$" not in expression, expression

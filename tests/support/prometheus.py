@@ -1,4 +1,4 @@
-"""A real Prometheus on loopback that scrapes one address, and questions to its HTTP API."""
+"""A real Prometheus on loopback that scrapes what it is told to, and questions to its HTTP API."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,12 @@ from tests.support.ports import free_port
 from tests.waiting import wait_until
 
 CONFIG = """
-global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}
+global: {{scrape_interval: 300ms, scrape_timeout: 300ms, evaluation_interval: 500ms}}
 scrape_configs:
   - job_name: ctrain
-    static_configs: [{{targets: ["{target}"]}}]
+    static_configs: [{{targets: {targets}}}]
+rule_files: {rules}
+alerting: {{alertmanagers: [{{static_configs: [{{targets: {alertmanagers}}}]}}]}}
 """
 
 
@@ -42,6 +44,13 @@ class Prometheus:
         found: list[dict[str, Any]] = self.get("/api/v1/query", query=expression)["result"]
         return found
 
+    def query_range(self, expression: str, start: float, end: float, step: float) -> list[dict[str, Any]]:
+        """Series that a question about a span of time finds, with their ``values``."""
+        found: list[dict[str, Any]] = self.get(
+            "/api/v1/query_range", query=expression, start=str(start), end=str(end), step=str(step)
+        )["result"]
+        return found
+
     def label_values(self, selector: str, label: str) -> list[str]:
         return sorted(
             {series["metric"][label] for series in self.query(selector) if label in series["metric"]}
@@ -61,16 +70,25 @@ class Prometheus:
 
 
 @contextmanager
-def running_prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
-    """Debian's Prometheus scraping ``target`` five times a second, stopped at the end."""
+def running_prometheus(
+    folder: Path,
+    *targets: str,
+    rules: Sequence[Path] = (),
+    alertmanagers: Sequence[str] = (),
+    lookback: str = "5m",
+) -> Iterator[Prometheus]:
+    """Debian's Prometheus scraping ``targets`` three times a second, stopped at the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "prometheus.yml").write_text(CONFIG.format(target=target))
+    lists = {"targets": targets, "rules": [str(one) for one in rules], "alertmanagers": alertmanagers}
+    config = CONFIG.format(**{name: json.dumps(one) for name, one in lists.items()})
+    (folder / "prometheus.yml").write_text(config)
     server = Prometheus(f"127.0.0.1:{free_port()}")
     arguments = [
         "prometheus",
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={server.address}",
+        f"--query.lookback-delta={lookback}",
         "--log.level=warn",
     ]
     with (folder / "prometheus.log").open("w") as log:

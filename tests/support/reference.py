@@ -162,6 +162,9 @@ def _marked(name: str) -> str:
 
 
 if __name__ == "__main__":
+    from tests.support.grafana.written import write as write_dashboards
+
     for name in TABLES:
         page = page_of(name)
         page.write_text(with_table(page.read_text(), name))
+    write_dashboards()

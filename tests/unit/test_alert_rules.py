@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ctrain.telemetry import CATALOG, PREFIX
-from tests.support.dashboards import ROOT, metrics_in
+from tests.support.dashboards import DASHBOARDS, ROOT, load, metrics_in
 from tests.support.reference import commands_table
 
 FOLDER = ROOT / "deploy" / "prometheus"
@@ -46,13 +46,32 @@ def test_prometheus_has_nothing_to_say_against(words: tuple[object, ...]) -> Non
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
 def test_an_alert_says_what_it_is_and_what_to_do(alert: dict[str, Any]) -> None:
-    assert set(alert["annotations"]) == {"summary", "description", "runbook"}
+    assert set(alert["annotations"]) == {"summary", "description", "runbook", "dashboard"}
     assert alert["labels"]["severity"] in SEVERITIES
-    assert alert["annotations"]["runbook"] in map(slug, HEADINGS)
+    assert section(alert) in map(slug, HEADINGS)
+    uid, _, chosen = alert["annotations"]["dashboard"].removeprefix("/d/").partition("?")
+    assert uid in {load(path)["uid"] for path in DASHBOARDS}
+    about_a_policy = "$labels.policy" in alert["annotations"]["summary"]
+    assert chosen == ("var-policy={{ $labels.policy }}" if about_a_policy else "")
+
+
+def section(alert: dict[str, Any]) -> str:
+    """The anchor of the runbooks that an alert names."""
+    page, _, anchor = alert["annotations"]["runbook"].partition("#")
+    assert page == "deploy/runbooks.md"
+    return str(anchor)
 
 
 def test_every_alert_has_a_section_and_every_section_an_alert() -> None:
-    assert sorted(alert["annotations"]["runbook"] for alert in ALERTS) == sorted(map(slug, HEADINGS))
+    assert sorted(map(section, ALERTS)) == sorted(map(slug, HEADINGS))
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_a_section_says_what_to_look_at_what_to_do_and_when_to_call_somebody(heading: str) -> None:
+    text = RUNBOOKS.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\*\*(.+?)\.\*\*", text, re.MULTILINE) == ["Means", "Look at", "Do", "Escalate"]
+    look_at = text.partition("**Look at.**")[2].partition("**Do.**")[0]
+    assert re.search(r"`ctrain [a-z]|page|dashboard", look_at)
 
 
 def test_every_alert_is_tried_firing() -> None:

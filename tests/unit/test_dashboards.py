@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
+from ctrain.domain import Outcome, Phase, Suppression
 from ctrain.telemetry import CATALOG, PREFIX
 from tests.support.dashboards import DASHBOARDS, ROOT, load, metrics_in, panel_queries, variable_queries
+from tests.support.grafana.mappings import PHASES
+from tests.support.grafana.model import Dashboard
+from tests.support.grafana.standing import REASONS
+from tests.support.grafana.written import files
 
-CURRENT_TYPES = {"row", "timeseries", "stat", "state-timeline", "table", "bargauge", "gauge", "text"}
-NOT_SHOWN = {
-    "ctrain_build_info",
-    "ctrain_daemons",
-    "ctrain_notifications_open",
-    "ctrain_notifications_total",
-    "ctrain_policies_held",
-    "ctrain_series_dropped",
+UIDS = {"ctrain-fleet", "ctrain-policy", "ctrain-run"}
+VARIABLES = {
+    "ctrain-fleet": ["datasource", "job", "policy"],
+    "ctrain-policy": ["datasource", "job", "policy"],
+    "ctrain-run": ["datasource", "job", "policy", "phase"],
 }
-"""Shown by no panel: a variable, and matters for alerts."""
 
 
 @pytest.fixture(params=DASHBOARDS, ids=lambda path: path.stem)
@@ -30,28 +34,65 @@ def dashboard(request: pytest.FixtureRequest) -> dict[str, Any]:
     return load(path)
 
 
-def test_it_can_be_imported_anywhere(dashboard: dict[str, Any]) -> None:
-    assert re.fullmatch(r"[a-z][a-z-]{3,39}", dashboard["uid"])
-    assert "id" not in dashboard
-    sources = [panel["datasource"]["uid"] for panel in dashboard["panels"] if "datasource" in panel]
-    sources += [
-        target["datasource"]["uid"] for panel in dashboard["panels"] for target in panel.get("targets", [])
-    ]
-    sources += [one["datasource"]["uid"] for one in dashboard["annotations"]["list"]]
-    sources += [one["datasource"]["uid"] for one in dashboard["templating"]["list"] if "datasource" in one]
-    assert set(sources) == {"${datasource}"}
+def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
-def test_variables_are_data_source_job_and_policy(dashboard: dict[str, Any]) -> None:
-    assert [one["name"] for one in dashboard["templating"]["list"]] == ["datasource", "job", "policy"]
-    assert [name for name, _, _ in variable_queries(dashboard)] == ["job", "policy"]
+def test_there_are_three_and_each_is_what_its_source_says() -> None:
+    assert {load(path)["uid"] for path in DASHBOARDS} == UIDS
+    assert {path: path.read_text() for path in DASHBOARDS} == files(), "`make docs` writes them anew"
 
 
-def test_panels_are_current_described_and_do_not_overlap(dashboard: dict[str, Any]) -> None:
+def test_grafana_knows_every_key_and_every_word(dashboard: dict[str, Any]) -> None:
+    Dashboard.model_validate_json(json.dumps(dashboard))
+
+
+def _misspell_an_option(dashboard: dict[str, Any]) -> None:
+    dashboard["panels"][1]["options"]["colourMode"] = "value"
+
+
+def _invent_a_word(dashboard: dict[str, Any]) -> None:
+    dashboard["panels"][1]["options"]["colorMode"] = "backgrund"
+
+
+def _name_a_source(dashboard: dict[str, Any]) -> None:
+    dashboard["panels"][1]["targets"][0]["datasource"]["uid"] = "P1809F7CD0C75ACF3"
+
+
+def _use_what_was_removed(dashboard: dict[str, Any]) -> None:
+    dashboard["panels"][1]["type"] = "graph"
+
+
+def _keep_a_servers_id(dashboard: dict[str, Any]) -> None:
+    dashboard["id"] = 7
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_misspell_an_option, _invent_a_word, _name_a_source, _use_what_was_removed, _keep_a_servers_id],
+    ids=lambda spoil: spoil.__name__.strip("_"),
+)
+def test_a_wrong_dashboard_is_recognised(spoil: Callable[[dict[str, Any]], None]) -> None:
+    dashboard = load(DASHBOARDS[0])
+    spoil(dashboard)
+    with pytest.raises(ValidationError):
+        Dashboard.model_validate_json(json.dumps(dashboard))
+
+
+def test_variables_ask_prometheus_for_the_labels_there_are(dashboard: dict[str, Any]) -> None:
+    names = VARIABLES[dashboard["uid"]]
+    assert [one["name"] for one in dashboard["templating"]["list"]] == names
+    for name, selector, label in variable_queries(dashboard):
+        assert name == label
+        (metric,) = metrics_in(selector)
+        assert metric.removeprefix(PREFIX) in CATALOG
+    used = set(re.findall(r"\$(job|policy|phase)\b", json.dumps(dashboard)))
+    assert used == set(names) - {"datasource"}
+
+
+def test_panels_fill_rows_and_do_not_overlap(dashboard: dict[str, Any]) -> None:
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(ids) == len(set(ids))
-    assert {panel["type"] for panel in dashboard["panels"]} <= CURRENT_TYPES
-    assert all(panel["description"] for panel in dashboard["panels"] if panel["type"] != "row")
     taken: set[tuple[int, int]] = set()
     for panel in dashboard["panels"]:
         at = panel["gridPos"]
@@ -59,17 +100,62 @@ def test_panels_are_current_described_and_do_not_overlap(dashboard: dict[str, An
         assert at["x"] + at["w"] <= 24
         assert not cells & taken, panel["title"]
         taken |= cells
+    assert len(taken) == 24 * (1 + max(y for _, y in taken))
 
 
-def test_promotions_and_rollbacks_are_annotated(dashboard: dict[str, Any]) -> None:
-    assert {one["name"] for one in dashboard["annotations"]["list"]} == {"Promotions", "Rollbacks"}
+def test_a_title_is_said_once_and_every_number_has_its_colours(dashboard: dict[str, Any]) -> None:
+    titles = [panel["title"] for panel in panels(dashboard)]
+    assert sorted(set(titles)) == sorted(titles)
+    for panel in panels(dashboard):
+        steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        values = [step["value"] for step in steps]
+        assert values[0] is None, panel["title"]
+        assert values[1:] == sorted(values[1:]), panel["title"]
 
 
-def test_queries_use_metrics_that_exist_and_leave_none_out(dashboard: dict[str, Any]) -> None:
-    used = set().union(*(metrics_in(one.expression) for one in panel_queries(dashboard)))
+def test_columns_that_are_spoken_of_are_there(dashboard: dict[str, Any]) -> None:
+    for panel in panels(dashboard):
+        spoken_of = {one["matcher"]["options"] for one in panel["fieldConfig"]["overrides"]}
+        if panel["type"] == "table":
+            organised = panel["transformations"][-1]["options"]
+            names = [organised["renameByName"].get(name, name) for name in organised["indexByName"]]
+            spoken_of |= {one["displayName"] for one in panel["options"]["sortBy"]}
+        else:
+            names = [target["legendFormat"] for target in panel["targets"]]
+        assert spoken_of <= set(names), panel["title"]
+
+
+def test_links_lead_to_dashboards_there_are_with_what_is_chosen(dashboard: dict[str, Any]) -> None:
+    (link,) = dashboard["links"]
+    assert link["includeVars"]
+    assert link["keepTime"]
+    assert set(link["tags"]) <= set(dashboard["tags"])
+    urls = re.findall(r'"/d/([a-z-]+)\?', json.dumps(dashboard))
+    assert set(urls) <= UIDS
+
+
+def test_promotions_rollbacks_and_alerts_are_annotated(dashboard: dict[str, Any]) -> None:
+    shown = {one["name"]: one["enable"] for one in dashboard["annotations"]["list"]}
+    assert shown == {"Promotions": True, "Rollbacks": True, "Alerts": False}
+
+
+def test_queries_use_metrics_that_exist() -> None:
     declared = {PREFIX + name for name in CATALOG}
+    used: set[str] = set()
+    for path in DASHBOARDS:
+        used |= set().union(*(metrics_in(one.expression) for one in panel_queries(load(path))))
     assert used - declared == set()
-    assert declared - used == NOT_SHOWN
+    assert declared - used == set()
+
+
+def test_every_phase_has_its_number_and_colour() -> None:
+    assert set(PHASES) == {phase.value for phase in Phase if not phase.ended}
+    assert len(set(PHASES.values())) == len(PHASES)
+
+
+def test_every_reason_has_its_words() -> None:
+    reasons = {one.value for one in Suppression} | {Outcome.FIRED.value, Outcome.NOT_MET.value}
+    assert set(REASONS) == reasons
 
 
 def test_provisioning_is_read_only() -> None:
