@@ -238,12 +238,18 @@ class Daemon:
         loop.stop()
         patience.cancel()
 
+    def _read_again(self) -> None:
+        self._state.reloading()
+        self._hang_up()
+
     def _reload(self, reloader: Reloader, holdings: Holdings) -> str:
         """What is wrong with the files, after a look at them."""
         before = holdings.missing
         reloader.look()
         if holdings.missing - before:
             holdings.balance()
+        problem = reloader.problem.partition("\n")[0]
+        self._state.reloaded(f"refused: {problem}" if problem else "policies read again")
         return reloader.problem
 
     def _leftovers(self, known: Collection[PolicyName]) -> dict[PolicyName, LoadedPolicy]:
@@ -278,7 +284,7 @@ class Daemon:
             number: signal.signal(number, lambda *_: self._stopping.set())
             for number in (signal.SIGTERM, signal.SIGINT)
         }
-        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: self._hang_up())
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: self._read_again())
         try:
             yield
         finally:

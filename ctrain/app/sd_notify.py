@@ -27,6 +27,7 @@ class ServiceState:
         self._address = _socket_address(environ.get("NOTIFY_SOCKET", ""))
         self._watchdog = _watchdog(environ)
         self._timer = timer
+        self._reloading = False
 
     @property
     def sign_of_life_every(self) -> timedelta | None:
@@ -34,12 +35,19 @@ class ServiceState:
         return self._watchdog / 2 if self._address and self._watchdog else None
 
     def ready(self, status: str) -> None:
-        """The daemon has started, or has reloaded; ``status`` is what ``systemctl status`` shows."""
+        """The daemon has started; ``status`` is what ``systemctl status`` shows."""
         self._send("READY=1", f"STATUS={status}")
 
     def reloading(self) -> None:
-        """The configuration is being read; ``ready`` follows."""
+        """Policies are about to be read; ``reloaded`` follows."""
+        self._reloading = True
         self._send("RELOADING=1", f"MONOTONIC_USEC={int(self._timer.monotonic() * 1e6)}")
+
+    def reloaded(self, status: str) -> None:
+        """They have been read; nothing is said unless it was said that they would be."""
+        if self._reloading:
+            self._reloading = False
+            self.ready(status)
 
     def alive(self) -> None:
         """The daemon does what it is there for."""

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,10 @@ class Systemd:
         lines = self.socket.recv(4096).decode().splitlines()
         self.heard.append(dict(line.split("=", 1) for line in lines))
         return self.heard[-1]
+
+    def messages(self) -> Iterator[dict[str, str]]:
+        """What comes, a few hundred at most."""
+        return (self.listen() for _ in range(300))
 
     def drain(self) -> list[str]:
         """The first name of everything that was said, until nothing more waits."""
@@ -69,6 +74,9 @@ def test_each_state_is_one_datagram(systemd: tuple[Systemd, str]) -> None:
     told = listener.listen()
     assert told["RELOADING"] == "1"
     assert before - 1e-6 <= int(told["MONOTONIC_USEC"]) / 1e6 <= timer.monotonic()
+    state.reloaded("policies read again")
+    assert listener.listen() == {"READY": "1", "STATUS": "policies read again"}
+    state.reloaded("nobody has asked for it")
     state.stopping()
     assert listener.listen()["STOPPING"] == "1"
 
@@ -113,6 +121,10 @@ def test_a_daemon_says_that_it_is_ready_that_it_lives_and_that_it_stops(
             "STATUS": f"watching 1 policies, listening on {house.listen}",
         }
         assert listener.listen() == listener.listen() == {"WATCHDOG": "1"}
+        daemon._read_again()  # what SIGHUP does
+        said = [*islice((x for x in listener.messages() if "WATCHDOG" not in x), 2)]
+        assert "RELOADING" in said[0]
+        assert said[1] == {"READY": "1", "STATUS": "policies read again"}
         looks: list[bool] = []
 
         def hangs(_: TickLoop) -> bool:
