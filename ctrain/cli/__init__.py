@@ -10,6 +10,7 @@ from ctrain.cli import (
     act,
     audit,
     backtest,
+    clock,
     compare,
     daemon,
     db,
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for module in (daemon, demo, init, policies, backtest, tune, compare, profile, inspect, report, act):
+for module in (daemon, demo, init, policies, backtest, tune, compare, profile, inspect, report, act, clock):
     module.register(app)
 for module in (audit, notify, serve, token, db):
     module.register(app)
