@@ -17,6 +17,7 @@ from ctrain.policy.files import parse_policy
 from ctrain.queries.answers import Answer, PolicyStatus, RunDetail, RunNow, Why
 from ctrain.queries.champion_history import Reign, previous_version, reigns
 from ctrain.queries.heat import HeatMap, heat_map
+from ctrain.queries.history_page import HistoryPage, history_page
 from ctrain.queries.limits import policy_in_force
 from ctrain.queries.sequence import ConfidenceSequence, sequences_of
 from ctrain.queries.series import MonitorSeries, series_of
@@ -70,6 +71,10 @@ class RunPage(Answer):
     """Of the policy, as it is now."""
     previous: Version | None
     paused: bool
+    params: Mapping[str, str]
+    """That whoever asked for it gave to this run's training."""
+    manual: bool
+    """A person has to approve its promotion."""
 
 
 class PageQueries:
@@ -127,6 +132,21 @@ class PageQueries:
                 champion=champion.version if champion else None,
                 previous=_previous(tx, run.policy, reigns(tx, run.policy)),
                 paused=tx.paused(run.policy),
+                params=dict(run.details.get("request", {}).get("params") or {}),
+                manual=policy is not None and policy.promotion.approval == "manual",
+            )
+
+    def history(
+        self, before: int | None = None, policy: str = "", run: str = "", matter: str = ""
+    ) -> HistoryPage:
+        """A page of the audited history; an empty word narrows nothing."""
+        with self._store.read() as tx:
+            return history_page(
+                tx,
+                before,
+                policy=PolicyName(policy) if policy else None,
+                run_id=RunId(run) if run else None,
+                matter=matter,
             )
 
     def request(self, number: int) -> Request | None:
@@ -137,11 +157,6 @@ class PageQueries:
     def policies(self) -> tuple[PolicyName, ...]:
         with self._store.read() as tx:
             return tuple(sorted(tx.policies()))
-
-    def newest_numbers(self) -> tuple[int, ...]:
-        """Another answer than the last means that something has happened."""
-        with self._store.read() as tx:
-            return tx.newest_numbers()
 
     def _snapshot(self, run: Run) -> Policy | None:
         """The policy that a run goes by."""

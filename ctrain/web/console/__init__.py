@@ -2,6 +2,11 @@
 
 from fastapi import APIRouter
 
-router = APIRouter(include_in_schema=False)
+from ctrain.web.console import assets, forms, live, pages, sessions
+from ctrain.web.console.errors import error_page
 
-__all__ = ["router"]
+router = APIRouter(include_in_schema=False)
+for part in (pages, forms, sessions, live, assets):
+    router.include_router(part.router)
+
+__all__ = ["error_page", "router"]
