@@ -271,8 +271,10 @@ def open_telemetry(environ: Mapping[str, str]) -> PrometheusTelemetry:
     """Metrics, and a log on standard error without the secrets of ``environ``."""
     from ctrain import __version__
     from ctrain.telemetry import PrometheusTelemetry, open_log
+    from ctrain.telemetry.tracing import Spans, open_tracing
 
-    return PrometheusTelemetry(open_log(environ=environ), __version__)
+    log = open_log(environ=environ)
+    return PrometheusTelemetry(log, __version__, Spans(log, RealTimer(), open_tracing(environ, __version__)))
 
 
 def open_quiet_telemetry(environ: Mapping[str, str]) -> PrometheusTelemetry:
@@ -285,7 +287,7 @@ def open_quiet_telemetry(environ: Mapping[str, str]) -> PrometheusTelemetry:
 
 def close_shell(shell: Shell) -> None:
     """Stop the children that serve the daemon; trainings go on and are found again."""
-    for port in (shell.scorer, shell.analyst, shell.registry, shell.metric_server):
+    for port in (shell.scorer, shell.analyst, shell.registry, shell.metric_server, shell.telemetry):
         close = getattr(port, "close", None)
         if close is not None:
             close()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from ctrain.domain import AnalysisJob, AnalysisStatus, MetricQuery, Sample
 
 if TYPE_CHECKING:
     from ctrain.ports import Analyst
+
+_NOTHING = nullcontext()
 
 
 class Silence:
@@ -20,6 +23,9 @@ class Silence:
     def observe(self, name: str, seconds: float, **labels: str) -> None: ...
 
     def remove_policy(self, policy: str) -> None: ...
+
+    def span(self, name: str, **attributes: str) -> AbstractContextManager[object]:  # noqa: ARG002 - the port's
+        return _NOTHING
 
     def log(self, event: str, **fields: object) -> None: ...
 

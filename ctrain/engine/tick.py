@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from math import nan
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,7 @@ def tick(watch: Watch, *, read: bool = True) -> Ticked:
     """
     if is_resting(watch):
         return Ticked(rests=True)
-    with watch.reads.remembering(watch.lease):
+    with watch.telemetry.span("engine.tick", policy=watch.name), watch.reads.remembering(watch.lease):
         ticked = _tick(watch, read)
         if not ticked.waiting and not ticked.unfinished:
             begin_rest(watch)
@@ -72,12 +73,17 @@ def _tick(watch: Watch, read: bool) -> Ticked:
     settle_doubt(watch)
     sync_champion(watch)
     reconciled = reconcile(watch)
-    ingested = read and ingest(watch)
-    observed = observe(watch)
+    span = partial(watch.telemetry.span, policy=watch.name)
+    with span("engine.ingest"):
+        ingested = read and ingest(watch)
+    with span("engine.observe"):
+        observed = observe(watch)
     told = observe_clock(watch, now)
-    started = decide(watch)
+    with span("engine.decide"):
+        started = decide(watch)
     answered = answer_requests(watch)
-    step = advance(watch)
+    with span("engine.advance"):
+        step = advance(watch)
     tell_outcomes(watch)
     explain(watch)
     retire(watch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 
@@ -18,3 +19,6 @@ class Telemetry(Protocol):
         """Forget every series of a policy that is gone or no longer ours."""
 
     def log(self, event: str, **fields: object) -> None: ...
+
+    def span(self, name: str, **attributes: str) -> AbstractContextManager[object]:
+        """What is around a step: it is traced, or timed in the log, where somebody wants that."""

@@ -9,7 +9,7 @@ from ctrain.registry.client import MlflowRegistry
 
 
 class MeasuredRegistry(MlflowRegistry):
-    """Observes ``mlflow_request_duration_seconds`` for every request, failed ones included."""
+    """Observes ``mlflow_request_duration_seconds`` and a span for every request, failed ones included."""
 
     def __init__(self, tracking_uri: str, timer: Timer, telemetry: Telemetry) -> None:
         super().__init__(tracking_uri)
@@ -19,6 +19,7 @@ class MeasuredRegistry(MlflowRegistry):
     def _call(self, name: str, **arguments: Any) -> Any:
         started = self._timer.monotonic()
         try:
-            return super()._call(name, **arguments)
+            with self._telemetry.span(f"registry.{name}"):
+                return super()._call(name, **arguments)
         finally:
             self._telemetry.observe("mlflow_request_duration_seconds", self._timer.monotonic() - started)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Collection, Mapping
@@ -11,6 +12,7 @@ import structlog
 
 from ctrain.errors import InputError
 from ctrain.policy.secret_names import looks_secret
+from ctrain.telemetry.levels import VARIABLE, Levels, read_levels, short_name
 
 FORMAT_VARIABLE = "CTRAIN_LOG_FORMAT"
 FORMATS = ("auto", "console", "json")
@@ -64,10 +66,11 @@ class Redactor:
 
 
 class EventLog:
-    """Writes events at a level that follows from them."""
+    """Writes events at a level that follows from them, and names the module that tells them."""
 
-    def __init__(self, logger: Any) -> None:
+    def __init__(self, logger: Any, levels: Levels | None = None) -> None:
         self._logger = logger
+        self._levels = levels or Levels()
 
     def log(self, event: str, **fields: object) -> None:
         """Write one line; ``traceback`` makes it an error, a name ending in _failed a warning."""
@@ -77,14 +80,26 @@ class EventLog:
             level = "warning"
         else:
             level = "info"
-        getattr(self._logger, level)(event, **fields)
+        self._write(level, _telling_module(), event, fields)
+
+    def debug(self, module: str, event: str, **fields: object) -> None:
+        """Write one line of a module that is looked at closely."""
+        self._write("debug", module, event, fields)
+
+    def allows(self, level: str, module: str) -> bool:
+        """True when lines of this level of the module are written."""
+        return self._levels.allows(level, module)
+
+    def _write(self, level: str, module: str, event: str, fields: Mapping[str, object]) -> None:
+        if self._levels.allows(level, module):
+            getattr(self._logger, level)(event, **{"logger": module, **fields})
 
 
 def open_log(environ: Mapping[str, str], stream: TextIO | None = None) -> EventLog:
     """A log on ``stream`` (standard error), without the secrets of ``environ``.
 
     ``CTRAIN_LOG_FORMAT`` is ``console``, ``json`` or ``auto``: lines for a person on a terminal, JSON
-    elsewhere. Raises InputError for anything else.
+    elsewhere. ``CTRAIN_LOG_LEVEL`` is a level, and levels of modules. Raises InputError for anything else.
     """
     log_format = environ.get(FORMAT_VARIABLE) or "auto"
     if log_format not in FORMATS:
@@ -111,7 +126,15 @@ def open_log(environ: Mapping[str, str], stream: TextIO | None = None) -> EventL
         ],
         wrapper_class=structlog.BoundLogger,
     )
-    return EventLog(logger)
+    return EventLog(logger, read_levels(environ.get(VARIABLE) or ""))
+
+
+def _telling_module() -> str:
+    """The module that told an event: the nearest caller outside of this package."""
+    frame = inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(__package__ or ""):
+        frame = frame.f_back
+    return short_name(str(frame.f_globals.get("__name__", ""))) if frame is not None else ""
 
 
 def _is_secret(key: object) -> bool:
