@@ -150,6 +150,8 @@ def test_a_paused_policy_starts_nothing_until_it_is_resumed(poor: World, tmp_pat
         tx.set_paused(world.name, True)
     world.live(4)
     assert decided(world)[-1] == (Outcome.SUPPRESSED, Suppression.PAUSED)
+    shown = world.telemetry.counted
+    assert (shown["paused", "clicks"], shown["decision_info", "clicks", "paused"]) == (1, 1)
     assert (
         world.ask(RequestKind.TRIGGER).answer == "refused: asked for by ada; suppressed: the policy is paused"
     )
@@ -158,6 +160,14 @@ def test_a_paused_policy_starts_nothing_until_it_is_resumed(poor: World, tmp_pat
         tx.set_paused(world.name, False)
     world.settle()
     assert [run.trigger for run in world.runs()] == ["degraded"]
+    assert (shown["paused", "clicks"], shown["decision_info", "clicks", "fired"]) == (0, 1)
+    assert shown["run_phase_age_seconds", "clicks"] == 0
+    world.live(3)
+    (run,) = world.runs()
+    assert run.phase is Phase.SHADOWING
+    age = (world.clock.now() - run.phase_since).total_seconds()
+    assert shown["run_phase_age_seconds", "clicks"] == age > 0
+    assert shown["shadow_margin", "clicks"] == world.watch.policy.shadow.margin
 
 
 def test_a_person_passes_over_limits_that_only_spare_work(poor: World, tmp_path: Path) -> None:

@@ -166,6 +166,23 @@ def test_names_follow_the_conventions(metric: object) -> None:
     assert list(one.buckets) == sorted(one.buckets)
 
 
+CONTRACT = {
+    Kind.GAUGE: """build_info leader config_last_reload_successful tick_last_success_timestamp_seconds
+        source_lag_seconds label_coverage_ratio monitor_value monitor_threshold monitor_status feature_drift
+        run_phase budget_remaining shadow_difference shadow_lower shadow_upper champion_info champion_age_seconds""",
+    Kind.COUNTER: """rows_ingested_total rows_late_total rows_rejected_total trigger_fired_total
+        trigger_suppressed_total runs_total shadow_rows_total promotions_total rollbacks_total
+        registry_divergence_total notifications_total""",
+    Kind.HISTOGRAM: "tick_duration_seconds run_phase_duration_seconds mlflow_request_duration_seconds",
+}
+"""What dashboards and alerts of other people may rely on."""
+
+
+def test_the_metrics_that_others_rely_on_keep_names_and_kinds() -> None:
+    kept = {name: kind for kind, names in CONTRACT.items() for name in names.split()}
+    assert {name: CATALOG[name].kind for name in kept if name in CATALOG} == kept
+
+
 def test_training_is_measured_from_a_minute_to_weeks() -> None:
     assert MINUTES_TO_DAYS[0] == 60
     assert MINUTES_TO_DAYS[-1] >= 7 * 86400
