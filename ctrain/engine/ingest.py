@@ -8,7 +8,7 @@ Labels are read before rows: a label waits for its row, and maturity keeps it fr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -21,9 +21,11 @@ from ctrain.engine.unread import tell_unread
 from ctrain.engine.wrong_clock import refuse_wrong_clock
 
 if TYPE_CHECKING:
-    from ctrain.domain import Arrived, SourceRead
+    from ctrain.domain import Arrived, Json, SourceRead
     from ctrain.engine.watch import Watch
-    from ctrain.ports import Transaction
+    from ctrain.ports import Source, Transaction
+
+    Taken = tuple[SourceRead, Ingested]
 
 ROWS_PER_READ = 200_000
 READS_PER_TICK = 4
@@ -33,15 +35,21 @@ def ingest(watch: Watch) -> bool:
     """Read what is new; True when anything was committed.
 
     Rows wait until all labels that are there have been read: rows move the watermark, and a pane
-    that closes before its labels were read would be judged without them.
+    that closes before its labels were read would be judged without them. The last labels are committed
+    together with the first rows, unless that failed the last time: then each goes for itself.
     """
     with watch.store.read() as tx:
         state = tx.ingest_state(watch.name)
-    state, moved, watch.behind = _drain(watch, state, _ingest_labels)
-    if watch.behind:
-        return moved
-    _, rows_moved, watch.behind = _drain(watch, state, _ingest_rows)
-    return moved or rows_moved
+    state, labels, moved, watch.behind = _take_labels(watch, state)
+    for _ in range(0 if watch.behind else READS_PER_TICK):
+        rows = _unread(watch.rows_source, state.rows_cursor)
+        watch.behind = rows is not None and rows.more
+        if labels is not None or rows is not None:
+            state, moved = _take(watch, state, labels, rows), True
+        if not watch.behind:
+            break
+        labels = None
+    return moved
 
 
 def has_unread(watch: Watch, state: IngestState) -> bool:
@@ -52,44 +60,51 @@ def has_unread(watch: Watch, state: IngestState) -> bool:
     )
 
 
-def _drain(
-    watch: Watch,
-    state: IngestState,
-    step: Callable[[Watch, IngestState], tuple[IngestState, bool, bool]],
-) -> tuple[IngestState, bool, bool]:
-    """The state after up to so many reads, whether anything was committed, whether more is there."""
-    progress = more = False
-    for _ in range(READS_PER_TICK):
-        state, moved, more = step(watch, state)
-        progress |= moved
-        if not more:
-            break
-    return state, progress, more
+def _take_labels(watch: Watch, state: IngestState) -> tuple[IngestState, SourceRead | None, bool, bool]:
+    """The state after up to so many reads, the last one if it waits for rows, and two truths.
+
+    Those are whether any was committed, and whether more is there than was read.
+    """
+    moved = False
+    for _ in range(READS_PER_TICK if watch.labels_source is not None else 0):
+        assert watch.labels_source is not None
+        labels = _unread(watch.labels_source, state.labels_cursor)
+        if labels is None:
+            return state, None, moved, False
+        if not labels.more and not watch.takes_apart:
+            return state, labels, moved, False
+        state, moved = _take(watch, state, labels, None), True
+        if not labels.more:
+            return state, None, moved, False
+    return state, None, moved, watch.labels_source is not None
 
 
-def _ingest_labels(watch: Watch, state: IngestState) -> tuple[IngestState, bool, bool]:
-    if watch.labels_source is None:
-        return state, False, False
-    read = watch.labels_source.read(state.labels_cursor, ROWS_PER_READ)
-    if _is_empty(read, state.labels_cursor == read.cursor):
-        return state, False, False
-    now = watch.clock.now()
-    ingested = watch.row_log.write_labels(read, state, now)
-    following = replace(_counted(state, read, ingested), labels_cursor=read.cursor)
-    _commit(watch, state, following, read, ingested)
-    return following, True, read.more
+def _unread(source: Source, cursor: Json) -> SourceRead | None:
+    """What is new; None when nothing is."""
+    read = source.read(cursor, ROWS_PER_READ)
+    return None if _is_empty(read, cursor == read.cursor) else read
 
 
-def _ingest_rows(watch: Watch, state: IngestState) -> tuple[IngestState, bool, bool]:
-    read = watch.rows_source.read(state.rows_cursor, ROWS_PER_READ)
-    if _is_empty(read, state.rows_cursor == read.cursor):
-        return state, False, False
-    now = watch.clock.now()
-    ingested = watch.row_log.write_rows(read, state, now)
-    following = replace(_counted(state, read, ingested), rows_cursor=read.cursor)
-    following = _with_watermark(watch, following, ingested.newest_event_at, now)
-    _commit(watch, state, following, read, ingested)
-    return following, True, read.more
+def _take(
+    watch: Watch, state: IngestState, labels: SourceRead | None, rows: SourceRead | None
+) -> IngestState:
+    """The state after labels, rows or both, which are committed together."""
+    now, following, taken = watch.clock.now(), state, []
+    if labels is not None:
+        ingested = watch.row_log.write_labels(labels, state, now, held=rows is not None)
+        following = replace(_counted(state, labels, ingested), labels_cursor=labels.cursor)
+        taken.append((labels, ingested))
+    if rows is not None:
+        after = taken[0][1] if taken else None
+        # Labels that are not committed show in the row log: if anything fails now, it is read anew.
+        watch.takes_apart = watch.row_log_in_doubt = after is not None
+        ingested = watch.row_log.write_rows(rows, following, now, after=after)
+        following = replace(_counted(following, rows, ingested), rows_cursor=rows.cursor)
+        following = _with_watermark(watch, following, ingested.newest_event_at, now)
+        taken.append((rows, ingested))
+    _commit(watch, state, following, taken)
+    watch.takes_apart = watch.takes_apart and rows is None
+    return following
 
 
 def _is_empty(read: SourceRead, same_cursor: bool) -> bool:
@@ -123,25 +138,29 @@ def _with_watermark(watch: Watch, state: IngestState, newest: datetime | None, n
     )
 
 
-def _commit(
-    watch: Watch, before: IngestState, following: IngestState, read: SourceRead, ingested: Ingested
-) -> None:
-    with committing_rows(watch, ingested) as tx:
-        refuse_wrong_clock(before, ingested, watch.clock.now())
+def _commit(watch: Watch, before: IngestState, following: IngestState, taken: Sequence[Taken]) -> None:
+    """Commit what was read; the segments of all are in what was written last."""
+    written = taken[-1][1]
+    with committing_rows(watch, written) as tx:
+        refuse_wrong_clock(before, written, watch.clock.now())
         tx.save_ingest_state(watch.name, following)
-        if ingested.arrived is not None:
-            _save_arrived(watch, tx, ingested.arrived, before.watermark)
-        tx.add_segments(ingested.segments)
-        tx.remove_segments(watch.name, ingested.replaced)
-        for file in read.rejected:
-            tx.append_event(
-                watch.event(
-                    "file_rejected", file.message, evidence={"path": file.path, "reason": file.reason}
-                )
-            )
-        for note in read.notes:
-            tx.append_event(watch.event("source_note", note))
-    _count(watch, read, ingested)
+        if written.arrived is not None:
+            _save_arrived(watch, tx, written.arrived, before.watermark)
+        tx.add_segments(written.segments)
+        tx.remove_segments(watch.name, written.replaced)
+        for read, _ in taken:
+            _tell(watch, tx, read)
+    for read, ingested in taken:
+        _count(watch, read, ingested)
+
+
+def _tell(watch: Watch, tx: Transaction, read: SourceRead) -> None:
+    """Put on record what the source found odd."""
+    for file in read.rejected:
+        evidence = {"path": file.path, "reason": file.reason}
+        tx.append_event(watch.event("file_rejected", file.message, evidence=evidence))
+    for note in read.notes:
+        tx.append_event(watch.event("source_note", note))
 
 
 def _save_arrived(watch: Watch, tx: Transaction, arrived: Arrived, judged_until: datetime | None) -> None:

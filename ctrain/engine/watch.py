@@ -148,6 +148,8 @@ class Watch:
     profile_memory: ProfileMemory = field(default_factory=ProfileMemory)
     row_log_in_doubt: bool = False
     """A commit of rows, labels or scores failed: it may have been made all the same."""
+    takes_apart: bool = False
+    """Labels and rows could not be committed together: each goes for itself until rows are committed."""
     moves_begun: set[str] = field(default_factory=set)
     """Alias moves whose intent was recorded here; any other that is open was found half done."""
     """Room for them in memory, shared with the other policies of the daemon."""

@@ -64,11 +64,23 @@ class RowLog(Protocol):
     the two leaves orphan files that ``sweep`` removes.
     """
 
-    def write_rows(self, read: SourceRead, state: IngestState, now: datetime) -> Ingested:
-        """Normalise, set aside what cannot be used, drop repeated ids, write segments by date."""
+    def write_rows(
+        self, read: SourceRead, state: IngestState, now: datetime, *, after: Ingested | None = None
+    ) -> Ingested:
+        """Normalise, set aside what cannot be used, drop repeated ids, write segments by date.
 
-    def write_labels(self, read: SourceRead, state: IngestState, now: datetime) -> Ingested:
-        """Write labels beside their rows by date; labels without a row wait in ``pending``."""
+        ``after`` are labels that were held for these rows: the segments of both are returned, to be
+        committed together, and ``state`` is the one after the labels. Until they are adopted, or it is swept,
+        the log shows labels that are not committed.
+        """
+
+    def write_labels(
+        self, read: SourceRead, state: IngestState, now: datetime, *, held: bool = False
+    ) -> Ingested:
+        """Write labels beside their rows by date; labels without a row wait in ``pending``.
+
+        ``held`` says that rows follow which are committed with them: what is written is durable with those.
+        """
 
     def write_scores(self, version: Version, scores: pa.Table, sequence: int) -> Ingested:
         """Write the sidecar of one version's scores: columns row_id, event_at, score.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.rows.casting import ArrowArray, Mask, days_of
+from ctrain.rows.casting import ArrowArray, Mask, days_of, microseconds_of
 from ctrain.rows.identity import hash_ids
 from ctrain.rows.spill import Hashes
 
@@ -107,6 +107,14 @@ def new_labels(
         days=days[says_more],
         duplicates=table.num_rows - int(np.count_nonzero(says_more)),
     )
+
+
+def is_late(table: pa.Table, pane: int, watermark: int | None) -> Mask:
+    """Tell which rows belong to a pane that the watermark has closed before; all in microseconds."""
+    if watermark is None:
+        return np.zeros(table.num_rows, dtype=np.bool_)
+    ends = (microseconds_of(table["event_at"]) // pane + 1) * pane
+    return np.asarray(ends <= watermark, dtype=np.bool_)
 
 
 def first_places(ids: ArrowArray, hashes: Hashes) -> npt.NDArray[np.intp]:

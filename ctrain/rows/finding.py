@@ -65,3 +65,9 @@ def rows_before(table: pa.Table, instant: int) -> int:
         size *= _GROWTH
     start = max(len(column) - size, 0)
     return start + int(np.searchsorted(microseconds_of(column.slice(start)), instant))
+
+
+def rows_between(table: pa.Table, start: int, end: int) -> pa.Table:
+    """Return the rows of ``[start, end)`` (microseconds) from a table in the order of event times."""
+    first, last = np.searchsorted(microseconds_of(table["event_at"]), [start, end])
+    return table.slice(int(first), max(int(last) - int(first), 0))

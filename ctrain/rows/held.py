@@ -67,9 +67,9 @@ class HeldSegments(SegmentFolder):
             self._forget(path)
         return len(orphans) + super().sweep(names.values())
 
-    def begin(self, needed_bytes: int) -> None:
+    def begin(self, needed_bytes: int, *, held: bool = False) -> None:
         if needed_bytes > self._room:
-            super().begin(needed_bytes)
+            super().begin(needed_bytes, held=held)
 
     def _forget(self, path: str) -> None:
         held = self._tables.pop(path, None)

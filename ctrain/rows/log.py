@@ -25,9 +25,11 @@ from ctrain.domain import (
     Version,
 )
 from ctrain.engine.matured import EPOCH_START
-from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, new_labels, new_rows
+from ctrain.errors import StateConflict
+from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, is_late, new_labels, new_rows
 from ctrain.rows.casting import ArrowArray, days_of, microseconds_of
 from ctrain.rows.days import Days, score_type
+from ctrain.rows.finding import rows_between
 from ctrain.rows.identity import hash_ids
 from ctrain.rows.known import KnownRows
 from ctrain.rows.manifest import Manifest
@@ -81,17 +83,23 @@ class ParquetRowLog:
         self._known: KnownRows | None = None
         self._pending: PendingLabels | None = None
 
-    def write_rows(self, read: SourceRead, state: IngestState, now: datetime) -> Ingested:
+    def write_rows(
+        self, read: SourceRead, state: IngestState, now: datetime, *, after: Ingested | None = None
+    ) -> Ingested:
         normalised = with_lines(normalise_rows(read.batches, self._data, self._task, now), read.lines)
-        staged, writer = self._begin(state.sequence + 1, normalised, "rows", now)
+        held = self._take_in_held(after)
+        staged, writer = self._begin(state.sequence + 1, normalised, "rows", now, held)
         known = self._known_rows()
         arrived = new_rows(normalised.table, known.locate, known.labels)
-        late = self._is_late(arrived, state.watermark)
+        closed_until = None if state.watermark is None else _microseconds(state.watermark)
+        late = is_late(arrived.table, self._data.pane // timedelta(microseconds=1), closed_until)
         writer.write_rows(arrived.table.add_column(2, "late", pa.array(late)), arrived.days)
         staged.hashes, staged.days = arrived.hashes, arrived.days
         writer.write_labels(*self._with_those_that_waited(arrived, writer, now))
         writer.gather_scores()
         self._files.flush()
+        if held is not None:
+            staged.join(held)
         newest_at = pc.max(arrived.table["event_at"]).as_py()
         return self._ingested(
             staged,
@@ -112,7 +120,9 @@ class ParquetRowLog:
             newest_event_at=min(newest_at.astimezone(UTC), now) if newest_at is not None else None,
         )
 
-    def write_labels(self, read: SourceRead, state: IngestState, now: datetime) -> Ingested:
+    def write_labels(
+        self, read: SourceRead, state: IngestState, now: datetime, *, held: bool = False
+    ) -> Ingested:
         normalised = with_lines(normalise_labels(read.batches, self._data, self._task), read.lines)
         staged, writer = self._begin(state.sequence + 1, normalised, "labels", now)
         known, pending = self._known_rows(), self._pending_labels()
@@ -121,7 +131,8 @@ class ParquetRowLog:
         writer.write_labels(arrived.table.filter(pa.array(has_row)), arrived.days[has_row])
         if not has_row.all():
             writer.write_pending(pending, arrived.table.filter(pa.array(~has_row)), now)
-        self._files.flush()
+        if not held:
+            self._files.flush()
         return self._ingested(
             staged, normalised, labels=arrived.table.num_rows, duplicates=arrived.duplicates
         )
@@ -138,8 +149,22 @@ class ParquetRowLog:
         if staged is None or not staged.matches(ingested.segments):
             self._load()
             return
-        self._manifest.add(ingested.segments)
-        self._files.delete(self._manifest.remove(ingested.replaced))
+        self._files.delete([*staged.gone, *self._show(staged)])
+
+    def _take_in_held(self, after: Ingested | None) -> Staged | None:
+        """Show the labels that were held for rows, which may be theirs; the disk stays as it is."""
+        if after is None:
+            return None
+        held = self._staged
+        if held is None or not held.matches(after.segments):
+            raise StateConflict(f"{self._policy}: labels were to be committed with rows, and are not there")
+        held.gone = self._show(held)
+        return held
+
+    def _show(self, staged: Staged) -> list[Segment]:
+        """Let reads show what was staged; return the segments that are replaced by it."""
+        self._manifest.add(staged.segments)
+        gone = self._manifest.remove([one.id for one in staged.replaced])
         if self._known is not None:
             self._known.add(staged.hashes, staged.days)
         if staged.pending is not None:
@@ -150,6 +175,7 @@ class ParquetRowLog:
             self._days.add_labels(day, labels)
         for (version, day), scores in staged.scores.items():
             self._days.add_scores(day, version, scores)
+        return gone
 
     def read(
         self,
@@ -172,7 +198,8 @@ class ParquetRowLog:
         first, last = start.astimezone(UTC), end.astimezone(UTC)
         tables = []
         for day in self._manifest.days(first.date().isoformat(), last.date().isoformat()):
-            tables.append(_between(self._days.rows(day, _microseconds(first), versions), first, last))
+            rows = self._days.rows(day, _microseconds(first), versions)
+            tables.append(rows_between(rows, _microseconds(first), _microseconds(last)))
         if not tables:
             fields = [pa.field(f"score:{version}", score_type(self._schema)) for version in versions]
             return pa.schema([*self._schema, *fields]).empty_table()
@@ -212,12 +239,17 @@ class ParquetRowLog:
             self._pending = None
 
     def _begin(
-        self, sequence: int, normalised: Normalised, kind: str, now: datetime | None
+        self,
+        sequence: int,
+        normalised: Normalised,
+        kind: str,
+        now: datetime | None,
+        held: Staged | None = None,
     ) -> tuple[Staged, SegmentWriter]:
-        """Forget what was not committed, and keep the rows that cannot be used."""
+        """Forget what was not committed and is not held, and keep the rows that cannot be used."""
         self._staged = Staged(sequence)
         aside = sum(table.nbytes for table in normalised.set_aside)
-        self._files.begin(2 * (normalised.table.nbytes + aside))
+        self._files.begin(2 * (normalised.table.nbytes + aside), held=held is not None)
         for number, table in enumerate(normalised.set_aside):
             assert now is not None
             self._files.set_aside(table, now.date().isoformat(), f"{sequence:09}-{kind}-{number}")
@@ -226,7 +258,7 @@ class ParquetRowLog:
     def _ingested(self, staged: Staged, normalised: Normalised, **counts: Any) -> Ingested:
         return Ingested(
             segments=tuple(staged.segments),
-            replaced=tuple(one.id for one in staged.replaced),
+            replaced=tuple(one.id for one in (*staged.gone, *staged.replaced) if one.id not in staged.passed),
             rejected=normalised.rejected,
             **counts,
         )
@@ -245,14 +277,6 @@ class ParquetRowLog:
         days = arrived.days[places.to_numpy(zero_copy_only=False)].astype(np.int32)
         return pa.concat_tables([found, arrived.labels]), np.concatenate([days, arrived.label_days])
 
-    def _is_late(self, arrived: NewRows, watermark: datetime | None) -> Any:
-        """Tell which rows belong to a pane that the watermark had closed before this read."""
-        if watermark is None:
-            return np.zeros(arrived.table.num_rows, dtype=np.bool_)
-        pane = self._data.pane // timedelta(microseconds=1)
-        ends = (microseconds_of(arrived.table["event_at"]) // pane + 1) * pane
-        return ends <= _microseconds(watermark)
-
     def _known_rows(self) -> KnownRows:
         if self._known is None or not self._known.is_there:
             known = KnownRows(self._days, self._answer, self._memory.index)
@@ -269,13 +293,6 @@ class ParquetRowLog:
             days = self._known_rows().locate(ids, hash_ids(ids))
             self._pending = PendingLabels(table.filter(pa.array(days == UNKNOWN)))
         return self._pending
-
-
-def _between(table: pa.Table, start: datetime, end: datetime) -> pa.Table:
-    """Return the rows of ``[start, end)`` from a table in the order of event times."""
-    instants = microseconds_of(table["event_at"])
-    first, last = np.searchsorted(instants, [_microseconds(start), _microseconds(end)])
-    return table.slice(int(first), max(int(last) - int(first), 0))
 
 
 def _microseconds(instant: datetime) -> int:

@@ -24,6 +24,8 @@ PENDING = "pending"
 """In the place of the event date of labels whose row has not arrived."""
 SPARE_BYTES = 100 * 10**6
 """Left free on the disk, so that the database can go on."""
+SMALL_ROWS = 1000
+"""Below these, to compress a segment and to unpack it takes longer than everything else about it."""
 _THREADED_ROWS = 50_000
 _KINDS = tuple(SegmentKind)
 
@@ -123,15 +125,18 @@ class SegmentFolder:
             self._remove_if_empty(path.parent)
         return len(orphans)
 
-    def begin(self, needed_bytes: int) -> None:
+    def begin(self, needed_bytes: int, *, held: bool = False) -> None:
         """Begin the segments of one read; what an earlier one wrote and never flushed is an orphan.
+
+        Unless it was ``held``: then it is flushed together with these.
 
         Raises
         ------
         TransientError
             unless so much can be written and some room is left.
         """
-        self._written.clear()
+        if not held:
+            self._written.clear()
         self._folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self._folder).free
         if free < needed_bytes + SPARE_BYTES:
@@ -145,8 +150,7 @@ class SegmentFolder:
         partial = path.with_name(f".{path.name}.partial")
         try:
             self._make_room_in(path.parent)
-            options: dict[str, Any] = {"compression": "zstd", "use_dictionary": _texts(table.schema)}
-            pq.write_table(table, partial, **options)
+            pq.write_table(table, partial, **_options(table))
             os.replace(partial, path)
         except OSError as error:
             partial.unlink(missing_ok=True)
@@ -171,6 +175,13 @@ class SegmentFolder:
             with suppress(FileNotFoundError):  # a daemon that was overtaken may be at it, too
                 if not any(folder.iterdir()):
                     folder.rmdir()
+
+
+def _options(table: pa.Table) -> dict[str, Any]:
+    """How to write a table: a small one, which is soon put together with others, as it is."""
+    if table.num_rows < SMALL_ROWS:
+        return {"compression": "none", "use_dictionary": False, "write_statistics": False}
+    return {"compression": "zstd", "use_dictionary": _texts(table.schema)}
 
 
 def _texts(schema: pa.Schema) -> list[str]:

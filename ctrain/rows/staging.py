@@ -33,6 +33,18 @@ class Staged:
     days: Days = field(default_factory=lambda: np.empty(0, dtype=np.uint16))
     pending: PendingLabels | None = None
     """What waits after the commit; None: as before."""
+    gone: list[Segment] = field(default_factory=list)
+    """What labels before these rows, in the same commit, have replaced: it is still on the disk."""
+
+    passed: frozenset[str] = frozenset()
+    """Segments of those labels that these rows have replaced at once: they are never committed."""
+
+    def join(self, held: Staged) -> None:
+        """Let the labels that were held be committed with these."""
+        written, replaced = {one.id for one in held.segments}, {one.id for one in self.replaced}
+        self.passed = frozenset(written & replaced)
+        self.gone = held.gone
+        self.segments[:0] = [one for one in held.segments if one.id not in self.passed]
 
     def matches(self, segments: tuple[Segment, ...]) -> bool:
         return [one.id for one in self.segments] == [one.id for one in segments]

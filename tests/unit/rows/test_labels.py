@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ctrain.domain import Ingested
+from ctrain.errors import StateConflict
 from ctrain.rows import manifest
 from tests.parquet_rows import START, build_data, build_labels, build_rows
 from tests.row_logs import NOW, RowLogHarness, as_read
@@ -226,3 +229,55 @@ def test_what_is_written_but_not_adopted_is_forgotten_by_the_next_write(harness:
     harness.log.write_labels(as_read(build_labels({"1": 1.0})), harness.state, NOW)
     harness.labels(build_labels({"1": 0.0}))
     assert harness.read("label") == [(0.0,)]
+
+
+def _take_together(harness: RowLogHarness, labels: pa.Table, rows: pa.Table) -> Ingested:
+    """Write both, as they are committed together."""
+    state = harness.state
+    held = harness.log.write_labels(as_read(labels), state, NOW, held=True)
+    following = replace(state, sequence=state.sequence + 1)
+    return harness.log.write_rows(as_read(rows), following, NOW, after=held)
+
+
+@pytest.mark.parametrize("before", [0, 6, 7, 20])
+def test_labels_and_rows_that_are_committed_together_are_as_those_one_after_the_other(
+    tmp_path: Path, before: int
+) -> None:
+    """Labels of rows that are there, that come with them, and that do not come: at any number of segments."""
+    together, apart = RowLogHarness(tmp_path / "together"), RowLogHarness(tmp_path / "apart")
+    for harness in (together, apart):
+        for number in range(before):
+            harness.rows(build_rows([f"old-{number}"]))
+            harness.labels(build_labels({f"old-{number}": 0.0, f"never-{number}": 1.0}))
+        labels = build_labels({"old-0": 1.0, "new": 1.0, "not yet": 0.0})
+        rows = build_rows(["new", "newer"])
+        if harness is together:
+            harness.commit(_take_together(harness, labels, rows))
+        else:
+            harness.labels(labels)
+            harness.rows(rows)
+    shown = together.read("row_id", "label")
+    assert shown == apart.read("row_id", "label")
+    assert dict(shown)["new"] == 1.0
+    assert together.files() == {one.path for one in together.store.tables.rows.values()}
+    for harness in (together, apart):
+        harness.restart()
+        harness.rows(build_rows(["not yet"]))
+    assert together.read("row_id", "label") == apart.read("row_id", "label")
+    assert dict(together.read("row_id", "label"))["not yet"] == 0.0
+
+
+def test_labels_that_were_held_and_not_committed_are_gone_with_their_rows(harness: RowLogHarness) -> None:
+    harness.rows(build_rows(["1"]))
+    _take_together(harness, build_labels({"1": 1.0, "2": 1.0}), build_rows(["2"]))
+    harness.log.sweep()
+    assert harness.read("row_id", "label") == [("1", None)]
+    assert harness.files() == {one.path for one in harness.store.tables.rows.values()}
+
+
+def test_rows_are_refused_when_the_labels_before_them_are_not_there(harness: RowLogHarness) -> None:
+    harness.rows(build_rows(["1"]))
+    held = harness.log.write_labels(as_read(build_labels({"1": 1.0})), harness.state, NOW, held=True)
+    harness.log.sweep()
+    with pytest.raises(StateConflict, match="labels were to be committed with rows"):
+        harness.restart().write_rows(as_read(build_rows(["2"])), harness.state, NOW, after=held)
