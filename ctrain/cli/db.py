@@ -1,4 +1,4 @@
-"""``ctrain db``: upgrade, check and back up the database itself."""
+"""``ctrain db``: upgrade, take back, check and back up the database itself."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ Out = Annotated[
 ]
 
 
-db = typer.Typer(no_args_is_help=True, help="Upgrade, check and back up the database.")
+db = typer.Typer(no_args_is_help=True, help="Upgrade, take back, check and back up the database.")
 
 
 def register(app: typer.Typer) -> None:
-    for name, command in (("upgrade", upgrade), ("check", check), ("backup", backup)):
+    for name, command in (
+        ("upgrade", upgrade),
+        ("downgrade", downgrade),
+        ("check", check),
+        ("backup", backup),
+    ):
         db.command(name)(guarded(command))
     app.add_typer(db, name="db")
 
@@ -38,6 +43,21 @@ def upgrade(home: Home = None, as_json: AsJson = False) -> None:
         print(f"{done.database}: revision {done.after}, nothing to do")
     else:
         print(f"{done.database}: revision {done.before or 'none'} -> {done.after}")
+
+
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="An older revision, as the changelog names it.")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take the schema back for an older ctrain, while no daemon runs; what only newer ones know is lost."""
+    from ctrain.app.upkeep import take_back
+
+    done = take_back(load_settings(home), revision)
+    if as_json:
+        print_json({"database": done.database, "before": done.before, "after": done.after})
+    else:
+        print(f"{done.database}: revision {done.before} -> {done.after}; start no newer ctrain on it")
 
 
 def check(home: Home = None, as_json: AsJson = False) -> None:

@@ -14,6 +14,7 @@ from ctrain.store.schema import HEAD
 if TYPE_CHECKING:
     from alembic.config import Config
 
+_SCRIPTS = Path(__file__).with_name("migrations")
 _one_at_a_time = threading.Lock()
 """Alembic keeps the migration under way in module globals."""
 
@@ -56,11 +57,18 @@ def downgrade(engine: Engine, revision: str = "base") -> None:
         command.downgrade(_config(connection), revision)
 
 
+def revisions() -> tuple[str, ...]:
+    """Of the schema, the oldest first."""
+    from alembic.script import ScriptDirectory
+
+    found = ScriptDirectory(str(_SCRIPTS)).walk_revisions()
+    return tuple(reversed([script.revision for script in found]))
+
+
 def _config(connection: Connection) -> Config:
     from alembic.config import Config
 
     config = Config()
-    folder = Path(__file__).with_name("migrations")
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config

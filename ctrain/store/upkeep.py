@@ -1,4 +1,4 @@
-"""What a person does with the database itself: upgrade it, check it, back it up."""
+"""What a person does with the database itself: upgrade it, take it back, check it, back it up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ctrain.lifecycle.transitions import TRANSITIONS
 from ctrain.store import schema
 from ctrain.store.database import READ_ONLY
 from ctrain.store.opening import BUSY_TIMEOUT, absent, database_at, open_store, revision_of
-from ctrain.store.upgrade import current_revision
+from ctrain.store.upgrade import current_revision, downgrade, revisions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -54,6 +54,36 @@ def upgrade_database(url: str) -> Upgraded:
     before = revision_of(database)
     open_store(url).close()
     return Upgraded(database.shown, before, schema.HEAD)
+
+
+def downgrade_database(url: str, revision: str) -> Upgraded:
+    """Take the schema back to an older revision, for the ctrain of that time; what is newer is lost.
+
+    Nobody may work with the database meanwhile.
+
+    Raises
+    ------
+    InputError
+        when there is no database, this ctrain did not make its schema, or the revision is not an older one.
+    """
+    database = database_at(url)
+    before = revision_of(database)
+    if before is None:
+        raise absent(database)
+    older = revisions()[: revisions().index(before)] if before == schema.HEAD else ()
+    if not older:
+        raise InputError(
+            f"{database.shown}: the schema has revision {before}; "
+            f"this ctrain takes back {schema.HEAD}, its own"
+        )
+    if revision not in older:
+        raise InputError(f"{revision!r}: expected a revision before {before}: {', '.join(older)}")
+    engine = database.create_engine(BUSY_TIMEOUT)
+    try:
+        downgrade(engine, revision)
+    finally:
+        engine.dispose()
+    return Upgraded(database.shown, before, revision)
 
 
 def check_database(url: str) -> Checked:

@@ -6,12 +6,14 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from ctrain.cli import app
+from ctrain.domain.leases import daemon_lease
 from ctrain.store import SqlStore, open_store
 from ctrain.store.opening import database_at
 from ctrain.store.schema import HEAD
@@ -62,6 +64,47 @@ def test_an_old_schema_is_told_and_brought_up_to_date(home: Path, store: SqlStor
     assert call("check")[0] == 3
     assert answer("upgrade")["before"] == "0004"
     assert call("check") == (0, f"{home / 'state.db'}: nothing is wrong\n", "")
+
+
+def test_the_schema_is_taken_back_for_an_older_ctrain(home: Path, store: SqlStore) -> None:
+    store.close()
+    file = str(home / "state.db")
+    assert call("downgrade", "0006") == (
+        0,
+        f"{file}: revision {HEAD} -> 0006; start no newer ctrain on it\n",
+        "",
+    )
+    with closing(sqlite3.connect(file)) as database:
+        assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("0006",)]
+        assert database.execute("SELECT count(*) FROM runs").fetchall() == [(1,)]
+    code, _, said = call("downgrade", "0004")
+    assert (code, said) == (
+        2,
+        f"{file}: the schema has revision 0006; this ctrain takes back {HEAD}, its own\n",
+    )
+    assert answer("upgrade") == {"code": 0, "database": file, "before": "0006", "after": HEAD}
+    assert answer("downgrade", "0006")["after"] == "0006"
+
+
+@pytest.mark.parametrize("revision", ["0000", "6", HEAD])
+def test_it_is_taken_back_to_what_there_was_alone(home: Path, store: SqlStore, revision: str) -> None:
+    store.close()
+    code, _, said = call("downgrade", revision)
+    assert code == 2
+    assert said.startswith(f"{revision!r}: expected a revision before {HEAD}: 0001, 0002, ")
+
+
+def test_nothing_is_taken_back_from_under_a_daemon(home: Path, store: SqlStore) -> None:
+    holder = "elsewhere:1:2:3"
+    with store.write() as tx:
+        tx.acquire_lease(daemon_lease(holder), holder, tx.database_now(), timedelta(minutes=1))
+    code, _, said = call("downgrade", "0006")
+    assert (code, said) == (1, f"a daemon ({holder}) works with this database; stop it first\n")
+
+
+def test_what_is_not_there_is_not_taken_back(home: Path) -> None:
+    assert call("downgrade", "0001")[0] == 2
+    assert not (home / "state.db").exists()
 
 
 @pytest.mark.parametrize(
