@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ctrain.cli.inspect import VERDICT_COLUMNS, verdict_row
-from ctrain.cli.options import AsJson, Home, PolicyArgument, Reason, Wait, actor, load_settings, named
+from ctrain.cli.options import (
+    AsJson,
+    Home,
+    PolicyArgument,
+    Reason,
+    RunArgument,
+    Wait,
+    actor,
+    load_settings,
+    named,
+)
 from ctrain.cli.output import BAD_INPUT, BREACHED, FAILED, fail, guarded, print_json, print_table
 from ctrain.domain import PolicyName, RequestKind, RunId
 
@@ -64,7 +74,6 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-RunArgument = Annotated[str, typer.Argument(help="Id of the run.", metavar="RUN")]
 Evidence = Annotated[
     str,
     typer.Option("--evidence", help="Evidence that `ctrain show RUN` named; default: what is on record now."),

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ctrain.cli.completing import complete_policies
 from ctrain.cli.limit_lines import instant, length, limit_lines, number
-from ctrain.cli.options import AsJson, Home, PolicyArgument, load_settings, named
+from ctrain.cli.options import AsJson, Home, PolicyArgument, RunArgument, load_settings, named
 from ctrain.cli.output import guarded, print_json, print_table
 from ctrain.cli.training_rows import training_rows
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from ctrain.domain import Verdict
     from ctrain.queries import FleetQueries, PolicyStatus, RunDetail, RunNow, Why
 
-OptionalPolicy = Annotated[str | None, typer.Argument(help="Only this policy.", metavar="[POLICY]")]
+OptionalPolicy = Annotated[
+    str | None,
+    typer.Argument(help="Only this policy.", metavar="POLICY", autocompletion=complete_policies),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -66,7 +70,7 @@ def runs(
 
 
 def show(
-    run: Annotated[str, typer.Argument(help="Id of the run.", metavar="RUN")],
+    run: RunArgument,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ctrain.cli.completing import complete_policies
 from ctrain.cli.options import AsJson, Home, load_settings, named
 from ctrain.cli.output import FAILED, guarded, print_json, print_table
 
@@ -17,7 +18,10 @@ notify = typer.Typer(
 PolicyOrFile = Annotated[
     str, typer.Argument(help="Policy file, or the name of a policy under watch.", metavar="POLICY")
 ]
-OptionalPolicy = Annotated[str | None, typer.Argument(help="Only this policy.", metavar="[POLICY]")]
+OptionalPolicy = Annotated[
+    str | None,
+    typer.Argument(help="Only this policy.", metavar="POLICY", autocompletion=complete_policies),
+]
 
 
 def register(app: typer.Typer) -> None:

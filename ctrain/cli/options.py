@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ctrain.cli.completing import complete_policies, complete_runs
 from ctrain.settings import Settings
 
 Home = Annotated[
@@ -16,7 +17,12 @@ Home = Annotated[
     typer.Option("--home", help="Folder of the daemon's state.", show_default="CTRAIN_HOME, or .ctrain"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-PolicyArgument = Annotated[str, typer.Argument(help="Name of the policy.", metavar="POLICY")]
+PolicyArgument = Annotated[
+    str, typer.Argument(help="Name of the policy.", metavar="POLICY", autocompletion=complete_policies)
+]
+RunArgument = Annotated[
+    str, typer.Argument(help="Id of the run.", metavar="RUN", autocompletion=complete_runs)
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why; recorded with the actor.")]
 Wait = Annotated[float, typer.Option("--wait", help="Seconds to wait for a running daemon's answer.")]
 
