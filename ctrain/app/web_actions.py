@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ctrain.domain import Event, Phase, Request, RequestKind, RunId
 from ctrain.domain.access import KeptAnswer
 from ctrain.domain.leases import daemon_lease
-from ctrain.errors import InputError, StateConflict, TransientError
+from ctrain.errors import InputError, StateConflict
 from ctrain.lifecycle.approval import BOUND_TO
+from ctrain.web.backend import NobodyActs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 
 KEPT_FOR = timedelta(days=7)
 """So long a key answers for what was asked with it."""
-
-
-class NoDaemon(TransientError):
-    """Nobody lives who would do it."""
 
 
 class StoredActions:
@@ -47,10 +44,8 @@ class StoredActions:
         Raises
         ------
         InputError
-            when there is no such policy.
-        StateConflict
-            when the key was used for something else.
-        NoDaemon
+            when there is no such policy, or the key was used for something else.
+        NobodyActs
             when it would be done later by surprise: a trigger alone waits for the next daemon.
         """
         now = self._timer.now()
@@ -61,7 +56,7 @@ class StoredActions:
             if kept is not None:
                 return _again(tx, kept, fingerprint)
             if kind is not RequestKind.TRIGGER and not self._daemon_lives(tx):
-                raise NoDaemon(
+                raise NobodyActs(
                     f"no daemon runs that would {kind.value} it; start one, or use `ctrain {kind.value}` in "
                     "the home, which needs none"
                 )
@@ -107,7 +102,7 @@ class StoredActions:
 
 def _again(tx: Transaction, kept: KeptAnswer, fingerprint: str) -> Request:
     if kept.fingerprint != fingerprint:
-        raise StateConflict(
+        raise InputError(
             f"the idempotency key {kept.key} was used for another request ({kept.request_id}); "
             "use a new key for what is not the same"
         )

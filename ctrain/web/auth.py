@@ -21,6 +21,7 @@ from ctrain.domain.access import Role
 from ctrain.errors import CtrainError
 from ctrain.web.failures import FailureLimit
 from ctrain.web.problems import Refusal
+from ctrain.web.rules import plain_address
 from ctrain.web.tokens import matches, token_id_of
 
 if TYPE_CHECKING:
@@ -118,11 +119,15 @@ class Gate:
 
     def address(self, request: Request) -> str:
         """Where the request comes from, as far as that can be believed."""
-        peer = request.client.host if request.client else ""
+        peer = _peer(request)
         proxy = self._rules.proxy
         if proxy is None or not proxy.trusts(peer):
             return peer
-        hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+        hops = [
+            plain_address(hop.strip())
+            for hop in request.headers.get("x-forwarded-for", "").split(",")
+            if hop.strip()
+        ]
         return next((hop for hop in reversed(hops) if not proxy.trusts(hop)), peer)
 
     def _by_token(self, request: Request, words: str, credential: Credential) -> Caller:
@@ -167,8 +172,7 @@ class Gate:
 
     def _by_proxy(self, request: Request) -> Caller | None:
         proxy = self._rules.proxy
-        peer = request.client.host if request.client else ""
-        if proxy is None or not proxy.trusts(peer):
+        if proxy is None or not proxy.trusts(_peer(request)):
             return None
         name = request.headers.get(proxy.user_header, "").strip()
         if not name or not name.isprintable() or len(name) > 200:
@@ -188,6 +192,11 @@ class Gate:
                 HTTPStatus.FORBIDDEN,
                 "this comes from a page of another server; open the console itself, or use a bearer token",
             )
+
+
+def _peer(request: Request) -> str:
+    """The address at the other end of the connection."""
+    return plain_address(request.client.host) if request.client else ""
 
 
 def _strongest(words: str) -> Role:

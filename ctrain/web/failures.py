@@ -53,7 +53,7 @@ class FailureLimit:
 
 def _network_of(address: str) -> str:
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        found = ipaddress.ip_address(address)
     except ValueError:
         return address
     return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)

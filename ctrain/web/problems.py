@@ -23,6 +23,7 @@ from ctrain.errors import (
     StateConflict,
     TransientError,
 )
+from ctrain.web.backend import NobodyActs
 
 MEDIA_TYPE = "application/problem+json"
 DATABASE_AWAY = "the database does not answer; try again, and look at its log and at `ctrain db check`"
@@ -92,7 +93,8 @@ def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
             return _problem(HTTPStatus.CONFLICT, str(error)), {}
         case TransientError():
             seconds = max(1, math.ceil(error.retry_in.total_seconds()))
-            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, DATABASE_AWAY), {"Retry-After": str(seconds)}
+            detail = str(error) if isinstance(error, NobodyActs) else DATABASE_AWAY
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, detail), {"Retry-After": str(seconds)}
         case CtrainError():
             return _problem(HTTPStatus.CONFLICT, str(error)), {}
         case _:

@@ -98,6 +98,20 @@ def _within(address: str, networks: tuple[Network, ...]) -> bool:
     return _is_address(address) and any(ipaddress.ip_address(address) in one for one in networks)
 
 
+def plain_address(text: str) -> str:
+    """The address without a zone, and as IPv4 where a socket of both families writes it as IPv6.
+
+    >>> plain_address("::ffff:10.0.0.7"), plain_address("fe80::1%eth0"), plain_address("a name")
+    ('10.0.0.7', 'fe80::1', 'a name')
+    """
+    bare = text.partition("%")[0]
+    if not _is_address(bare):
+        return text
+    found = ipaddress.ip_address(bare)
+    mapped = found.ipv4_mapped if found.version == 6 else None
+    return str(mapped or found)
+
+
 def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
