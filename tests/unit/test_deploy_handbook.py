@@ -16,9 +16,9 @@ TEXT = (DEPLOY / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.+?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
-CALL = re.compile(
-    r"(?<!--namespace )(?<!install )(?<!stop )(?<!--name )\bctrain ((?!ctrain\b|with-secrets\b)[a-z]+\b[^#`\n]*)"
-)
+NAMED = "".join(rf"(?<!{words} )" for words in ("--namespace", "install", "stop", "--name"))
+"""Where ctrain is what something is called."""
+CALL = re.compile(NAMED + r"\bctrain ((?!ctrain\b|with-secrets\b)[a-z]+\b[^#`\n]*)")
 
 
 def options_of(words: list[str]) -> set[str] | None:
