@@ -113,6 +113,11 @@ def test_a_title_is_said_once_and_every_number_has_its_colours(dashboard: dict[s
         assert values[1:] == sorted(values[1:]), panel["title"]
 
 
+def test_a_number_is_of_the_present_not_the_last_one_that_somebody_told(dashboard: dict[str, Any]) -> None:
+    shown = [panel for panel in panels(dashboard) if panel["type"] in ("stat", "bargauge", "table")]
+    assert [panel["title"] for panel in shown if not all(one["instant"] for one in panel["targets"])] == []
+
+
 def test_columns_that_are_spoken_of_are_there(dashboard: dict[str, Any]) -> None:
     for panel in panels(dashboard):
         spoken_of = {one["matcher"]["options"] for one in panel["fieldConfig"]["overrides"]}

@@ -169,7 +169,8 @@ def test_names_follow_the_conventions(metric: object) -> None:
 CONTRACT = {
     Kind.GAUGE: """build_info leader config_last_reload_successful tick_last_success_timestamp_seconds
         source_lag_seconds label_coverage_ratio monitor_value monitor_threshold monitor_status feature_drift
-        run_phase budget_remaining shadow_difference shadow_lower shadow_upper champion_info champion_age_seconds""",
+        run_phase budget_remaining shadow_difference shadow_lower shadow_upper champion_info
+        champion_age_seconds""",
     Kind.COUNTER: """rows_ingested_total rows_late_total rows_rejected_total trigger_fired_total
         trigger_suppressed_total runs_total shadow_rows_total promotions_total rollbacks_total
         registry_divergence_total notifications_total""",

@@ -126,8 +126,9 @@ def policy(*, several: bool = False) -> Json:
 
 def marks() -> list[Json]:
     """Marks where a champion changed, and where an alert fired."""
-    promoted = f"sum by (policy) (increase(ctrain_promotions_total{{{OF_POLICY}}}[2m])) > 0"
-    rolled_back = f"sum by (policy, cause) (increase(ctrain_rollbacks_total{{{OF_POLICY}}}[2m])) > 0"
+    rise = f"{{{OF_POLICY}}}[$__rate_interval]"
+    promoted = f"sum by (policy) (increase(ctrain_promotions_total{rise})) > 0"
+    rolled_back = f"sum by (policy, cause) (increase(ctrain_rollbacks_total{rise})) > 0"
     alerts = 'ALERTS{alertname=~"Ctrain.+", alertstate="firing", policy=~"$policy"} > 0'
     return [
         _annotation("Promotions", "green", promoted, "{{policy}}: promoted", "policy"),

@@ -191,6 +191,7 @@ class AnyPanel(Strict):
     gridPos: GridPos
     id: Count
     targets: Annotated[list[Target], Field(min_length=1)]
+    maxDataPoints: Annotated[int, Field(ge=10)] | None = None
     title: Text
     transformations: list[Annotated[Merge | Organize, Field(discriminator="id")]]
 

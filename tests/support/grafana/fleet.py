@@ -17,7 +17,7 @@ from tests.support.grafana.panels import (
     thresholds,
 )
 from tests.support.grafana.service import service
-from tests.support.grafana.standing import NO_RUN, REASONS, outcomes
+from tests.support.grafana.standing import LAST_TICK, NO_RUN, REASONS, outcomes
 
 RED, ORANGE = (("green", None), ("red", 1)), (("green", None), ("orange", 1))
 TO_POLICY = {
@@ -76,10 +76,8 @@ def _needs() -> list[Panel]:
         ),
         stat(
             "Not looked after",
-            "Policies without a successful tick for ten minutes.",
-            f"count(time() - max by (policy) (ctrain_tick_last_success_timestamp_seconds{{{OF_POLICY}}}) > "
-            f"600)"
-            " or vector(0)",
+            "Policies without a successful tick for ten minutes, of those that had one within six hours.",
+            f"count(time() - {LAST_TICK} > 600) or vector(0)",
             steps=RED,
             paint="background",
         ),
@@ -124,7 +122,7 @@ def _policies() -> Panel:
             now(f"max by (policy, version) (ctrain_champion_info{{{OF_POLICY}}})"),
             now(f"max by (policy) (ctrain_champion_age_seconds{{{OF_POLICY}}})"),
             now(f"max by (policy) (ctrain_source_lag_seconds{{{OF_POLICY}}})"),
-            now(f"time() - max by (policy) (ctrain_tick_last_success_timestamp_seconds{{{OF_POLICY}}})"),
+            now(f"time() - {LAST_TICK}"),
             now(f"min by (policy) (ctrain_budget_remaining{{{OF_POLICY}}})"),
             now(f"max by (policy) (ctrain_paused{{{OF_POLICY}}})"),
         ],
@@ -172,7 +170,7 @@ def _totals() -> list[Panel]:
     def counted(title: str, description: str, metric: str, colour: str) -> Panel:
         expression = f"sum(increase({metric}{{{OF_POLICY}}}[$__range]))"
         steps = (("text", None), (colour, 0.5))
-        return stat(title, description, expression, steps=steps, defaults={"decimals": 0}, width=4, now=True)
+        return stat(title, description, expression, steps=steps, defaults={"decimals": 0}, width=4)
 
     return [
         counted(

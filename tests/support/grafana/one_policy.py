@@ -5,7 +5,16 @@ from __future__ import annotations
 from tests.support.grafana.dashboard import Dashboard, Row, data_source, job, policy
 from tests.support.grafana.mappings import OF_POLICY, VERDICT, VERDICTS, phase_map, phase_number, value_map
 from tests.support.grafana.panels import Panel, Query, bars, lines, named, since_start, stat, states, table
-from tests.support.grafana.standing import PLAIN, champion, of_policy, outcomes, phase_age, registry, run_now
+from tests.support.grafana.standing import (
+    LAST_TICK,
+    PLAIN,
+    champion,
+    of_policy,
+    outcomes,
+    phase_age,
+    registry,
+    run_now,
+)
 
 
 def one_policy() -> Dashboard:
@@ -44,7 +53,6 @@ def _now() -> list[Panel]:
             f"max by (policy, reason) (ctrain_decision_info{{{OF_POLICY}}})",
             legend="{{reason}}",
             text="name",
-            now=True,
             steps=PLAIN,
         ),
         stat(
@@ -64,7 +72,7 @@ def _now() -> list[Panel]:
         stat(
             "Last tick",
             "Since when no tick succeeded; ten minutes are too many.",
-            f"time() - {of_policy('ctrain_tick_last_success_timestamp_seconds')}",
+            f"time() - {LAST_TICK}",
             unit="s",
             steps=(("green", None), ("orange", 120), ("red", 600)),
         ),

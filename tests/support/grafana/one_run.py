@@ -69,7 +69,6 @@ def _now() -> list[Panel]:
             "Rows compared",
             "Rows on which two models were compared, in the time shown.",
             f"sum(increase(ctrain_shadow_rows_total{{{OF_POLICY}}}[$__range]))",
-            now=True,
             steps=PLAIN,
             defaults={"decimals": 0},
         ),

@@ -10,6 +10,9 @@ from tests.support.grafana.mappings import OF_POLICY, Json
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
+FEW = 60
+"""Points of panels that draw a cell for each."""
+
 
 @dataclass(frozen=True)
 class Query:
@@ -51,6 +54,8 @@ class Panel:
     options: Mapping[str, Any] = field(default_factory=dict)
     overrides: Sequence[Json] = ()
     transformations: Sequence[Json] = ()
+    points: int | None = None
+    """How many points at most; more than fit are none in some panels."""
 
     def placed(self, number: int, x: int, y: int, height: int) -> Json:
         """The panel at its place, as Grafana stores it."""
@@ -69,6 +74,7 @@ class Panel:
             "fieldConfig": {"defaults": field_defaults, "overrides": list(self.overrides)},
             "gridPos": {"h": height, "w": self.width, "x": x, "y": y},
             "id": number,
+            **({} if self.points is None else {"maxDataPoints": self.points}),
             "options": dict(self.options),
             "targets": [one.target(chr(ord("A") + place)) for place, one in enumerate(self.queries)],
             "title": self.title,
@@ -82,7 +88,10 @@ def _step(colour: str, value: float | None) -> Json:
 
 
 def stat(title: str, description: str, expression: str, *, legend: str = "", **more: Any) -> Panel:
-    """One number, coloured by its thresholds; ``text="name"`` shows the series' name instead."""
+    """One number of the present, coloured by its thresholds; ``text="name"`` shows the series' name instead.
+
+    The newest of a span of time would still be shown long after whoever told it has gone.
+    """
     options = {
         "colorMode": more.pop("paint", "value"),
         "graphMode": more.pop("graph", "none"),
@@ -98,7 +107,7 @@ def stat(title: str, description: str, expression: str, *, legend: str = "", **m
         "stat",
         title,
         description,
-        [Query(expression, legend, now=more.pop("now", False))],
+        [Query(expression, legend, now=True)],
         options=options,
         colour=more.pop("colour", "thresholds"),
         **{"width": 3, **more},
@@ -152,7 +161,7 @@ def states(
         "tooltip": {"hideZeros": False, "mode": "single", "sort": "none"},
     }
     options |= {"colWidth": 1.0} if history else {"alignValue": "left", "mergeValues": True}
-    more = {"colour": "thresholds", **more}
+    more = {"colour": "thresholds", "points": FEW if history else None, **more}
     return Panel(kind, title, description, [query], mappings=mappings, custom=custom, options=options, **more)
 
 
@@ -232,7 +241,7 @@ def heat(title: str, description: str, query: Query, **more: Any) -> Panel:
         "tooltip": {"mode": "single", "showColorScale": False, "yHistogram": False},
         "yAxis": {"axisPlacement": "left", "reverse": False, "unit": more.pop("axis", "s")},
     }
-    return Panel("heatmap", title, description, [query], options=options, **more)
+    return Panel("heatmap", title, description, [query], options=options, points=FEW, **more)
 
 
 def named(column: str, **properties: Any) -> Json:

@@ -6,6 +6,8 @@ from tests.support.grafana.mappings import OF_POLICY, phase_map, phase_number, v
 from tests.support.grafana.panels import Panel, Query, bars, since_start, stat
 
 PLAIN = (("text", None),)
+LAST_TICK = f"max by (policy) (max_over_time(ctrain_tick_last_success_timestamp_seconds{{{OF_POLICY}}}[6h]))"
+"""When a policy was looked after last, also when nobody is left to tell."""
 REASONS = {
     "not_met": "no trigger is met",
     "fired": "a run has started",
@@ -53,7 +55,6 @@ def champion() -> Panel:
         f"max by (policy, version) (ctrain_champion_info{{{OF_POLICY}}})",
         legend="version {{version}}",
         text="name",
-        now=True,
         steps=PLAIN,
     )
 
