@@ -79,7 +79,7 @@ class PushSource(Frozen):
     max_unread: Annotated[Size, Field(ge=1)] = 10**9
     """Bytes on disk that may wait to be read; beyond, senders are told to come again later."""
     remember: Annotated[PositiveDuration, Field(ge=timedelta(hours=1))] = timedelta(days=7)
-    """How long a batch that was read is known by its id: sent again in that time, it counts once."""
+    """How long after it came a batch is known by its id: sent again in that time, it counts once."""
 
 
 _FILES, _PUSH, _NONE = "<FilesSource>", "<PushSource>", "<None>"

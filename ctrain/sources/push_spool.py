@@ -94,8 +94,8 @@ class Spool:
             when the database or the disk does not answer.
         """
         contract, source = self._contract(policy, kind)
+        began = self._timer.monotonic()
         with self._judging:
-            began = self._timer.monotonic()
             body = read_body(sent.media_type, sent.body, kind)
             batch_id = _agreed(sent.batch_id, body.batch_id)
             digest = hashlib.sha256(sent.body).hexdigest()
@@ -105,7 +105,7 @@ class Spool:
                 return self._repeated(known, digest, path)
             self._require_room(policy, kind, source)
             judged = judge_rows(body.rows, contract, kind, now)
-            return self._put(policy, kind, batch_id, digest, judged, path, began)
+        return self._put(policy, kind, batch_id, digest, judged, path, began)
 
     def _contract(self, policy: PolicyName, kind: PushKind) -> tuple[Contract, PushSource]:
         try:

@@ -1,0 +1,82 @@
+"""Spools beside a daemon: what was read is cleared away, and trouble with one policy stays with it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ctrain.app.pushing import SpoolKeeper, open_spool
+from ctrain.domain import PolicyName
+from ctrain.errors import InputError, TransientError
+from ctrain.settings import Settings
+from ctrain.sources.push_spool import Sent
+from tests.support.fakes import QuietTelemetry
+from tests.support.pushes import FLIGHTS, NOW, ROWS, Door, pushed_data, row
+
+
+def watched(door: Door, name: str = "flights", **data: Any) -> Any:
+    model = SimpleNamespace(task=door.contract.task)
+    return SimpleNamespace(policy=SimpleNamespace(policy=name, model=model, data=pushed_data(**data)))
+
+
+def keeper_of(door: Door, telemetry: QuietTelemetry, *others: str) -> SpoolKeeper:
+    files = {"source": {"type": "files", "path": "rows"}}
+    watches = {PolicyName(name): watched(door, name) for name in (*others, FLIGHTS)}
+    labels = {"label": "delayed", "matures_after": "1d"}
+    watches[PolicyName("files")] = watched(door, "files", labels=labels, **files)
+    settings = Settings.load(door.root.parent, {})
+    timer: Any = door.timer
+    return SpoolKeeper(settings, door.store, timer, telemetry, lambda: watches)
+
+
+def test_what_was_read_is_cleared_away(tmp_path: Path) -> None:
+    door, telemetry = Door(tmp_path), QuietTelemetry()
+    door.push(row("a"))
+    door.read()
+    an_hour_ago = NOW.timestamp() - 3600
+    os.utime(door.files()[0], (an_hour_ago, an_hour_ago))
+    keeper_of(door, telemetry).keep()
+    assert (door.files(), telemetry.logged) == ([], [])
+    assert list(door.store.batches) == [(FLIGHTS, ROWS, "b1")]
+
+
+def test_trouble_is_told_once_and_stops_no_other_policy(tmp_path: Path) -> None:
+    door, telemetry = Door(tmp_path), QuietTelemetry()
+    whole = door.store.ingest_state
+
+    def broken(policy: PolicyName) -> Any:
+        if policy == "broken":
+            raise TransientError("the database is away")
+        return whole(policy)
+
+    door.store.ingest_state = broken
+    door.push(row("a"))
+    door.read()
+    an_hour_ago = NOW.timestamp() - 3600
+    os.utime(door.files()[0], (an_hour_ago, an_hour_ago))
+    keeper = keeper_of(door, telemetry, "broken")
+    keeper.keep()
+    keeper.keep()
+    assert door.files() == []
+    told = {"policy": "broken", "message": "the database is away"}
+    assert telemetry.logged == [("spool_not_swept", told)]
+
+
+def test_a_server_that_is_tested_fails_on_purpose_and_no_other(tmp_path: Path) -> None:
+    door = Door(tmp_path)
+    settings = Settings.load(tmp_path, {})
+    timer: Any = door.timer
+    plan = {"CTRAIN_FAULTS": "spool.publish:before=transient"}
+    with pytest.raises(InputError, match="CTRAIN_FAULTS is set"):
+        open_spool(settings, door.store, timer, plan)
+    faulty = open_spool(settings, door.store, timer, {**plan, "CTRAIN_FAULTS_ALLOWED": "yes"})
+    sent = Sent("application/json", b'{"flight_id": "a", "delayed": 1}', "b")
+    with pytest.raises(TransientError, match="injected"):
+        faulty.take(FLIGHTS, type(ROWS)("labels"), sent, NOW)
+    assert (
+        open_spool(settings, door.store, timer, {}).take(FLIGHTS, type(ROWS)("labels"), sent, NOW).rows == 1
+    )
