@@ -228,9 +228,10 @@ def _table(axes: Axes, panel: Json, asked: Asked) -> bool:
     organised = panel["transformations"][-1]["options"]
     columns = list(organised["indexByName"])
     rows: list[Json] = []
+    several = len(panel["targets"]) > 1
     for target in panel["targets"]:
         for _, labels, points in asked.series(target):
-            _merge(rows, {**labels, f"Value #{target['refId']}": points[-1][1]})
+            _merge(rows, {**labels, f"Value #{target['refId']}" if several else "Value": points[-1][1]})
     styles = {
         one["matcher"]["options"]: {prop["id"]: prop["value"] for prop in one["properties"]}
         for one in panel["fieldConfig"]["overrides"]

@@ -20,6 +20,11 @@ from tests.support.grafana.service import service
 from tests.support.grafana.standing import LAST_TICK, NO_RUN, REASONS, outcomes
 
 RED, ORANGE = (("green", None), ("red", 1)), (("green", None), ("orange", 1))
+SEVERITIES = {3: ("page", "red"), 2: ("ticket", "orange"), 1: ("info", "blue")}
+URGENT = [
+    f'{number} * ALERTS{{alertname=~"Ctrain.+", alertstate="firing", severity="{severity}"}}'
+    for number, (severity, _) in SEVERITIES.items()
+]
 TO_POLICY = {
     "title": "Open the policy",
     "url": "/d/ctrain-policy?${datasource:queryparam}&${job:queryparam}&var-policy=${__value.raw}",
@@ -213,19 +218,15 @@ def _history() -> list[Panel]:
         ),
         table(
             "Alerts that fire",
-            "What Prometheus says of ctrain now; `Runbook` is the section of the runbooks.",
-            [
-                Query(
-                    'max by (severity, alertname, policy, instance) (ALERTS{alertname=~"Ctrain.+", '
-                    'alertstate="firing"})',
-                    now=True,
-                    form="table",
-                )
-            ],
-            {"severity": "Severity", "alertname": "Alert", "policy": "Policy", "instance": "Daemon"},
-            hidden=["Value"],
-            sort=("Severity", False),
+            "What Prometheus says of ctrain now: `page` needs a person now, `ticket` today, `info` only "
+            "tells. Each is a section of the runbooks.",
+            [Query(f"max by (alertname, policy, instance) ({' or '.join(URGENT)})", now=True, form="table")],
+            {"Value": "Severity", "alertname": "Alert", "policy": "Policy", "instance": "Daemon"},
+            sort=("Severity", True),
             width=8,
-            overrides=[named("Policy", links=[TO_POLICY])],
+            overrides=[
+                named("Severity", mappings=value_map(SEVERITIES), custom__cellOptions=coloured("color-text")),
+                named("Policy", links=[TO_POLICY]),
+            ],
         ),
     ]
