@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctrain.app.logged_history import past_sources
 from ctrain.app.throwaway import throwaway_folder
 from ctrain.app.wiring import load_fleet
 from ctrain.backtest.history import load_history
@@ -71,7 +72,8 @@ def load_replayed(
     if len(found) != 1:
         raise InputError(f"{path}: {len(found)} policies; history is replayed through one")
     check(found[0])
-    return found[0], load_history(found[0].policy, found[0].folder)
+    policy = found[0].policy
+    return found[0], load_history(policy, found[0].folder, past_sources(policy, environ))
 
 
 @contextmanager

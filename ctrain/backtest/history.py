@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ctrain.policy.data import DataSpec
     from ctrain.policy.models import Policy
-    from ctrain.ports import Source
+    from ctrain.ports import Source, Sources
 
 Micros = npt.NDArray[np.int64]
 
@@ -90,15 +90,15 @@ def as_microseconds(instant: datetime) -> int:
     return (instant - EPOCH_START) // MICROSECOND
 
 
-def load_history(policy: Policy, folder: Path) -> History:
-    """Return all rows and labels that the policy's sources hold now.
+def load_history(policy: Policy, folder: Path, sources: Sources | None = None) -> History:
+    """Return all rows and labels that the policy's sources hold now: files, unless others are given.
 
     Raises
     ------
     InputError
         when there is no usable row; it says what was set aside.
     """
-    sources, data, task = FileSources(), policy.data, policy.model.task
+    sources, data, task = sources or FileSources(), policy.data, policy.model.task
     batches, aside = _read_all(sources.open_rows(policy, folder))
     rows = normalise_rows(batches, data, task, FAR).table
     if not rows.num_rows:
