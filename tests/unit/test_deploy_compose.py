@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,16 @@ def test_prometheus_finds_every_daemon_and_the_rules(services: dict[str, dict[st
     assert "names: [ctrain], type: A, port: 9464" in text
     targets = {volume["target"] for volume in services["prometheus"]["volumes"]}
     assert "/etc/prometheus/ctrain.rules.yml" in targets
+
+
+@pytest.mark.service("promtool")
+def test_prometheus_understands_its_configuration(tmp_path: Path) -> None:
+    """In the folder that the container has: the rules are beside it."""
+    for path in (COMPOSE / "prometheus.yml", DEPLOY / "prometheus" / "ctrain.rules.yml"):
+        (tmp_path / path.name).write_text(path.read_text())
+    command = ["promtool", "check", "config", "--lint=all", "--lint-fatal", str(tmp_path / "prometheus.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_each_database_has_its_secret(composed: dict[str, Any]) -> None:
