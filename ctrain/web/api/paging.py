@@ -32,7 +32,7 @@ def number_at(kind: str, cursor: str | None) -> int | None:
     place = _place(kind, cursor)
     if place is None or (isinstance(place, int) and 0 <= place <= MOST_NUMBER):
         return place
-    raise _foreign()
+    raise foreign()
 
 
 def name_at(kind: str, cursor: str | None) -> str:
@@ -40,7 +40,7 @@ def name_at(kind: str, cursor: str | None) -> str:
     place = _place(kind, cursor)
     if place is None or (isinstance(place, str) and place.isprintable()):
         return place or ""
-    raise _foreign()
+    raise foreign()
 
 
 def following(request: Request, cursor: str | None) -> str | None:
@@ -52,20 +52,21 @@ def following(request: Request, cursor: str | None) -> str | None:
 
 
 def _place(kind: str, cursor: str | None) -> Any:
-    if cursor is None:
+    if not cursor:
         return None
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         found = json.loads(text)
     except (binascii.Error, ValueError, RecursionError) as error:
-        raise _foreign() from error
+        raise foreign() from error
     if not isinstance(found, list) or len(found) != 2 or found[0] != kind or isinstance(found[1], bool):
-        raise _foreign()
+        raise foreign()
     return found[1]
 
 
-def _foreign() -> Refusal:
+def foreign() -> Refusal:
+    """What to raise for a cursor that no page of this list gave."""
     return Refusal(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "cursor: take it from `next` of this list, or leave it out to begin anew",
+        HTTPStatus.NOT_FOUND,
+        "there is no such page: take the cursor from `next` of this list, or leave it out to begin anew",
     )

@@ -18,7 +18,7 @@ from ctrain.queries.overview import Health
 from ctrain.web.api import models
 from ctrain.web.api.fields import Short
 from ctrain.web.api.known import Here, ThePolicy
-from ctrain.web.api.paging import Cursor, Limit, following, name_at, number_at, pack
+from ctrain.web.api.paging import Cursor, Limit, following, foreign, name_at, number_at, pack
 from ctrain.web.auth import viewer
 from ctrain.web.problems import Refusal
 
@@ -138,7 +138,7 @@ def _instant(text: str) -> datetime:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "cursor: take it from `next` of this list")
+        raise foreign()
     return found
 
 
