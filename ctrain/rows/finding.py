@@ -61,6 +61,8 @@ def overlaid_at(column: ArrowArray, values: ArrowArray, found: Found) -> ArrowAr
 def rows_before(table: pa.Table, instant: int) -> int:
     """Return how many rows of a table in the order of event times come before ``instant`` (microseconds)."""
     column, size = table["event_at"], _LEAST_ROWS
+    if not len(column) or microseconds_of(column.slice(len(column) - 1))[0] < instant:
+        return len(column)
     while size < len(column) and microseconds_of(column.slice(len(column) - size, 1))[0] >= instant:
         size *= _GROWTH
     start = max(len(column) - size, 0)
@@ -69,5 +71,6 @@ def rows_before(table: pa.Table, instant: int) -> int:
 
 def rows_between(table: pa.Table, start: int, end: int) -> pa.Table:
     """Return the rows of ``[start, end)`` (microseconds) from a table in the order of event times."""
-    first, last = np.searchsorted(microseconds_of(table["event_at"]), [start, end])
-    return table.slice(int(first), max(int(last) - int(first), 0))
+    first = rows_before(table, start)
+    last = first + rows_before(table.slice(first), end)
+    return table.slice(first, last - first)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from ctrain.rows.days import with_labels, with_recent_labels
-from ctrain.rows.finding import find_ids, overlaid_at, rows_before
+from ctrain.rows.finding import find_ids, overlaid_at, rows_before, rows_between
 
 ROWS = 40_000
 
@@ -80,3 +80,26 @@ def test_rows_before_an_instant_are_counted_from_the_end(instant: int) -> None:
     rows = pa.table({"event_at": pa.array(instants, pa.timestamp("us", "UTC"))})
     assert rows_before(rows, instant) == np.count_nonzero(instants < instant)
     assert rows_before(rows.slice(0, 0), instant) == 0
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (-5, -1),
+        (-5, 3),
+        (0, 9000),
+        (8999, 9000),
+        (9000, 9001),
+        (40, 40),
+        (60, 40),
+        (5000, 5001),
+        (7990, 8970),
+    ],
+)
+def test_rows_between_two_instants_are_those_that_a_look_at_each_finds(start: int, end: int) -> None:
+    instants = np.sort(np.random.default_rng(4).integers(0, 9000, ROWS))
+    times = pa.chunked_array([instants[:100], instants[100:39_000], instants[39_000:]])
+    rows = pa.table({"event_at": times.cast(pa.timestamp("us", "UTC")), "place": pa.array(range(ROWS))})
+    expected = np.flatnonzero((instants >= start) & (instants < end))
+    assert rows_between(rows, start, end)["place"].to_pylist() == expected.tolist()
+    assert rows_between(rows.slice(0, 0), start, end).num_rows == 0
