@@ -70,8 +70,26 @@ def policy_table() -> str:
     return table(("key", "default", "meaning"), rows)
 
 
+def routes_table() -> str:
+    """One row per operation of the HTTP API, with the role that it needs."""
+    from fastapi.routing import iter_route_contexts
+
+    from ctrain.web.api import router
+    from ctrain.web.auth import ORDER, Needs
+
+    rows = []
+    for route in iter_route_contexts(router.routes):
+        if route.include_in_schema:
+            calls = [part.call for part in route.dependant.dependencies]
+            role = max((one.role for one in calls if isinstance(one, Needs)), key=ORDER.index)
+            text = (route.endpoint.__doc__ or "").strip().splitlines()[0] if route.endpoint else ""
+            rows += [(f"`{method} {route.path}`", role.value, text) for method in sorted(route.methods or ())]
+    return table(("operation", "role", "does"), sorted(rows, key=lambda row: row[0].partition(" ")[2]))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "commands": commands_table,
+    "routes": routes_table,
     "metrics": metrics_table,
     "notices": notices_table,
     "policy keys": policy_table,

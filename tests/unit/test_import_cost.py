@@ -41,6 +41,11 @@ def test_the_command_line_loads_no_more_than_listed() -> None:
     assert not loaded & HEAVY
 
 
+def test_the_daemon_parses_no_requests_of_strangers() -> None:
+    loaded = third_party("import ctrain.app.daemon, ctrain.app.web_child, ctrain.web, ctrain.web.server")
+    assert not loaded & {"fastapi", "starlette", "uvicorn", "h11", "httptools", "jinja2", "multipart"}
+
+
 def test_validating_loads_no_more_than_listed() -> None:
     path = ROOT / "tests" / "unit" / "policy_files" / "minimal.yaml"
     loaded = third_party(
