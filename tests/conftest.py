@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
 from xdist.remote import Producer  # type: ignore[import-untyped]  # it has no types
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
+
+from tests.support.prepared import PLACE
 
 os.environ.setdefault("CTRAIN_CONSOLE", "0")  # a second process beside each daemon is for tests that want one
 settings.register_profile("ctrain", derandomize=True, database=None, deadline=None)
@@ -39,6 +41,16 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     return ByFile(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is made once for all workers lies beside the folders of their own."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PLACE, str(shared / "prepared"))
+        yield
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

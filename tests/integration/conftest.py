@@ -15,6 +15,7 @@ from ctrain.domain import JobStatus, TrainingJob
 from ctrain.launchers.process import ProcessLauncher
 from ctrain.registry.client import MlflowRegistry
 from ctrain.registry.embedded import prepare_embedded
+from tests.support.prepared import lay_out_mlflow
 from tests.support.training import ended, training_job, write_code
 from tests.waiting import wait_until
 
@@ -47,6 +48,7 @@ class Trained:
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Embedded:
     home = tmp_path_factory.mktemp("home")
+    lay_out_mlflow(home)
     return Embedded(home, prepare_embedded(home), write_code(home / "code"))
 
 

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from ctrain.clocks import StreamClockFile
 from tests.support.ports import free_port
+from tests.support.prepared import lay_out_mlflow
 from tests.waiting import wait_until
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -80,6 +81,7 @@ class LiveClicks:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "clicks.yaml").write_text(self.policy_text)
         (self.folder / "clicks.py").write_text(TRAINING)
+        lay_out_mlflow(self.home)
         self.clock = StreamClockFile(self.home)
         self.clock.set(START)
 
