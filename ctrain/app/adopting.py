@@ -63,9 +63,10 @@ def adopt_model(settings: Settings, model: str, version: str | None, actor: str)
     """
     from ctrain.registry.client import MlflowRegistry
 
-    registry = MlflowRegistry(open_tracking(settings))
+    tracking = open_tracking(settings)
+    registry = MlflowRegistry(tracking)
     try:
-        report = _examined(registry, model, version, "name one with --version, or ")
+        report = _examined(registry, model, version, f"name one with --version, or {_remedy(tracking)}")
         registry.annotate_version(
             model, report.version, tags={"ctrain.digest": report.digest, "ctrain.adopted_by": actor}
         )
@@ -86,17 +87,22 @@ def examine_model(settings: Settings, model: str) -> AdoptionReport:
     """
     from ctrain.registry.client import MlflowRegistry
 
-    registry = MlflowRegistry(open_tracking(settings))
+    tracking = open_tracking(settings)
+    registry = MlflowRegistry(tracking)
     try:
-        return _examined(registry, model, None)
+        return _examined(registry, model, None, _remedy(tracking))
     finally:
         registry.close()
 
 
-def _examined(registry: MlflowRegistry, model: str, version: str | None, remedy: str = "") -> AdoptionReport:
+def _remedy(tracking: str) -> str:
+    return f"set the alias in MLflow ({tracking}; MLFLOW_TRACKING_URI names another)"
+
+
+def _examined(registry: MlflowRegistry, model: str, version: str | None, remedy: str) -> AdoptionReport:
     wanted = Version(version) if version else registry.alias(model, "champion")
     if wanted is None:
-        raise InputError(f"{model}: no version has the alias champion; {remedy}set the alias in MLflow")
+        raise InputError(f"{model}: no version has the alias champion; {remedy}")
     report = registry.adopt(model, wanted)
     if not report.predicts:
         raise PermanentError(f"{model} version {wanted} cannot be taken over: {report.problem}")

@@ -25,7 +25,9 @@ def parse_address(url: str) -> URL:
         # Where the password begins and ends in it is not known: what was tried would show it.
         safe = repr(url) if "@" not in url and "password" not in url else "the address of the database"
         hint = "" if "@" not in url else "; a password with /, @, : or ? in it must be percent-encoded"
-        raise InputError(f"{safe}: expected a database address: {EXPECTED}{hint}") from None
+        raise InputError(
+            f"{safe}: expected a database address (CTRAIN_DATABASE_URL): {EXPECTED}{hint}"
+        ) from None
 
 
 def shown(address: URL) -> str:

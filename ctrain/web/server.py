@@ -6,6 +6,7 @@ number of connections, each for a bounded time: a stuck client cannot stop the d
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import socketserver
@@ -92,7 +93,14 @@ def serve(listen: str, exposition: Exposition, health: Health) -> Server:
     try:
         return Server(_Listening(host, port, exposition, health))
     except OSError as error:
-        raise InputError(f"--listen {listen}: {error.strerror or error}") from error
+        raise InputError(_refusal(listen, error)) from error
+
+
+def _refusal(listen: str, error: OSError) -> str:
+    reason = f"--listen {listen}: {error.strerror or error}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{reason}; is another daemon running? Name another port, or HOST:0 for any that is free"
+    return reason
 
 
 def serve_privately(exposition: Exposition, health: Health) -> PrivateServer:
@@ -116,7 +124,7 @@ def bind(listen: str) -> socket.socket:
         bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
-        raise InputError(f"--listen {listen}: {error.strerror or error}") from error
+        raise InputError(_refusal(listen, error)) from error
     return bound
 
 

@@ -104,7 +104,10 @@ def test_a_port_in_use_leaves_no_lease_behind(refused: Callable[..., str], folde
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         told = [refused("--listen", address) for _ in range(2)]
-    assert [text.strip() for text in told] == [f"--listen {address}: Address already in use"] * 2
+    assert [text.strip() for text in told] == [
+        f"--listen {address}: Address already in use; is another daemon running? Name another port, or HOST:0"
+        " for any that is free"
+    ] * 2
     assert signal.getsignal(signal.SIGTERM) is before
 
 
