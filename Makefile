@@ -53,9 +53,10 @@ chaos: venv ## Kill daemons at every named point, and check every promise (SEED,
 	    $(if $(OUTAGES),--outages $(OUTAGES))
 	CTRAIN_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q tests/chaos/test_state_machine.py
 
-fuzz: venv ## Policies, data files and cursors with anything in them (INPUTS: how many to each of eight tests)
+fuzz: venv ## Policies, data files, cursors and requests with anything in them (INPUTS: how many to each test)
 	CTRAIN_EXAMPLES=$(or $(INPUTS),12500) $(BIN)/python -m pytest -q -n 2 tests/unit/policy/test_any_text.py
 	CTRAIN_EXAMPLES=$(or $(INPUTS),5000) $(BIN)/python -m pytest -q -n 2 tests/chaos/test_hostile_data.py
+	CTRAIN_EXAMPLES=$(or $(INPUTS),200) $(BIN)/python -m pytest -q tests/integration/test_api_fuzz.py
 
 bench: venv ## Ratios against peers, in one run each; nothing is asserted
 	@for file in $(filter-out %bench_dask.py %bench_detect.py %bench_alarms.py %bench_promotion.py %bench_streams.py %bench_round.py %bench_load.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from ctrain.errors import InputError
+from ctrain.web.rules import rules_for
 from ctrain.web.server import bind, serve, serve_privately, shown_address
 
 if TYPE_CHECKING:
@@ -69,6 +71,11 @@ def open_server(
     if console is None:
         return serve(listen, exposition, health)
     bound = bind(listen)
+    try:
+        rules_for(bound.getsockname()[0], os.environ)  # told at once: the child would fail for ever
+    except InputError:
+        bound.close()
+        raise
     return WebChild(bound, console, serve_privately(exposition, health), telemetry, timer)
 
 
@@ -122,7 +129,7 @@ class WebChild:
                 return
             if self._timer.monotonic() - begun > STEADY_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
-            self._telemetry.log("console_ended", outcome=ended, again_in_seconds=pause)
+            self._telemetry.log("console_failed", outcome=ended, again_in_seconds=pause)
             self._stopping.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 

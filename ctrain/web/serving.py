@@ -45,13 +45,16 @@ def run_application(
     """Serve until SIGTERM, SIGINT, or the end of ``until_closed``: whoever holds its other end is gone."""
     import uvicorn
 
+    from ctrain.web.patience import PatientProtocol
+
     config = uvicorn.Config(
         app,
-        http="h11",  # it bounds what a request line and headers may take
+        http=PatientProtocol,
         h11_max_incomplete_event_size=HEADER_BYTES,
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="critical",  # what strangers send wrongly is no news; faults are logged by ``Guards``
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -1,0 +1,66 @@
+"""HTTP for callers that may be slow, but not for ever: a request has to come within a time.
+
+Uvicorn bounds how long a connection may be idle between two requests, not how long one may take to come: some
+hundred callers that send a byte now and then would keep everybody else out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_SECONDS = 15.0
+BODY_SECONDS = 120.0
+
+
+class PatientProtocol(H11Protocol):
+    """Uvicorn's protocol, which hangs up when the head or the body of a request does not come in time."""
+
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._wait(HEAD_SECONDS)
+
+    def data_received(self, data: bytes) -> None:
+        awaited = self._phase()
+        super().data_received(data)
+        self._look(awaited)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._look("answered")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def _look(self, before: str) -> None:
+        """Begin to wait anew where something else is awaited than before."""
+        now = self._phase()
+        if now == before:
+            return
+        self._forget()
+        if now != "answer":
+            self._wait(HEAD_SECONDS if now == "head" else BODY_SECONDS)
+
+    def _phase(self) -> str:
+        """What is awaited: the head of a request, its body, or our answer."""
+        cycle: Any = self.cycle
+        if cycle is None or cycle.response_complete:
+            return "head"
+        return "body" if cycle.more_body else "answer"
+
+    def _wait(self, seconds: float) -> None:
+        self._waiting = self.loop.call_later(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    def _forget(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None

@@ -1,0 +1,77 @@
+"""A server of one's own thread, and callers that take their time."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+
+from ctrain.web import patience
+from ctrain.web.server import bind, shown_address
+from tests.support.ports import free_port
+from tests.waiting import wait_until
+
+
+async def echo(scope: dict, receive: object, send: object) -> None:
+    body = b""
+    while True:
+        message = await receive()  # type: ignore[operator]  # as ASGI has it
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})  # type: ignore[operator]
+    await send({"type": "http.response.body", "body": body})  # type: ignore[operator]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[tuple[str, int]]:
+    with pytest.MonkeyPatch.context() as patch, bind(f"127.0.0.1:{free_port()}") as bound:
+        patch.setattr(patience, "HEAD_SECONDS", 0.3)
+        patch.setattr(patience, "BODY_SECONDS", 0.3)
+        config = uvicorn.Config(
+            echo, http=patience.PatientProtocol, log_config=None, lifespan="off", ws="none"
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+        thread.start()
+        wait_until(lambda: server.started, what="the server runs")
+        host, port = shown_address(bound).split(":")
+        yield host, int(port)
+        server.should_exit = True
+        thread.join()
+
+
+def said(address: tuple[str, int], *pieces: bytes) -> bytes:
+    """What is answered until the server hangs up."""
+    with socket.create_connection(address, timeout=30) as caller:
+        for piece in pieces:
+            caller.sendall(piece)
+        answer = b""
+        while received := caller.recv(1000):
+            answer += received
+    return answer
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n",),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", b"1234"),
+    ],
+    ids=["nothing", "half a head", "half a body"],
+)
+def test_who_never_finishes_is_hung_up_on_without_an_answer(
+    address: tuple[str, int], pieces: tuple[bytes, ...]
+) -> None:
+    assert said(address, *pieces) == b""
+
+
+def test_who_has_asked_is_answered_and_may_ask_again_in_time(address: tuple[str, int]) -> None:
+    ask = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n1234"
+    answer = said(address, ask, ask, b"GET / HT")
+    assert answer.count(b"HTTP/1.1 200") == 2
