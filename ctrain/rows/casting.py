@@ -27,6 +27,7 @@ LAST_DAY = 65_535
 TRUE_WORDS = ("true", "t", "yes", "y", "on", "1", "1.0")
 FALSE_WORDS = ("false", "f", "no", "n", "off", "0", "0.0")
 DAY_SECONDS = 86_400
+_UUID = "arrow.uuid"
 
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _OFFSET = r"\d\d:\d\d.*([Zz]|[+-]\d\d(:?\d\d)?)$"
@@ -156,8 +157,27 @@ def microseconds_of(instants: ArrowArray) -> npt.NDArray[np.int64]:
     return np.asarray(instants.cast(pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type of the values: without a dictionary, and of types known by name what they are made of.
+
+    >>> plain_type(pa.dictionary(pa.int8(), pa.string())), plain_type(pa.uuid())
+    (DataType(string), DataType(string))
+    """
+    if isinstance(kind, pa.DictionaryType):
+        kind = kind.value_type
+    if isinstance(kind, pa.BaseExtensionType):
+        return pa.string() if kind.extension_name == _UUID else kind.storage_type
+    return kind
+
+
 def _plain(array: ArrowArray) -> ArrowArray:
-    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+    if isinstance(array, pa.DictionaryArray):
+        array = array.dictionary_decode()
+    if not isinstance(array.type, pa.BaseExtensionType):
+        return array
+    if array.type.extension_name == _UUID:
+        return pa.array([None if one is None else str(one) for one in array.to_pylist()], pa.string())
+    return array.storage
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.domain import Task
-from ctrain.rows.casting import ArrowArray
+from ctrain.rows.casting import ArrowArray, plain_type
 
 if TYPE_CHECKING:
     from ctrain.policy.models import DataSpec
@@ -184,8 +184,7 @@ def leaf_paths(schema: pa.Schema) -> list[str]:
 
 def expected(kind: pa.DataType, column: Column) -> str | None:
     """Return what was expected when a type cannot hold the column's values, None when it can."""
-    if isinstance(kind, pa.DictionaryType):
-        kind = kind.value_type
+    kind = plain_type(kind)
     if pa.types.is_null(kind) or _is_text(kind):
         return None
     number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)

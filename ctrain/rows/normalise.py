@@ -260,8 +260,7 @@ def _cast_all(
 
 def _cast_feature(array: ArrowArray, column: Column) -> Cast:
     """Return the values of a feature; of a type that cannot hold its values every one is wrong."""
-    kind = array.type.value_type if isinstance(array, pa.DictionaryArray) else array.type
-    if expected(kind, column) is not None:
+    if expected(array.type, column) is not None:
         empty = pa.nulls(len(array), pa.string() if column.kind == "text" else pa.float64())
         return Cast(empty, ~_is_null(array))
     match column.kind:

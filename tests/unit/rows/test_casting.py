@@ -209,3 +209,13 @@ def test_predictions(task: str, array: Any, values: list[Any], bad: list[int]) -
     cast = cast_prediction(array, task)
     assert cast.values.to_pylist() == values
     assert np.flatnonzero(cast.bad).tolist() == bad
+
+
+def test_uuids_read_as_everybody_writes_them_and_other_named_types_as_what_they_are_made_of() -> None:
+    """Parquet has a type for them, and a client's library may hand on types of its own."""
+    raw = [bytes(range(16)), None, b"\xff" * 16]
+    uuids = pa.ExtensionArray.from_storage(pa.uuid(), pa.array(raw, pa.binary(16)))
+    texts = ["00010203-0405-0607-0809-0a0b0c0d0e0f", None, "ffffffff-ffff-ffff-ffff-ffffffffffff"]
+    assert cast_text(uuids).values.to_pylist() == texts
+    truth = pa.ExtensionArray.from_storage(pa.bool8(), pa.array([0, 1], pa.int8()))
+    assert cast_boolean(truth).values.to_pylist() == [0.0, 1.0]
