@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ctrain.domain.pushes import PushedBatch
 from ctrain.errors import TransientError
-from ctrain.sources.push_refusals import DiskFull
+from ctrain.sources.push_refusals import BadBatch, DiskFull
 
 SUFFIX = ".parquet"
 SPARE_BYTES = 200 * 10**6
@@ -53,7 +53,7 @@ class SpoolFiles:
 
         Raises
         ------
-        DiskFull, TransientError
+        BadBatch, DiskFull, TransientError
             when it cannot be written; nothing is left of it.
         """
         metadata = {_ID: batch_id.encode(), _DIGEST: digest.encode()}
@@ -62,6 +62,9 @@ class SpoolFiles:
                 pq.write_table(table.replace_schema_metadata(metadata), file, compression="zstd")
                 file.flush()
                 os.fsync(file.fileno())
+        except pa.ArrowException as error:
+            path.unlink(missing_ok=True)
+            raise BadBatch(f"the rows cannot be kept: {error}") from None
         except BaseException:
             path.unlink(missing_ok=True)
             raise

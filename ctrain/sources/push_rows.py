@@ -218,9 +218,12 @@ def _is_bad(cast: Cast) -> bool:
 
 
 def _bad_value(table: pa.Table, column: Column, row: int, meant: str) -> BadRow:
-    value = extract(table.slice(row, 1), column)[0].as_py()
     path = _path(table, column)
-    return BadRow(f"column {path!r} holds {_shown(value)}, expected {meant}", row, path)
+    try:
+        shown = _shown(extract(table.slice(row, 1), column)[0].as_py())
+    except (OverflowError, ValueError):  # an instant that Python cannot tell
+        shown = "what is out of range"
+    return BadRow(f"column {path!r} holds {shown}, expected {meant}", row, path)
 
 
 def _path(table: pa.Table, column: Column) -> str:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ctrain.domain import Task
 from ctrain.domain.pushes import PushKind
+from ctrain.errors import InputError
 from ctrain.sources.push_body import ARROW, JSON, MOST_BYTES, MOST_ROWS, read_body
 from ctrain.sources.push_contract import Contract
+from ctrain.sources.push_files import SpoolFiles
 from ctrain.sources.push_refusals import BadBatch, BadRow, TooLarge, UnknownMedia
 from ctrain.sources.push_rows import Judged, judge_rows
 from tests.parquet_rows import build_rows
@@ -167,6 +173,41 @@ def test_arrow_is_judged_alike() -> None:
     naive = table.set_column(1, "scheduled_at", table["scheduled_at"].cast(pa.timestamp("us")))
     with pytest.raises(BadRow, match="holds instants without a zone"):
         judge(naive)
+
+
+ODD_TYPES: dict[str, Any] = {
+    "date": pa.array([date(2020, 1, 1)]),
+    "far": pa.array([2**62], pa.timestamp("s")),
+    "zone": pa.array([5], pa.timestamp("ms", "No/Where")),
+    "duration": pa.array([timedelta(days=1)]),
+    "interval": pa.array([(1, 2, 3)], pa.month_day_nano_interval()),
+    "decimal": pa.array([Decimal("1.5")]),
+    "bytes": pa.array([b"\xff"]),
+    "dictionary": pa.array(["x"]).dictionary_encode(),
+    "view": pa.array(["x"], pa.string_view()),
+    "run-end": pa.RunEndEncodedArray.from_arrays(pa.array([1], pa.int32()), pa.array(["x"])),
+    "union": pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])]),
+    "map": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())),
+    "uuid": pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(range(16))], pa.binary(16))),
+}
+
+
+@pytest.mark.parametrize("name", ODD_TYPES)
+def test_a_column_of_any_type_is_taken_whole_or_refused(tmp_path: Path, name: str) -> None:
+    table = build_rows(["1"])
+    for at, column in enumerate(table.column_names):
+        odd = table.set_column(at, column, ODD_TYPES[name])
+        with suppress(InputError):
+            judged = judge(read_body(ARROW, body_of(odd, ARROW), ROWS).rows)
+            SpoolFiles().write(judged.table, "b", "d", tmp_path / column)
+        written = tmp_path / column
+        assert not written.exists() or pq.read_table(written).num_rows == 1
+
+
+def test_uuids_are_taken() -> None:
+    table = build_rows(["1"]).set_column(0, "flight_id", ODD_TYPES["uuid"])
+    found = judge(read_body(ARROW, body_of(table, ARROW), ROWS).rows).table
+    assert [str(one) for one in found["flight_id"].to_pylist()] == ["00010203-0405-0607-0809-0a0b0c0d0e0f"]
 
 
 @pytest.mark.parametrize("media", [JSON, LINES, ARROW, f"{JSON}; charset=utf-8", "APPLICATION/JSON"])
