@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.domain import SegmentKind, Version
+from ctrain.domain import Segment, SegmentKind, Version
 from ctrain.rows.casting import ArrowArray, microseconds_of
 from ctrain.rows.finding import Found, find_ids, overlaid_at, rows_before
 from ctrain.rows.memory import Day, DayMemory, Place
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 RECENT_DAYS = 2
 _MOST_CHUNKS = 32
 _LOOKED_UP = ("row_id", "label")
+_MOST_ENDS = 1000
 _UNPACKED = 4
 """Bytes in memory of a byte on disk, about."""
 
@@ -40,13 +41,17 @@ class Days:
         self._schema = schema
         self._memory = memory or DayMemory()
         self._owner = self._memory.join()
+        self._ends: dict[str, int] = {}
+        """Last instants of segments by id."""
         weakref.finalize(self, self._memory.leave, self._owner)
 
     def load(self, day: str, since: int | None = None) -> Day:
         """Return a day as committed, at least its rows from ``since`` (microseconds) on."""
         found = self._memory.get(self._place(day))
         if found is None or not found.reaches(since):
-            found = Day(self._read(day, self._schema))
+            if found is None and self._has_room(day):
+                since = None
+            found = Day(self._read(day, self._schema, since), since=since)
             self._keep(day, found)
         return found
 
@@ -68,7 +73,7 @@ class Days:
             found = find_ids(kept.table, ids)
             if kept.reaches(None) or len(found.rows) == len(ids) or len(found.rows) == len(pc.unique(ids)):
                 return kept.table, found
-        elif self._memory.has_room(_UNPACKED * self._bytes_on_disk(day)) or self._is_recent(day):
+        elif self._has_room(day) or self._is_recent(day):
             table = self.load(day).table
             return table, find_ids(table, ids)
         table = self._read(day, pa.schema([self._schema.field(name) for name in _LOOKED_UP]))
@@ -113,8 +118,9 @@ class Days:
     def _is_recent(self, day: str) -> bool:
         return day in self._manifest.newest_days(RECENT_DAYS)
 
-    def _bytes_on_disk(self, day: str) -> int:
-        return sum(one.bytes for one in self._manifest.of(SegmentKind.ROWS, day))
+    def _has_room(self, day: str) -> bool:
+        on_disk = sum(one.bytes for one in self._manifest.of(SegmentKind.ROWS, day))
+        return self._memory.has_room(_UNPACKED * on_disk)
 
     def _keep(self, day: str, found: Day, size: int | None = None) -> None:
         size = found.bytes if size is None else size
@@ -135,21 +141,42 @@ class Days:
                 self._memory.put(self._place(day), end, end.bytes, recent=True)
             excess -= size
 
-    def _read(self, day: str, schema: pa.Schema) -> pa.Table:
-        """Read columns of a day, in order where they have the time."""
+    def _read(self, day: str, schema: pa.Schema, since: int | None = None) -> pa.Table:
+        """Read columns of a day, in order where they have the time; ``since`` cuts off what comes before."""
+        segments = self._manifest.of(SegmentKind.ROWS, day)
+        wanted = [one for one in segments if since is None or self._end_of(one) >= since]
         names = None if schema is self._schema else [one for one in schema.names if one != "label"]
-        tables = [
-            conform(self._files.read(segment, names), schema)
-            for segment in self._manifest.of(SegmentKind.ROWS, day)
-        ]
+        tables = [conform(self._files.read(segment, names), schema) for segment in wanted]
         if not tables:
             return schema.empty_table()
         table = pa.concat_tables(tables).combine_chunks()
         if len(tables) > 1 and "event_at" in schema.names:
             table = in_order(table)
+        if since is not None:
+            table = table.slice(rows_before(table, since)).combine_chunks()
         for segment in self._manifest.of(SegmentKind.LABELS, day):
-            table = with_labels(table, self._files.read(segment))
+            if segment.sequence > _committed_before(segments, wanted[0]):
+                table = with_labels(table, self._files.read(segment))
         return table
+
+    def _end_of(self, segment: Segment) -> int:
+        """The last instant of a segment of rows, which are in order."""
+        found = self._ends.get(segment.id)
+        if found is None:
+            if len(self._ends) >= _MOST_ENDS:
+                self._ends.clear()
+            column = self._files.read(segment, ["event_at"])["event_at"]
+            found = self._ends[segment.id] = int(microseconds_of(column.slice(len(column) - 1))[0])
+        return found
+
+
+def _committed_before(segments: Sequence[Segment], first: Segment) -> int:
+    """The last commit before any row of a segment: a segment takes in its newest neighbours only.
+
+    Labels and scores of a row are never committed before it.
+    """
+    place = segments.index(first)
+    return segments[place - 1].sequence if place else -1
 
 
 def _with_rows(known: Day, fresh: pa.Table) -> Day:

@@ -19,7 +19,7 @@ from ctrain.rows.casting import ArrowArray, microseconds_of
 from ctrain.rows.finding import rows_before
 from ctrain.rows.identity import IndexMemory
 
-KEPT_BYTES = 192 * 2**20
+KEPT_BYTES = 256 * 2**20
 LEAST_SHARE = 32 * 2**10
 
 
@@ -145,12 +145,15 @@ class DayMemory:
             self.drop(oldest)
 
     def _excess(self, owner: int) -> int:
-        """What an owner has above its share, and half of that: so that it is not asked each time."""
-        if self._total <= self._limit:
+        """What an owner has above its share, and an eighth of that: so that it is not asked each time.
+
+        Owners are asked before all is in use: else one that has less than its share would lose everything.
+        """
+        if self._total <= 7 * self._limit // 8:
             return 0
         share = max(self._limit // max(len(self._of_owner), 1), LEAST_SHARE)
         has = self._of_owner[owner]
-        return has - share // 2 if has > share else 0
+        return has - 7 * share // 8 if has > share else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ def test_who_has_more_than_its_share_is_asked_for_the_rest(monkeypatch: pytest.M
     )  # it has less than half: the other one leaves
     assert days.get(Place(1, "a")) is None
     days.put(Place(1, "a"), _day(1), 80, recent=True)
-    assert days.put(Place(1, "b"), _day(1), 10, recent=True) == 90 - 50 // 2
+    assert days.put(Place(1, "b"), _day(1), 10, recent=True) == 90 - 7 * 50 // 8
 
 
 def test_the_end_of_a_day_begins_with_an_instant() -> None:
