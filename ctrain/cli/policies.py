@@ -25,14 +25,19 @@ def validate(
     paths: Annotated[list[Path], typer.Argument(help="Policy files, or folders of them.", metavar="PATH...")],
     as_json: AsJson = False,
 ) -> None:
-    """Check policies: every problem of every file, and what this version cannot run."""
+    """Check policies: every problem of every file, and what a run of it would miss here."""
+    from ctrain.app.surroundings import missing_around
     from ctrain.policy.available import unavailable_parts
     from ctrain.policy.checks import check_fleet
     from ctrain.policy.files import load_policies
 
     loaded, errors = load_policies(paths, os.environ)
     problems = [problem for error in errors for problem in error.problems] + check_fleet(loaded)
-    notices = [f"{one.path}: {part}" for one in loaded for part in unavailable_parts(one.policy)]
+    notices = [
+        f"{one.path}: {part}"
+        for one in loaded
+        for part in [*unavailable_parts(one.policy), *missing_around(one)]
+    ]
     if as_json:
         policies = [_described(one) for one in loaded]
         print_json({"valid": not problems, "policies": policies, "problems": problems, "notices": notices})

@@ -30,6 +30,7 @@ def test_parts_that_cannot_be_run_are_notices_and_no_fault(
     monkeypatch.setenv("CTRAIN_NOTIFY_URL", "https://chat.example/hook")
     path = tmp_path / "policy.yaml"
     path.write_text(EXAMPLE.read_text().replace("launcher: {type: process}", "launcher: {type: kubernetes}"))
+    (tmp_path / "train.py").write_text("def train(rows, context): ...\n")
     result = runner.invoke(app, ["validate", str(path)])
     assert result.exit_code == 0
     assert result.stdout == f"OK {path} (flight-delay)\n"

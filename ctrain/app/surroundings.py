@@ -1,0 +1,129 @@
+"""What a policy finds around it: its training code, its interpreters and the columns of its files.
+
+A policy may be right and yet have nothing to run: its file is checked on one machine and run on another, and
+rows come later. So what is missing is a notice and no error.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ctrain.errors import CtrainError
+from ctrain.policy.data import DataSpec, FilesSource
+from ctrain.policy.loaded import LoadedPolicy
+from ctrain.policy.models import Policy
+from ctrain.policy.words import did_you_mean
+from ctrain.sources.formats import format_of
+from ctrain.sources.listing import Listing
+
+LONGEST_HEADER = 1 << 20
+
+
+def missing_around(loaded: LoadedPolicy) -> list[str]:
+    """Return what a run of the policy would miss here and now, each with its key."""
+    return [
+        *_missing_code(loaded.policy, loaded.folder),
+        *_missing_interpreters(loaded.policy),
+        *_missing_columns(loaded.policy.data, loaded.folder),
+    ]
+
+
+def _missing_code(policy: Policy, folder: Path) -> Iterator[str]:
+    train = policy.train
+    named = {"train.entrypoint": (train.entrypoint,), "train.candidates": train.candidates or ()}
+    for key, entrypoints in named.items():
+        for entrypoint in filter(None, entrypoints):
+            module, _, function = str(entrypoint).partition(":")
+            path = _module_file(folder, module)
+            if path is None:
+                yield f"{key}: there is no {module}.py beside the policy: training will fail"
+            elif (functions := _names_in(path)) and function not in functions:
+                hint = did_you_mean(function, functions)
+                yield f"{key}: {path.name} has no function {function!r}{hint}: training will fail"
+
+
+def _module_file(folder: Path, module: str) -> Path | None:
+    plain = module.removesuffix(".py")
+    places = (
+        folder / f"{plain}.py",
+        folder / f"{module.replace('.', '/')}.py",
+        folder / plain / "__init__.py",
+    )
+    return next((place for place in places if place.is_file()), None)
+
+
+def _names_in(path: Path) -> list[str]:
+    """Names that a file defines or imports at its top; none when that cannot be told without running it."""
+    try:
+        tree = ast.parse(path.read_text("utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return []
+    if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in tree.body):
+        return []
+    found = []
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.append(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found += [one.asname or one.name for one in node.names]
+        elif isinstance(node, ast.Assign):
+            found += [one.id for one in node.targets if isinstance(one, ast.Name)]
+        elif not isinstance(node, ast.Expr | ast.AnnAssign):
+            return []  # what comes of conditions is not known
+    return found
+
+
+def _missing_interpreters(policy: Policy) -> Iterator[str]:
+    for key, python in (("model.python", policy.model.python), ("train.python", policy.train.python)):
+        if python is not None and shutil.which(python) is None:
+            yield f"{key}: {python} is no program that can be run here"
+
+
+def _missing_columns(data: DataSpec, folder: Path) -> Iterator[str]:
+    labels = data.labels
+    in_files = data.columns
+    rows = {"data.id": data.id, "data.event_time.column": data.event_time.column}
+    rows |= {f"data.features ({name})": name for name in data.features.names}
+    if labels.source is None:
+        rows["data.labels.label"] = labels.label
+    else:
+        wanted = {"data.labels.id": labels.id or data.id, "data.labels.label": labels.label}
+        yield from _columns_missing_in(labels.source, folder, wanted, in_files)
+    yield from _columns_missing_in(data.source, folder, rows, in_files)
+
+
+def _columns_missing_in(
+    source: object, folder: Path, wanted: Mapping[str, str], in_files: Mapping[str, str]
+) -> Iterator[str]:
+    if not isinstance(source, FilesSource):
+        return
+    try:
+        files = [Path(path) for path in Listing(source.path, folder, declared=source.format).files().values()]
+        newest = max(files, key=lambda path: path.stat().st_mtime, default=None)
+        there = _columns_of(newest) if newest is not None else []
+    except (CtrainError, OSError, ValueError):
+        return  # what is wrong with it the daemon says when it reads it
+    for key, name in wanted.items():
+        column = in_files.get(name, name).partition(".")[0]
+        if there and newest is not None and column not in there:
+            yield f"{key}: {newest.name} has no column {column!r}{did_you_mean(column, there)}"
+
+
+def _columns_of(path: Path) -> list[str]:
+    """Names of the columns of a file where a look at its beginning or end tells them."""
+    found = format_of(path.name)
+    if found is None or found.compression:
+        return []
+    if found.kind == "parquet":
+        from ctrain.app.scanning import read_footer
+
+        names: list[str] = read_footer(path).schema.to_arrow_schema().names
+        return names
+    if found.kind == "csv":
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return next(csv.reader([file.readline(LONGEST_HEADER)]), [])
+    return []
