@@ -68,6 +68,12 @@ def headline_of(status: PolicyStatus, why: Why) -> Headline:
     return _at_rest(status, why)
 
 
+def notes_besides(why: Why) -> tuple[str, ...]:
+    """The notes without those that the headline and its link say already."""
+    told = ("no daemon runs", "the registry cannot be read", f"run {why.limits.active_run} waits")
+    return tuple(note for note in why.notes if not note.startswith(told))
+
+
 def of_run(run: RunNow) -> Headline:
     """What a run is doing, or how it ended."""
     if run.phase.ended:

@@ -70,7 +70,7 @@ def heat_map(
     width = max((last - first) / max(columns - 1, 1), timedelta(seconds=1))
     cells: dict[str, list[Cell | None]] = {}
     for verdict, found in tested:
-        column = min(int((verdict.as_of - first) / width), columns - 1)
+        column = min((verdict.as_of - first) // width, columns - 1)
         for each in found:
             row = cells.setdefault(each.column, [None] * columns)
             row[column] = _worse(row[column], _cell(verdict.as_of, each))

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.responses import Response
+    from starlette.types import Scope
 
     from ctrain.web.backend import Backend
+    from ctrain.web.problems import Problem
 
 ANSWERED = (HTTPException, RequestValidationError, CtrainError)
 """Exceptions that are answers; every other one is a fault, which ``Guards`` logs."""
@@ -47,7 +49,7 @@ def create_application(backend: Backend) -> FastAPI:
     app.state.gate = Gate(backend)
     for kind in ANSWERED:
         app.add_exception_handler(kind, partial(_answer_problem, backend))
-    app.add_middleware(Guards, rules=backend.rules, log=backend.log)
+    app.add_middleware(Guards, rules=backend.rules, log=backend.log, fault=_tell_fault)
     app.include_router(daemon_pages)
     app.include_router(api)
     app.include_router(console.router)
@@ -67,6 +69,12 @@ async def _answer_problem(backend: Backend, request: Request, error: Exception) 
         if answer is not None:
             return answer
     return problem_response(problem, headers)
+
+
+def _tell_fault(scope: Scope, problem: Problem) -> Response:
+    """The answer to a request that failed here: JSON, or a page."""
+    request = Request(scope)
+    return console.fault_page(request, problem) if _wants_page(request) else problem_response(problem)
 
 
 def _wants_page(request: Request) -> bool:

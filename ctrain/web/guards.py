@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from ctrain.web.problems import Problem, Refusal, problem_of, problem_response
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from ctrain.web.rules import Rules
@@ -50,8 +51,15 @@ STRICT_TRANSPORT = "max-age=31536000"
 class Guards:
     """Around the whole application."""
 
-    def __init__(self, app: ASGIApp, rules: Rules, log: Callable[..., None]) -> None:
-        self._app, self._rules, self._log = app, rules, log
+    def __init__(
+        self,
+        app: ASGIApp,
+        rules: Rules,
+        log: Callable[..., None],
+        fault: Callable[[Scope, Problem], Response],
+    ) -> None:
+        """``fault`` makes the answer to a request on which the application failed."""
+        self._app, self._rules, self._log, self._fault = app, rules, log, fault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let the application answer."""
@@ -76,7 +84,7 @@ class Guards:
         except Exception as error:  # noqa: BLE001  # the boundary of a request: it is logged, and told as 500
             self._log("request_failed", path=scope["path"], traceback=traceback.format_exc())
             if not begun:
-                await problem_response(_as_fault(error))(scope, receive, protected)
+                await self._fault(scope, _as_fault(error))(scope, receive, protected)
 
     def _refusal(self, scope: Scope) -> Refusal | None:
         headers = Headers(scope=scope)

@@ -1,15 +1,19 @@
-"""The web application on the store of a world, as a daemon's child serves it, with tokens for its roles."""
+"""The console on the store of a world, as a daemon's child serves it, with a token for each role."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+import re
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
+import httpx
 
 from ctrain.app.web_actions import StoredActions
 from ctrain.clocks import RealTimer
+from ctrain.domain import Phase
 from ctrain.domain.access import Role
 from ctrain.domain.leases import daemon_lease
 from ctrain.ports import Clock, Store
@@ -20,67 +24,105 @@ from ctrain.web.auth import COOKIE
 from ctrain.web.backend import Backend
 from ctrain.web.rules import Rules
 from ctrain.web.tokens import make_token
+from tests.support.stories import POOR, QUICK, TRAINED_UNTIL, ask_to_train
+from tests.support.world import START, World
 
-HOST = "http://127.0.0.1:9464"
+HOST = "127.0.0.1:9464"
 DAEMON = "here:1:2"
+_APPROVAL = "promotion: {approval: manual, expires_after: 7d}"
+MANUAL = QUICK.replace("probation: {", f"{_APPROVAL}\nprobation: {{").replace(
+    "max_duration: 4d", "max_duration: 4d, slices: [kind]"
+)
+HOSTILE = "<script>alert('it')</script> & \"more\""
 
 
-@dataclass
+def waiting_world(folder: Path) -> World:
+    """A poor champion, and a challenger that won in the shadow and waits for a person."""
+    world = World(folder, policy_text=MANUAL, rows_per_hour=30)
+    world.install(POOR, {"ctrain.window_start": START.isoformat(), "ctrain.cut_off": str(TRAINED_UNTIL)})
+    world.land_together(48)
+    world.settle()
+    with world.store.write() as tx:
+        path = str(world.folder / "clicks.yaml")
+        tx.save_policy(world.name, world.watch.loaded.hash, path, {}, START)
+    ask_to_train(world, note=HOSTILE)
+    world.settle()
+    world.land_together(20)
+    world.settle()
+    world.reach(Phase.AWAITING_APPROVAL)
+    return world
+
+
 class Console:
-    """An application with a token for each role; ``daemon_lives`` until it is told otherwise."""
+    """An application on a store; a daemon lives, as far as the database tells, unless it is left out."""
 
-    store: Store
-    clock: Clock
-    home: Path
-    rules: Rules = field(default_factory=Rules)
-    daemon_lives: bool = True
-
-    def __post_init__(self) -> None:
-        timer = RealTimer()
-        queries = FleetQueries(self.store, self.clock, {}, self._is_gone)
-        actions = StoredActions(self.store, self.clock, timer, self._is_gone)
-        settings = Settings.load(self.home, {})
+    def __init__(
+        self, store: Store, clock: Clock, home: Path, rules: Rules | None = None, *, daemon: bool = True
+    ) -> None:
+        self.store, timer = store, RealTimer()
         self.logged: list[str] = []
         self.backend = Backend(
-            settings=settings,
-            store=self.store,
-            queries=queries,
-            clock=self.clock,
+            settings=Settings.load(home, {}),
+            store=store,
+            queries=FleetQueries(store, clock, {}),
+            clock=clock,
             timer=timer,
-            actions=actions,
-            rules=self.rules,
-            log=self._log,
+            actions=StoredActions(store, clock, timer, lambda _: False),
+            rules=rules or Rules(),
+            log=lambda event, **fields: self.logged.append(f"{event} {fields.get('traceback', '')}"),
         )
         self.tokens: dict[Role, str] = {}
-        with self.store.write() as tx:
+        with store.write() as tx:
             for role in Role:
                 words, token = make_token(f"the-{role.value}", role, "ada", timer.now())
                 tx.add_token(token)
                 self.tokens[role] = words
-        self.app: FastAPI = create_application(self.backend)
+            if daemon:
+                tx.acquire_lease(daemon_lease(DAEMON), DAEMON, tx.database_now(), timedelta(hours=1))
+        self.app = create_application(self.backend)
 
-    def hold_lease(self) -> None:
-        """Let a daemon live for an hour, as far as the database tells."""
-        from datetime import timedelta
+    def get(self, path: str, role: Role | None = None, **more: Any) -> httpx.Response:
+        return self.ask("GET", path, role, **more)
 
-        with self.store.write() as tx:
-            tx.acquire_lease(daemon_lease(DAEMON), DAEMON, tx.database_now(), timedelta(hours=1))
+    def submit(
+        self, path: str, role: Role, data: Mapping[str, str] | None = None, **more: Any
+    ) -> httpx.Response:
+        """Open the page of an action and send its form, as a browser without JavaScript does."""
+        hidden = fields_of(self.get(path, role).text)
+        return self.ask("POST", path, role, data={**hidden, **(data or {})}, **more)
 
-    def client(self, role: Role | None = None) -> TestClient:
-        """A browser without JavaScript, logged in as ``role``."""
-        client = TestClient(
-            self.app,
-            base_url=HOST,
-            headers={"Accept": "text/html"},
-            follow_redirects=False,
-            raise_server_exceptions=False,
-        )
-        if role is not None:
-            client.cookies.set(COOKIE, self.tokens[role])
-        return client
+    def ask(
+        self,
+        method: str,
+        path: str,
+        role: Role | None = None,
+        *,
+        cookies: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        **sent: Any,
+    ) -> httpx.Response:
+        """What a browser gets that is logged in as ``role``."""
+        given = {**({COOKIE: self.tokens[role]} if role else {}), **(cookies or {})}
+        origin = {"Origin": f"http://{HOST}"} if method == "POST" else {}
+        shown = {"Accept": "text/html", **origin, **(headers or {})}
+        if given:
+            shown["Cookie"] = "; ".join(f"{name}={value}" for name, value in given.items())
+        return asyncio.run(self._send(method, path, shown, sent))
 
-    def _is_gone(self, holder: str) -> bool:
-        return not self.daemon_lives
+    async def _send(
+        self, method: str, path: str, headers: dict[str, str], sent: dict[str, Any]
+    ) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
+            return await client.request(method, path, headers=headers, **sent)
 
-    def _log(self, event: str, **fields: object) -> None:
-        self.logged.append(f"{event} {fields.get('traceback', '')}")
+
+def console_of(world: World, **more: Any) -> Console:
+    """The console of a world."""
+    return Console(world.store, world.clock, world.folder / "home", **more)
+
+
+def fields_of(html: str) -> dict[str, str]:
+    """The hidden fields of the form of an action."""
+    form = html.partition('id="confirm"')[2]
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form))

@@ -32,6 +32,11 @@ async def error_page(request: Request, problem: Problem, headers: Mapping[str, s
     return answer
 
 
+def fault_page(request: Request, problem: Problem) -> Response:
+    """The page of a request that failed here; its caller is not looked up: that may be what failed."""
+    return page(request, "error.html", None, status=problem.status, problem=problem)
+
+
 def _caller(request: Request) -> Caller | None:
     """Nobody, where the database cannot be asked."""
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,7 +13,7 @@ from fastapi.responses import FileResponse, Response
 
 from ctrain.domain import Phase, PolicyName, RunId
 from ctrain.errors import InputError
-from ctrain.queries.headline import headline_of, next_step, of_run
+from ctrain.queries.headline import headline_of, next_step, notes_besides, of_run
 from ctrain.queries.history_page import MATTERS
 from ctrain.queries.pages import PageQueries
 from ctrain.queries.timeline import WORKING
@@ -40,7 +39,7 @@ PERFORMANCE = frozenset({"performance", "estimated_performance", "change", "doma
 
 def queries_of(here: Here) -> PageQueries:
     """What the pages are read from."""
-    return PageQueries(here.queries, here.store, here.clock, os.environ)
+    return PageQueries(here.queries, here.store, here.clock, here.environ)
 
 
 Reads = Annotated[PageQueries, Depends(queries_of)]
@@ -89,6 +88,7 @@ def policy(request: Request, caller: Viewer, reads: Reads, name: str, asked: int
         now=found.why.now,
         daemons=(found.why.daemon,) if found.why.daemon else (),
         headline=headline_of(found.status, found.why),
+        notes=notes_besides(found.why),
         period=Period(found.timeline.start, found.timeline.end),
         pictured=[one for one in found.series if one.kind in PERFORMANCE and one.values],
         marks=_marks(found),
@@ -116,7 +116,7 @@ def run(
         todo=next_step(detail),
         phases=_path_of(found),
         working=WORKING,
-        log=log_tail(folder, detail.run.id),
+        log=log_tail(folder, detail.run.id, here.redact),
         pictures=pictures(folder, detail.run.id),
         links=mlflow_links(here.settings.tracking_uri, found),
         asked=_asked(reads, asked, detail.run.policy),

@@ -51,6 +51,7 @@ def templates() -> Environment:
         spoken=words.spoken,
         age=words.age,
         sentence=words.sentence,
+        marked=words.marked,
     )
     env.globals.update(
         spark=spark,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +23,13 @@ class LogTail:
     """There is more above."""
 
 
-def log_tail(runs_folder: Path, run_id: str) -> LogTail | None:
-    """The end of what the newest attempt has printed; None where this host has no log of the run."""
+def log_tail(
+    runs_folder: Path, run_id: str, redact: Callable[[str], str] = lambda text: text
+) -> LogTail | None:
+    """The end of what the newest attempt has printed; None where this host has no log of the run.
+
+    ``redact`` takes out what a page must not show.
+    """
     logs = sorted((runs_folder / run_id).glob("attempt-*/train.log"), key=lambda path: _number(path.parent))
     if not logs:
         return None
@@ -34,7 +40,7 @@ def log_tail(runs_folder: Path, run_id: str) -> LogTail | None:
             text = log.read(TAIL_BYTES).decode(errors="replace")
     except OSError:
         return None
-    lines = text.splitlines()
+    lines = redact(text).splitlines()
     cut = size > TAIL_BYTES or len(lines) > TAIL_LINES
     return LogTail(logs[-1].parent.name, tuple(map(_printable, lines[-TAIL_LINES:])), cut)
 

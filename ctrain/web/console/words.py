@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 
-from ctrain.web.console.charts.svg import element
+from markupsafe import Markup
+
+from ctrain.web.console.charts.svg import element, joined
 
 DASH = "–"
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
@@ -105,3 +108,13 @@ def sentence(text: str) -> str:
     'The lease of A has run out'
     """
     return text[:1].upper() + text[1:]
+
+
+def marked(text: str) -> Markup:
+    """The text with what stands between backticks as code, and everything escaped.
+
+    >>> str(marked("see `ctrain show <run>`, then wait"))
+    'see <code>ctrain show &lt;run&gt;</code>, then wait'
+    """
+    pieces = re.split(r"`([^`\n]+)`", text)
+    return joined(element("code", one) if place % 2 else one for place, one in enumerate(pieces))

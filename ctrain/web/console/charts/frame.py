@@ -15,10 +15,10 @@ AXIS = 20.0
 """Pixels under the picture for the dates."""
 
 
-def picture(height: float, name: str, *parts: str, kind: str = "chart") -> Markup:
-    """The outer element: as wide as its place, ``height`` pixels high."""
+def picture(height: float, name: str, *parts: str, kind: str = "chart", role: str = "img") -> Markup:
+    """The outer element: as wide as its place, ``height`` pixels high; with links in it, a ``group``."""
     return element(
-        "svg", *parts, class_=kind, width="100%", height=number(height), role="img", aria_label=name
+        "svg", *parts, class_=kind, width="100%", height=number(height), role=role, aria_label=name
     )
 
 
@@ -57,6 +57,6 @@ def value_axis(scale: Scale, about: int = 4, signed: bool = False) -> Iterator[M
     """Gridlines at round numbers, the numbers upon them at the left."""
     for value in scale.ticks(about):
         y = scale(value)
-        text = f"{value:+g}" if signed and value else f"{value:g}"
+        text = (f"{value:+g}" if signed and value else f"{value:g}").replace("-", "−")
         yield element("line", x1="0", x2="100%", y1=y, y2=y, class_="grid")
         yield element("text", text, x="2", y=number(y - 3), class_="tick")

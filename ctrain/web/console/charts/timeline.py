@@ -42,7 +42,7 @@ def timeline_chart(timeline: Timeline) -> Markup:
         f"{len(timeline.triggers)} trigger decisions, {len(timeline.runs)} runs and "
         f"{len(timeline.reigns)} champions since {timeline.start:%Y-%m-%d}"
     )
-    return picture(HEIGHT + AXIS, name, *parts, kind="chart timeline")
+    return picture(HEIGHT + AXIS, name, *parts, kind="chart timeline", role="group")
 
 
 def _trigger(mark: TriggerMark, period: Period) -> Iterator[Markup]:

@@ -122,7 +122,10 @@ document.addEventListener("click", (event) => {
   openDialog(link).catch(() => location.assign(link.href));
 });
 
-// The states narrow at once; typing waits for Enter, as without a script.
+// The end of a log is what happened last.
+for (const log of document.querySelectorAll("pre.log")) log.scrollTop = log.scrollHeight;
+
+// The choices narrow at once; typing waits for Enter, as without a script.
 for (const select of document.querySelectorAll(".filter select")) {
   select.addEventListener("change", () => select.form.requestSubmit());
 }

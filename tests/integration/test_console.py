@@ -1,0 +1,299 @@
+"""The console as a browser without JavaScript gets it, on a run that a real engine made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from ctrain.domain import Phase, Request
+from ctrain.domain.access import Role
+from ctrain.errors import TransientError
+from ctrain.queries import FleetQueries
+from ctrain.web.auth import COOKIE
+from ctrain.web.rules import Rules
+from tests.support.console import HOST, HOSTILE, Console, console_of, waiting_world
+from tests.support.world import World
+
+RUN = "/runs/clicks-1"
+
+
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return waiting_world(tmp_path_factory.mktemp("console") / "world")
+
+
+@pytest.fixture(scope="module")
+def console(waiting: World, tmp_path_factory: pytest.TempPathFactory) -> Console:
+    """For tests that only read."""
+    return console_of(waiting.branch(tmp_path_factory.mktemp("reading") / "world"))
+
+
+@pytest.fixture
+def world(waiting: World, tmp_path: Path) -> Iterator[World]:
+    """A world of its own, for tests that act."""
+    world = waiting.branch(tmp_path / "world")
+    yield world
+    world.store.close()
+
+
+def asked(world: World, address: str) -> Request:
+    """The request that a form has put on record, as the address says to which it leads."""
+    number = re.fullmatch(r".*\?asked=(\d+)", address)
+    assert number, address
+    with world.store.read() as tx:
+        found = tx.request(int(number[1]))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/", ["clicks", "waiting for approval", "1 daemon running"]),
+        ("/?q=click&sort=name&state=approval", ["1 policy"]),
+        ("/?q=nothing", ["No policy matches."]),
+        (
+            "/policies/clicks",
+            ["Run clicks-1 waits for a person", "What happened", "Drift by feature", "brier"],
+        ),
+        (RUN, ["Awaiting approval", "kind=", "roc_auc", "Model card", "An answer counts for version 2"]),
+        ("/events-log?policy=clicks&matter=runs", ["run awaiting approval", "clicks-1"]),
+        ("/login", ["Log in", "ctrain token create"]),
+    ],
+)
+def test_pages_say_what_is_going_on(console: Console, path: str, words: list[str]) -> None:
+    answer = console.get(path, Role.VIEWER)
+    text = unescape(re.sub(r"<[^>]+>", " ", answer.text))
+    assert answer.status_code == 200, console.logged
+    assert [one for one in words if one not in " ".join(text.split())] == []
+
+
+@pytest.mark.parametrize("path", ["/", "/policies/clicks", RUN, "/events-log", "/login", "/nowhere"])
+def test_pages_hold_no_script_or_style_and_ask_nobody_else(console: Console, path: str) -> None:
+    html = console.get(path, Role.APPROVER).text
+    assert re.findall(r"<script(?![^>]* src=)", html) == []
+    assert re.findall(r"<style| style=| on\w+=", html) == []
+    assert re.findall(r'(?:src|href|action)="(?:https?:)?//[^"]*', html) == []
+
+
+def test_what_others_wrote_is_text(console: Console) -> None:
+    html = console.get(RUN, Role.VIEWER).text
+    assert HOSTILE not in html
+    assert "note=&lt;script&gt;alert(&#39;it&#39;)&lt;/script&gt;" in html
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/policies/none", 404, "There is no policy none here; known: clicks"),
+        ("/runs/none", 404, "There is no run none"),
+        ("/policies/clicks/explode", 404, "There is no action explode"),
+        (f"{RUN}/pictures/..%2F..%2Fstate.db", 404, "There is no such page"),
+        ("/?page=two", 422, "Correct the request"),
+    ],
+)
+def test_what_cannot_be_shown_is_a_page_that_leads_on(
+    console: Console, path: str, status: int, words: str
+) -> None:
+    answer = console.get(path, Role.APPROVER)
+    assert (answer.status_code, words in unescape(answer.text)) == (status, True), answer.text
+    assert 'href="/">To the policies' in answer.text
+
+
+def test_a_database_that_is_away_is_a_page(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: FleetQueries) -> None:
+        raise TransientError("secret-host: no route")
+
+    monkeypatch.setattr(FleetQueries, "overview", away)
+    answer = console.get("/")
+    assert (answer.status_code, "The database is away" in answer.text) == (503, True)
+    assert "secret-host" not in answer.text
+
+
+def test_a_fault_is_a_page_that_says_nothing_of_the_inside(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FleetQueries, "overview", lambda _: 1 / 0)
+    answer = console.get("/")
+    assert (answer.status_code, "Something broke" in answer.text) == (500, True)
+    assert "division" not in answer.text
+    assert "ZeroDivisionError" in console.logged.pop()
+
+
+@pytest.mark.parametrize(
+    ("role", "shown"),
+    [
+        (None, set()),
+        (Role.VIEWER, set()),
+        (Role.OPERATOR, {"cancel"}),
+        (Role.APPROVER, {"approve", "reject", "cancel"}),
+    ],
+)
+def test_only_buttons_that_one_may_press_are_shown(
+    console: Console, role: Role | None, shown: set[str]
+) -> None:
+    html = console.get(RUN, role).text
+    assert set(re.findall(rf'data-dialog href="{RUN}/(\w+)"', html)) == shown
+    assert ("takes the role" in html or "Log in</a> with a token" in html) == ("approve" not in shown)
+
+
+def test_the_approval_says_what_it_changes_and_counts_for_that_alone(world: World) -> None:
+    console = console_of(world)
+    html = console.get(f"{RUN}/approve", Role.APPROVER).text
+    assert "moves from version 1 to <b>version 2</b>" in html
+    assert "2 of 2 passed" in html
+    answer = console.submit(f"{RUN}/approve", Role.APPROVER, {"reason": HOSTILE})
+    request = asked(world, answer.headers["location"])
+    assert (answer.status_code, request.actor) == (303, "token the-approver")
+    assert request.arguments["evidence"] == world.runs()[-1].details["approval"]["evidence"]
+    world.settle()
+    assert world.runs()[-1].phase is Phase.PROBATION
+    told = console.get(answer.headers["location"], Role.VIEWER).text
+    assert "done: run clicks-1 is PROMOTING" in told
+    assert HOSTILE not in told
+    assert "Roll back…" in console.get(RUN, Role.OPERATOR).text
+
+
+def test_evidence_that_was_not_shown_is_refused(world: World) -> None:
+    console = console_of(world)
+    answer = console.submit(f"{RUN}/approve", Role.APPROVER, {"evidence": "0" * 64})
+    world.settle()
+    assert asked(world, answer.headers["location"]).answer.startswith("refused: the evidence on record is")
+    assert world.runs()[-1].phase is Phase.AWAITING_APPROVAL
+
+
+@pytest.mark.parametrize(
+    ("path", "role", "phase"),
+    [(f"{RUN}/reject", Role.APPROVER, Phase.REJECTED), (f"{RUN}/cancel", Role.OPERATOR, Phase.CANCELLED)],
+)
+def test_a_run_is_ended_from_its_page(world: World, path: str, role: Role, phase: Phase) -> None:
+    console_of(world).submit(path, role, {"reason": "no"})
+    world.settle()
+    assert world.runs()[-1].phase is phase
+
+
+def test_a_policy_is_paused_triggered_and_resumed(world: World) -> None:
+    console = console_of(world)
+    console.submit("/policies/clicks/pause", Role.OPERATOR)
+    page = console.get("/policies/clicks", Role.OPERATOR).text
+    assert "/policies/clicks/resume" in page
+    console.submit("/policies/clicks/resume", Role.OPERATOR)
+    wrong = console.submit("/policies/clicks/trigger", Role.OPERATOR, {"params": "depth"})
+    assert (wrong.status_code, "expected a line of KEY=VALUE" in wrong.text) == (422, True)
+    sent = {"params": "depth=6\nname=a b", "reason": "see ticket 7"}
+    answer = console.submit("/policies/clicks/trigger", Role.OPERATOR, sent)
+    assert asked(world, answer.headers["location"]).arguments == {
+        "reason": "see ticket 7",
+        "params": {"depth": "6", "name": "a b"},
+    }
+
+
+def test_a_rollback_is_of_the_champion_that_was_shown(world: World) -> None:
+    console = console_of(world)
+    answer = console.submit("/policies/clicks/rollback", Role.OPERATOR, {"champion": "7"})
+    assert (answer.status_code, "the champion is version 1 by now, not version 7" in answer.text) == (
+        409,
+        True,
+    )
+
+
+def test_nothing_is_done_by_surprise_when_no_daemon_runs(world: World) -> None:
+    console = console_of(world, daemon=False)
+    answer = console.submit(f"{RUN}/approve", Role.APPROVER)
+    assert (answer.status_code, "no daemon runs that would approve it" in answer.text) == (503, True)
+    assert "Nothing happens: no daemon runs." in console.get("/policies/clicks").text
+
+
+@pytest.mark.parametrize(
+    ("sent", "headers", "status"),
+    [
+        ({"csrf": "0" * 64}, {}, 403),
+        ({}, {}, 403),
+        (None, {"Origin": "http://evil.example"}, 403),
+        (None, {"Origin": "null"}, 403),
+    ],
+)
+def test_forms_of_other_pages_are_refused(
+    console: Console, sent: dict[str, str] | None, headers: dict[str, str], status: int
+) -> None:
+    path = "/policies/clicks/pause"
+    if sent is None:
+        answer = console.submit(path, Role.OPERATOR, headers=headers)
+    else:
+        answer = console.ask("POST", path, Role.OPERATOR, data=sent, headers=headers)
+    assert answer.status_code == status
+    assert not console.backend.queries.status().policies[0].paused
+
+
+def test_a_form_of_another_caller_does_not_count(console: Console) -> None:
+    theirs = re.search(
+        r'name="csrf" value="(\w+)"', console.get("/policies/clicks/pause", Role.APPROVER).text
+    )
+    assert theirs
+    answer = console.ask("POST", "/policies/clicks/pause", Role.OPERATOR, data={"csrf": theirs[1]})
+    assert answer.status_code == 403
+
+
+def test_a_login_is_a_cookie_that_scripts_cannot_read(console: Console) -> None:
+    token = console.tokens[Role.APPROVER]
+    answer = console.ask("POST", "/login", data={"token": f" {token} ", "next": RUN})
+    cookie = answer.headers["set-cookie"]
+    assert (answer.status_code, answer.headers["location"]) == (303, RUN)
+    assert cookie.startswith(f"{COOKIE}={token};")
+    assert {"HttpOnly", "SameSite=strict", "Max-Age=43200"} <= set(cookie.split("; "))
+    assert "Secure" not in cookie
+    assert "the-approver" in console.get("/", Role.APPROVER).text
+    gone = console.ask("POST", "/logout", Role.APPROVER).headers["set-cookie"]
+    assert "Max-Age=0" in gone
+
+
+def test_a_wrong_token_is_told_so_and_leads_nowhere_else(console: Console) -> None:
+    answer = console.ask("POST", "/login", data={"token": "no", "next": "//evil.example"})
+    assert (answer.status_code, "The token is wrong" in answer.text) == (401, True)
+    assert 'name="next" value="/"' in answer.text
+    other = console.ask("POST", "/login", data={"token": "no"}, headers={"Origin": "http://evil.example"})
+    assert other.status_code == 403
+
+
+def test_under_tls_and_outside_the_cookie_is_secure_and_reading_needs_it(
+    waiting: World, tmp_path: Path
+) -> None:
+    console = console_of(waiting.branch(tmp_path / "world"), rules=Rules(loopback=False, tls=True))
+    answer = console.get(f"{RUN}?a=b")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fruns%2Fclicks-1%3Fa%3Db")
+    logged_in = console.ask("POST", "/login", data={"token": console.tokens[Role.VIEWER]})
+    assert "Secure" in logged_in.headers["set-cookie"]
+    stale = console.get("/login", cookies={COOKIE: "ctrain_gone"})
+    assert (stale.status_code, "Max-Age=0" in stale.headers["set-cookie"]) == (200, True)
+
+
+def test_the_theme_is_kept_and_rendered(console: Console) -> None:
+    answer = console.ask("POST", "/theme", data={"to": "dark", "back": "/events-log?matter=runs"})
+    assert answer.headers["location"] == "/events-log?matter=runs"
+    assert "ctrain_theme=dark" in answer.headers["set-cookie"]
+    assert 'data-theme="dark"' in console.get("/", cookies={"ctrain_theme": "dark"}).text
+    assert 'data-theme="auto"' in console.get("/", cookies={"ctrain_theme": '"><script>'}).text
+
+
+def test_assets_are_kept_for_as_long_as_they_are_the_same(console: Console) -> None:
+    html = console.get("/").text
+    (style,) = re.findall(r'href="(/static/\w+/console.css)"', html)
+    answer = console.get(style)
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+    assert "immutable" in answer.headers["cache-control"]
+    assert console.get("/static/0/console.css").headers["cache-control"] == "no-cache"
+    assert console.get("/static/0/pages.py").status_code == 404
+
+
+def test_the_history_goes_on_where_a_page_ends(console: Console) -> None:
+    first = console.backend.store
+    with first.read() as tx:
+        newest = tx.newest_links(3)
+    html = console.get(f"/events-log?before={newest[1].number}").text
+    assert newest[2].hash in html
+    assert newest[0].hash not in html
+    assert f"http://{HOST}" not in html
