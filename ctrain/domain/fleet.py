@@ -56,6 +56,10 @@ class VerdictLine:
     policy_hash: str
 
 
+VerdictTime = tuple[PolicyName, MonitorName, datetime]
+"""What names a verdict: one is given once, and never changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class TroubleLine:
     """A trouble that is under way."""

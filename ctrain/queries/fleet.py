@@ -28,7 +28,7 @@ from ctrain.queries.answers import (
 from ctrain.queries.limits import limits_left, policy_in_force
 from ctrain.queries.needs import needs_of
 from ctrain.queries.notes import notes_on
-from ctrain.queries.overview import FleetOverview, overview_of
+from ctrain.queries.overview import FleetOverview, VerdictMemory, overview_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,6 +56,7 @@ class FleetQueries:
         self._store = store
         self._clock = clock
         self._environ = environ
+        self._verdicts = VerdictMemory()
 
     def status(self, policy: PolicyName | None = None) -> FleetStatus:
         """Where every policy stands, or the one that is named."""
@@ -75,7 +76,7 @@ class FleetQueries:
         """Every policy in a line, in a time that allows for thousands."""
         with self._store.read() as tx:
             daemons, holders = self._held(tx)
-            return overview_of(tx, self._clock.now(), daemons, holders)
+            return overview_of(tx, self._clock.now(), daemons, holders, self._verdicts)
 
     def sparklines(
         self, policies: Sequence[PolicyName], limit: int = SPARK_VALUES

@@ -9,13 +9,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
-from ctrain.domain import Champion, Phase, PolicyName, RunId, Status, TriggerName, Version
+from ctrain.domain import Champion, MonitorName, Phase, PolicyName, RunId, Status, TriggerName, Version
 from ctrain.queries.answers import Answer
 
 if TYPE_CHECKING:
     from ctrain.domain.fleet import DecisionLine, PolicyLine, RunLine, TroubleLine, VerdictLine
     from ctrain.ports import Transaction
 
+FEW = 4
+"""Up to such a part of all verdicts is read one by one; more are faster read as a whole."""
 OfPolicy = TypeVar("OfPolicy", "VerdictLine", "TroubleLine")
 
 
@@ -80,11 +82,35 @@ class FleetOverview(Answer):
     policies: tuple[PolicyLineNow, ...]
 
 
+class VerdictMemory:
+    """The newest verdicts as they were read last: only those that came since are read again."""
+
+    def __init__(self) -> None:
+        self._known: Mapping[tuple[PolicyName, MonitorName], VerdictLine] = {}
+
+    def lines(self, tx: Transaction) -> list[VerdictLine]:
+        """The newest verdict of each monitor of each policy."""
+        known, times = self._known, tx.verdict_times()
+        fresh = [
+            (policy, monitor, as_of)
+            for policy, monitor, as_of in times
+            if (line := known.get((policy, monitor))) is None or line.as_of != as_of
+        ]
+        lines = tx.verdict_lines(fresh if len(fresh) < len(times) // FEW else None)
+        newest = {**known, **{(one.policy, one.monitor): one for one in lines}}
+        self._known = {(policy, monitor): newest[policy, monitor] for policy, monitor, _ in times}
+        return list(self._known.values())
+
+
 def overview_of(
-    tx: Transaction, now: datetime, daemons: tuple[str, ...], holders: Mapping[PolicyName, str]
+    tx: Transaction,
+    now: datetime,
+    daemons: tuple[str, ...],
+    holders: Mapping[PolicyName, str],
+    memory: VerdictMemory,
 ) -> FleetOverview:
     """The whole fleet as one transaction sees it."""
-    verdicts, troubles = _by_policy(tx.verdict_lines()), _by_policy(tx.trouble_lines())
+    verdicts, troubles = _by_policy(memory.lines(tx)), _by_policy(tx.trouble_lines())
     champions = tx.champions()
     runs = {one.policy: one for one in tx.run_lines()}
     decisions = {one.policy: one for one in tx.decision_lines()}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, literal_column, select, text
+from sqlalchemy import and_, func, literal_column, select, text, tuple_
 
 from ctrain.domain import (
     Champion,
@@ -16,18 +16,19 @@ from ctrain.domain import (
     Status,
     Suppression,
 )
-from ctrain.domain.fleet import DecisionLine, PolicyLine, RunLine, TroubleLine, VerdictLine
+from ctrain.domain.fleet import DecisionLine, PolicyLine, RunLine, TroubleLine, VerdictLine, VerdictTime
 from ctrain.store import schema
-from ctrain.store.access import TableAccess
+from ctrain.store.access import Row, TableAccess
 from ctrain.store.prepared import Prepared
 from ctrain.store.schema.actions import TROUBLE_PAIRS, TROUBLES
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
+    from sqlalchemy import CTE, ScalarSelect, Select
 
 _POLICIES, _VERDICTS, _EVENTS = schema.policies, schema.verdicts, schema.events
 _DECISIONS, _RUNS, _INGEST = schema.decisions, schema.runs, schema.ingest_states
 AT_ONCE = 500
+_VERDICT_FIELDS = ("policy", "monitor", "as_of", "status", "policy_hash")
 
 
 class FleetAccess(TableAccess):
@@ -65,10 +66,22 @@ class FleetAccess(TableAccess):
             for row in self._all(_decisions())
         ]
 
-    def verdict_lines(self) -> list[VerdictLine]:
-        """The newest verdict of each monitor that ever gave one."""
-        rows = self._all(_newest_verdicts())
-        return [VerdictLine(**{**row, "status": Status(row["status"])}) for row in rows]
+    def verdict_times(self) -> list[VerdictTime]:
+        """As of when the newest verdict of each monitor is that ever gave one; read from an index alone."""
+        rows = self._all(_verdict_times())
+        return [(row["policy"], row["monitor"], row["as_of"]) for row in rows if row["monitor"] is not None]
+
+    def verdict_lines(self, wanted: Sequence[VerdictTime] | None = None) -> list[VerdictLine]:
+        """The newest verdict of each monitor that ever gave one, or those that are wanted."""
+        if wanted is None:
+            return [_verdict_line(row) for row in self._all(_newest_verdicts())]
+        lines = []
+        for start in range(0, len(wanted), AT_ONCE // 3):
+            some = wanted[start : start + AT_ONCE // 3]
+            fields = (_VERDICTS.c[name] for name in _VERDICT_FIELDS)
+            key = tuple_(_VERDICTS.c.policy, _VERDICTS.c.monitor, _VERDICTS.c.as_of)
+            lines += [_verdict_line(row) for row in self._all(select(*fields).where(key.in_(some)))]
+        return lines
 
     def trouble_lines(self) -> list[TroubleLine]:
         """What began and has not ended."""
@@ -147,9 +160,8 @@ def _decisions() -> Prepared:
     )
 
 
-@cache
-def _newest_verdicts() -> Prepared:
-    """Pairs of policy and monitor are found by jumping from one to the next."""
+def _newest_as_of() -> tuple[CTE, ScalarSelect[Any]]:
+    """Pairs of policy and monitor, found by jumping from one to the next, and the newest verdict of each."""
     some, other, last = _VERDICTS.alias(), _VERDICTS.alias(), _VERDICTS.alias()
     first = select(func.min(some.c.monitor)).where(some.c.policy == _POLICIES.c.name).scalar_subquery()
     pairs = select(_POLICIES.c.name.label("policy"), first.label("monitor")).cte("pairs", recursive=True)
@@ -162,19 +174,29 @@ def _newest_verdicts() -> Prepared:
     newest = select(func.max(last.c.as_of)).where(
         last.c.policy == pairs.c.policy, last.c.monitor == pairs.c.monitor
     )
-    fields = ("policy", "monitor", "as_of", "status", "policy_hash")
-    return Prepared(
-        select(*(_VERDICTS.c[name] for name in fields))
-        .select_from(pairs)
-        .join(
-            _VERDICTS,
-            and_(
-                _VERDICTS.c.policy == pairs.c.policy,
-                _VERDICTS.c.monitor == pairs.c.monitor,
-                _VERDICTS.c.as_of == newest.scalar_subquery(),
-            ),
-        )
+    return pairs, newest.scalar_subquery()
+
+
+@cache
+def _verdict_times() -> Prepared:
+    pairs, newest = _newest_as_of()
+    return Prepared(select(pairs.c.policy, pairs.c.monitor, newest.label("as_of")))
+
+
+@cache
+def _newest_verdicts() -> Prepared:
+    pairs, newest = _newest_as_of()
+    same = and_(
+        _VERDICTS.c.policy == pairs.c.policy,
+        _VERDICTS.c.monitor == pairs.c.monitor,
+        _VERDICTS.c.as_of == newest,
     )
+    fields = (_VERDICTS.c[name] for name in _VERDICT_FIELDS)
+    return Prepared(select(*fields).select_from(pairs).join(_VERDICTS, same))
+
+
+def _verdict_line(row: Row) -> VerdictLine:
+    return VerdictLine(**{**row, "status": Status(row["status"])})
 
 
 @cache

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from ctrain.domain import Event, IngestState, PolicyName
-from tests.contract.store.builders import FLIGHTS, HOUR, OTHER, START, run
+from ctrain.domain import Event, IngestState, PolicyName, Status
+from ctrain.queries import FleetQueries
+from ctrain.store.fleet import FleetAccess
+from tests.contract.store.builders import FLIGHTS, HOUR, OTHER, START, run, verdict
 from tests.support.web import NOW, Web, tell_story
 
 FLIGHT = "/v1/policies/flight-delay"
@@ -193,3 +195,30 @@ def test_a_finished_rollback_that_failed_is_a_trouble() -> None:
     line = RunLine(failed.id, failed.policy, failed.phase, failed.phase_since)
     assert judge(line, [], [])[0] is Health.TROUBLE
     assert judge(None, [], []) == (Health.INCONCLUSIVE, "no monitor has given a verdict yet")
+
+
+def test_only_verdicts_that_came_since_are_read_again(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    web = Web(tmp_path)
+    tell_story(web.store)
+    with web.store.write() as tx:
+        for number in range(12):
+            tx.record_verdict(OTHER, "h1", verdict(f"m{number:02d}"))
+    read: list[Any] = []
+    lines = FleetAccess.verdict_lines
+
+    def reading(tx: FleetAccess, wanted: Any = None) -> Any:
+        read.append(wanted)
+        return lines(tx, wanted)
+
+    monkeypatch.setattr(FleetAccess, "verdict_lines", reading)
+    queries = FleetQueries(web.store, web.clock, {})
+
+    def health() -> list[str]:
+        return [one.health.value for one in queries.overview().policies]
+
+    assert [health(), health()] == [["breached", "ok"]] * 2
+    with web.store.write() as tx:
+        tx.record_verdict(FLIGHTS, "h1", verdict(hours=5))
+        tx.record_verdict(OTHER, "h1", verdict("m03", hours=5, status=Status.BREACHED))
+    assert [health(), health()] == [["ok", "breached"]] * 2
+    assert [None if wanted is None else len(wanted) for wanted in read] == [None, 0, 2, 0]

@@ -94,6 +94,10 @@ def test_the_newest_verdict_of_each_monitor(known: SqlStore) -> None:
                     one = verdict(monitor=MonitorName(name), as_of=START + HOUR * hours, status=status)
                     tx.record_verdict(policy, f"h{hours}", one)
         lines = tx.verdict_lines()
+        times = [(one.policy, one.monitor, one.as_of) for one in lines]
+        assert sorted(tx.verdict_times()) == sorted(times)
+        assert tx.verdict_lines(times[2:4]) in (lines[2:4], lines[2:4][::-1])
+        assert tx.verdict_lines([]) == []
         for policy in (FLIGHTS, OTHER):
             expected = [(one.monitor, one.as_of, one.status) for one in tx.latest_verdicts(policy)]
             found = [(one.monitor, one.as_of, one.status) for one in lines if one.policy == policy]
