@@ -35,11 +35,12 @@ def alias_before_intent(patch: pytest.MonkeyPatch) -> None:
 def segments_before_cursor(patch: pytest.MonkeyPatch) -> None:
     commit = ingest._commit
 
-    def in_two(watch: Any, before: Any, following: Any, read: Any, ingested: Any) -> None:
+    def in_two(watch: Any, before: Any, following: Any, taken: Any) -> None:
+        *earlier, (read, ingested) = taken
         with watch.store.write() as tx:
             tx.add_segments(ingested.segments)
             tx.remove_segments(watch.name, ingested.replaced)
-        commit(watch, before, following, read, replace(ingested, segments=(), replaced=()))
+        commit(watch, before, following, [*earlier, (read, replace(ingested, segments=(), replaced=()))])
 
     patch.setattr(ingest, "_commit", in_two)
 
