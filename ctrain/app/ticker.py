@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -76,6 +77,8 @@ class Ticker:
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 100},
             timezone="UTC",
         )
+        # It warns of each upkeep that is left out because the last one is not done: on a busy machine, of all.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler.start()
 
     def after(self, delay: timedelta, name: PolicyName, call: Callable[[PolicyName], None]) -> None:

@@ -19,6 +19,7 @@ from ctrain.cli.training_rows import training_rows
 if TYPE_CHECKING:
     from ctrain.domain import Verdict
     from ctrain.queries import FleetQueries, PolicyStatus, RunDetail, RunNow, Why
+    from ctrain.queries.answers import DataNow
 
 OptionalPolicy = Annotated[
     str | None,
@@ -171,7 +172,7 @@ def _status_rows(one: PolicyStatus) -> list[list[str]]:
         if champion
         else ["champion", "none"],
         ["run", f"{run.id} {run.phase.value} since {instant(run.phase_since)}" if run else "none is active"],
-        ["rows", f"{data.rows}, newest {instant(data.newest_event_at)}, closed {instant(data.watermark)}"],
+        ["rows", _rows_read(data)],
         ["labels", f"{data.labels}" + (f" ({data.label_coverage:.0%})" if data.label_coverage else "")],
     ]
     if one.shadows:
@@ -195,6 +196,12 @@ def _status_rows(one: PolicyStatus) -> list[list[str]]:
     if one.open_requests:
         rows.append(["requests", f"{one.open_requests} wait for a daemon"])
     return rows
+
+
+def _rows_read(data: DataNow) -> str:
+    if not data.rows:
+        return "none yet"
+    return f"{data.rows}, newest {instant(data.newest_event_at)}, closed {instant(data.watermark)}"
 
 
 def _daemons(holders: Sequence[str]) -> str:
