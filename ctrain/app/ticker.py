@@ -77,7 +77,7 @@ class Ticker:
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 100},
             timezone="UTC",
         )
-        # It warns of each upkeep that is left out because the last one is not done: on a busy machine, of all.
+        # It warns of each upkeep that is left out while the last one goes on: on a busy machine, of all.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler.start()
 
