@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from ctrain.domain.pushes import PushKind
+from ctrain.sources.push_bombs import is_compressed
 from ctrain.sources.push_refusals import BadBatch, TooLarge, UnknownMedia
 
 MOST_BYTES = 16 * 2**20
@@ -104,6 +105,8 @@ def _read_arrow(body: bytes) -> pa.Table:
     batches: list[pa.RecordBatch] = []
     rows = taken = 0
     try:
+        if any(is_compressed(bytes(one.metadata)) for one in pa.ipc.MessageReader.open_stream(body)):
+            raise BadBatch("compressed record batches are not taken: write the stream without compression")
         with pa.ipc.open_stream(pa.py_buffer(body)) as stream:
             for batch in stream:
                 rows, taken = rows + batch.num_rows, taken + batch.nbytes

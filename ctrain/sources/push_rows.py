@@ -27,7 +27,9 @@ from ctrain.rows.columns import (
     row_columns,
 )
 from ctrain.rows.normalise import normalise_labels, normalise_rows
-from ctrain.sources.push_refusals import BadBatch, BadRow
+from ctrain.sources.push_body import MOST_TABLE_BYTES
+from ctrain.sources.push_bombs import decoded_bytes
+from ctrain.sources.push_refusals import BadBatch, BadRow, TooLarge
 
 if TYPE_CHECKING:
     from ctrain.sources.push_body import Objects
@@ -63,6 +65,8 @@ def judge_rows(rows: Objects | pa.Table, contract: Contract, kind: PushKind, now
 
     Raises
     ------
+    TooLarge
+        when the values take too much memory.
     BadRow
         for the first row that the policy could not use, with the column.
     """
@@ -71,6 +75,7 @@ def judge_rows(rows: Objects | pa.Table, contract: Contract, kind: PushKind, now
         table = rows if isinstance(rows, pa.Table) else _table_of(rows, columns)
         table, warnings = _with_absent_features(table, columns)
         _check_columns(table.schema, columns)
+        _check_size(table, columns)
         _check_rows(table, contract, kind, now)
         return Judged(_as_read(table, columns), warnings)
     except pa.ArrowException as error:
@@ -166,6 +171,12 @@ def _check_columns(schema: pa.Schema, columns: Sequence[Column]) -> None:
         problem = first_problem(schema, [column])
         if problem is not None:
             raise BadRow(problem.message, None, column.paths[-1])
+
+
+def _check_size(table: pa.Table, columns: Sequence[Column]) -> None:
+    needed = sum(decoded_bytes(extract(table, column)) for column in columns)
+    if needed > MOST_TABLE_BYTES:
+        raise TooLarge(f"the values take {needed} bytes, a batch at most {MOST_TABLE_BYTES}: send several")
 
 
 def _check_rows(table: pa.Table, contract: Contract, kind: PushKind, now: datetime) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from ctrain.domain import Task
 from ctrain.domain.pushes import PushKind
 from ctrain.errors import InputError
-from ctrain.sources.push_body import ARROW, JSON, MOST_BYTES, MOST_ROWS, read_body
+from ctrain.sources.push_body import ARROW, JSON, MOST_BYTES, MOST_ROWS, MOST_TABLE_BYTES, read_body
 from ctrain.sources.push_contract import Contract
 from ctrain.sources.push_files import SpoolFiles
 from ctrain.sources.push_refusals import BadBatch, BadRow, TooLarge, UnknownMedia
@@ -259,6 +260,39 @@ def test_a_small_body_cannot_stand_for_endless_rows() -> None:
     assert len(body) < 1000
     with pytest.raises(TooLarge, match=f"at most {MOST_ROWS} rows"):
         read_body(ARROW, body, ROWS)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_compressed_streams_are_refused_before_they_are_unpacked(codec: Any) -> None:
+    table = build_rows(["1"]).append_column("more", pa.array(["x" * 10_000]).dictionary_encode())
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as stream:
+        stream.write_table(table)
+    with pytest.raises(BadBatch, match="write the stream without compression"):
+        read_body(ARROW, bytes(sink.getvalue()), ROWS)
+
+
+@pytest.mark.parametrize("kind", ["dictionary", "view", "dictionary of views"])
+def test_a_value_that_many_rows_refer_to_counts_for_each(kind: str) -> None:
+    rows, long = 50_000, "x" * 10_000
+    plain = build_rows([str(at) for at in range(rows)])
+    encoded = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array([long]))
+    one_view = np.array([len(long), int.from_bytes(b"xxxx", "little"), 0, 0], np.int32)
+    buffers = [None, pa.py_buffer(np.tile(one_view, rows).tobytes()), pa.py_buffer(long.encode())]
+    views: Any = pa.Array.from_buffers(pa.string_view(), rows, buffers)
+    found = {
+        "dictionary": encoded,
+        "view": views,
+        "dictionary of views": pa.DictionaryArray.from_arrays(
+            encoded.indices, pa.array([long], pa.string_view())
+        ),
+    }[kind]
+    table = plain.set_column(plain.column_names.index("carrier"), "carrier", found)
+    assert table.nbytes < MOST_TABLE_BYTES
+    with pytest.raises(TooLarge, match=f"the values take {rows * len(long)} bytes"):
+        judge(table)
+    if kind != "dictionary of views":  # which Arrow itself cannot read
+        assert judge(table.slice(0, 10)).table["carrier"].to_pylist() == [long] * 10
 
 
 def test_arrow_that_lies_about_its_buffers_is_refused() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ctrain.domain import PolicyName
+from ctrain.domain import IngestState, Json, PolicyName
 from ctrain.errors import InputError, TransientError
 from ctrain.faults.points import CALLS
 from ctrain.sources.push_files import SpoolFiles, read_label
@@ -306,3 +306,22 @@ def test_a_file_that_is_none_of_ours_is_no_batch(tmp_path: Path) -> None:
         read_label(path)
     with pytest.raises(TransientError):
         door.push(row("a"))
+
+
+def test_a_source_that_stays_open_reads_on_while_files_go(tmp_path: Path) -> None:
+    door = Door(tmp_path)
+    source = door.source()
+    seen: list[Any] = []
+    cursor: Json = {}
+    for number in range(6):
+        door.push(row(f"r{number}"), f"b{number}")
+        assert source.has_unread(cursor)
+        read = source.read(cursor, 100)
+        cursor = read.cursor
+        seen += [one for batch in read.batches for one in batch.table["flight_id"].to_pylist()]
+        door.store.state = IngestState(rows_cursor=cursor)
+        for path in door.files():
+            os.utime(path, (NOW.timestamp() - 3600, NOW.timestamp() - 3600))
+        assert sweep_spool(door.places, door.contract, door.store, NOW) == 1
+        assert (source.read(cursor, 100).batches, source.read(cursor, 100).rejected) == ((), ())
+    assert seen == [f"r{number}" for number in range(6)]
