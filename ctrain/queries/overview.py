@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -82,24 +82,33 @@ class FleetOverview(Answer):
     policies: tuple[PolicyLineNow, ...]
 
 
+Seen = Mapping[tuple[PolicyName, MonitorName], "VerdictLine"]
+Said = Mapping[PolicyName, tuple[Health, str]]
+UNHEARD = (Health.INCONCLUSIVE, "no monitor has given a verdict yet")
+
+
 class VerdictMemory:
-    """The newest verdicts as they were read last: only those that came since are read again."""
+    """What the newest verdicts say of each policy; those that were there at the last look are not read again."""
 
     def __init__(self) -> None:
-        self._known: Mapping[tuple[PolicyName, MonitorName], VerdictLine] = {}
+        self._known: tuple[Seen, Said] = ({}, {})
 
-    def lines(self, tx: Transaction) -> list[VerdictLine]:
-        """The newest verdict of each monitor of each policy."""
-        known, times = self._known, tx.verdict_times()
+    def look(self, tx: Transaction) -> Said:
+        """How each policy is that has verdicts, by these alone, and why it is not well."""
+        (seen, said), times = self._known, tx.verdict_times()
         fresh = [
             (policy, monitor, as_of)
             for policy, monitor, as_of in times
-            if (line := known.get((policy, monitor))) is None or line.as_of != as_of
+            if (line := seen.get((policy, monitor))) is None or line.as_of != as_of
         ]
+        if not fresh and len(times) == len(seen):
+            return said
         lines = tx.verdict_lines(fresh if len(fresh) < len(times) // FEW else None)
-        newest = {**known, **{(one.policy, one.monitor): one for one in lines}}
-        self._known = {(policy, monitor): newest[policy, monitor] for policy, monitor, _ in times}
-        return list(self._known.values())
+        newest = {**seen, **{(one.policy, one.monitor): one for one in lines}}
+        seen = {(policy, monitor): newest[policy, monitor] for policy, monitor, _ in times}
+        said = {policy: speak(found) for policy, found in _by_policy(seen.values()).items()}
+        self._known = seen, said
+        return said
 
 
 def overview_of(
@@ -110,7 +119,7 @@ def overview_of(
     memory: VerdictMemory,
 ) -> FleetOverview:
     """The whole fleet as one transaction sees it."""
-    verdicts, troubles = _by_policy(memory.lines(tx)), _by_policy(tx.trouble_lines())
+    said, troubles = memory.look(tx), _by_policy(tx.trouble_lines())
     champions = tx.champions()
     runs = {one.policy: one for one in tx.run_lines()}
     decisions = {one.policy: one for one in tx.decision_lines()}
@@ -123,7 +132,7 @@ def overview_of(
                 champions.get(policy.name),
                 runs.get(policy.name),
                 decisions.get(policy.name),
-                judge(runs.get(policy.name), verdicts[policy.name], troubles[policy.name]),
+                judge(runs.get(policy.name), said.get(policy.name, UNHEARD), troubles[policy.name]),
                 holders.get(policy.name),
             )
             for policy in tx.policy_lines()
@@ -132,28 +141,31 @@ def overview_of(
 
 
 def judge(
-    run: RunLine | None, verdicts: Iterable[VerdictLine], troubles: Iterable[TroubleLine]
+    run: RunLine | None, said: tuple[Health, str], troubles: Iterable[TroubleLine]
 ) -> tuple[Health, str]:
-    """How a policy is, and why it is not well.
-
-    Verdicts of a policy as it was before its last change count only until the new one has given some: a
-    monitor that was taken out must not speak for ever.
-    """
+    """How a policy is, and why it is not well; ``said`` is that by its verdicts alone."""
     for trouble in troubles:
         return Health.TROUBLE, trouble.message
     if run is not None and run.phase is Phase.ROLLBACK_FAILED:
         return Health.TROUBLE, f"the rollback of run {run.id} has failed and is tried again"
-    current = _in_force(list(verdicts))
+    return said
+
+
+def speak(verdicts: Sequence[VerdictLine]) -> tuple[Health, str]:
+    """How a policy is by its verdicts, of which there is one at least.
+
+    Those of the policy as it was before its last change count only until the new one has given some: a
+    monitor that was taken out must not speak for ever.
+    """
+    current = _in_force(verdicts)
     for status, health in ((Status.BREACHED, Health.BREACHED), (Status.INCONCLUSIVE, Health.INCONCLUSIVE)):
         names = sorted(one.monitor for one in current if one.status is status)
         if names:
             return health, f"{', '.join(names)}: {status.value}"
-    return (Health.OK, "") if current else (Health.INCONCLUSIVE, "no monitor has given a verdict yet")
+    return Health.OK, ""
 
 
-def _in_force(verdicts: list[VerdictLine]) -> list[VerdictLine]:
-    if not verdicts:
-        return []
+def _in_force(verdicts: Sequence[VerdictLine]) -> list[VerdictLine]:
     newest = max(verdicts, key=lambda one: one.as_of).policy_hash
     return [one for one in verdicts if one.policy_hash == newest]
 
