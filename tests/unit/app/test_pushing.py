@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from ctrain.app.checking import _copied
 from ctrain.app.pushing import SpoolKeeper, open_spool
 from ctrain.domain import PolicyName
 from ctrain.errors import InputError, TransientError
 from ctrain.settings import Settings
+from ctrain.sources.push_contract import SpoolPlaces
 from ctrain.sources.push_spool import Sent
+from ctrain.store import open_store
 from tests.support.fakes import QuietTelemetry
 from tests.support.pushes import FLIGHTS, NOW, ROWS, Door, pushed_data, row
 
@@ -80,3 +83,16 @@ def test_a_server_that_is_tested_fails_on_purpose_and_no_other(tmp_path: Path) -
     assert (
         open_spool(settings, door.store, timer, {}).take(FLIGHTS, type(ROWS)("labels"), sent, NOW).rows == 1
     )
+
+
+def test_a_copy_of_the_state_holds_what_waits(tmp_path: Path) -> None:
+    """``ctrain check`` judges by it, and reads there what no daemon has read yet."""
+    door = Door(tmp_path)
+    door.push(row("a"))
+    settings = Settings.load(tmp_path, {})
+    open_store(settings.database_url)
+    (tmp_path / "copy").mkdir()
+    copied = _copied(settings, FLIGHTS, tmp_path / "copy")
+    elsewhere = SpoolPlaces(copied.push_folder)
+    assert elsewhere.contract(FLIGHTS) == door.contract
+    assert [one.name for one in elsewhere.folder(FLIGHTS, ROWS).iterdir()] == [door.files()[0].name]
