@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 HANDBOOK = ROOT / "deploy" / "handbook"
-
-Schema = Mapping[str, Any]
 
 
 def commands_table() -> str:
@@ -59,15 +55,21 @@ def notices_table() -> str:
 
 
 def policy_table() -> str:
-    """One row per key that a policy may have."""
-    from ctrain.policy.schema import policy_schema
+    """One row per key that a policy may have; examples are from policies that are valid."""
+    from tests.support.policy_keys import examples, policy_keys
 
-    schema = policy_schema()
+    shown = examples()
     rows = [
-        (f"`{path}`" + (f" ({kind})" if kind else ""), default, text)
-        for path, kind, default, text in _keys(schema, schema["$defs"], "", "")
+        (
+            f"`{one.path}`" + (f" ({one.kind})" if one.kind else ""),
+            one.type,
+            one.default,
+            shown[one],
+            one.text,
+        )
+        for one in policy_keys()
     ]
-    return table(("key", "default", "meaning"), rows)
+    return table(("key", "type", "default", "example", "meaning"), rows)
 
 
 def routes_table() -> str:
@@ -100,53 +102,6 @@ def table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
     lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
-
-
-def _keys(node: Schema, models: Schema, prefix: str, kind: str) -> Iterator[tuple[str, str, str, str]]:
-    """Path, kind (of monitor, trigger...), default and meaning of every key below a model."""
-    required = node.get("required", [])
-    for key, one in node.get("properties", {}).items():
-        path = f"{prefix}{key}"
-        if "const" in one and key == "type":
-            continue
-        yield path, kind, _default(one, key in required), " ".join(one.get("description", "").split())
-        for below, inner, inner_kind in _models_below(one, models, path):
-            yield from _keys(inner, models, below + ".", inner_kind or kind)
-
-
-def _models_below(one: Schema, models: Schema, path: str) -> Iterator[tuple[str, Schema, str]]:
-    """The models that a key's value may be, with the path to them."""
-    if "$ref" in one:
-        name = one["$ref"].rpartition("/")[2]
-        yield path, models[name], ""
-        return
-    for variants in ("oneOf", "anyOf"):
-        for variant in one.get(variants, []):
-            if "$ref" in variant:
-                inner = models[variant["$ref"].rpartition("/")[2]]
-                yield path, inner, _kind(inner) if variants == "oneOf" else ""
-    if isinstance(one.get("items"), dict):
-        yield from _models_below(one["items"], models, f"{path}[]")
-    for pattern in one.get("patternProperties", {}).values():
-        yield from _models_below(pattern, models, f"{path}.NAME")
-
-
-def _kind(model: Schema) -> str:
-    """What tells this variant from its siblings: its type, or the key that it must have."""
-    properties = model["properties"]
-    if "const" in properties.get("type", {}):
-        return str(properties["type"]["const"])
-    keys: Sequence[str] = model.get("required") or list(properties)
-    return keys[0]
-
-
-def _default(one: Schema, required: bool) -> str:
-    if required:
-        return "required"
-    default = one.get("default")
-    if default in (None, [], {}) or isinstance(default, dict):
-        return ""
-    return f"`{json.dumps(default).strip(chr(34))}`"
 
 
 def section(text: str, name: str) -> str:

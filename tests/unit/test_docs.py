@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from ctrain.cli import app
 from ctrain.policy.available import unavailable_parts
-from ctrain.policy.files import parse_policy
+from ctrain.policy.files import load_policies, parse_policy
+from tests.support.policy_keys import EXAMPLES, examples
 from tests.support.reference import HANDBOOK, README, ROOT, TABLES, page_of, pages, section
 
 TEXT = README.read_text()
@@ -30,6 +34,41 @@ LINK = re.compile(r"(?<!\\)\]\((?P<target>[^)\s]+)\)")
 @pytest.mark.parametrize("name", TABLES)
 def test_reference_tables_are_what_the_code_says(name: str) -> None:
     assert section(page_of(name).read_text(), name) == TABLES[name](), "`make docs` writes the tables anew"
+
+
+def test_every_key_of_a_policy_has_a_type_a_meaning_and_an_example_that_is_valid() -> None:
+    loaded, errors = load_policies([EXAMPLES], {"HOME": "/root", "PAGER_SECRET": "whsec_c2VjcmV0"})
+    assert [problem for error in errors for problem in error.problems] == []
+    assert len(loaded) == 3
+    shown = examples()
+    assert [one.path for one in shown if not (one.type and one.text)] == []
+    assert [one.path for one, example in shown.items() if one.leaf and not example] == []
+
+
+def test_every_option_of_every_command_says_what_it_does() -> None:
+    silent = [
+        f"{' '.join(path)} {parameter.name}"
+        for path, command in commands(get_command(app), ("ctrain",))
+        for parameter in command.params
+        if not getattr(parameter, "help", None) and not getattr(parameter, "hidden", False)
+    ]
+    assert silent == []
+
+
+def commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The command and all below it, each with the words that call it."""
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, (*path, name))
+
+
+def test_the_help_of_every_command_is_one_sentence_to_start_with() -> None:
+    wrong = [
+        path
+        for path, command in commands(get_command(app), ())
+        if not re.fullmatch(r"[A-Z][^\0]{15,160}\.", (command.help or "").split("\n\n")[0].strip())
+    ]
+    assert wrong == []
 
 
 def environment_variables() -> set[str]:
