@@ -94,7 +94,7 @@ def champion(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Which version was champion at an instant: trained on which rows, why, and approved by whom."""
+    """Say which version was champion at an instant: trained on which rows, why, and approved by whom."""
     from ctrain.app.auditing import champion_at, verify_history
 
     settings = load_settings(home)

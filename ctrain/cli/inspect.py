@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = False) -> None:
-    """Where every policy stands: champion, run, verdicts, data, last decision."""
+    """Show where every policy stands: champion, run, verdicts, data, last decision."""
     from ctrain.domain import PolicyName
 
     fleet = _queries(home).status(PolicyName(policy) if policy else None)
@@ -58,7 +58,7 @@ def runs(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """The newest runs and how they ended."""
+    """Show the newest runs and how they ended."""
     from ctrain.domain import PolicyName
 
     found = _queries(home).runs(PolicyName(policy) if policy else None, limit)
@@ -75,7 +75,7 @@ def show(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """One run: phases and times, training, gates, comparisons, alias moves."""
+    """Show one run: phases and times, training, gates, comparisons, alias moves."""
     from ctrain.domain import RunId
 
     detail = _queries(home).show(RunId(run))
@@ -114,7 +114,7 @@ def show(
 
 
 def why(policy: PolicyArgument, home: Home = None, as_json: AsJson = False) -> None:
-    """Why a policy does or does not retrain: each trigger, its newest decision, what is missing."""
+    """Say why a policy does or does not retrain: each trigger, its newest decision, what is missing."""
     from ctrain.domain import PolicyName
 
     answer = _queries(home).why(PolicyName(policy))

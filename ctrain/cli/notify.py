@@ -76,7 +76,7 @@ def retry(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = Fa
 
 
 def show(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = False) -> None:
-    """Notices that wait or are dead, and why."""
+    """List the notices that wait or are dead, and why."""
     from ctrain.app.notifying import outbox
 
     found = outbox(load_settings(home), policy)

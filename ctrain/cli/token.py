@@ -72,7 +72,7 @@ def create(
 
 
 def list_tokens(home: Home = None, as_json: AsJson = False) -> None:
-    """Every token that was made, what it may do and when it was used last."""
+    """List every token that was made, what it may do and when it was used last."""
     with _store(home).read() as tx:
         tokens = tx.tokens()
     if as_json:
