@@ -88,7 +88,7 @@ UNHEARD = (Health.INCONCLUSIVE, "no monitor has given a verdict yet")
 
 
 class VerdictMemory:
-    """What the newest verdicts say of each policy; those that were there at the last look are not read again."""
+    """What the newest verdicts say of each policy; what was there at the last look is not read again."""
 
     def __init__(self) -> None:
         self._known: tuple[Seen, Said] = ({}, {})

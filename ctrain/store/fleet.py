@@ -143,9 +143,7 @@ def _decisions() -> Prepared:
         select(some.c.id)
         .where(
             some.c.policy == _POLICIES.c.name,
-            some.c.outcome.in_(
-                [literal_column(f"'{Outcome.FIRED}'"), literal_column(f"'{Outcome.SUPPRESSED}'")]
-            ),
+            some.c.outcome != Outcome.NOT_MET.value,
         )
         .order_by(some.c.last_seen_at.desc(), some.c.id.desc())
         .limit(literal_column("1"))
@@ -204,11 +202,11 @@ def _troubles() -> Prepared:
     """The newest event of each kind of a trouble, for each policy."""
     columns = []
     for kind in (kind for pair in TROUBLE_PAIRS for kind in pair):
-        events = _EVENTS.alias(f"e_{kind}")
+        events = _EVENTS.alias()
         newest = select(func.max(events.c.id)).where(
             events.c.policy == _POLICIES.c.name,
-            events.c.kind == literal_column(f"'{kind}'"),
-            text(f"{events.name}.{TROUBLES}"),  # as the index has it
+            events.c.kind == kind,
+            text(TROUBLES),  # as the index has it
         )
         columns.append(newest.scalar_subquery().label(kind))
     return Prepared(select(*columns).select_from(_POLICIES))
