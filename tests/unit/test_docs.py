@@ -18,6 +18,9 @@ from tests.support.reference import HANDBOOK, README, ROOT, TABLES, page_of, pag
 
 TEXT = README.read_text()
 READ_FROM_ENVIRONMENT = re.compile(r"\b(?:CTRAIN_[A-Z_]+|MLFLOW_TRACKING_URI)\b")
+OF_OTHERS = re.compile(
+    r'environ(?:\.get|\.pop|\.setdefault)?[(\[]\s*"([A-Z_]+)"|"([A-Z_]+)" (?:not )?in (?:os\.)?environ'
+)
 GIVEN_TO_CHILDREN = frozenset(
     f"CTRAIN_{name}"
     for name in (
@@ -79,6 +82,17 @@ def environment_variables() -> set[str]:
 def test_every_environment_variable_is_documented() -> None:
     documented = set(re.findall(r"^\| `([A-Z_]+)` \|", TEXT, re.MULTILINE))
     assert documented == environment_variables() - GIVEN_TO_CHILDREN
+
+
+def test_every_variable_of_others_that_is_read_is_told_of() -> None:
+    read = {
+        match[1] or match[2]
+        for path in (ROOT / "ctrain").rglob("*.py")
+        for match in OF_OTHERS.finditer(path.read_text())
+    }
+    assert read >= {"COLUMNS", "NOTIFY_SOCKET", "OMP_NUM_THREADS"}
+    told = "".join(document.read_text() for document in DOCUMENTS)
+    assert {name for name in read - GIVEN_TO_CHILDREN if f"`{name}`" not in told} == set()
 
 
 def test_every_variable_that_a_command_is_given_is_documented() -> None:
