@@ -14,7 +14,6 @@ Instants are ISO 8601 in UTC, durations seconds. Lists are paged: `next` is the 
 null. Errors are problems of RFC 9457 whose `detail` says what to do. What changes something answers 202 with
 the number of a request, which a daemon carries out; `GET /v1/requests/{id}` tells how it went.
 """
-PROBLEM_STATUSES = ("400", "401", "403", "404", "409", "413", "421", "422", "429", "500", "503", "507")
 
 
 def schema_of(app: FastAPI) -> dict[str, Any]:

@@ -42,6 +42,8 @@ STEP_HOURS = 12
 HOURS = 96
 LIMITS = Limits(runs=2, per=timedelta(days=30))
 PATIENCE_SECONDS = 600.0
+ALONE = {"CTRAIN_CONSOLE": "0"}
+"""What is killed here is the daemon; the server beside it is for tests of its own."""
 FOREIGN = {"MLFLOW_TRACKING_URI", "CTRAIN_DATABASE_URL", "CTRAIN_HOME", "CTRAIN_FAULTS"}
 OFTEN = (
     "commit.ingest", "commit.rows", "commit.labels", "commit.panes", "commit.verdict", "commit.decision",
@@ -257,7 +259,7 @@ class Fleet:
     def _start(self) -> None:
         own = {name: value for name, value in os.environ.items() if name not in FOREIGN}
         scratch = str(self.folder / "scratch")
-        environ = {**own, **self.around.environ(), "TMPDIR": scratch, "CTRAIN_ACTOR": "ann"}
+        environ = {**own, **self.around.environ(), "TMPDIR": scratch, "CTRAIN_ACTOR": "ann", **ALONE}
         if self.kills_left > 0:
             environ |= {PLAN: draw_plan(self.chance), ALLOWED: "yes"}
         paths = [str(self.folder / name / "policy.yaml") for name in self.around.names]

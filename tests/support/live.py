@@ -164,6 +164,7 @@ def environment() -> Mapping[str, str]:
     return {
         **{name: value for name, value in os.environ.items() if name not in foreign},
         "CTRAIN_ACTOR": "ann",
+        "CTRAIN_CONSOLE": "0",
     }
 
 

@@ -48,6 +48,11 @@ def test_what_cannot_be_used_is_said(environ: dict[str, str], said: str) -> None
         Settings.load(HOME, environ)
 
 
+@pytest.mark.parametrize(("environ", "console"), [({}, True), ({"CTRAIN_CONSOLE": "0"}, False)])
+def test_the_console_is_served_unless_it_is_switched_off(environ: dict[str, str], console: bool) -> None:
+    assert Settings.load(HOME, environ).console is console
+
+
 @pytest.mark.parametrize(("environ", "watched"), [({}, True), ({"CTRAIN_WATCH_FOLDERS": "0"}, False)])
 def test_folders_are_watched_unless_told(environ: dict[str, str], watched: bool) -> None:
     assert Settings.load(HOME, environ).watch_folders is watched
