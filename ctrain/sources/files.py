@@ -41,7 +41,8 @@ class FilesSource:
     """A ``Source`` of the files under ``base`` that match ``pattern``.
 
     ``columns`` are those that a file must have; the one that holds instants orders the files. ``types``
-    are declared for columns of text by their paths. Without a timer every read looks at every file,
+    are declared for columns of text by their paths. Files without instants are read by name, or
+    ``by_arrival`` in the order in which they were written. Without a timer every read looks at every file,
     and patience counts reads alone.
     """
 
@@ -54,6 +55,7 @@ class FilesSource:
         timer: Timer | None = None,
         declared: DeclaredFormat = "auto",
         types: Mapping[str, ColumnType] | None = None,
+        by_arrival: bool = False,
     ) -> None:
         self._pattern = pattern
         self._declared: DeclaredFormat = declared
@@ -69,6 +71,7 @@ class FilesSource:
         """Generation of the listing all of whose files have been checked."""
         self._verified_at = float("-inf")
         self._has_noted_nothing = False
+        self._by_arrival = by_arrival
 
     def read(self, cursor: Json, limit_rows: int) -> SourceRead:
         if not self._ledger.describes(cursor):
@@ -189,10 +192,11 @@ class FilesSource:
         for name, look in sorted(unread.items()):
             try:
                 key = self._kind(name).inspect(name, found[name], look, reading)
+                written = Path(found[name]).stat().st_mtime_ns if self._by_arrival else 0
             except FileNotFoundError:
                 continue
             if key is not None:
-                readable.append((*key, name))
+                readable.append((*key, written, name))
         return [name for *_, name in sorted(readable)]
 
 

@@ -39,14 +39,15 @@ class FileSources:
     def open_rows(self, policy: Policy, folder: Path) -> Source:
         columns = row_columns(policy.data, policy.model.task)
         place = self._place(policy, policy.data.source, PushKind.ROWS, folder)
-        return self._open(*place, columns)
+        return self._open(*place, columns, isinstance(policy.data.source, PushSource))
 
     def open_labels(self, policy: Policy, folder: Path) -> Source | None:
         source = policy.data.labels.source
         if source is None:
             return None
         place = self._place(policy, source, PushKind.LABELS, folder)
-        return self._open(*place, label_columns(policy.data, policy.model.task))
+        columns = label_columns(policy.data, policy.model.task)
+        return self._open(*place, columns, isinstance(source, PushSource))
 
     def _place(
         self, policy: Policy, spec: FilesSpec | PushSource, kind: PushKind, folder: Path
@@ -61,9 +62,16 @@ class FileSources:
         place = SpoolPlaces(self._spool).folder(PolicyName(policy.policy), kind)
         return FilesSpec(type="files", path=f"{escape(str(place))}/*{SUFFIX}"), place
 
-    def _open(self, spec: FilesSpec, folder: Path, columns: Sequence[Column]) -> Source:
-        types = by_path(spec.types, columns)
-        return FilesSource(spec.path, folder, columns, timer=self._timer, declared=spec.format, types=types)
+    def _open(self, spec: FilesSpec, folder: Path, columns: Sequence[Column], by_arrival: bool) -> Source:
+        return FilesSource(
+            spec.path,
+            folder,
+            columns,
+            timer=self._timer,
+            declared=spec.format,
+            types=by_path(spec.types, columns),
+            by_arrival=by_arrival,
+        )
 
     def open_reference(self, policy: Policy, folder: Path) -> ReferenceFile | None:
         if not isinstance(policy.reference, ReferencePath):

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ class SpoolFiles:
     def write(self, table: pa.Table, batch_id: str, digest: str, path: Path) -> None:
         """Put a batch on the disk, where nobody reads it yet; it survives a loss of power.
 
+        When it came is written to the nanosecond: of two labels of a row the one that came later counts.
+
         Raises
         ------
         BadBatch, DiskFull, TransientError
@@ -61,6 +64,7 @@ class SpoolFiles:
             with _told(path), path.open("xb") as file:
                 pq.write_table(table.replace_schema_metadata(metadata), file, compression="zstd")
                 file.flush()
+                os.utime(file.fileno(), ns=(time.time_ns(), time.time_ns()))
                 os.fsync(file.fileno())
         except pa.ArrowException as error:
             path.unlink(missing_ok=True)

@@ -325,3 +325,25 @@ def test_a_source_that_stays_open_reads_on_while_files_go(tmp_path: Path) -> Non
         assert sweep_spool(door.places, door.contract, door.store, NOW) == 1
         assert (source.read(cursor, 100).batches, source.read(cursor, 100).rejected) == ((), ())
     assert seen == [f"r{number}" for number in range(6)]
+
+
+def test_labels_are_read_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+    """Of two labels of a row the later one counts, whatever their batches are called."""
+    door = Door(tmp_path)
+    for number in range(20):
+        door.push({"flight_id": "a", "delayed": number % 2, "note": number}, f"b{number}", LABELS)
+    first, rest = door.read(7, LABELS), door.read(100, LABELS)
+    assert [one["delayed"] for one in first + rest] == [number % 2 for number in range(20)]
+
+
+def test_a_file_whose_name_is_known_and_whose_content_is_not_is_kept(tmp_path: Path) -> None:
+    door = Door(tmp_path)
+    door.push(row("a"))
+    door.push(row("b"), "b2")
+    first, second = door.files()
+    door.read()
+    first.write_bytes(second.read_bytes())
+    for path in door.files():
+        os.utime(path, (NOW.timestamp() - 3600, NOW.timestamp() - 3600))
+    assert sweep_spool(door.places, door.contract, door.store, NOW) == 1
+    assert door.files() == [first]
