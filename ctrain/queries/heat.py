@@ -67,10 +67,10 @@ def heat_map(
         return None
     first, last = tested[0][0].as_of, tested[-1][0].as_of
     columns = min(columns, len(tested))
-    width = max((last - first) / max(columns - 1, 1), timedelta(seconds=1))
+    length = max(last - first, timedelta(seconds=1))
     cells: dict[str, list[Cell | None]] = {}
     for verdict, found in tested:
-        column = min((verdict.as_of - first) // width, columns - 1)
+        column = (verdict.as_of - first) * (columns - 1) // length
         for each in found:
             row = cells.setdefault(each.column, [None] * columns)
             row[column] = _worse(row[column], _cell(verdict.as_of, each))
@@ -80,7 +80,7 @@ def heat_map(
         monitor=tested[-1][0].monitor,
         test=tested[-1][1][0].test,
         start=first,
-        width=width,
+        width=length / max(columns - 1, 1),
         rows=tuple(rows[:features]),
         left_out=max(len(rows) - features, 0),
     )

@@ -84,6 +84,16 @@ def test_every_verdict_has_its_column_where_there_are_few() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("count", [48, 49, 100, 239, 240])
+def test_the_newest_verdict_is_in_the_last_column(count: int) -> None:
+    heat = heat_map([verdict(hours, a=0.0001 * hours) for hours in reversed(range(count))])
+    assert heat is not None
+    assert all(heat.rows[0].cells)
+    newest = heat.rows[0].newest
+    assert newest is not None
+    assert newest.as_of == NOW + (count - 1) * HOUR
+
+
 def test_what_was_never_tested_has_no_map() -> None:
     assert heat_map([verdict(0)]) is None
     assert heat_map([]) is None
@@ -185,8 +195,8 @@ def test_notes_do_not_repeat_the_headline() -> None:
 
 def line(name: str, health: Health = Health.OK, **changes: Any) -> PolicyLineNow:
     empty = PolicyLineNow(
-        policy=PolicyName(name), paused=False, health=health, why="", champion=None, champion_since_at=None, run=None,
-        awaits_approval=False, last_trigger=None, newest_event_at=None, holder=None, monitor=None,
+        PolicyName(name), False, health, "", None, None, run=None, awaits_approval=False, last_trigger=None,
+        newest_event_at=None, holder=None, monitor=None,
     )  # fmt: skip
     return replace(empty, **changes)
 

@@ -1,0 +1,76 @@
+"""How open pages hear of changes: one look for all of them, and none when no page is open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from ctrain.errors import TransientError
+from ctrain.web.console.live import Pulse
+
+Numbers = tuple[int, ...]
+
+
+class Looks:
+    """What the store says, look by look; the last one for ever."""
+
+    def __init__(self, *numbers: Numbers | None) -> None:
+        self.numbers, self.count = list(numbers), 0
+
+    def __call__(self) -> Numbers:
+        found = self.numbers[min(self.count, len(self.numbers) - 1)]
+        self.count += 1
+        if found is None:
+            raise TransientError("away")
+        return found
+
+
+async def heard(pulse: Pulse, lines: int) -> list[str]:
+    """The first lines that a page hears, which then goes away."""
+    stream = pulse.listen()
+    found = [(await anext(stream)).strip() for _ in range(lines)]
+    await stream.aclose()  # type: ignore[attr-defined]  # an async generator, as a response closes it
+    return found
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+def listened(pulse: Pulse, pages: int, lines: int) -> Sequence[list[str]]:
+    async def listen() -> Sequence[list[str]]:
+        return await asyncio.gather(*(heard(pulse, lines) for _ in range(pages)))
+
+    return asyncio.run(listen())
+
+
+def test_every_page_hears_of_a_change_and_of_a_database_that_is_away() -> None:
+    looks = Looks((1, 0), (1, 0), (2, 0), None, (2, 1))
+    pages = listened(Pulse(looks, every_seconds=0.001), 3, 4)
+    change = "event: change\ndata: {}"
+    assert pages == [["retry: 3000", change.format("2.0"), "event: away\ndata:", change.format("2.1")]] * 3
+
+
+def test_silence_is_kept_open_by_comments() -> None:
+    assert listened(Pulse(Looks((1,)), 0.001, beat_seconds=0.001), 1, 2) == [["retry: 3000", ": still here"]]
+
+
+def test_nothing_is_looked_at_while_no_page_is_open() -> None:
+    looks = Looks((1,), (2,), (3,))
+    pulse = Pulse(looks, every_seconds=0.001)
+
+    async def come_and_go() -> tuple[int, list[str]]:
+        await heard(pulse, 2)
+        assert pulse._looking is not None
+        await until(pulse._looking.done)
+        count = looks.count
+        await asyncio.sleep(0)
+        assert (looks.count, pulse.listeners) == (count, set())
+        looks.numbers.append((count + 1,))
+        looks.numbers.append((count + 2,))
+        return count, await heard(pulse, 2)
+
+    _, again = asyncio.run(come_and_go())
+    assert again[1].startswith("event: change")
