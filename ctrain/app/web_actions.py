@@ -38,6 +38,7 @@ class StoredActions:
         actor: str,
         arguments: Mapping[str, Any],
         key: str = "",
+        sent: Mapping[str, Any] | None = None,
     ) -> Request:
         """Put it on record and return it as it stands; the earlier one when ``key`` was used before.
 
@@ -49,7 +50,7 @@ class StoredActions:
             when it would be done later by surprise: a trigger alone waits for the next daemon.
         """
         now = self._timer.now()
-        fingerprint = _fingerprint(policy, kind, arguments)
+        fingerprint = _fingerprint(policy, kind, arguments if sent is None else sent)
         with self._store.write() as tx:
             _check_known(tx, policy)
             kept = tx.kept_answer(actor, key) if key else None
@@ -65,6 +66,14 @@ class StoredActions:
                 tx.forget_answers(now - KEPT_FOR)
                 tx.keep_answer(KeptAnswer(actor, key, fingerprint, number, now))
             return _request(tx, number)
+
+    def earlier(
+        self, policy: PolicyName, kind: RequestKind, actor: str, sent: Mapping[str, Any], key: str
+    ) -> Request | None:
+        """What was put on record for the key before; InputError when that was something else."""
+        with self._store.read() as tx:
+            kept = tx.kept_answer(actor, key) if key else None
+            return _again(tx, kept, _fingerprint(policy, kind, sent)) if kept is not None else None
 
     def set_paused(self, policy: PolicyName, paused: bool, actor: str) -> None:
         """Pause or resume the policy, on record."""

@@ -49,8 +49,11 @@ class Actions(Protocol):
         actor: str,
         arguments: Mapping[str, Any],
         key: str = "",
+        sent: Mapping[str, Any] | None = None,
     ) -> Request:
         """The request as it stands on record; the earlier one when ``key`` was used for the same before.
+
+        ``sent`` is what the caller sent, where ``arguments`` hold more than that.
 
         Raises
         ------
@@ -59,6 +62,11 @@ class Actions(Protocol):
         NobodyActs
             when it would be done later by surprise: a trigger alone waits for the next daemon.
         """
+
+    def earlier(
+        self, policy: PolicyName, kind: RequestKind, actor: str, sent: Mapping[str, Any], key: str
+    ) -> Request | None:
+        """The request that ``key`` was used for before; InputError when that was something else."""
 
     def set_paused(self, policy: PolicyName, paused: bool, actor: str) -> None:
         """Pause or resume; InputError when there is no such policy."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ctrain.domain import Phase
 from ctrain.domain.access import Role
 from ctrain.lifecycle.approval import refusal
 from tests.contract.store.builders import FLIGHTS, OTHER
@@ -115,6 +117,20 @@ def test_an_answer_is_bound_to_what_the_run_stands_on(web: Web, verb: str) -> No
     [(kind, actor, arguments)] = requests(web)
     assert (kind, actor, arguments["run"]) == (verb, "token approver", "run-3")
     assert refusal(waiting_run(), arguments, NOW) == ""
+
+
+def test_an_approval_that_is_sent_again_is_answered_again_though_the_run_waits_no_more(web: Web) -> None:
+    sent: dict[str, Any] = {"headers": {"Idempotency-Key": "k"}, "json": {"reason": "seen"}}
+    path = "/v1/runs/run-3/approve"
+    first = web.with_daemon().post(path, Role.APPROVER, **sent)
+    with web.store.write() as tx:
+        moved = replace(waiting_run(), phase=Phase.PROMOTING)
+        tx.save_run(moved, expected=Phase.AWAITING_APPROVAL)
+    again = web.post(path, Role.APPROVER, **sent)
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert web.post(path, Role.APPROVER).status_code == 409
+    other = {**sent, "json": {"reason": "another"}}
+    assert web.post(path, Role.APPROVER, **other).status_code == 422
 
 
 def test_an_answer_about_other_evidence_is_refused_by_whoever_carries_it_out(web: Web) -> None:

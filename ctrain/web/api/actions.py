@@ -96,8 +96,7 @@ def approve(
     key: Key = "",
 ) -> dict[str, Any]:
     """Approve the promotion of the challenger that the run waits with."""
-    arguments = {"run": run.id, "reason": body.reason, **_bound(here, run, body.evidence)}
-    return _told(here.actions.ask(run.policy, RequestKind.APPROVE, caller.actor, arguments, key), response)
+    return _told(_decided(here, caller, run, RequestKind.APPROVE, body, key), response)
 
 
 @router.post("/runs/{run_id}/reject", status_code=ACCEPTED, response_model=run_models.Request)
@@ -110,8 +109,7 @@ def reject(
     key: Key = "",
 ) -> dict[str, Any]:
     """Reject the challenger that the run waits with; it is not tried again."""
-    arguments = {"run": run.id, "reason": body.reason, **_bound(here, run, body.evidence)}
-    return _told(here.actions.ask(run.policy, RequestKind.REJECT, caller.actor, arguments, key), response)
+    return _told(_decided(here, caller, run, RequestKind.REJECT, body, key), response)
 
 
 @router.get("/requests/{number}", response_model=run_models.Request, dependencies=[Depends(viewer)])
@@ -148,6 +146,18 @@ def reload_outcomes(number: NumberInPath, here: Here) -> dict[str, Any]:
 def whoami(caller: Annotated[Caller, Depends(viewer)]) -> Caller:
     """As whom the request counts."""
     return caller
+
+
+def _decided(
+    here: Here, caller: Caller, run: TheRun, kind: RequestKind, body: run_models.Answer, key: str
+) -> Request:
+    """The request; the earlier one also when the run waits no more because of it."""
+    sent = {"run": run.id, "reason": body.reason, "evidence": body.evidence}
+    earlier = here.actions.earlier(run.policy, kind, caller.actor, sent, key)
+    if earlier is not None:
+        return earlier
+    arguments = {"run": run.id, "reason": body.reason, **_bound(here, run, body.evidence)}
+    return here.actions.ask(run.policy, kind, caller.actor, arguments, key, sent)
 
 
 def _bound(here: Here, run: TheRun, evidence: str) -> dict[str, Any]:
