@@ -11,7 +11,7 @@ from ctrain.app.pushing import open_spool
 from ctrain.app.web_actions import StoredActions
 from ctrain.clocks import RealTimer, open_clock
 from ctrain.queries import FleetQueries
-from ctrain.store import open_store
+from ctrain.store import attach_store, open_store
 from ctrain.telemetry import open_log
 from ctrain.telemetry.logs import Redactor
 from ctrain.web.backend import Backend
@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 def open_backend(
     settings: Settings, environ: Mapping[str, str], rules: Rules, daemon: DaemonPages | None = None
 ) -> Backend:
-    """The backend on the store of ``settings``.
+    """The backend on the store of ``settings``; beside a daemon, which has it open, also while it is away.
 
     Raises
     ------
     InputError
         when no daemon has ever run there.
     """
-    store = open_store(settings.database_url, create=False)
+    url = settings.database_url
+    store = open_store(url, create=False) if daemon is None else attach_store(url)
     clock, timer = open_clock(settings.home), RealTimer()
     return Backend(
         settings=settings,

@@ -81,6 +81,14 @@ def open_store(
     return SoleStore(database.create_sole_engine(busy_timeout))
 
 
+def attach_store(url: str, busy_timeout: timedelta = BUSY_TIMEOUT) -> SqlStore:
+    """The store at ``url``, which a process of this version has opened before: nothing is looked at yet.
+
+    So it can be had while the database does not answer; whoever reads it then gets TransientError.
+    """
+    return SqlStore(database_at(url).create_engine(busy_timeout))
+
+
 def is_current(url: str) -> bool:
     """Tell whether a database is there and has the newest schema already; nothing is created."""
     return revision_of(database_at(url)) == HEAD

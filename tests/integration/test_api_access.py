@@ -12,12 +12,17 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from ctrain.app.web_backend import open_backend
 from ctrain.domain.access import Role
+from ctrain.settings import Settings
 from ctrain.store import SqlStore
+from ctrain.web.application import create_application
 from ctrain.web.auth import COOKIE, Needs, public
+from ctrain.web.backend import DaemonAnswer
 from ctrain.web.failures import FAILURES, WINDOW_SECONDS
 from ctrain.web.guards import BODY_BYTES
 from ctrain.web.rules import Rules, rules_for
+from tests.support.ports import free_port
 from tests.support.web import Web, tell_story
 
 POLICIES = "/v1/policies"
@@ -332,3 +337,20 @@ def test_a_database_that_does_not_answer_is_a_problem_that_passes(tmp_path: Path
     answer = web.ask(POLICIES)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
     assert "internal" not in answer.text
+
+
+class Well:
+    """A daemon that answers."""
+
+    def fetch(self, path: str, accept: str = "") -> DaemonAnswer:
+        return DaemonAnswer(200, f"{path} {accept}".encode(), "text/plain")
+
+
+def test_metrics_are_told_while_the_database_is_away(tmp_path: Path) -> None:
+    away = {"CTRAIN_DATABASE_URL": f"postgresql://127.0.0.1:{free_port()}/none"}
+    web = Web(tmp_path)
+    web.app = create_application(open_backend(Settings.load(tmp_path, away), {}, Rules(), Well()))
+    assert web.ask("/metrics", headers={"Accept": "text/plain"}).text == "/metrics text/plain"
+    answer = web.ask(POLICIES)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (503, "application/problem+json")
+    assert "the database does not answer" in answer.json()["detail"]
