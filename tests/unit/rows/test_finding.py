@@ -98,9 +98,9 @@ def test_rows_before_an_instant_are_counted_from_the_end(instant: int) -> None:
 )
 def test_rows_between_two_instants_are_those_that_a_look_at_each_finds(start: int, end: int) -> None:
     instants = np.sort(np.random.default_rng(4).integers(0, 9000, ROWS))
-    times = pa.chunked_array([instants[:100], instants[100:39_000], instants[39_000:]])
-    columns = [times.cast(pa.timestamp("us", "UTC")), pa.array(range(ROWS))]
-    rows = pa.table(columns, names=["event_at", "place"])
+    times = pa.array(instants, pa.timestamp("us", "UTC"))
+    whole = pa.table([times, pa.array(range(ROWS))], names=["event_at", "place"])
+    rows = pa.Table.from_batches(whole.to_batches(max_chunksize=13_000))
     expected = np.flatnonzero((instants >= start) & (instants < end))
     assert rows_between(rows, start, end)["place"].to_pylist() == expected.tolist()
     assert rows_between(rows.slice(0, 0), start, end).num_rows == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ctrain.domain import Version
+from ctrain.domain import Segment, Version
 from ctrain.rows import identity, memory
 from ctrain.rows.identity import IndexMemory
 from ctrain.rows.memory import Day, DayMemory, Place, RowMemory
+from ctrain.rows.segments import SegmentFolder
 from tests.parquet_rows import START, build_labels, build_rows
 from tests.row_logs import FIRST, LAST, RowLogHarness
 
@@ -143,3 +145,29 @@ def test_the_end_of_a_day_begins_with_an_instant() -> None:
     assert end.table["x"].to_pylist() == [1, 2, 3, 4]
     assert end.scores[VERSION].to_pylist() == [1, 2, 3, 4]
     assert [end.reaches(one) for one in (None, 0, 1, 2)] == [False, False, True, True]
+
+
+def test_of_a_day_that_does_not_fit_only_what_reaches_so_far_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "LEAST_SHARE", 1)
+    log = RowLogHarness(tmp_path / "rows", memory=RowMemory(DayMemory(1)))
+    step = timedelta(minutes=10)
+    for number in range(30):
+        log.rows(build_rows([str(number)], start=START + step * number))
+        log.labels(build_labels({str(number): 1.0}))
+    log.read("row_id")
+    read: list[str] = []
+    reading = SegmentFolder.read
+
+    def counted(files: SegmentFolder, segment: Segment, columns: Sequence[str] | None = None) -> pa.Table:
+        read.append(segment.kind)
+        return reading(files, segment, columns)
+
+    monkeypatch.setattr(SegmentFolder, "read", counted)
+    for _ in range(2):  # the first look finds out how far each segment reaches
+        read.clear()
+        found = log.log.read(START + step * 28, LAST)
+        assert found["row_id"].to_pylist() == ["28", "29"]
+        assert found["label"].to_pylist() == [1.0, 1.0]
+    assert sorted(read) == ["labels"] * 3 + ["rows"] * 2  # the label of row 27 came after that row
