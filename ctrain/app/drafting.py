@@ -20,7 +20,7 @@ from ctrain.app.drafts.choices import Findings
 from ctrain.app.drafts.features import Chosen, choose_features
 from ctrain.app.drafts.history import ROW_ID, ROW_TIME, History
 from ctrain.app.drafts.instants import EventTimes, read_times, row_times
-from ctrain.app.drafts.labels import read_label
+from ctrain.app.drafts.labels import Label, read_label
 from ctrain.app.drafts.pace import LEAST_INSTANTS, pace_by_rows, pace_by_time
 from ctrain.app.drafts.sample import check_id, null_rate, read_sample, values_of
 from ctrain.app.drafts.text import policy_text, training_text
@@ -139,7 +139,7 @@ def _find_out(wish: Wish, files: TableFiles, module: str) -> tuple[Findings, tup
     findings = Findings(
         wish.name, module, history, chosen, pace, null_rate(sample, chosen.names), _longest_gap(times, usable)
     )
-    return findings, tuple(_notes(wish, times, usable, chosen))
+    return findings, tuple(_notes(wish, label, times, usable, chosen))
 
 
 def _free(name: str, taken: Sequence[str] | dict[str, Any]) -> str:
@@ -156,7 +156,12 @@ def _longest_gap(times: EventTimes, usable: npt.NDArray[np.int64]) -> timedelta 
     return timedelta(microseconds=int(np.quantile(gaps[gaps > 0], 0.999)))
 
 
-def _notes(wish: Wish, times: EventTimes, usable: npt.NDArray[np.int64], chosen: Chosen) -> Iterator[str]:
+def _notes(
+    wish: Wish, label: Label, times: EventTimes, usable: npt.NDArray[np.int64], chosen: Chosen
+) -> Iterator[str]:
+    if label.codes:
+        meaning = ", ".join(f"{code} is {word!r}" for word, code in label.codes.items())
+        yield f"files of labels hold 0 and 1: {meaning}"
     if times.column is None:
         yield (
             "no --event-time: the order of the rows is their time, one a second from 1970 on;"

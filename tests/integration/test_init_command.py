@@ -207,6 +207,7 @@ def test_it_says_what_it_did_and_replaces_nothing_unasked(tmp_path: Path) -> Non
         "note: no --event-time: the order of the rows is their time, one a second from 1970 on;"
         " a backtest takes that, production needs real times",
         "note: no --id: the rows were numbered",
+        "note: files of labels hold 0 and 1: 0 is 'no', 1 is 'yes'",
         "note: order is left out: almost every value is different, as in an id",
         "note: at is left out: an instant or a date differs between any two windows",
         "note: empty is left out: it has no value",
