@@ -58,6 +58,7 @@ def daemon(folder: Path) -> Iterator[None]:
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as child:
         try:
             wait_until(lambda: '"started"' in log.read_text() or child.poll() is not None, 120, "start")
+            assert child.poll() is None, log.read_text()
             yield
         finally:
             child.terminate()
