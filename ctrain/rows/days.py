@@ -43,7 +43,7 @@ class Days:
         self._owner = self._memory.join()
         self._ends: dict[str, int] = {}
         """Last instants of segments by id."""
-        weakref.finalize(self, self._memory.leave, self._owner)
+        weakref.finalize(self, self._memory.leave, self._owner).atexit = False
 
     def load(self, day: str, since: int | None = None) -> Day:
         """Return a day as committed, at least its rows from ``since`` (microseconds) on."""

@@ -6,6 +6,7 @@ compares the texts, so a collision costs a look and never a row.
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
@@ -75,7 +76,7 @@ class RowIndex:
         self._memory = memory
         if memory is not None:
             self._owner = memory.join()
-            weakref.finalize(self, _leave, memory, self._owner, self._spilled)
+            weakref.finalize(self, _leave, memory, self._owner, self._spilled, os.getpid())
 
     def __len__(self) -> int:
         return sum(len(hashes) for hashes, _ in self._runs) + sum(map(len, self._spilled))
@@ -221,7 +222,10 @@ def _bytes(runs: list[tuple[Hashes, Days]]) -> int:
     return sum(hashes.nbytes + days.nbytes for hashes, days in runs)
 
 
-def _leave(memory: IndexMemory, owner: int, spilled: list[SpilledRun]) -> None:
+def _leave(memory: IndexMemory, owner: int, spilled: list[SpilledRun], process_id: int) -> None:
+    """Delete the runs of an index that nobody has any more; those of a fork's parent are the parent's."""
+    if os.getpid() != process_id:
+        return
     memory.tell(owner, 0)
     for run in spilled:
         run.delete()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -171,3 +172,16 @@ def test_of_a_day_that_does_not_fit_only_what_reaches_so_far_is_read(
         assert found["row_id"].to_pylist() == ["28", "29"]
         assert found["label"].to_pylist() == [1.0, 1.0]
     assert sorted(read) == ["labels"] * 3 + ["rows"] * 2  # the label of row 27 came after that row
+
+
+def test_a_fork_that_ends_leaves_the_runs_of_its_parent(tmp_path: Path, short: RowMemory) -> None:
+    log = RowLogHarness(tmp_path / "rows", memory=short)
+    log.rows(build_rows([str(one) for one in range(200)], step=timedelta(minutes=1)))
+    child = os.fork()
+    if child == 0:
+        del log
+        gc.collect()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert list((tmp_path / "known").glob("*/*"))
+    assert log.rows(build_rows(["0"])).duplicates == 1
