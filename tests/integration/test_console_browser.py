@@ -100,12 +100,12 @@ def tab_to(page: Page, name: str) -> None:
     "path", ["/", "/policies/clicks", "/runs/clicks-1", "/runs/clicks-1/approve", "/events-log"]
 )
 def test_pages_are_accessible_in_both_themes_and_fit_a_phone(page: Page, served: Served, path: str) -> None:
-    from axe_playwright_python.sync_playwright import Axe
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 
     log_in(page, served)
     page.goto(path)
     for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # one of its literals
+        page.emulate_media(color_scheme=theme)
         found = Axe().run(page).response["violations"]
         grave = [one for one in found if one["impact"] in ("serious", "critical")]
         assert [(one["id"], one["nodes"][0]["html"]) for one in grave] == []
