@@ -18,8 +18,13 @@ FORMAT_VARIABLE = "CTRAIN_LOG_FORMAT"
 FORMATS = ("auto", "console", "json")
 REDACTED = "***"
 
-_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
-_QUERY = re.compile(r"(?P<name>[?&][^=&\s]*(?:token|key|secret|passw|sig)[^=&\s]*=)[^&\s\"']+", re.IGNORECASE)
+_USERINFO = re.compile(r"://[^/\s@]++@")
+_WORDS = r"(?:token|key|secret|passw|sig)"
+_QUERY = re.compile(
+    rf"(?P<name>[?&](?:(?!{_WORDS})[^=&?\s])*+{_WORDS}[^=&\s]*+)(?P<value>=[^&\s\"']++)?", re.IGNORECASE
+)
+"""Both read a text once, however long and hostile it is: no quantifier gives back, and no match begins in
+what another attempt has read. So a name is matched without a value, too, and then left as it is."""
 _PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]{6,})@")
 """Of an address: whoever is asked there may say it again without the rest."""
 _SHORTEST_SECRET = 6
@@ -45,8 +50,8 @@ class Redactor:
         """Return ``text`` with every secret replaced by ``***``."""
         for secret in self._secrets:
             text = text.replace(secret, REDACTED)
-        text = _USERINFO.sub(rf"\g<scheme>{REDACTED}@", text)
-        return _QUERY.sub(rf"\g<name>{REDACTED}", text)
+        text = _USERINFO.sub(f"://{REDACTED}@", text)
+        return _QUERY.sub(_without_value, text)
 
     def redact_value(self, value: Any) -> Any:
         """Return ``value`` with the secrets of every string in it replaced."""
@@ -63,6 +68,10 @@ class Redactor:
                 return value
             case _:
                 return self.redact(str(value))
+
+
+def _without_value(found: re.Match[str]) -> str:
+    return f"{found['name']}={REDACTED}" if found["value"] else found[0]
 
 
 class EventLog:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 ANSWERED = (HTTPException, RequestValidationError, CtrainError)
 """Exceptions that are answers; every other one is a fault, which ``Guards`` logs."""
+LONGEST_DETAIL = 4000
+"""Characters: what was sent is not said back at any length."""
 
 
 def create_application(backend: Backend) -> FastAPI:
@@ -60,7 +62,9 @@ def create_application(backend: Backend) -> FastAPI:
 async def _answer_problem(backend: Backend, request: Request, error: Exception) -> Response:
     """The problem as JSON, or as a page for whoever asked for a page."""
     problem, headers = problem_of(error)
-    problem.detail = backend.redact(problem.detail)
+    problem.detail = _fit(backend.redact(problem.detail))
+    for one in problem.errors:
+        one.message = _fit(backend.redact(one.message))
     if isinstance(error, TransientError):
         backend.log("request_not_served", path=request.url.path, message=str(error))
     page: Callable[..., Awaitable[Response | None]] | None = getattr(console, "error_page", None)
@@ -69,6 +73,11 @@ async def _answer_problem(backend: Backend, request: Request, error: Exception) 
         if answer is not None:
             return answer
     return problem_response(problem, headers)
+
+
+def _fit(text: str) -> str:
+    """A text that has been redacted, as far as it is told: a secret that is cut would not be found."""
+    return text if len(text) <= LONGEST_DETAIL else f"{text[:LONGEST_DETAIL]}..."
 
 
 def _tell_fault(scope: Scope, problem: Problem) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,20 +16,22 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from ctrain.app.web_backend import open_backend
 from ctrain.domain.access import Role
 from ctrain.settings import Settings
+from ctrain.sources.push_body import MOST_BYTES
 from ctrain.store import SqlStore
-from ctrain.web.application import create_application
+from ctrain.web.application import LONGEST_DETAIL, create_application
 from ctrain.web.auth import COOKIE, Needs, public
 from ctrain.web.backend import DaemonAnswer
 from ctrain.web.failures import FAILURES, WINDOW_SECONDS
 from ctrain.web.guards import BODY_BYTES
 from ctrain.web.rules import Rules, rules_for
 from tests.support.ports import free_port
-from tests.support.web import Web, tell_story
+from tests.support.web import LOCAL, Web, tell_story
 
 POLICIES = "/v1/policies"
 PAUSE = "/v1/policies/flight-delay/pause"
 APPROVE = "/v1/runs/run-3/approve"
 OUTSIDE = Rules(loopback=False)
+WRONG = "ctrain_000000000000_" + "x" * 43
 PUBLIC = {
     *("/metrics", "/-/healthy", "/-/ready", "/-/alive"),
     *("/login", "/logout", "/theme"),
@@ -126,16 +129,17 @@ def test_on_loopback_reading_needs_no_token_and_acting_does(tmp_path: Path) -> N
 
 
 def test_a_wrong_token_is_refused_on_loopback_too(tmp_path: Path) -> None:
-    answer = Web(tmp_path).ask(POLICIES, words="ctrain_000000000000_" + "x" * 43)
+    answer = Web(tmp_path).ask(POLICIES, words=WRONG)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert "ctrain token create" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "Bearer ", "", "bearer x y"])
-def test_odd_authorization_is_refused(web: Web, header: str) -> None:
-    peer = f"10.9.9.{len(header)}"
-    assert web.ask(POLICIES, headers={"Authorization": header}, peer=peer).status_code == 401
+def test_odd_authorization_is_refused_and_counts_as_no_guess(web: Web, header: str) -> None:
+    sent = {"Authorization": header, "Cookie": f"{COOKIE}={web.words[Role.VIEWER]}"}
+    for _ in range(FAILURES + 1):
+        assert web.ask(POLICIES, headers=sent, peer="10.9.9.9").status_code == 401
 
 
 def test_a_token_ends(tmp_path: Path) -> None:
@@ -170,15 +174,16 @@ def last_use(store: SqlStore, name: str) -> Any:
         return next(one.last_used_at for one in tx.tokens() if one.name == name)
 
 
-def test_too_many_wrong_tokens_are_answered_429(tmp_path: Path) -> None:
+def test_too_many_wrong_tokens_are_answered_429_and_right_ones_pass(tmp_path: Path) -> None:
     web = Web(tmp_path, OUTSIDE)
-    guesses = [web.ask(POLICIES, words=f"guess {number}").status_code for number in range(FAILURES + 1)]
-    assert guesses == [401] * FAILURES + [429]
-    answer = web.ask(POLICIES, Role.VIEWER)
+    guesses = [web.ask(POLICIES, words=WRONG).status_code for _ in range(FAILURES)]
+    assert guesses == [401] * FAILURES
+    answer = web.ask(POLICIES, words=WRONG)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, str(int(WINDOW_SECONDS)))
-    assert web.ask(POLICIES, Role.VIEWER, peer="10.0.0.9").status_code == 200
-    web.timer.advance(WINDOW_SECONDS)
     assert web.ask(POLICIES, Role.VIEWER).status_code == 200
+    assert web.ask(POLICIES, words=WRONG, peer="10.0.0.9").status_code == 401
+    web.timer.advance(WINDOW_SECONDS)
+    assert web.ask(POLICIES, words=WRONG).status_code == 401
     assert not any(words in str(web.logged) for words in web.words.values())
 
 
@@ -214,15 +219,102 @@ def test_a_proxys_word_counts_from_its_own_address_alone(
         assert (answer.json()["actor"], answer.json()["role"]) == expected
 
 
+@pytest.mark.parametrize("header", ["Basic YTpi", "Bearer eyJhbGciOi.x.y", "Negotiate x"])
+def test_what_a_proxy_asked_for_itself_is_not_ours_to_judge(tmp_path: Path, header: str) -> None:
+    web, sent = Web(tmp_path, PROXY), {"Authorization": header}
+    for _ in range(FAILURES + 1):
+        answer = web.ask("/v1/whoami", peer="10.0.0.7", headers={**sent, "X-User": "ann"})
+        assert answer.json()["actor"] == "user ann"
+    assert web.ask("/v1/whoami", peer="10.0.0.7", headers=sent).status_code == 401
+    token = {"X-User": "ann", "Authorization": f"Bearer {web.words[Role.VIEWER]}"}
+    assert web.ask("/v1/whoami", peer="10.0.0.7", headers=token).json()["actor"] == "token viewer"
+
+
 def test_behind_a_proxy_failures_are_counted_by_whom_it_names(tmp_path: Path) -> None:
-    web = Web(tmp_path, PROXY)
+    web = Web(tmp_path, rules_for("127.0.0.1", {"CTRAIN_TRUSTED_PROXIES": "10.0.0.7"}))
 
-    def guess(forwarded: str) -> int:
-        headers = {"X-Forwarded-For": forwarded}
-        return web.ask(POLICIES, words="guess", peer="10.0.0.7", headers=headers).status_code
+    def guess(*forwarded: str) -> int:
+        headers = [("Authorization", f"Bearer {WRONG}"), *(("X-Forwarded-For", one) for one in forwarded)]
+        return web.ask(POLICIES, peer="10.0.0.7", headers=headers).status_code
 
-    assert [guess("1.2.3.4, 203.0.113.5") for _ in range(FAILURES + 1)][-1] == 429
+    assert web.ask(POLICIES).status_code == 401  # a proxy may let the world in
+    assert [guess(f"1.2.3.{number}", "203.0.113.5, 10.0.0.7") for number in range(FAILURES + 1)][-1] == 429
     assert guess("203.0.113.5, 203.0.113.6") == 401
+
+
+@pytest.mark.parametrize("twice", ["X-User", "X-Roles"])
+def test_a_header_that_says_who_is_there_comes_once(tmp_path: Path, twice: str) -> None:
+    headers = [("X-User", "ann"), ("X-Roles", "viewer"), (twice, "approver")]
+    answer = Web(tmp_path, PROXY).ask("/v1/whoami", peer="10.0.0.7", headers=headers)
+    assert (answer.status_code, f"header {twice} came twice" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("peer", "told", "secure"),
+    [("10.0.0.7", "https", True), ("10.0.0.7", "http", False), ("10.0.0.8", "https", False)],
+)
+def test_behind_a_proxy_that_speaks_tls_the_cookie_is_secure(
+    tmp_path: Path, peer: str, told: str, secure: bool
+) -> None:
+    web = Web(tmp_path, PROXY)
+    sent = {"data": {"token": web.words[Role.VIEWER]}, "headers": {"X-Forwarded-Proto": told}}
+    cookie = web.ask("/login", method="POST", peer=peer, **sent).headers["set-cookie"]
+    assert ("Secure" in cookie.split("; ")) is secure
+
+
+def test_a_login_forgets_only_a_token_that_is_wrong(tmp_path: Path) -> None:
+    web = Web(tmp_path, OUTSIDE)
+    for _ in range(FAILURES):
+        web.ask(POLICIES, words=WRONG)
+    for cookie in (web.words[Role.VIEWER], WRONG):  # of the second it is not known now
+        answer = web.ask("/login", headers={"Cookie": f"{COOKIE}={cookie}"})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (200, False)
+    web.timer.advance(WINDOW_SECONDS)
+    assert "Max-Age=0" in web.ask("/login", headers={"Cookie": f"{COOKIE}={WRONG}"}).headers["set-cookie"]
+
+
+def test_half_an_address_is_no_fault(web: Web) -> None:
+    answer = web.ask("/login?next=//[")
+    assert (answer.status_code, 'name="next" value="/"' in answer.text) == (200, True)
+    headers = {"Origin": "http://[", "Cookie": f"{COOKIE}={web.words[Role.OPERATOR]}"}
+    for path in ("/theme", PAUSE):
+        assert web.ask(path, method="POST", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/login"])
+def test_what_a_browser_reads_may_be_looked_for(web: Web, path: str) -> None:
+    assert web.ask(path, Role.VIEWER, "HEAD").status_code == 200
+
+
+@pytest.mark.parametrize("place", ["/policies/flight-delay?asked", "/runs/run-1?asked", "/events-log?before"])
+def test_no_number_is_beyond_what_a_database_holds(web: Web, place: str) -> None:
+    assert web.ask(f"{place}={2**63 - 1}", Role.VIEWER).status_code == 200
+    for number in (2**63, 0, -1):
+        assert web.ask(f"{place}={number}", Role.VIEWER).status_code == 422
+
+
+def test_a_caller_that_hangs_up_is_no_fault(web: Web) -> None:
+    path = "/v1/policies/flight-delay/rows"
+    named = {"host": "localhost", "authorization": f"Bearer {web.words[Role.WRITER]}"}
+    headers = [(name.encode(), words.encode()) for name, words in named.items()]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    answered: list[Any] = []
+
+    async def hang_up() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def answer(message: Any) -> None:
+        answered.append(message)
+
+    before = len(web.logged)
+    asyncio.run(web.app({**scope, "client": (LOCAL, 1)}, hang_up, answer))
+    assert (answered, web.logged[before:]) == ([], [])
+
+
+def test_as_much_of_a_batch_is_read_as_a_batch_may_have(web: Web) -> None:
+    headers = {"Content-Length": str(MOST_BYTES + 1)}
+    answer = web.ask("/v1/policies/flight-delay/rows", Role.WRITER, "POST", headers=headers)
+    assert (answer.status_code, str(MOST_BYTES) in answer.text) == (413, True)
 
 
 @pytest.mark.parametrize(
@@ -308,6 +400,11 @@ def test_secrets_of_the_environment_are_in_no_answer(tmp_path: Path) -> None:
     shown = answer.text + web.ask(f"/v1/requests/{answer.json()['id']}").text
     assert "cannot open" in shown
     assert not [one for one in ("h1dden-word", "pa55word", "s3cret-key") if one in shown]
+
+
+def test_what_was_sent_is_not_said_back_at_any_length(web: Web) -> None:
+    answer = web.ask(f"/static/x/{'y' * 20_000}")
+    assert (answer.status_code, len(answer.json()["detail"])) == (404, LONGEST_DETAIL + 3)
 
 
 def test_a_fault_of_ours_is_logged_and_not_told(tmp_path: Path) -> None:
