@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ctrain.domain import Champion, Decision, Event, IngestState, NoticeStatus, Phase, PolicyName, Run, RunId
+from ctrain.domain import Champion, Event, IngestState, NoticeStatus, Phase, PolicyName, Run, RunId
 from ctrain.domain.leases import daemon_lease, leased_policy
 from ctrain.engine.champions import registry_trouble
 from ctrain.errors import InputError
@@ -17,7 +17,6 @@ from ctrain.queries.answers import (
     ChampionNow,
     Comparison,
     DataNow,
-    DecisionNow,
     FleetStatus,
     PhaseTime,
     PolicyStatus,
@@ -26,7 +25,7 @@ from ctrain.queries.answers import (
     Why,
 )
 from ctrain.queries.limits import limits_left, policy_in_force
-from ctrain.queries.needs import needs_of
+from ctrain.queries.newest_decisions import decision_now, newest_decisions
 from ctrain.queries.notes import notes_on
 from ctrain.queries.overview import FleetOverview, VerdictMemory, overview_of
 
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from ctrain.ports import Clock, Store, Transaction
 
 RECENT_EVENTS = 200
-RECENT_DECISIONS = 200
 SHOWN_FILES = 5
 SPARK_VALUES = 30
 
@@ -110,14 +108,15 @@ class FleetQueries:
             status = _status(tx, policy, now)
             runs = tx.runs(policy, limit=100)
             in_force = policy_in_force(tx.policy_record(policy), runs, self._environ)
+            limits = limits_left(in_force, runs, tx.paused(policy), now)
             return Why(
                 policy=policy,
                 now=now,
                 daemon=daemon,
                 champion=status.champion,
-                decisions=_newest_decisions(tx, policy),
+                decisions=newest_decisions(tx, policy, in_force, runs, limits),
                 verdicts=status.verdicts,
-                limits=limits_left(in_force, runs, tx.paused(policy), now),
+                limits=limits,
                 notes=notes_on(status, daemon, now),
                 alpha_spent=status.alpha_spent,
                 shadows=status.shadows,
@@ -155,7 +154,7 @@ def _status(tx: Transaction, policy: PolicyName, now: datetime) -> PolicyStatus:
         run=_run(run) if run else None,
         verdicts=tuple(sorted(tx.latest_verdicts(policy), key=lambda one: one.monitor)),
         data=_data(tx.ingest_state(policy), events),
-        last_decision=_decision(*decisions[0]) if decisions else None,
+        last_decision=decision_now(*decisions[0]) if decisions else None,
         open_requests=len(tx.open_requests(policy)),
         registry_trouble=f"since {trouble.at:%Y-%m-%d %H:%M} UTC: {trouble.message}" if trouble else None,
         alpha_spent=spent.total,
@@ -213,27 +212,6 @@ def _data(state: IngestState, events: list[Event]) -> DataNow:
         rejected=dict(state.rejected_total),
         rejected_files=tuple(files[:SHOWN_FILES]),
     )
-
-
-def _decision(decision: Decision, since: datetime, last_seen: datetime, seen_count: int) -> DecisionNow:
-    return DecisionNow(
-        trigger=decision.trigger,
-        outcome=decision.outcome.value,
-        suppression=decision.suppression.value if decision.suppression else None,
-        reason=decision.reason,
-        since_at=since,
-        last_seen_at=last_seen,
-        seen_count=seen_count,
-        needs=needs_of(decision),
-        evidence=decision.evidence,
-    )
-
-
-def _newest_decisions(tx: Transaction, policy: PolicyName) -> tuple[DecisionNow, ...]:
-    newest: dict[str, DecisionNow] = {}
-    for row in tx.decisions(policy, limit=RECENT_DECISIONS):
-        newest.setdefault(row[0].trigger, _decision(*row))
-    return tuple(newest[name] for name in sorted(newest))
 
 
 def _detail(tx: Transaction, run: Run) -> RunDetail:

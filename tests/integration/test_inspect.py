@@ -287,6 +287,27 @@ def test_why_gives_the_newest_decision_of_each_trigger_and_what_it_needs(
     assert all((one.since_at, one.seen_count) == (START, 2) for one in found.values())
 
 
+def test_decisions_that_stand_no_more_are_not_told(queries: FleetQueries, write: Callable[..., None]) -> None:
+    """Of a trigger that was taken out, and of a person who was told to wait for a run that has ended."""
+    manual = Decision(TriggerName("manual"), Outcome.SUPPRESSED, "asked for by ann", Suppression.ACTIVE_RUN)
+    nightly = Decision(TriggerName("nightly"), Outcome.NOT_MET, "nothing is due")
+    gone = Decision(TriggerName("gone"), Outcome.SUPPRESSED, "met", Suppression.BUDGET)
+
+    def look(at: datetime, *decisions: Decision) -> list[str]:
+        for one in decisions:
+            write(lambda tx, one=one: tx.record_decision(CLICKS, "hash-1", one, at))
+        return [one.trigger for one in queries.why(CLICKS).decisions]
+
+    assert look(START, gone, nightly) == ["gone", "nightly"]
+    assert look(START + HOUR, nightly) == ["nightly"]
+    write(lambda tx: walk(tx, begun(), *TRAINED))
+    assert look(START + 2 * HOUR, manual, nightly) == ["manual", "nightly"]
+    ended = begun(phase=Phase.REJECTED, ended_at=START + 3 * HOUR)
+    write(lambda tx: tx.save_run(ended, expected=Phase.EVALUATING))
+    assert look(START + 2 * HOUR) == ["nightly"]
+    assert look(START + 4 * HOUR, manual, nightly) == ["nightly"]
+
+
 LIMITED = POLICY.replace(
     "limits: {cooldown: 6h, min_new_labels: 50}",
     "limits: {cooldown: 6h, min_new_labels: 50, budget: {runs: 1, per: 7d}, "
@@ -375,7 +396,7 @@ def test_commands_print_tables_and_json(
         run = begun(details={"training": {"rows": 800, "result": {"train_seconds": 1.5}}})
         run = walk(tx, run, *TRAINED, Phase.REJECTED)
         tx.add_comparison_point(run.id, Phase.SHADOWING, START, {"blocks": 3, "rows": 40, "mean": 0.1})
-        decision = Decision(TriggerName("degraded"), Outcome.SUPPRESSED, "met", Suppression.COOLDOWN)
+        decision = Decision(TriggerName("nightly"), Outcome.SUPPRESSED, "due", Suppression.COOLDOWN)
         tx.record_decision(CLICKS, "hash-1", decision, START)
 
     write(live)
