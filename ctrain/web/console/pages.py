@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 router = APIRouter()
 Here = Annotated[Backend, Depends(backend_of)]
 Viewer = Annotated[Caller, Depends(viewer)]
+Number = Annotated[int, Query(ge=1, le=2**63 - 1)]
+"""Of something on record, as the database counts."""
 PERFORMANCE = frozenset({"performance", "estimated_performance", "change", "domain_classifier", "prometheus"})
 """Types of monitors whose value is worth a picture of its own."""
 
@@ -45,7 +47,7 @@ def queries_of(here: Here) -> PageQueries:
 Reads = Annotated[PageQueries, Depends(queries_of)]
 
 
-@router.get("/")
+@router.api_route("/", methods=["GET", "HEAD"])
 def overview(
     request: Request,
     caller: Viewer,
@@ -75,7 +77,9 @@ def overview(
 
 
 @router.get("/policies/{name}")
-def policy(request: Request, caller: Viewer, reads: Reads, name: str, asked: int | None = None) -> Response:
+def policy(
+    request: Request, caller: Viewer, reads: Reads, name: str, asked: Number | None = None
+) -> Response:
     """Where a policy stands, and what has happened to it."""
     with missing_is_404():
         found = reads.policy(PolicyName(name))
@@ -98,7 +102,7 @@ def policy(request: Request, caller: Viewer, reads: Reads, name: str, asked: int
 
 @router.get("/runs/{run_id}")
 def run(
-    request: Request, caller: Viewer, here: Here, reads: Reads, run_id: str, asked: int | None = None
+    request: Request, caller: Viewer, here: Here, reads: Reads, run_id: str, asked: Number | None = None
 ) -> Response:
     """One run from its trigger to its end."""
     with missing_is_404():
@@ -144,7 +148,7 @@ def history(
     policy: str = "",
     matter: str = "",
     run: str = "",
-    before: int | None = None,
+    before: Number | None = None,
 ) -> Response:
     """The audited history, newest first."""
     return page(

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from ctrain.web.auth import COOKIE, Caller, Gate, public
-from ctrain.web.console.rendering import THEME, THEMES, backend_of, page
+from ctrain.web.auth import COOKIE, Caller, Gate, is_own_origin, public
+from ctrain.web.console.rendering import THEME, THEMES, page
 from ctrain.web.problems import Refusal
-
-if TYPE_CHECKING:
-    from ctrain.web.backend import Backend
 
 router = APIRouter(dependencies=[Depends(public)])
 SESSION_SECONDS = 12 * 3600
 YEAR_SECONDS = 365 * 86400
 
 
-@router.get("/login")
+@router.api_route("/login", methods=["GET", "HEAD"])
 def login_page(request: Request, next: str = "/") -> Response:
     """The form; a token that counts no more is forgotten."""
     return _form(request, own_path(next))
@@ -41,7 +38,7 @@ def login(  # nosec B107 # an empty form, no password
     except Refusal as refused:
         return _form(request, own_path(next), str(refused.detail), refused.status_code)
     answer = RedirectResponse(own_path(next), HTTPStatus.SEE_OTHER)
-    _keep(answer, backend_of(request), COOKIE, token.strip(), SESSION_SECONDS, strict=True)
+    _keep(answer, request, COOKIE, token.strip(), SESSION_SECONDS, strict=True)
     return answer
 
 
@@ -64,7 +61,7 @@ def theme(
     refuse_other_origins(request)
     answer = RedirectResponse(own_path(back), HTTPStatus.SEE_OTHER)
     chosen = to if to in THEMES else "auto"
-    _keep(answer, backend_of(request), THEME, chosen, YEAR_SECONDS, strict=False)
+    _keep(answer, request, THEME, chosen, YEAR_SECONDS, strict=False)
     return answer
 
 
@@ -74,7 +71,10 @@ def own_path(path: str) -> str:
     >>> own_path("/runs/a?x=1"), own_path("//evil.example"), own_path("https://evil.example/")
     ('/runs/a?x=1', '/', '/')
     """
-    parts = urlsplit(path)
+    try:
+        parts = urlsplit(path)
+    except ValueError:  # half an address
+        return "/"
     odd = parts.scheme or parts.netloc or not path.startswith("/") or path.startswith(("//", "/\\"))
     return "/" if odd or not path.isprintable() else path
 
@@ -82,7 +82,7 @@ def own_path(path: str) -> str:
 def refuse_other_origins(request: Request) -> None:
     """Raise Refusal when a page of another server has sent the form."""
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+    if origin is not None and not is_own_origin(request, origin):
         raise Refusal(HTTPStatus.FORBIDDEN, "this form comes from a page of another server; open the console")
 
 
@@ -96,19 +96,25 @@ def caller_or_none(request: Request) -> Caller | None:
 
 
 def _form(request: Request, back: str, wrong: str = "", status: int = HTTPStatus.OK) -> Response:
-    caller = caller_or_none(request)
+    gate: Gate = request.app.state.gate
+    caller, stale = None, False
+    try:
+        caller = gate.caller(request)
+    except Refusal as refused:  # a token that cannot be looked at now may still be a right one
+        stale = refused.status_code == HTTPStatus.UNAUTHORIZED
     answer = page(request, "login.html", caller, status=status, back=back, wrong=wrong)
-    if caller is None and COOKIE in request.cookies:
+    if stale and COOKIE in request.cookies:
         answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return answer
 
 
-def _keep(answer: Response, backend: Backend, name: str, value: str, seconds: int, *, strict: bool) -> None:
+def _keep(answer: Response, request: Request, name: str, value: str, seconds: int, *, strict: bool) -> None:
+    gate: Gate = request.app.state.gate
     answer.set_cookie(
         name,
         value,
         max_age=seconds,
         httponly=True,
-        secure=backend.rules.tls,
+        secure=gate.encrypted(request),
         samesite="strict" if strict else "lax",
     )
