@@ -22,7 +22,7 @@ from ctrain.errors import CtrainError
 from ctrain.web.failures import FailureLimit
 from ctrain.web.problems import Refusal
 from ctrain.web.rules import plain_address
-from ctrain.web.tokens import matches, token_id_of
+from ctrain.web.tokens import PREFIX, matches, token_id_of
 
 if TYPE_CHECKING:
     from ctrain.domain.access import Token
@@ -102,9 +102,12 @@ class Gate:
         Refusal
             401 when the credentials are wrong, 429 after too many of these.
         """
+        from_ours = self._rules.trusts(_peer(request))
         bearer = _bearer(request)
-        if bearer is not None:
+        if bearer is not None and bearer.startswith(f"{PREFIX}_"):
             return self._by_token(request, bearer, "token")
+        if bearer is not None and not from_ours:  # a proxy may have asked for other words
+            raise _unauthorised(f"Authorization holds no token of ctrain; {CREATE}")
         from_proxy = self._by_proxy(request)
         if from_proxy is not None:
             return from_proxy
@@ -120,17 +123,24 @@ class Gate:
     def address(self, request: Request) -> str:
         """Where the request comes from, as far as that can be believed."""
         peer = _peer(request)
-        proxy = self._rules.proxy
-        if proxy is None or not proxy.trusts(peer):
+        if not self._rules.trusts(peer):
             return peer
-        hops = [
-            plain_address(hop.strip())
-            for hop in request.headers.get("x-forwarded-for", "").split(",")
-            if hop.strip()
-        ]
-        return next((hop for hop in reversed(hops) if not proxy.trusts(hop)), peer)
+        hops = [plain_address(hop) for hop in _listed(request, "x-forwarded-for")]
+        return next((hop for hop in reversed(hops) if not self._rules.trusts(hop)), peer)
+
+    def encrypted(self, request: Request) -> bool:
+        """True when the caller speaks TLS, to us or to a proxy of ours."""
+        if self._rules.tls:
+            return True
+        told = _listed(request, "x-forwarded-proto") if self._rules.trusts(_peer(request)) else []
+        return bool(told) and told[0].lower() == "https"
 
     def _by_token(self, request: Request, words: str, credential: Credential) -> Caller:
+        """The caller by a token: a right one counts whatever others behind the same address got wrong."""
+        token = self._token(words)
+        if token is not None:
+            self._note_use(token)
+            return Caller(token.name, token.role, credential)
         address = self.address(request)
         seconds = self._failures.retry_after(address)
         if seconds:
@@ -139,13 +149,9 @@ class Gate:
                 f"too many wrong tokens from {address}; try again in {seconds} s",
                 {"Retry-After": str(seconds)},
             )
-        token = self._token(words)
-        if token is None:
-            self._failures.count(address)
-            self._backend.log("token_refused", address=address)
-            raise _unauthorised(f"the token is wrong, has run out or was revoked; {CREATE}")
-        self._note_use(token)
-        return Caller(token.name, token.role, credential)
+        self._failures.count(address)
+        self._backend.log("token_refused", address=address)
+        raise _unauthorised(f"the token is wrong, has run out or was revoked; {CREATE}")
 
     def _token(self, words: str) -> Token | None:
         token_id = token_id_of(words)
@@ -172,12 +178,12 @@ class Gate:
 
     def _by_proxy(self, request: Request) -> Caller | None:
         proxy = self._rules.proxy
-        if proxy is None or not proxy.trusts(_peer(request)):
+        if proxy is None or not self._rules.trusts(_peer(request)):
             return None
-        name = request.headers.get(proxy.user_header, "").strip()
+        name = _only(request, proxy.user_header).strip()
         if not name or not name.isprintable() or len(name) > 200:
             return None
-        words = request.headers.get(proxy.role_header, "") if proxy.role_header else ""
+        words = _only(request, proxy.role_header) if proxy.role_header else ""
         return Caller(name, _strongest(words), "proxy")
 
     def _refuse_foreign_pages(self, request: Request, caller: Caller) -> None:
@@ -187,7 +193,7 @@ class Gate:
         origin = request.headers.get("origin")
         if origin is None and caller.credential == "proxy":
             return
-        if origin is None or urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+        if origin is None or not is_own_origin(request, origin):
             raise Refusal(
                 HTTPStatus.FORBIDDEN,
                 "this comes from a page of another server; open the console itself, or use a bearer token",
@@ -197,6 +203,32 @@ class Gate:
 def _peer(request: Request) -> str:
     """The address at the other end of the connection."""
     return plain_address(request.client.host) if request.client else ""
+
+
+def is_own_origin(request: Request, origin: str) -> bool:
+    """True when an Origin header names this server."""
+    try:
+        named = urlsplit(origin).netloc.lower()
+    except ValueError:  # such as http://[
+        return False
+    return bool(named) and named == request.headers.get("host", "").lower()
+
+
+def _listed(request: Request, header: str) -> list[str]:
+    """What all lines of a header list, in their order."""
+    found = ",".join(request.headers.getlist(header)).split(",")
+    return [one.strip() for one in found if one.strip()]
+
+
+def _only(request: Request, header: str) -> str:
+    """A header that says who is there; Refusal when it comes twice: one of the two is not the proxy's."""
+    found = request.headers.getlist(header)
+    if len(found) > 1:
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST,
+            f"the header {header} came twice; the proxy has to take it out of what its own callers send",
+        )
+    return found[0] if found else ""
 
 
 def _strongest(words: str) -> Role:
@@ -235,7 +267,7 @@ class Needs:
         return gate.admit(request, self.role)
 
 
-def public() -> None:
+async def public() -> None:
     """The dependency of a route for everybody, without a token."""
 
 

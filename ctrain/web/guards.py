@@ -9,7 +9,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 
+from ctrain.sources.push_body import MOST_BYTES
 from ctrain.web.problems import Problem, Refusal, problem_of, problem_response
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from ctrain.web.rules import Rules
 
 BODY_BYTES = 256 << 10
-BATCH_BYTES = 64 << 20
 _BATCH = re.compile(r"/v1/policies/[^/]+/(rows|labels)")
 CONTENT_SECURITY = "; ".join(
     (
@@ -81,6 +82,8 @@ class Guards:
                 await problem_response(*problem_of(refusal))(scope, receive, protected)
                 return
             await self._app(scope, _bounded(receive, _limit(scope["path"])), protected)
+        except ClientDisconnect:
+            return  # nobody is there to be answered
         except Exception as error:  # noqa: BLE001  # the boundary of a request: it is logged, and told as 500
             self._log("request_failed", path=scope["path"], traceback=traceback.format_exc())
             if not begun:
@@ -115,7 +118,7 @@ def _as_fault(error: Exception) -> Problem:
 
 def _limit(path: str) -> int:
     """How many bytes a body may have; batches of rows and labels are larger than anything else."""
-    return BATCH_BYTES if _BATCH.fullmatch(path) else BODY_BYTES
+    return MOST_BYTES if _BATCH.fullmatch(path) else BODY_BYTES
 
 
 def _bounded(receive: Receive, limit: int) -> Receive:
@@ -135,7 +138,7 @@ def _bounded(receive: Receive, limit: int) -> Receive:
 def _too_large(limit: int) -> Refusal:
     return Refusal(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"a body may have {limit} bytes here; send less at once",
+        f"a body may have {limit} bytes here: send several",
         {"Connection": "close"},
     )
 

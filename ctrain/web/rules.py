@@ -18,10 +18,6 @@ class Proxy:
     user_header: str
     role_header: str
     """Empty: whoever it lets through is a viewer."""
-    networks: tuple[Network, ...]
-
-    def trusts(self, address: str) -> bool:
-        return _within(address, self.networks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +29,19 @@ class Rules:
     tls: bool = False
     hosts: frozenset[str] = field(default_factory=frozenset)
     """Names by which it may be called, besides addresses."""
+    proxies: tuple[Network, ...] = ()
+    """From where it is believed for whom a request is passed on, and whether that came by TLS."""
     proxy: Proxy | None = None
+    """Who these proxies say is there counts, too; None: only what callers show themselves."""
 
     @property
     def open_reading(self) -> bool:
         """Reading needs no token: on loopback, where no proxy lets the world in."""
-        return self.loopback and self.proxy is None
+        return self.loopback and not self.proxies
+
+    def trusts(self, address: str) -> bool:
+        """True for a proxy of ours."""
+        return _within(address, self.proxies)
 
     def knows_host(self, host: str) -> bool:
         """False for a name that may be somebody else's, turned upon this server.
@@ -66,23 +69,28 @@ def rules_for(address: str, environ: Mapping[str, str], *, tls: bool = False) ->
         loopback=ipaddress.ip_address(address.partition("%")[0]).is_loopback,
         tls=tls,
         hosts=frozenset(one for one in hosts if one),
+        proxies=_proxies(environ),
         proxy=_proxy(environ),
     )
 
 
+def _proxies(environ: Mapping[str, str]) -> tuple[Network, ...]:
+    named = (one.strip() for one in environ.get("CTRAIN_TRUSTED_PROXIES", "").split(","))
+    return tuple(_network(one) for one in named if one)
+
+
 def _proxy(environ: Mapping[str, str]) -> Proxy | None:
     user, role = environ.get("CTRAIN_AUTH_HEADER", ""), environ.get("CTRAIN_AUTH_ROLE_HEADER", "")
-    trusted = environ.get("CTRAIN_TRUSTED_PROXIES", "")
     if not user and not role:
         return None
     if not user:
         raise InputError("CTRAIN_AUTH_ROLE_HEADER: needs CTRAIN_AUTH_HEADER, which names the person")
-    if not trusted:
+    if not _proxies(environ):
         raise InputError(
             "CTRAIN_AUTH_HEADER: needs CTRAIN_TRUSTED_PROXIES, the addresses of the proxy that sets it: "
             "anybody else could set it, too"
         )
-    return Proxy(user, role, tuple(_network(one.strip()) for one in trusted.split(",") if one.strip()))
+    return Proxy(user, role)
 
 
 def _network(text: str) -> Network:

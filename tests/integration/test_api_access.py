@@ -257,8 +257,8 @@ def test_behind_a_proxy_that_speaks_tls_the_cookie_is_secure(
     tmp_path: Path, peer: str, told: str, secure: bool
 ) -> None:
     web = Web(tmp_path, PROXY)
-    sent = {"data": {"token": web.words[Role.VIEWER]}, "headers": {"X-Forwarded-Proto": told}}
-    cookie = web.ask("/login", method="POST", peer=peer, **sent).headers["set-cookie"]
+    headers, data = {"X-Forwarded-Proto": told}, {"token": web.words[Role.VIEWER]}
+    cookie = web.ask("/login", method="POST", peer=peer, headers=headers, data=data).headers["set-cookie"]
     assert ("Secure" in cookie.split("; ")) is secure
 
 

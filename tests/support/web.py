@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -28,7 +28,7 @@ from ctrain.domain import (
     Version,
 )
 from ctrain.domain.access import Role
-from ctrain.domain.leases import daemon_lease
+from ctrain.domain.leases import daemon_lease, policy_lease
 from ctrain.lifecycle.approval import approval_wanted
 from ctrain.queries import FleetQueries
 from ctrain.settings import Settings
@@ -102,9 +102,10 @@ class Web:
         return words
 
     def with_daemon(self) -> Web:
-        """A daemon lives, as far as the store knows."""
+        """A daemon lives and watches both policies of the story, as far as the store knows."""
         with self.store.write() as tx:
-            tx.acquire_lease(daemon_lease("vm:1"), "vm:1", tx.database_now(), timedelta(hours=1))
+            for name in (daemon_lease("vm:1"), policy_lease(FLIGHTS), policy_lease(OTHER)):
+                tx.acquire_lease(name, "vm:1", tx.database_now(), timedelta(hours=1))
         return self
 
     def ask(
@@ -116,21 +117,27 @@ class Web:
         words: str = "",
         peer: str = LOCAL,
         host: str = "localhost",
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
         **sent: Any,
     ) -> httpx.Response:
         """What is answered to somebody with this role, or with these words of a token."""
-        given = dict(headers or {})
+        given = list(headers.items() if isinstance(headers, Mapping) else headers or ())
         shown = words or (self.words[role] if role else "")
         if shown:
-            given["Authorization"] = f"Bearer {shown}"
+            given.append(("Authorization", f"Bearer {shown}"))
         return asyncio.run(self._send(method, path, peer, f"http://{host}", given, sent))
 
     def post(self, path: str, role: Role | None = Role.OPERATOR, **more: Any) -> httpx.Response:
         return self.ask(path, role, "POST", **more)
 
     async def _send(
-        self, method: str, path: str, peer: str, base: str, headers: dict[str, str], sent: dict[str, Any]
+        self,
+        method: str,
+        path: str,
+        peer: str,
+        base: str,
+        headers: list[tuple[str, str]],
+        sent: dict[str, Any],
     ) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(peer, 12345))
         async with httpx.AsyncClient(transport=transport, base_url=base) as client:

@@ -36,16 +36,22 @@ def test_names_that_may_be_somebody_elses_are_not_known(
 
 @pytest.mark.parametrize(
     ("address", "environ", "open_reading"),
-    [("127.0.0.1", {}, True), ("::1", {}, True), ("0.0.0.0", {}, False), ("127.0.0.1", PROXY, False)],
+    [
+        ("127.0.0.1", {}, True),
+        ("::1", {}, True),
+        ("0.0.0.0", {}, False),
+        ("127.0.0.1", PROXY, False),
+        ("127.0.0.1", {"CTRAIN_TRUSTED_PROXIES": "::1"}, False),
+    ],
 )
 def test_reading_is_open_on_loopback_alone(address: str, environ: dict[str, str], open_reading: bool) -> None:
     assert rules_for(address, environ).open_reading is open_reading
 
 
 def test_a_proxy_is_known_by_its_addresses() -> None:
-    proxy = rules_for("0.0.0.0", PROXY).proxy
-    assert proxy is not None
-    assert [proxy.trusts(one) for one in ("10.0.0.7", "10.1.2.3", "10.0.0.8", "", "x")] == [
+    rules = rules_for("0.0.0.0", PROXY)
+    assert rules.proxy is not None
+    assert [rules.trusts(one) for one in ("10.0.0.7", "10.1.2.3", "10.0.0.8", "", "x")] == [
         True,
         True,
         False,
