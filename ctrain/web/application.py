@@ -13,7 +13,9 @@ from ctrain import __version__
 from ctrain.errors import CtrainError, TransientError
 from ctrain.web import console
 from ctrain.web.api import router as api
+from ctrain.web.api.intake import Intake
 from ctrain.web.auth import Gate
+from ctrain.web.daemon_pages import PageThreads
 from ctrain.web.daemon_pages import router as daemon_pages
 from ctrain.web.guards import Guards
 from ctrain.web.openapi import DESCRIPTION, schema_of
@@ -49,6 +51,8 @@ def create_application(backend: Backend) -> FastAPI:
     )
     app.state.backend = backend
     app.state.gate = Gate(backend)
+    app.state.intake = Intake()
+    app.state.pages = PageThreads()
     for kind in ANSWERED:
         app.add_exception_handler(kind, partial(_answer_problem, backend))
     app.add_middleware(Guards, rules=backend.rules, log=backend.log, fault=_tell_fault)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, cast
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from ctrain.errors import CtrainError
@@ -14,30 +15,45 @@ from ctrain.web.server import TEXT
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(public)])
 Accept = Annotated[str, Header()]
+PROBES = SCRAPES = 8
+"""At the same time."""
+
+
+class PageThreads:
+    """Threads that nothing else uses: a probe is answered however busy the server is with other requests."""
+
+    def __init__(self) -> None:
+        self.probes, self.scrapes = CapacityLimiter(PROBES), CapacityLimiter(SCRAPES)
 
 
 @router.api_route("/metrics", methods=["GET", "HEAD"])
-def metrics(request: Request, accept: Accept = "") -> Response:
-    return _passed_on(request, "/metrics", accept)
+async def metrics(request: Request, accept: Accept = "") -> Response:
+    return await _passed_on(request, "/metrics", accept)
 
 
 @router.api_route("/-/healthy", methods=["GET", "HEAD"])
-def healthy(request: Request) -> Response:
-    return _passed_on(request, "/-/healthy")
+async def healthy(request: Request) -> Response:
+    return await _passed_on(request, "/-/healthy")
 
 
 @router.api_route("/-/ready", methods=["GET", "HEAD"])
-def ready(request: Request) -> Response:
-    return _passed_on(request, "/-/ready")
+async def ready(request: Request) -> Response:
+    return await _passed_on(request, "/-/ready")
 
 
 @router.api_route("/-/alive", methods=["GET", "HEAD"])
-def alive(request: Request) -> Response:
-    return _passed_on(request, "/-/alive")
+async def alive(request: Request) -> Response:
+    return await _passed_on(request, "/-/alive")
 
 
-def _passed_on(request: Request, path: str, accept: str = "") -> Response:
+async def _passed_on(request: Request, path: str, accept: str = "") -> Response:
     backend = cast("Backend", request.app.state.backend)
+    threads = cast("PageThreads", request.app.state.pages)
+    limiter = threads.scrapes if path == "/metrics" else threads.probes
+    return await to_thread.run_sync(_answer, backend, path, accept, limiter=limiter)
+
+
+def _answer(backend: Backend, path: str, accept: str) -> Response:
     if backend.daemon is None:
         return _of_itself(backend, path)
     try:

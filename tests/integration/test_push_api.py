@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,13 +13,16 @@ from typing import Any
 
 import httpx
 import pytest
+from anyio import to_thread
 
 from ctrain.clocks import RealTimer
 from ctrain.domain.access import Role
 from ctrain.settings import Settings
 from ctrain.sources.push_body import ARROW, JSON, MOST_BYTES
+from ctrain.web.api.intake import MOST_BATCHES, MOST_HELD_BYTES, Intake
 from ctrain.web.application import create_application
 from ctrain.web.backend import Backend
+from ctrain.web.problems import Refusal
 from ctrain.web.tokens import make_token
 from tests.parquet_rows import build_rows
 from tests.support.pushes import LABELS, NOW, Door, body_of, pushed_data, row
@@ -152,6 +158,61 @@ def test_senders_are_told_when_to_come_again(tmp_path: Path) -> None:
     found = service.post(ROWS_AT, "b2", json=row("b"))
     assert (found.status_code, found.headers["retry-after"]) == (429, "10")
     assert "wait to be read" in found.json()["detail"]
+
+
+def test_pushes_that_wait_keep_neither_probes_nor_other_senders_waiting(service: Service) -> None:
+    judge = threading.Event()
+
+    def take(*_: Any) -> Any:
+        assert judge.wait(30)
+        return SimpleNamespace(batch_id="x", rows=1, repeated=False, warnings=())
+
+    backend = service.app.state.backend
+    spool = SimpleNamespace(take=take)
+    service.app = create_application(replace(backend, spool=spool))
+
+    async def story() -> list[Any]:
+        headers = {"Authorization": f"Bearer {service.tokens[Role.WRITER]}"}
+        transport = httpx.ASGITransport(service.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            pushes = [
+                asyncio.create_task(client.post(ROWS_AT, headers=headers, json=row()))
+                for _ in range(MOST_BATCHES + 1)
+            ]
+            done, under_way = await asyncio.wait(pushes, return_when=asyncio.FIRST_COMPLETED)
+            limiter = to_thread.current_default_thread_limiter()
+            probe = await client.get("/-/alive")
+            found = [probe.status_code, limiter.borrowed_tokens, [one.result().status_code for one in done]]
+            judge.set()
+            told = [(await one).status_code for one in under_way]
+            return [*found, done.pop().result().headers["retry-after"], set(told), len(told)]
+
+    assert asyncio.run(story()) == [200, 0, [429], "2", {202}, MOST_BATCHES]
+
+
+def test_bodies_that_are_read_at_the_same_time_have_a_bound() -> None:
+    intake = Intake()
+    with ExitStack() as places:
+        for _ in range(MOST_HELD_BYTES // MOST_BYTES):
+            places.enter_context(intake.place(None))
+        with pytest.raises(Refusal, match="send this one again"), intake.place(1):
+            pass
+    with intake.place(10**12), intake.place(1):
+        pass
+
+
+def test_a_body_that_has_no_place_is_not_read(service: Service) -> None:
+    read = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(1)
+        yield b"{}"
+
+    with ExitStack() as places:
+        for _ in range(MOST_BATCHES):
+            places.enter_context(service.app.state.intake.place(1))
+        found = service.post(ROWS_AT, content=body(), headers={"Content-Type": JSON})
+    assert (found.status_code, read) == (429, [])
 
 
 def test_the_description_names_every_kind_of_body(service: Service) -> None:

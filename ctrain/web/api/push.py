@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
 
 from ctrain.domain import PolicyName
 from ctrain.domain.pushes import PushKind
@@ -23,6 +23,7 @@ from ctrain.sources.push_refusals import (
     UnknownMedia,
 )
 from ctrain.sources.push_spool import Sent, Spool
+from ctrain.web.api.intake import Intake
 from ctrain.web.auth import writer
 from ctrain.web.backend import Backend
 from ctrain.web.problems import FieldProblem, Refusal
@@ -46,7 +47,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     413: {"description": "The batch is too large."},
     415: {"description": "The body is neither JSON, JSON lines nor an Arrow stream."},
     422: {"description": "A row that the policy could not use, with its column; nothing was taken."},
-    429: {"description": "Too much waits to be read: send it again after `Retry-After`."},
+    429: {"description": "Too much waits to be read, or is sent at once: send it again after `Retry-After`."},
     507: {"description": "There is no room on the disk."},
 }
 _ROWS = [
@@ -129,14 +130,13 @@ async def _take(
     request: Request, name: str, kind: PushKind, key: str | None, batch_id: str | None
 ) -> PushAnswer:
     here = cast("Backend", request.app.state.backend)
+    intake = cast("Intake", request.app.state.intake)
+    spool, media = _spool_of(request), request.headers.get("content-type", "")
     try:
         _check(request, key, batch_id)
-        body = await _read(request)
-        media = request.headers.get("content-type", "")
-        sent = Sent(media, body, key if key is not None else batch_id)
-        taken = await run_in_threadpool(
-            _spool_of(request).take, PolicyName(name), kind, sent, here.clock.now()
-        )
+        with intake.place(_length(request)):
+            sent = Sent(media, await _read(request), key if key is not None else batch_id)
+            taken = await intake.run(partial(spool.take, PolicyName(name), kind, sent, here.clock.now()))
     except CtrainError as error:
         refusal = _refusal(error)
         if refusal is None:
@@ -160,6 +160,11 @@ def _check(request: Request, key: str | None, batch_id: str | None) -> None:
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise UnknownMedia(f"a body that is encoded ({encoding}) is not taken: send it as it is")
+
+
+def _length(request: Request) -> int | None:
+    told = request.headers.get("content-length", "")
+    return int(told) if told.isascii() and told.isdigit() else None
 
 
 async def _read(request: Request) -> bytes:
