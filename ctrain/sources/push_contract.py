@@ -18,8 +18,9 @@ from pydantic import ValidationError
 
 from ctrain.domain import PolicyName, Task
 from ctrain.domain.pushes import PushKind
-from ctrain.errors import InputError, TransientError
+from ctrain.errors import InputError
 from ctrain.policy.data import DataSpec, PushSource
+from ctrain.sources.push_refusals import SpoolAway
 
 if TYPE_CHECKING:
     from ctrain.policy.models import Policy
@@ -70,7 +71,7 @@ class SpoolPlaces:
 
         Raises
         ------
-        TransientError
+        SpoolAway
             when the disk cannot be written.
         """
         path = self._of(contract.policy) / _CONTRACT
@@ -87,7 +88,7 @@ class SpoolPlaces:
                 partial.write_text(text)
                 os.replace(partial, path)
         except OSError as error:
-            raise TransientError(f"{path.parent}: cannot be written: {error}") from error
+            raise SpoolAway(f"{path.parent}: cannot be written: {error}") from error
 
     def close(self, policy: PolicyName) -> None:
         """Take nothing for the policy any more."""
@@ -98,7 +99,7 @@ class SpoolPlaces:
 
         Raises
         ------
-        TransientError
+        SpoolAway
             when it cannot be read: a daemon of another version may be at it.
         """
         path = self._of(policy) / _CONTRACT
@@ -108,7 +109,7 @@ class SpoolPlaces:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, ValidationError) as error:
-            raise TransientError(f"{path}: what the policy takes cannot be read: {error}") from error
+            raise SpoolAway(f"{path}: what the policy takes cannot be read: {error}") from error
 
     def _of(self, policy: PolicyName) -> Path:
         if _NAME.fullmatch(policy) is None:

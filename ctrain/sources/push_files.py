@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ctrain.domain.pushes import PushedBatch
-from ctrain.errors import TransientError
-from ctrain.sources.push_refusals import BadBatch, DiskFull
+from ctrain.sources.push_refusals import BadBatch, DiskFull, SpoolAway
 
 SUFFIX = ".parquet"
 SPARE_BYTES = 200 * 10**6
@@ -56,7 +55,7 @@ class SpoolFiles:
 
         Raises
         ------
-        BadBatch, DiskFull, TransientError
+        BadBatch, DiskFull, SpoolAway
             when it cannot be written; nothing is left of it.
         """
         metadata = {_ID: batch_id.encode(), _DIGEST: digest.encode()}
@@ -109,7 +108,7 @@ def read_label(path: Path) -> PushedBatch | None:
 
     Raises
     ------
-    TransientError
+    SpoolAway
         when it is none of ours.
     """
     try:
@@ -123,7 +122,7 @@ def read_label(path: Path) -> PushedBatch | None:
     except FileNotFoundError:
         return None
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise TransientError(f"{path}: no batch that was pushed: {error}") from error
+        raise SpoolAway(f"{path}: no batch that was pushed: {error}") from error
 
 
 def entries(folder: Path) -> Iterator[SpoolEntry]:
@@ -143,5 +142,5 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind = DiskFull if error.errno in _FULL else TransientError
+        kind = DiskFull if error.errno in _FULL else SpoolAway
         raise kind(f"{path.parent}: the batch cannot be written: {error.strerror or error}") from error

@@ -11,6 +11,7 @@ StateConflict
 └── OtherBatch       another batch was sent under the same id
 TransientError
 ├── SpoolFull        too much waits to be read already
+├── SpoolAway        the disk does not answer as it should
 └── DiskFull         there is no room on the disk
 """
 
@@ -55,6 +56,10 @@ class OtherBatch(StateConflict):
 
 class SpoolFull(TransientError):
     """Too much waits to be read already."""
+
+
+class SpoolAway(TransientError):
+    """The disk of the spool, or what lies there, is not as it should be; the database may be well."""
 
 
 class DiskFull(TransientError):

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import PolicyName
 from ctrain.domain.pushes import PushedBatch, PushKind
-from ctrain.errors import InputError, TransientError
+from ctrain.errors import InputError
 from ctrain.sources.cursor import Ledger
 from ctrain.sources.push_body import read_body
 from ctrain.sources.push_contract import SpoolPlaces
 from ctrain.sources.push_files import SpoolFiles, entries, file_name, read_label
-from ctrain.sources.push_refusals import BadBatch, NoSuchPolicy, NotPushed, OtherBatch, SpoolFull
+from ctrain.sources.push_refusals import BadBatch, NoSuchPolicy, NotPushed, OtherBatch, SpoolAway, SpoolFull
 from ctrain.sources.push_rows import judge_rows
 
 if TYPE_CHECKING:
@@ -86,12 +86,12 @@ class Spool:
 
         Raises
         ------
-        NoSuchPolicy, NotPushed, OtherBatch, SpoolFull, DiskFull
+        NoSuchPolicy, NotPushed, OtherBatch, SpoolFull, DiskFull, SpoolAway
             see ``push_refusals``; nothing of the batch is on disk.
         InputError
             for everything that is wrong with the batch itself.
         TransientError
-            when the database or the disk does not answer.
+            when the database does not answer.
         """
         contract, source = self._contract(policy, kind)
         began = self._timer.monotonic()
@@ -177,7 +177,7 @@ class Spool:
         self._files.write(judged.table, batch_id, digest, written)
         try:
             if self._timer.monotonic() - began > DOUBT_SECONDS:
-                raise TransientError("the disk was too slow: send the batch again")
+                raise SpoolAway("the disk was too slow: send the batch again")
             size = written.stat().st_size
             if not self._files.publish(written, path):
                 return self._overtaken(policy, kind, batch_id, digest, path)
@@ -192,7 +192,7 @@ class Spool:
     def _overtaken(self, policy: PolicyName, kind: PushKind, batch_id: str, digest: str, path: Path) -> Taken:
         known = self._known(policy, kind, batch_id, path)
         if known is None:
-            raise TransientError(f"the batch {batch_id!r} came and went: send it again")
+            raise SpoolAway(f"the batch {batch_id!r} came and went: send it again")
         return self._repeated(known, digest, path)
 
 

@@ -27,6 +27,7 @@ from ctrain.web.backend import NobodyActs
 
 MEDIA_TYPE = "application/problem+json"
 DATABASE_AWAY = "the database does not answer; try again, and look at its log and at `ctrain db check`"
+"""Told of an error of the store: what is away beside it (a disk, whoever acts) says so itself."""
 
 
 class FieldProblem(BaseModel):

@@ -25,7 +25,7 @@ from ctrain.web.backend import Backend
 from ctrain.web.problems import Refusal
 from ctrain.web.tokens import make_token
 from tests.parquet_rows import build_rows
-from tests.support.pushes import LABELS, NOW, Door, body_of, pushed_data, row
+from tests.support.pushes import FLIGHTS, LABELS, NOW, ROWS, Door, body_of, pushed_data, row
 
 ROWS_AT, LABELS_AT = "/v1/policies/flights/rows", "/v1/policies/flights/labels"
 
@@ -158,6 +158,13 @@ def test_senders_are_told_when_to_come_again(tmp_path: Path) -> None:
     found = service.post(ROWS_AT, "b2", json=row("b"))
     assert (found.status_code, found.headers["retry-after"]) == (429, "10")
     assert "wait to be read" in found.json()["detail"]
+
+
+def test_a_disk_that_fails_is_not_told_as_the_database(service: Service) -> None:
+    service.door.places.folder(FLIGHTS, ROWS).parent.joinpath("contract.json").write_text("{")
+    found = service.post(ROWS_AT, json=row())
+    assert (found.status_code, found.headers["retry-after"]) == (503, "10")
+    assert "what the policy takes cannot be read" in found.json()["detail"]
 
 
 def test_pushes_that_wait_keep_neither_probes_nor_other_senders_waiting(service: Service) -> None:

@@ -18,6 +18,7 @@ from ctrain.sources.push_refusals import (
     BadRow,
     DiskFull,
     NoSuchPolicy,
+    SpoolAway,
     SpoolFull,
     TooLarge,
     UnknownMedia,
@@ -36,6 +37,7 @@ STATUSES: tuple[tuple[type[CtrainError], HTTPStatus], ...] = (
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (SpoolFull, HTTPStatus.TOO_MANY_REQUESTS),
     (DiskFull, HTTPStatus.INSUFFICIENT_STORAGE),
+    (SpoolAway, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 """Those that are not what every error of their kind is answered with."""
 _REFUSALS: dict[int | str, dict[str, Any]] = {
