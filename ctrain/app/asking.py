@@ -21,7 +21,7 @@ from ctrain.app.wiring import (
 )
 from ctrain.clocks import open_clock, wait_for
 from ctrain.domain import Event, Phase, PolicyName, Request, RequestKind, Run, RunId
-from ctrain.domain.leases import daemon_lease, policy_lease
+from ctrain.domain.leases import HeldLease, daemon_lease, watching
 from ctrain.engine.advance import advance
 from ctrain.engine.champions import sync_champion
 from ctrain.engine.requests import answer_requests, reconcile
@@ -63,8 +63,8 @@ def ask(
 ) -> Asked:
     """Put a request on record and return it with its answer, or without one when nobody can give it.
 
-    A running daemon answers within ``wait``; without one everything but a trigger is carried out here,
-    and a trigger waits for the next daemon.
+    The daemon that watches the policy answers within ``wait``; without one everything but a trigger is
+    carried out here, and a trigger waits for one that takes the policy.
 
     Raises
     ------
@@ -80,8 +80,10 @@ def ask(
     now = open_clock(settings.home).now()
     with store.write() as tx:
         number = tx.add_request(Request(0, policy, kind, actor, now, arguments))
-    daemon = living_daemon(store, policy)
-    if daemon is None and kind is not RequestKind.TRIGGER:
+    daemon = watching(_living(store), policy)
+    if daemon is None and kind is RequestKind.TRIGGER:
+        daemon = living_daemon(store)
+    elif daemon is None:
         daemon = _answer_here(settings, environ, store, policy, number)
     if daemon is not None:
         wait_for(lambda: _settled(store, number, about), wait.total_seconds())
@@ -124,14 +126,15 @@ def check_known(store: Store, policy: PolicyName) -> None:
         raise InputError(f"there is no policy {policy} here; known: {', '.join(known) or 'none yet'}")
 
 
-def living_daemon(store: Store, policy: PolicyName | None = None) -> str | None:
-    """The daemon that watches the policy, or else one that lives and may take it; None when none does."""
+def living_daemon(store: Store) -> str | None:
+    """A daemon that lives, whatever it watches; None when none does."""
+    return next((one.holder for one in _living(store) if one.name == daemon_lease(one.holder)), None)
+
+
+def _living(store: Store) -> list[HeldLease]:
     with store.read() as tx:
         held = tx.live_leases(tx.database_now())
-    living = [one for one in held if not is_gone(one.holder)]
-    watching = [one.holder for one in living if policy is not None and one.name == policy_lease(policy)]
-    daemons = [one.holder for one in living if one.name == daemon_lease(one.holder)]
-    return next(iter([*watching, *daemons]), None)
+    return [one for one in held if not is_gone(one.holder)]
 
 
 def _run_before(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Event, Phase, Request, RequestKind, RunId
 from ctrain.domain.access import KeptAnswer
-from ctrain.domain.leases import daemon_lease
+from ctrain.domain.leases import daemon_lease, watching
 from ctrain.errors import InputError, StateConflict
 from ctrain.lifecycle.approval import BOUND_TO
 from ctrain.web.backend import NobodyActs
@@ -47,7 +47,8 @@ class StoredActions:
         InputError
             when there is no such policy, or the key was used for something else.
         NobodyActs
-            when it would be done later by surprise: a trigger alone waits for the next daemon.
+            when no daemon watches the policy, so that it would be done later by surprise: a trigger alone
+            waits for the next daemon.
         """
         now = self._timer.now()
         fingerprint = _fingerprint(policy, kind, arguments if sent is None else sent)
@@ -56,11 +57,8 @@ class StoredActions:
             kept = tx.kept_answer(actor, key) if key else None
             if kept is not None:
                 return _again(tx, kept, fingerprint)
-            if kind is not RequestKind.TRIGGER and not self._daemon_lives(tx):
-                raise NobodyActs(
-                    f"no daemon runs that would {kind.value} it; start one, or use `ctrain {kind.value}` in "
-                    "the home, which needs none"
-                )
+            if kind is not RequestKind.TRIGGER:
+                self._check_watched(tx, policy, kind)
             number = tx.add_request(Request(0, policy, kind, actor, self._clock.now(), arguments))
             if key:
                 tx.forget_answers(now - KEPT_FOR)
@@ -104,9 +102,17 @@ class StoredActions:
             raise StateConflict(f"run {run_id} is {run.phase.value}: it waits for no approval")
         return run, {name: run.details["approval"][name] for name in BOUND_TO}
 
-    def _daemon_lives(self, tx: Transaction) -> bool:
-        held = tx.live_leases(tx.database_now())
-        return any(one.name == daemon_lease(one.holder) and not self._is_gone(one.holder) for one in held)
+    def _check_watched(self, tx: Transaction, policy: PolicyName, kind: RequestKind) -> None:
+        held = [one for one in tx.live_leases(tx.database_now()) if not self._is_gone(one.holder)]
+        if watching(held, policy) is not None:
+            return
+        lives = any(one.name == daemon_lease(one.holder) for one in held)
+        nobody = f"no daemon watches {policy}: none" if lives else "no daemon runs that"
+        start = "give its file to one" if lives else "start one"
+        raise NobodyActs(
+            f"{nobody} would {kind.value} it; {start}, or use `ctrain {kind.value}` in the home, which needs "
+            "none"
+        )
 
 
 def _again(tx: Transaction, kept: KeptAnswer, fingerprint: str) -> Request:

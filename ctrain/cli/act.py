@@ -117,10 +117,18 @@ reject = _answering(RequestKind.REJECT, "Reject the challenger that a run waits 
 
 
 def rollback(
-    policy: PolicyArgument, reason: Reason = "", home: Home = None, wait: Wait = 30.0, as_json: AsJson = False
+    policy: PolicyArgument,
+    reason: Reason = "",
+    champion: Annotated[
+        str | None, typer.Option(help="The version to go back from; refused when another is the champion.")
+    ] = None,
+    home: Home = None,
+    wait: Wait = 30.0,
+    as_json: AsJson = False,
 ) -> None:
     """Make the previous champion the champion again."""
-    _ask(RequestKind.ROLLBACK, policy, {"reason": reason}, home, wait, as_json)
+    expected = {} if champion is None else {"champion": champion}
+    _ask(RequestKind.ROLLBACK, policy, {"reason": reason, **expected}, home, wait, as_json)
 
 
 def _ask(

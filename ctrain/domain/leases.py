@@ -6,6 +6,7 @@ it watches. All end by the clock of the database.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,6 +34,19 @@ def policy_lease(policy: PolicyName) -> str:
 def daemon_lease(holder: str) -> str:
     """The name of the lease by which a daemon shows that it lives."""
     return f"{DAEMON_LEASE}{holder}"
+
+
+def watching(held: Iterable[HeldLease], policy: PolicyName) -> str | None:
+    """The daemon that watches the policy; None when only commands or nobody holds it.
+
+    >>> held = [HeldLease(name, "vm:42", 1, datetime.max) for name in ("daemon:vm:42", "policy:clicks")]
+    >>> watching(held, PolicyName("clicks")), watching(held, PolicyName("views"))
+    ('vm:42', None)
+    """
+    living = list(held)
+    daemons = {one.holder for one in living if one.name == daemon_lease(one.holder)}
+    holders = (one.holder for one in living if one.name == policy_lease(policy))
+    return next((one for one in holders if one in daemons), None)
 
 
 def leased_policy(name: str) -> PolicyName | None:

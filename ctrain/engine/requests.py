@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Champion, Phase, Request, RequestKind, Run, RunId
+from ctrain.domain import Champion, Phase, Request, RequestKind, Run, RunId, Version
 from ctrain.engine.advance.approval import answer_approval
 from ctrain.engine.advance.rollback import plan_rollback
 from ctrain.engine.advance.training_job import refitting
@@ -105,7 +105,11 @@ def _roll_back(watch: Watch, request: Request) -> str | None:
     with watch.store.read() as tx:
         run = tx.active_run(watch.name)
         intent = tx.open_intent(watch.name)
+        champion = tx.champion(watch.name)
     if run is not None and run.phase is Phase.PROBATION:
+        version = champion.version if champion is not None else None
+        if not _is_of(request, version):
+            return _other_champion(request, version)
         return _end(watch, run, request, f"rolled back by {request.actor}{_because(request)}")
     waits = run is not None and run.phase is Phase.PROMOTING and intent is None
     if run is not None and run.phase in MOVES_AN_ALIAS and not waits:
@@ -116,7 +120,19 @@ def _roll_back(watch: Watch, request: Request) -> str | None:
         aliases = read_aliases(watch)
     except TransientError as error:
         return f"the registry cannot be reached, nothing was moved: {error}"
+    if not _is_of(request, aliases.champion):
+        return _other_champion(request, aliases.champion)
     return _move_back(watch, request, aliases)
+
+
+def _is_of(request: Request, champion: Version | None) -> bool:
+    """Whether a rollback is of this champion; one that names none is of whichever it is."""
+    return bool(request.arguments.get("champion", champion) == champion)
+
+
+def _other_champion(request: Request, champion: Version | None) -> str:
+    stands = f"version {champion}" if champion is not None else "gone"
+    return f"the champion is {stands} by now, not version {request.arguments['champion']}; look again"
 
 
 def _move_back(watch: Watch, request: Request, aliases: Aliases) -> str:
@@ -163,7 +179,8 @@ def _answer_all(watch: Watch, tx: Transaction, intent: AliasIntent, answer: str)
     """Answer the rollbacks that the intent stands for; return the reasons that were given."""
     reasons = ""
     for request in tx.open_requests(watch.name):
-        if request.kind is RequestKind.ROLLBACK and request.created_at <= intent.created_at:
+        stands_for = request.created_at <= intent.created_at and _is_of(request, intent.expected_champion)
+        if request.kind is RequestKind.ROLLBACK and stands_for:
             reasons += _because(request)
             _answer(watch, tx, request, answer + _because(request))
     return reasons

@@ -224,6 +224,7 @@ class Why(Answer):
     policy: str
     now: datetime
     daemon: str | None
+    """The one that watches the policy."""
     champion: ChampionNow | None
     decisions: tuple[DecisionNow, ...]
     verdicts: tuple[Verdict, ...]

@@ -104,7 +104,7 @@ class FleetQueries:
         with self._store.read() as tx:
             _known(tx, policy)
             now, (daemons, holders) = self._clock.now(), self._held(tx)
-            daemon = holders.get(policy) or next(iter(daemons), None)
+            daemon = holders.get(policy)
             status = _status(tx, policy, now)
             runs = tx.runs(policy, limit=100)
             in_force = policy_in_force(tx.policy_record(policy), runs, self._environ)
@@ -117,7 +117,7 @@ class FleetQueries:
                 decisions=newest_decisions(tx, policy, in_force, runs, limits),
                 verdicts=status.verdicts,
                 limits=limits,
-                notes=notes_on(status, daemon, now),
+                notes=notes_on(status, daemon, daemons, now),
                 alpha_spent=status.alpha_spent,
                 shadows=status.shadows,
             )

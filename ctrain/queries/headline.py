@@ -8,6 +8,7 @@ from typing import Literal
 
 from ctrain.domain import Outcome, Phase, Status, Suppression
 from ctrain.queries.answers import Answer, DecisionNow, LimitsLeft, PolicyStatus, RunDetail, RunNow, Why
+from ctrain.queries.notes import NO_DAEMON, UNWATCHED
 
 Tone = Literal["calm", "busy", "attention", "trouble"]
 _HELD = {
@@ -47,11 +48,7 @@ class Headline(Answer):
 def headline_of(status: PolicyStatus, why: Why) -> Headline:
     """The most pressing thing about a policy."""
     if why.daemon is None:
-        return Headline(
-            "trouble",
-            "Nothing happens: no daemon runs.",
-            "Start one with `ctrain run`; what stands here is what the last one saw.",
-        )
+        return _unwatched(why)
     if status.registry_trouble is not None:
         return Headline(
             "trouble",
@@ -70,7 +67,7 @@ def headline_of(status: PolicyStatus, why: Why) -> Headline:
 
 def notes_besides(why: Why) -> tuple[str, ...]:
     """The notes without those that the headline and its link say already."""
-    told = ("no daemon runs", "the registry cannot be read", f"run {why.limits.active_run} waits")
+    told = (NO_DAEMON, UNWATCHED, "the registry cannot be read", f"run {why.limits.active_run} waits")
     return tuple(note for note in why.notes if not note.startswith(told))
 
 
@@ -109,6 +106,14 @@ def next_step(detail: RunDetail) -> str:
             return "The daemon tries again until the alias is back."
         case _:
             return ""
+
+
+def _unwatched(why: Why) -> Headline:
+    seen = "what stands here is what the last one saw."
+    if any(note.startswith(UNWATCHED) for note in why.notes):
+        todo = f"Give the policy's file to a daemon; {seen}"
+        return Headline("trouble", f"Nothing happens: {UNWATCHED}.", todo)
+    return Headline("trouble", f"Nothing happens: {NO_DAEMON}.", f"Start one with `ctrain run`; {seen}")
 
 
 def _held_back(decision: DecisionNow, limits: LimitsLeft) -> Headline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from ctrain.domain import Phase, Status
@@ -13,14 +13,21 @@ SILENT_FOR = timedelta(days=1)
 """Without rows for longer than this, verdicts speak of the past."""
 
 
-def notes_on(status: PolicyStatus, daemon: str | None, now: datetime) -> tuple[str, ...]:
+NO_DAEMON = "no daemon runs"
+UNWATCHED = "no daemon watches it"
+
+
+def notes_on(
+    status: PolicyStatus, daemon: str | None, daemons: Sequence[str], now: datetime
+) -> tuple[str, ...]:
     """One sentence per thing that keeps the policy from being decided on fresh, whole data."""
-    return tuple(_notes(status, daemon, now))
+    nobody = UNWATCHED if daemons else NO_DAEMON
+    return tuple(_notes(status, nobody if daemon is None else "", now))
 
 
-def _notes(status: PolicyStatus, daemon: str | None, now: datetime) -> Iterator[str]:
-    if daemon is None:
-        yield "no daemon runs: what stands here is what the last one saw"
+def _notes(status: PolicyStatus, nobody: str, now: datetime) -> Iterator[str]:
+    if nobody:
+        yield f"{nobody}: what stands here is what the last one saw"
     if status.registry_trouble is not None:
         yield f"the registry cannot be read, so nothing is decided or promoted: {status.registry_trouble}"
     elif status.champion is None:

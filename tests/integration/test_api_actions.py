@@ -10,6 +10,7 @@ import pytest
 
 from ctrain.domain import Phase
 from ctrain.domain.access import Role
+from ctrain.domain.leases import policy_lease
 from ctrain.lifecycle.approval import refusal
 from tests.contract.store.builders import FLIGHTS, OTHER
 from tests.support.web import NOW, Web, tell_story, waiting_run
@@ -101,6 +102,20 @@ def test_what_nobody_could_do_now_is_not_left_for_later(web: Web, path: str) -> 
     assert requests(web) == []
     assert web.with_daemon().post(path, json={"reason": "worse"}).status_code == 202
     assert len(requests(web)) == 1
+
+
+def test_a_daemon_that_watches_other_policies_would_not_do_it(web: Web) -> None:
+    with web.with_daemon().store.write() as tx:
+        tx.release_lease(policy_lease(FLIGHTS), "vm:1")
+    answer = web.post(ROLLBACK)
+    assert (answer.status_code, requests(web)) == (503, [])
+    assert "no daemon watches flight-delay" in answer.json()["detail"]
+    assert web.post(TRIGGER).status_code == 202
+
+
+def test_a_rollback_may_name_the_champion_to_go_back_from(web: Web) -> None:
+    assert web.with_daemon().post(ROLLBACK, json={"champion": "3"}).status_code == 202
+    assert requests(web) == [("rollback", "token operator", {"reason": "", "champion": "3"})]
 
 
 def test_cancel_names_the_run(web: Web) -> None:

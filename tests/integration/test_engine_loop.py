@@ -83,9 +83,12 @@ def test_manual_rollback_returns_to_the_previous_champion(served: World) -> None
     served.slope = -2.0
     served.live(24 * 8, step=12)
     champion = served.registry.aliases["champion"]
-    answer = served.ask(RequestKind.ROLLBACK, reason="customers complain")
+    answer = served.ask(RequestKind.ROLLBACK, reason="customers complain", champion=champion)
     assert answer.answer == f"done: version 1 is the champion again instead of {champion}: customers complain"
     assert served.registry.aliases["champion"] == "1"
+    again = served.ask(RequestKind.ROLLBACK, reason="customers complain", champion=champion)
+    refused = f"refused: the champion is version 1 by now, not version {champion}; look again"
+    assert (again.answer, served.registry.aliases["champion"]) == (refused, "1")
 
 
 def test_failed_training_is_tried_again_and_then_fails(served: World) -> None:

@@ -36,6 +36,7 @@ from ctrain.domain import (
 from ctrain.errors import InputError
 from ctrain.ports import Store, Transaction
 from ctrain.queries import FleetQueries
+from ctrain.queries.headline import headline_of
 from ctrain.store import open_store
 from tests.support.fakes import FakeClock
 from tests.support.runs import a_run
@@ -190,7 +191,13 @@ def test_daemons_and_who_watches_what_are_seen_by_their_leases(store: Store, que
     fleet = queries.status()
     assert (fleet.daemon, fleet.daemons) == ("host:42", ("host:42", "vm:7"))
     assert [one.holder for one in fleet.policies] == [None]
-    assert queries.why(CLICKS).daemon == "host:42"
+    unwatched = queries.why(CLICKS)
+    assert (unwatched.daemon, unwatched.notes[0].partition(":")[0]) == (None, "no daemon watches it")
+    told = headline_of(queries.status().policies[0], unwatched)
+    assert (told.text, told.todo[:31]) == (
+        "Nothing happens: no daemon watches it.",
+        "Give the policy's file to a dae",
+    )
     with store.write() as tx:
         tx.acquire_lease("policy:clicks", "vm:7", now, HOUR)
     assert [one.holder for one in queries.status().policies] == ["vm:7"]

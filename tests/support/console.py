@@ -15,7 +15,7 @@ from ctrain.app.web_actions import StoredActions
 from ctrain.clocks import RealTimer
 from ctrain.domain import Phase
 from ctrain.domain.access import Role
-from ctrain.domain.leases import daemon_lease
+from ctrain.domain.leases import daemon_lease, policy_lease
 from ctrain.ports import Clock, Store
 from ctrain.queries import FleetQueries
 from ctrain.settings import Settings
@@ -78,7 +78,8 @@ class Console:
                 tx.add_token(token)
                 self.tokens[role] = words
             if daemon:
-                tx.acquire_lease(daemon_lease(DAEMON), DAEMON, tx.database_now(), timedelta(hours=1))
+                for name in (daemon_lease(DAEMON), *map(policy_lease, tx.policies())):
+                    tx.acquire_lease(name, DAEMON, tx.database_now(), timedelta(hours=1))
         self.app = create_application(self.backend)
 
     def get(self, path: str, role: Role | None = None, **more: Any) -> httpx.Response:

@@ -28,6 +28,7 @@ Key = Annotated[
 ]
 ACCEPTED = HTTPStatus.ACCEPTED
 NO_REASON, NO_TRIGGER, NO_ANSWER = run_models.Reason(), run_models.Trigger(), run_models.Answer()
+NO_ROLLBACK = run_models.Rollback()
 
 
 @router.post("/policies/{name}/trigger", status_code=ACCEPTED, response_model=run_models.Request)
@@ -50,11 +51,11 @@ def rollback(
     name: ThePolicy,
     here: Here,
     response: Response,
-    body: run_models.Reason = NO_REASON,
+    body: run_models.Rollback = NO_ROLLBACK,
     key: Key = "",
 ) -> dict[str, Any]:
     """Make the previous champion the champion again."""
-    arguments = {"reason": body.reason}
+    arguments = {"reason": body.reason, **({} if body.champion is None else {"champion": body.champion})}
     return _told(here.actions.ask(name, RequestKind.ROLLBACK, caller.actor, arguments, key), response)
 
 

@@ -161,6 +161,15 @@ class Trigger(Reason):
     )
 
 
+class Rollback(Reason):
+    champion: Short | None = Field(
+        default=None,
+        description="The version to go back from; refused when another is the champion by then. Without it "
+        "a request that is sent twice, without the same idempotency key, goes back twice.",
+        examples=["7"],
+    )
+
+
 class Answer(Reason):
     """What a person decides on; it counts only while that is what the run stands on."""
 

@@ -61,7 +61,8 @@ def policy_action(
         if action == "trigger":
             arguments["params"] = parse_params(params)
         else:
-            _check_champion(reads, policy, champion)
+            _check_champion(here, policy, champion)
+            arguments["champion"] = champion or None
         asked = here.actions.ask(policy, RequestKind(action), caller.actor, arguments)
     except (InputError, StateConflict, TransientError) as error:
         return _policy_form(request, caller, reads, name, action, error)
@@ -254,9 +255,9 @@ def _check_form(request: Request, caller: Caller, csrf: str) -> None:
         )
 
 
-def _check_champion(reads: Reads, policy: PolicyName, shown: str) -> None:
+def _check_champion(here: Here, policy: PolicyName, shown: str) -> None:
     """A rollback is of the champion that was shown, not of one that came meanwhile."""
-    now = reads.policy(policy).status.champion
+    now = here.queries.status(policy).policies[0].champion
     if shown != (now.version if now else ""):
         stands = f"version {now.version}" if now else "gone"
         raise StateConflict(f"the champion is {stands} by now, not version {shown}; look again")
