@@ -120,7 +120,7 @@ def run(
         todo=next_step(detail),
         phases=_path_of(found),
         working=WORKING,
-        log=log_tail(folder, detail.run.id, here.redact),
+        log=log_tail(folder, detail.run.id, here.environ, of_daemon=here.daemon is not None),
         pictures=pictures(folder, detail.run.id),
         links=mlflow_links(here.settings.tracking_uri, found),
         asked=_asked(reads, asked, detail.run.policy),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ctrain.telemetry.logs import Redactor
+
 TAIL_LINES = 200
 TAIL_BYTES = 64 << 10
+NOT_SHOWN = (
+    "not shown: this server does not know {}, whose values training may print; the daemon's console does"
+)
 EXPLANATION = "explanation"
 SHOWN = {".html": "text/html; charset=utf-8", ".png": "image/png"}
 
@@ -24,11 +30,12 @@ class LogTail:
 
 
 def log_tail(
-    runs_folder: Path, run_id: str, redact: Callable[[str], str] = lambda text: text
+    runs_folder: Path, run_id: str, environ: Mapping[str, str], *, of_daemon: bool = True
 ) -> LogTail | None:
     """The end of what the newest attempt has printed; None where this host has no log of the run.
 
-    ``redact`` takes out what a page must not show.
+    Secrets of ``environ`` are taken out, and the values of the variables that the training was given. A
+    server whose environment is not that ``of_daemon`` shows no log when it does not know these values.
     """
     logs = sorted((runs_folder / run_id).glob("attempt-*/train.log"), key=lambda path: _number(path.parent))
     if not logs:
@@ -38,9 +45,15 @@ def log_tail(
             size = log.seek(0, os.SEEK_END)
             log.seek(max(size - TAIL_BYTES, 0))
             text = log.read(TAIL_BYTES).decode(errors="replace")
-    except OSError:
+        declared = _declared(logs[-1].parent)
+    except (OSError, ValueError):
         return None
-    lines = redact(text).splitlines()
+    unknown = () if of_daemon else tuple(name for name in declared if name not in environ)
+    if unknown:
+        return LogTail(logs[-1].parent.name, (NOT_SHOWN.format(", ".join(unknown)),), cut=False)
+    lines = Redactor(environ, declared).redact(text).splitlines()
+    if size > TAIL_BYTES:
+        del lines[:1]  # it may begin in the middle of a secret, which nobody would recognise
     cut = size > TAIL_BYTES or len(lines) > TAIL_LINES
     return LogTail(logs[-1].parent.name, tuple(map(_printable, lines[-TAIL_LINES:])), cut)
 
@@ -56,6 +69,14 @@ def pictures(runs_folder: Path, run_id: str) -> tuple[str, ...]:
 def picture_file(runs_folder: Path, run_id: str, name: str) -> Path | None:
     """The file of one of the ``pictures``; None for any other name."""
     return runs_folder / run_id / EXPLANATION / name if name in pictures(runs_folder, run_id) else None
+
+
+def _declared(attempt: Path) -> tuple[str, ...]:
+    """Names of the variables that the training was given beside what every training sees."""
+    try:
+        return tuple(json.loads((attempt / "job.json").read_text()).get("env", ()))
+    except FileNotFoundError:
+        return ()
 
 
 def _number(folder: Path) -> int:

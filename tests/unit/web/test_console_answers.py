@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,7 +38,7 @@ from ctrain.queries.series import Point, thinned
 from ctrain.queries.slices import slices_of
 from ctrain.stats.sequential import ComparisonState
 from ctrain.web.console.overview import listing, summary_of
-from ctrain.web.console.run_files import log_tail, picture_file, pictures
+from ctrain.web.console.run_files import NOT_SHOWN, TAIL_BYTES, log_tail, picture_file, pictures
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -249,11 +250,36 @@ def test_the_end_of_the_newest_log_is_shown(tmp_path: Path) -> None:
         folder = tmp_path / "r-1" / attempt
         folder.mkdir(parents=True)
         (folder / "train.log").write_text(text)
-    tail = log_tail(tmp_path, "r-1")
+    tail = log_tail(tmp_path, "r-1", {})
     assert tail is not None
     assert (tail.attempt, tail.cut, len(tail.lines)) == ("attempt-10", True, 200)
     assert (tail.lines[0], tail.lines[-1]) == ("100�[31m", "299�[31m")
-    assert log_tail(tmp_path, "r-2") is None
+    assert log_tail(tmp_path, "r-2", {}) is None
+
+
+def test_a_log_is_shown_without_what_the_training_was_given(tmp_path: Path) -> None:
+    attempt = tmp_path / "r-1" / "attempt-1"
+    attempt.mkdir(parents=True)
+    (attempt / "job.json").write_text(json.dumps({"env": ["WAREHOUSE_DSN"]}))
+    (attempt / "train.log").write_text("connects by h1dden-word, s3cret-key\n")
+    environ = {"WAREHOUSE_DSN": "h1dden-word", "MY_TOKEN": "s3cret-key"}
+    for of_daemon in (True, False):
+        tail = log_tail(tmp_path, "r-1", environ, of_daemon=of_daemon)
+        assert tail is not None
+        assert tail.lines == ("connects by ***, ***",)
+    stranger = log_tail(tmp_path, "r-1", {}, of_daemon=False)
+    assert stranger is not None
+    assert stranger.lines == (NOT_SHOWN.format("WAREHOUSE_DSN"),)
+
+
+def test_no_half_of_a_secret_begins_a_log(tmp_path: Path) -> None:
+    attempt = tmp_path / "r-1" / "attempt-1"
+    attempt.mkdir(parents=True)
+    rest = "y" * (TAIL_BYTES - 13)
+    (attempt / "train.log").write_text(f"said s3cret-s3cret-s3cret\n{rest}\n")
+    tail = log_tail(tmp_path, "r-1", {"MY_TOKEN": "s3cret-s3cret-s3cret"})
+    assert tail is not None
+    assert (tail.lines, tail.cut) == ((rest,), True)
 
 
 def test_only_pictures_of_the_run_can_be_asked_for(tmp_path: Path) -> None:
