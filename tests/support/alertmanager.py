@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from ruamel.yaml import YAML
 
 from tests.support.dashboards import ROOT
 from tests.support.ports import free_port
-from tests.waiting import wait_until
+from tests.support.programs import running_program
 
 SHIPPED = ROOT / "deploy" / "prometheus" / "alertmanager.yml"
 AT_ONCE = {"group_wait": "100ms", "group_interval": "1s"}
@@ -75,11 +74,5 @@ def running_alertmanager(folder: Path, receivers_at: str) -> Iterator[Alertmanag
         "--cluster.listen-address=",
         "--log.level=warn",
     ]
-    with (folder / "alertmanager.log").open("w") as log:
-        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        try:
-            wait_until(server.ready, 30, "Alertmanager is ready")
-            yield server
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    with running_program(arguments, folder / "alertmanager.log", server.ready):
+        yield server

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.ports import free_port
-from tests.waiting import wait_until
+from tests.support.programs import running_program
 
 CONFIG = """
 global: {{scrape_interval: 300ms, scrape_timeout: 300ms, evaluation_interval: 500ms}}
@@ -91,11 +90,5 @@ def running_prometheus(
         f"--query.lookback-delta={lookback}",
         "--log.level=warn",
     ]
-    with (folder / "prometheus.log").open("w") as log:
-        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        try:
-            wait_until(server.ready, 30, "Prometheus is ready")
-            yield server
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    with running_program(arguments, folder / "prometheus.log", server.ready):
+        yield server
