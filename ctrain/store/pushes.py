@@ -64,7 +64,13 @@ class ReloadAccess(TableAccess):
         self._put(_OUTCOMES, {"number": number, **values_of(outcome)})
 
     def reload_outcomes(self, number: int) -> list[ReloadOutcome]:
-        """What each daemon that has done it by now says, by their names."""
+        """What each daemon that has done it by now says, by their names.
+
+        A daemon answers what was asked last, and with that whatever was asked before.
+        """
         columns = [column for column in _OUTCOMES.c if column.name != "number"]
-        rows = self._all(select(*columns).where(_OUTCOMES.c.number == number).order_by(_OUTCOMES.c.daemon))
-        return [ReloadOutcome(**row) for row in rows]
+        since = select(*columns).where(_OUTCOMES.c.number >= number)
+        first: dict[str, ReloadOutcome] = {}
+        for row in self._all(since.order_by(_OUTCOMES.c.daemon, _OUTCOMES.c.number)):
+            first.setdefault(row["daemon"], ReloadOutcome(**row))
+        return list(first.values())

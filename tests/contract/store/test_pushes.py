@@ -52,5 +52,10 @@ def test_a_reload_is_answered_by_each_daemon_once(store: SqlStore) -> None:
     with store.write() as tx:
         for outcome in (bad, ReloadOutcome("a:1", False, "not yet", at), good):
             tx.save_reload_outcome(second, outcome)
-    with store.read() as tx:
-        assert (tx.reload_outcomes(first), tx.reload_outcomes(second)) == ([], [good, bad])
+    with store.write() as tx:
+        third = tx.ask_reload("eve", START + HOUR)
+        again = ReloadOutcome("b:2", True, "", at + HOUR)
+        tx.save_reload_outcome(third, again)
+    with store.read() as tx:  # whoever answers a later one has done the earlier one, too
+        told = [tx.reload_outcomes(number) for number in (first, second, third, third + 1)]
+    assert told == [[good, bad], [good, bad], [again], []]
