@@ -1,4 +1,4 @@
-"""The server of API and console beside a daemon: a child on the daemon's socket, started again when it ends.
+"""The server of API and console beside a daemon: a child on its socket, replaced when it ends or hangs.
 
 Requests of strangers are parsed there and not in the daemon. The socket is the daemon's, so nobody is turned
 away while a child is replaced; the child ends when its standard input does, which the daemon holds.
@@ -6,7 +6,9 @@ away while a child is replaced; the child ends when its standard input does, whi
 
 from __future__ import annotations
 
+import http.client
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -32,6 +34,12 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 """A child that lived for so long is replaced at once."""
+ASKED_EVERY_SECONDS = 15.0
+PATIENCE_SECONDS = 10.0
+MOST_FAILURES = 4
+"""A child that gave no answer so often in a row hangs."""
+MOST_FAILURES_AT_START = 12
+"""The same before its first answer: a busy machine takes its time to start one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,7 @@ class WebChild:
         self._bound, self._private = bound, private
         self._telemetry, self._timer = telemetry, timer
         self._command = _command(console, bound.fileno(), private.name)
+        self._tls = console.certificate is not None
         self._stopping = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -143,10 +152,28 @@ class WebChild:
             except OSError as error:
                 return f"it cannot be started: {error}"
             child = self._child
+        ended = threading.Event()
+        asking = (child, ended)
+        threading.Thread(target=self._ask, args=asking, name="ctrain-console-asked", daemon=True).start()
         code = child.wait()
+        ended.set()
         if child.stdin is not None:
             child.stdin.close()
         return f"exit code {code}"
+
+    def _ask(self, child: subprocess.Popen[bytes], ended: threading.Event) -> None:
+        """Ask the child now and then whether it is there, and end it when it does not answer."""
+        address = self._bound.getsockname()[:2]
+        failures, most = 0, MOST_FAILURES_AT_START
+        while not ended.wait(ASKED_EVERY_SECONDS):
+            if answers(address, tls=self._tls):
+                failures, most = 0, MOST_FAILURES
+                continue
+            failures += 1
+            if failures >= most:
+                self._telemetry.log("console_hangs", unanswered=failures)
+                end(child)
+                return
 
 
 def start(command: Sequence[str], environ: Mapping[str, str], number: int) -> subprocess.Popen[bytes]:
@@ -159,6 +186,23 @@ def start(command: Sequence[str], environ: Mapping[str, str], number: int) -> su
         pass_fds=(number,),
         start_new_session=True,
     )
+
+
+def answers(address: tuple[str, int], *, tls: bool) -> bool:
+    """True when a server there answers at all, whatever it says."""
+    connection = http.client.HTTPConnection(*address, timeout=PATIENCE_SECONDS)
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is our own, and told nothing
+        connection = http.client.HTTPSConnection(*address, timeout=PATIENCE_SECONDS, context=context)
+    try:
+        connection.request("GET", "/-/alive")
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def end(child: subprocess.Popen[bytes]) -> None:

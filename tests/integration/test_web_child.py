@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
+from ctrain.app import web_child
 from ctrain.app.web_child import Console, WebChild
 from ctrain.app.wiring import open_quiet_telemetry
 from ctrain.clocks import RealTimer
@@ -98,6 +99,44 @@ def test_a_child_that_was_killed_comes_back_and_goes_with_its_daemon(child: WebC
     assert child.pid is None or not psutil.pid_exists(child.pid)
     with pytest.raises(urllib.error.URLError):
         ask(address, "/-/ready")
+
+
+BUSY = """
+import contextlib, socket, sys
+with socket.socket(fileno=int(sys.argv[1])) as listening:
+    while True:
+        caller, _ = listening.accept()
+        with caller, contextlib.suppress(OSError):
+            caller.recv(1000)
+            caller.sendall(b"HTTP/1.0 503 Busy\\r\\n\\r\\n")
+"""
+
+
+def test_a_child_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"ASKED_EVERY_SECONDS": 0.02, "PATIENCE_SECONDS": 0.2, "STOP_SECONDS": 0.1}
+    for name, value in {**values, "MOST_FAILURES": 2, "MOST_FAILURES_AT_START": 10_000}.items():
+        monkeypatch.setattr(web_child, name, value)
+    answered: list[bool] = []
+    real = web_child.answers
+
+    def answers(address: tuple[str, int], *, tls: bool) -> bool:
+        answered.append(real(address, tls=tls))
+        return answered[-1]
+
+    monkeypatch.setattr(web_child, "answers", answers)
+    bound = bind(f"127.0.0.1:{free_port()}")
+    command = [sys.executable, "-S", "-c", BUSY, str(bound.fileno())]
+    monkeypatch.setattr(web_child, "_command", lambda *_: command)
+    child = WebChild(bound, Console(tmp_path), private_server(), open_quiet_telemetry({}), RealTimer())
+    try:
+        wait_until(lambda: True in answered, PATIENCE_SECONDS, "it answers, though it cannot serve")
+        first = child.pid
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        wait_until(lambda: child.pid != first, PATIENCE_SECONDS, "it is replaced")
+        assert not psutil.pid_exists(first)
+    finally:
+        child.close()
 
 
 def test_the_daemons_door_is_for_its_own_user(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,6 +249,7 @@ def test_a_server_of_its_own_speaks_tls(home: Path, tmp_path: Path) -> None:
                 connection.close()
 
         headers, body = wait_until(answered, PATIENCE_SECONDS, "it answers")
+        assert web_child.answers(("127.0.0.1", port), tls=True)
         assert "max-age" in headers["Strict-Transport-Security"]
         assert [one["policy"] for one in body["policies"]] == ["flight-delay", "other"]
     finally:
