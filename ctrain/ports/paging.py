@@ -28,5 +28,6 @@ class PageTables(Protocol):
         *,
         start: datetime | None = None,
         end: datetime | None = None,
+        columns: bool = True,
     ) -> list[Verdict]:
-        """Verdicts as of ``[start, end)``, newest first."""
+        """Verdicts as of ``[start, end)``, newest first; without what they say of columns if so asked."""

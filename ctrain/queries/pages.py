@@ -96,14 +96,13 @@ class PageQueries:
             runs = tx.runs(name, limit=MOST_RUNS)
             policy = policy_in_force(tx.policy_record(name), runs, self._environ)
             champions = reigns(tx, name)
-            names = [one.monitor for one in status.verdicts]
-            verdicts = [tx.verdicts(name, monitor, limit=MOST_VERDICTS) for monitor in names]
-            recent = [_since(found, now - LOOKED_BACK) for found in verdicts]
+            since = now - LOOKED_BACK
+            recent = [_recent(tx, name, one, since) for one in status.verdicts]
             return PolicyPage(
                 status=status,
                 why=why,
-                timeline=timeline_of(tx, name, now - LOOKED_BACK, now, runs, champions),
-                heat=_heat(policy, recent),
+                timeline=timeline_of(tx, name, since, now, runs, champions),
+                heat=_heat(tx, name, policy, status.verdicts, since),
                 series=tuple(series_of(policy, found) for found in recent),
                 reigns=champions,
                 runs=shown,
@@ -165,18 +164,26 @@ class PageQueries:
         return None
 
 
-def _since(verdicts: Sequence[Verdict], at: datetime) -> list[Verdict]:
-    """Those from ``at`` on, or the newest one alone."""
-    recent = [one for one in verdicts if one.as_of >= at]
-    return recent or list(verdicts[:1])
+def _recent(tx: Transaction, name: PolicyName, newest: Verdict, since: datetime) -> list[Verdict]:
+    """The monitor's verdicts from ``since`` on without their columns, or the newest one alone."""
+    found = tx.verdicts_page(name, newest.monitor, MOST_VERDICTS, start=since, columns=False)
+    return found or [newest]
 
 
-def _heat(policy: Policy | None, verdicts: Sequence[Sequence[Verdict]]) -> tuple[HeatMap, ...]:
-    """Of monitors that look at columns; without a policy, of those whose verdicts name several."""
-    if policy is not None:
-        columns = {name for name, one in policy.monitors.items() if isinstance(one, INPUT_MONITORS)}
-        verdicts = [found for found in verdicts if found[0].monitor in columns]
-    maps = [heat_map(found[:MOST_MAPPED]) for found in verdicts]
+def _heat(
+    tx: Transaction, name: PolicyName, policy: Policy | None, newest: Sequence[Verdict], since: datetime
+) -> tuple[HeatMap, ...]:
+    """Of monitors that look at columns; without a policy, of those whose newest verdict names some."""
+    columns = {
+        one.monitor
+        for one in newest
+        if (isinstance(policy.monitors.get(one.monitor), INPUT_MONITORS) if policy else one.features)
+    }
+    maps = [
+        heat_map(tx.verdicts_page(name, one.monitor, MOST_MAPPED, start=since) or [one])
+        for one in newest
+        if one.monitor in columns
+    ]
     return tuple(one for one in maps if one is not None)
 
 

@@ -16,6 +16,7 @@ from ctrain.store.verdicts import verdict_of
 
 _RUNS, _DECISIONS, _VERDICTS = schema.runs, schema.decisions, schema.verdicts
 _OF_VERDICTS = [column for column in _VERDICTS.c if column.name not in {"policy", "policy_hash"}]
+_WITHOUT_COLUMNS = [column for column in _OF_VERDICTS if column.name != "features"]
 
 
 class PageAccess(TableAccess):
@@ -58,11 +59,14 @@ class PageAccess(TableAccess):
         *,
         start: datetime | None = None,
         end: datetime | None = None,
+        columns: bool = True,
     ) -> list[Verdict]:
-        """The verdicts of a monitor as of ``[start, end)``, newest first."""
-        query = select(*_OF_VERDICTS).where(_VERDICTS.c.policy == policy, _VERDICTS.c.monitor == monitor)
+        """The verdicts of a monitor as of ``[start, end)``, newest first; to decode columns takes longest."""
+        fields = _OF_VERDICTS if columns else _WITHOUT_COLUMNS
+        query = select(*fields).where(_VERDICTS.c.policy == policy, _VERDICTS.c.monitor == monitor)
         if start is not None:
             query = query.where(_VERDICTS.c.as_of >= start)
         if end is not None:
             query = query.where(_VERDICTS.c.as_of < end)
-        return [verdict_of(row) for row in self._all(query.order_by(_VERDICTS.c.as_of.desc()).limit(limit))]
+        rows = self._all(query.order_by(_VERDICTS.c.as_of.desc()).limit(limit))
+        return [verdict_of({"features": (), **row}) for row in rows]

@@ -131,7 +131,9 @@ class SqliteDatabase:
 def create_sqlite_engine(file: Path, busy_timeout: timedelta) -> Engine:
     """An engine whose transactions begin IMMEDIATE, or as a snapshot that cannot write."""
     engine = create_engine(
-        URL.create("sqlite", database=str(file)), connect_args={"timeout": busy_timeout.total_seconds()}
+        URL.create("sqlite", database=str(file)),
+        connect_args={"timeout": busy_timeout.total_seconds()},
+        max_overflow=-1,  # as many as there are threads at work; none of them waits for another
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)

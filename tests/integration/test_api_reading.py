@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ctrain.domain import Event, IngestState, PolicyName, Status
+from ctrain.domain import Event, FeatureVerdict, IngestState, MonitorName, PolicyName, Status
 from ctrain.queries import FleetQueries
+from ctrain.queries import pages as page_queries
+from ctrain.queries.pages import PageQueries
+from ctrain.store import verdicts as verdict_rows
 from ctrain.store.fleet import FleetAccess
 from tests.contract.store.builders import FLIGHTS, HOUR, OTHER, START, run, verdict
 from tests.support.web import NOW, Web, tell_story
 
+BUSY = MonitorName("busy")
 FLIGHT = "/v1/policies/flight-delay"
 
 
@@ -103,6 +109,28 @@ def test_verdicts_of_a_stretch_of_time(web: Web) -> None:
     found = pages(web, f"{FLIGHT}/monitors/brier?from={start}&to={end}&limit=2", "verdicts")
     assert [[one["value"] for one in page] for page in found] == [[0.3, 0.2], [0.1]]
     assert found[0][0]["features"][0]["p_value"] == 1e-300
+
+
+def test_a_page_decodes_columns_of_those_verdicts_alone_that_its_map_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web = Web(tmp_path)
+    tell_story(web.store)
+    decoded: list[str] = []
+
+    def decode(**column: Any) -> FeatureVerdict:
+        decoded.append(column["column"])
+        return FeatureVerdict(**column)
+
+    with web.store.write() as tx:
+        tx.record_verdicts(FLIGHTS, "h1", [replace(verdict(hours=h), monitor=BUSY) for h in range(100)])
+        (newest,) = [one for one in tx.latest_verdicts(FLIGHTS) if one.monitor == BUSY]
+    monkeypatch.setattr(verdict_rows, "FeatureVerdict", decode)
+    monkeypatch.setattr(page_queries, "MOST_MAPPED", 10)
+    page = PageQueries(web.app.state.backend.queries, web.store, web.clock, {}).policy(FLIGHTS)
+    assert [len(one.points) for one in page.series if one.monitor == BUSY] == [100]
+    assert BUSY in {one.monitor for one in page.heat}
+    assert len(decoded) < 60 * len(newest.features)
 
 
 def test_a_champion_reigns_until_the_next(web: Web) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -30,6 +31,7 @@ class Pulse:
     look: Callable[[], tuple[int, ...]]
     every_seconds: float = LOOK_SECONDS
     beat_seconds: float = BEAT_SECONDS
+    log: Callable[..., None] = lambda *_, **__: None
     listeners: set[asyncio.Queue[str]] = field(default_factory=set)
     _looking: asyncio.Task[None] | None = None
 
@@ -52,14 +54,22 @@ class Pulse:
     async def _keep_looking(self) -> None:
         known: tuple[int, ...] | None = None
         while self.listeners:
-            try:
-                numbers = await run_in_threadpool(self.look)
-            except CtrainError:
-                numbers = ()
+            numbers = await self._numbers(known)
             if numbers != known and known is not None:
                 self._tell("change" if numbers else "away", numbers)
             known = numbers
             await asyncio.sleep(self.every_seconds)
+
+    async def _numbers(self, known: tuple[int, ...] | None) -> tuple[int, ...]:
+        """The newest numbers; none while they cannot be read, whatever the fault: pages wait for better."""
+        try:
+            return await run_in_threadpool(self.look)
+        except CtrainError:
+            return ()
+        except Exception:  # noqa: BLE001  # whatever it is, the open pages would hear nothing for ever
+            if known != ():
+                self.log("live_updates_interrupted", traceback=traceback.format_exc())
+            return ()
 
     def _tell(self, event: str, numbers: tuple[int, ...]) -> None:
         line = f"event: {event}\ndata: {'.'.join(map(str, numbers))}\n\n"
@@ -85,11 +95,11 @@ def pulse_of(request: Request) -> Pulse:
     """The one of the application."""
     found: Pulse | None = getattr(request.app.state, "pulse", None)
     if found is None:
-        store = backend_of(request).store
+        store, log = backend_of(request).store, backend_of(request).log
 
         def look() -> tuple[int, ...]:
             with store.read() as tx:
                 return tx.newest_numbers()
 
-        found = request.app.state.pulse = Pulse(look)
+        found = request.app.state.pulse = Pulse(look, log=log)
     return found

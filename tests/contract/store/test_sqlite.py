@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -80,6 +80,14 @@ def test_folder_in_the_place_of_the_file(file: Path) -> None:
     file.mkdir()
     with pytest.raises(TransientError, match="cannot be opened"):
         open_store(f"sqlite:///{file}")
+
+
+def test_as_many_can_read_at_once_as_there_are_threads_to_answer(file: Path) -> None:
+    store = open_store(f"sqlite:///{file}")
+    with ExitStack() as readers:
+        reading = [readers.enter_context(store.read()) for _ in range(40)]
+        assert [tx.paused(FLIGHTS) for tx in reading] == [False] * 40
+    store.close()
 
 
 def test_full_disk_is_transient_and_loses_nothing(file: Path) -> None:

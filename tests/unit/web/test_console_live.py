@@ -53,6 +53,23 @@ def test_every_page_hears_of_a_change_and_of_a_database_that_is_away() -> None:
     assert pages == [["retry: 3000", change.format("2.0"), "event: away\ndata:", change.format("2.1")]] * 3
 
 
+def test_a_fault_that_nobody_expected_is_logged_once_and_ends_nothing() -> None:
+    looks, logged = Looks((1,), (1,), (2,)), []
+
+    def look() -> Numbers:
+        numbers = looks()
+        if 2 <= looks.count <= 4:
+            raise RuntimeError("odd")
+        return numbers
+
+    pulse = Pulse(
+        look, 0.001, log=lambda event, **fields: logged.append((event, "odd" in fields["traceback"]))
+    )
+    (page,) = listened(pulse, 1, 3)
+    assert page == ["retry: 3000", "event: away\ndata:", "event: change\ndata: 2"]
+    assert logged == [("live_updates_interrupted", True)]
+
+
 def test_silence_is_kept_open_by_comments() -> None:
     assert listened(Pulse(Looks((1,)), 0.001, beat_seconds=0.001), 1, 2) == [["retry: 3000", ": still here"]]
 

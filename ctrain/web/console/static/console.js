@@ -4,9 +4,12 @@ const main = document.getElementById("main");
 const said = document.getElementById("said");
 const light = document.getElementById("live");
 const SLOW_MS = 60_000; // ages grow also while nothing happens
+const PAUSE_MS = 5_000; // between two fetches of a page of a fleet in which something happens all the time
 
 let fetching = false;
 let again = false;
+let fetchedAt = -PAUSE_MS;
+let awaited = null;
 
 function isBusy(part) {
   if (part.querySelector("dialog[open]")) return true;
@@ -63,6 +66,7 @@ function plain(element) {
 async function refresh() {
   if (fetching) { again = true; return; }
   fetching = true;
+  fetchedAt = performance.now();
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
     if (answer.redirected && new URL(answer.url).pathname === "/login") { location.assign(answer.url); return; }
@@ -77,8 +81,13 @@ async function refresh() {
     document.title = page.title;
   } catch { /* the next event tries again */ } finally {
     fetching = false;
-    if (again) { again = false; refresh(); }
+    if (again) { again = false; soon(); }
   }
+}
+
+// At once after a time of silence, else when the pause is over.
+function soon() {
+  awaited ??= setTimeout(() => { awaited = null; refresh(); }, Math.max(0, fetchedAt + PAUSE_MS - performance.now()));
 }
 
 function shine(away) {
@@ -92,7 +101,7 @@ if (main.hasAttribute("data-live")) {
   stream.addEventListener("open", () => { shine(false); });
   stream.addEventListener("error", () => { shine(true); });
   stream.addEventListener("away", () => { shine(true); });
-  stream.addEventListener("change", () => { shine(false); refresh(); });
+  stream.addEventListener("change", () => { shine(false); soon(); });
   setInterval(() => { if (!document.hidden) refresh(); }, SLOW_MS);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
   addEventListener("pagehide", () => stream.close());
