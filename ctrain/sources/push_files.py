@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,12 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ctrain.domain.pushes import PushedBatch
+from ctrain.sources.fingerprints import stat_fingerprint
+from ctrain.sources.parquet import open_parquet
 from ctrain.sources.push_refusals import BadBatch, DiskFull, SpoolAway
 
 SUFFIX = ".parquet"
 SPARE_BYTES = 200 * 10**6
 """Left free on the disk, so that the daemon can read what is there."""
-_ID, _DIGEST = b"ctrain.batch", b"ctrain.digest"
+_ID, _DIGEST, _TAKING = b"ctrain.batch", b"ctrain.digest", b"ctrain.taking"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -34,6 +37,8 @@ class SpoolEntry:
     path: Path
     bytes: int
     written_at: datetime
+    stat: str
+    """As the daemon's ledger knows a file that has not been touched."""
 
 
 def file_name(batch_id: str) -> str:
@@ -52,13 +57,14 @@ class SpoolFiles:
         """Put a batch on the disk, where nobody reads it yet; it survives a loss of power.
 
         When it came is written to the nanosecond: of two labels of a row the one that came later counts.
+        No two files have the same content: one whose id had been forgotten is no file that was read.
 
         Raises
         ------
         BadBatch, DiskFull, SpoolAway
             when it cannot be written; nothing is left of it.
         """
-        metadata = {_ID: batch_id.encode(), _DIGEST: digest.encode()}
+        metadata = {_ID: batch_id.encode(), _DIGEST: digest.encode(), _TAKING: uuid.uuid4().hex.encode()}
         try:
             with _told(path), path.open("xb") as file:
                 pq.write_table(table.replace_schema_metadata(metadata), file, compression="zstd")
@@ -125,6 +131,14 @@ def read_label(path: Path) -> PushedBatch | None:
         raise SpoolAway(f"{path}: no batch that was pushed: {error}") from error
 
 
+def content_of(path: Path) -> str:
+    """Return by what the daemon's ledger knows a file beside its name; empty when there is no such file."""
+    try:
+        return open_parquet(path).content
+    except FileNotFoundError:
+        return ""
+
+
 def entries(folder: Path) -> Iterator[SpoolEntry]:
     """Yield the files in a folder of a spool."""
     with suppress(FileNotFoundError), os.scandir(folder) as found:
@@ -133,7 +147,7 @@ def entries(folder: Path) -> Iterator[SpoolEntry]:
                 look = one.stat(follow_symlinks=False)
                 if stat.S_ISREG(look.st_mode):
                     written = datetime.fromtimestamp(look.st_mtime, UTC)
-                    yield SpoolEntry(Path(one.path), look.st_size, written)
+                    yield SpoolEntry(Path(one.path), look.st_size, written, stat_fingerprint(look))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from ctrain.errors import InputError
 from ctrain.sources.cursor import Ledger
 from ctrain.sources.push_body import read_body
 from ctrain.sources.push_contract import SpoolPlaces
-from ctrain.sources.push_files import SpoolFiles, entries, file_name, read_label
+from ctrain.sources.push_files import SpoolFiles, content_of, entries, file_name, read_label
 from ctrain.sources.push_refusals import BadBatch, NoSuchPolicy, NotPushed, OtherBatch, SpoolAway, SpoolFull
 from ctrain.sources.push_rows import judge_rows
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ctrain.policy.data import PushSource
     from ctrain.ports import Store, Timer
     from ctrain.sources.push_contract import Contract
+    from ctrain.sources.push_files import SpoolEntry
     from ctrain.sources.push_rows import Judged
 
 KEEP_READ = timedelta(minutes=15)
@@ -158,7 +159,7 @@ class Spool:
             with self._store.read() as tx:
                 ledger = ledger_of(tx.ingest_state(policy), kind)
             found = entries(self._places.folder(policy, kind))
-            unread = sum(one.bytes for one in found if not is_done(ledger, one.path.name))
+            unread = sum(one.bytes for one in found if not _is_read(ledger, one))
             self._unread[policy, kind] = now, unread
             return unread
 
@@ -205,6 +206,14 @@ def ledger_of(state: IngestState, kind: PushKind) -> Ledger:
 def is_done(ledger: Ledger, name: str) -> bool:
     """True for a file that was read to its end, or set aside."""
     return ledger.known(name) is not None and name not in ledger.open
+
+
+def _is_read(ledger: Ledger, one: SpoolEntry) -> bool:
+    """True when it is this file that is done, not one of a batch whose id has been forgotten since."""
+    done = ledger.known(one.path.name)
+    if done is None or not is_done(ledger, one.path.name):
+        return False
+    return done.stat == one.stat or done.content == content_of(one.path)
 
 
 def _agreed(beside: str | None, within: str | None) -> str:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain.pushes import PushKind
 from ctrain.errors import TransientError
-from ctrain.sources.parquet import open_parquet
-from ctrain.sources.push_files import SUFFIX, SpoolFiles, entries, read_label
+from ctrain.sources.push_files import SUFFIX, SpoolFiles, content_of, entries, read_label
 from ctrain.sources.push_spool import KEEP_READ, is_done, ledger_of
 
 if TYPE_CHECKING:
@@ -70,19 +69,12 @@ def _sweep(
 
 
 def _has_had_its_time(one: SpoolEntry, ledger: Ledger, source: PushSource, now: datetime) -> bool:
+    """True when name and content both say that the file was read, for long enough."""
     if one.path.suffix != SUFFIX or not is_done(ledger, one.path.name):
         return False
     done = ledger.known(one.path.name)
     kept = KEEP_READ if done is not None and done.rows is not None else max(source.remember, KEEP_READ)
-    return now - one.written_at > kept and done is not None and _content(one) == done.content
-
-
-def _content(one: SpoolEntry) -> str:
-    """By what the ledger knows a file, beside its name: a file is deleted when both say that it was read."""
-    try:
-        return open_parquet(one.path).content
-    except FileNotFoundError:
-        return ""
+    return now - one.written_at > kept and done is not None and content_of(one.path) == done.content
 
 
 def _label(one: SpoolEntry) -> PushedBatch | None:

@@ -213,6 +213,23 @@ def test_an_id_is_forgotten_after_a_while(tmp_path: Path) -> None:
     assert door.push(row("a")).repeated
     sweep_spool(door.places, door.contract, door.store, NOW + timedelta(days=7))
     assert not door.push(row("a")).repeated
+    assert ids(door.read()) == ["a"], "what is answered for anew is read anew"
+
+
+def test_what_comes_under_a_forgotten_id_counts_as_unread(tmp_path: Path) -> None:
+    door = Door(tmp_path, pushed_data({"type": "push", "max_unread": 1}))
+    door.push(row("a"))
+    read_and_age(door)
+    sweep_spool(door.places, door.contract, door.store, NOW + timedelta(days=7))
+    door.timer.seconds += LOOK_SECONDS
+    assert not door.push(row("a")).repeated
+    door.timer.seconds += LOOK_SECONDS
+    with pytest.raises(SpoolFull):
+        door.push(row("b"), "b2")
+    door.read()
+    os.utime(door.files()[0], (0, 0))  # touched, and read all the same
+    door.timer.seconds += LOOK_SECONDS
+    door.push(row("b"), "b2")
 
 
 def test_what_has_not_been_read_to_its_end_is_never_deleted(tmp_path: Path) -> None:
