@@ -1,4 +1,4 @@
-"""HTTP for callers that may be slow, but not for ever: a request has to come within a time.
+"""HTTP for callers that may be slow, but not for ever: they send and read within a time.
 
 Uvicorn bounds how long a connection may be idle between two requests, not how long one may take to come: some
 hundred callers that send a byte now and then would keep everybody else out.
@@ -13,12 +13,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 15.0
 BODY_SECONDS = 120.0
+UNREAD_SECONDS = 60.0
+"""For which a caller may read nothing of an answer that is on its way to it."""
 
 
 class PatientProtocol(H11Protocol):
-    """Uvicorn's protocol, which hangs up when the head or the body of a request does not come in time."""
+    """Uvicorn's protocol, which hangs up on who does not send a request or read an answer in time."""
 
     _waiting: asyncio.TimerHandle | None = None
+    _reading: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -33,8 +36,17 @@ class PatientProtocol(H11Protocol):
         super().on_response_complete()
         self._look("answered")
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._forget_reader()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
+        self._forget_reader()
         super().connection_lost(exc)
 
     def _look(self, before: str) -> None:
@@ -59,6 +71,28 @@ class PatientProtocol(H11Protocol):
     def _give_up(self) -> None:
         if not self.transport.is_closing():
             self.transport.close()
+        self._wait_for_reader()  # closed is what has been read to its end
+
+    def _wait_for_reader(self) -> None:
+        """Hang up, whatever is unread, when the caller takes nothing of it in time."""
+        left = self._unread()
+        if left and self._reading is None:
+            self._reading = self.loop.call_later(UNREAD_SECONDS, self._give_up_on_reader, left)
+
+    def _give_up_on_reader(self, before: int) -> None:
+        self._reading = None
+        if self._unread() < before:
+            self._wait_for_reader()
+        else:
+            self.transport.abort()
+
+    def _unread(self) -> int:
+        return self.transport.get_write_buffer_size()
+
+    def _forget_reader(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def _forget(self) -> None:
         if self._waiting is not None:

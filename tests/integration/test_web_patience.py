@@ -14,6 +14,9 @@ from ctrain.web.server import bind, shown_address
 from tests.support.ports import free_port
 from tests.waiting import wait_until
 
+MORE_THAN_IS_BUFFERED = 16 << 20
+"""Bytes, by the systems at both ends of a connection."""
+
 
 async def echo(scope: dict, receive: object, send: object) -> None:
     body = b""
@@ -22,16 +25,18 @@ async def echo(scope: dict, receive: object, send: object) -> None:
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
+    body = body or b"x" * MORE_THAN_IS_BUFFERED
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})  # type: ignore[operator]
     await send({"type": "http.response.body", "body": body})  # type: ignore[operator]
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[tuple[str, int]]:
+def running() -> Iterator[tuple[uvicorn.Server, tuple[str, int]]]:
     with pytest.MonkeyPatch.context() as patch, bind(f"127.0.0.1:{free_port()}") as bound:
         patch.setattr(patience, "HEAD_SECONDS", 0.3)
         patch.setattr(patience, "BODY_SECONDS", 0.3)
+        patch.setattr(patience, "UNREAD_SECONDS", 0.3)
         config = uvicorn.Config(
             echo, http=patience.PatientProtocol, log_config=None, lifespan="off", ws="none"
         )
@@ -40,9 +45,14 @@ def address() -> Iterator[tuple[str, int]]:
         thread.start()
         wait_until(lambda: server.started, what="the server runs")
         host, port = shown_address(bound).split(":")
-        yield host, int(port)
+        yield server, (host, int(port))
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture
+def address(running: tuple[uvicorn.Server, tuple[str, int]]) -> tuple[str, int]:
+    return running[1]
 
 
 def said(address: tuple[str, int], *pieces: bytes) -> bytes:
@@ -75,3 +85,17 @@ def test_who_has_asked_is_answered_and_may_ask_again_in_time(address: tuple[str,
     ask = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n1234"
     answer = said(address, ask, ask, b"GET / HT")
     assert answer.count(b"HTTP/1.1 200") == 2
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"], ids=["kept", "to be closed"])
+def test_who_does_not_read_is_hung_up_on(
+    running: tuple[uvicorn.Server, tuple[str, int]], more: bytes
+) -> None:
+    server, address = running
+    connections = server.server_state.connections
+    wait_until(lambda: not connections, what="callers of before are gone")
+    asked = server.server_state.total_requests
+    with socket.create_connection(address) as caller:
+        caller.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + more + b"\r\n")
+        wait_until(lambda: server.server_state.total_requests > asked, what="it is answered")
+        wait_until(lambda: not connections, what="the server hung up")
