@@ -24,6 +24,7 @@ from ctrain.queries.answers import (
     RunNow,
     Why,
 )
+from ctrain.queries.heat import HeatMemory
 from ctrain.queries.limits import limits_left, policy_in_force
 from ctrain.queries.newest_decisions import decision_now, newest_decisions
 from ctrain.queries.notes import notes_on
@@ -55,6 +56,7 @@ class FleetQueries:
         self._clock = clock
         self._environ = environ
         self._verdicts = VerdictMemory()
+        self.heat = HeatMemory()
 
     def status(self, policy: PolicyName | None = None) -> FleetStatus:
         """Where every policy stands, or the one that is named."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
 
-from ctrain.domain import FeatureVerdict, MonitorName, Verdict
+from ctrain.domain import FeatureVerdict, MonitorName, PolicyName, Verdict
 from ctrain.engine.pictures import NOT_TESTED
 from ctrain.monitors.classifier_segments import SEGMENT_TEST
 from ctrain.queries.answers import Answer
 
 MOST_COLUMNS = 48
 MOST_FEATURES = 24
+MOST_REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,35 @@ class HeatMap(Answer):
     rows: tuple[HeatRow, ...]
     left_out: int = 0
     """Features that drifted less than those that are shown."""
+
+
+class HeatMemory:
+    """The maps that were drawn last; safe for threads.
+
+    A verdict never changes, so a map holds until the monitor gives its next one.
+    """
+
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self._most = most
+        self._maps: dict[tuple[PolicyName, MonitorName], tuple[datetime, HeatMap | None]] = {}
+        self._lock = Lock()
+
+    def map(
+        self, policy: PolicyName, newest: Verdict, read: Callable[[], Sequence[Verdict]]
+    ) -> HeatMap | None:
+        """The map of the monitor as of its newest verdict; ``read`` gives its verdicts if need be."""
+        key = policy, newest.monitor
+        with self._lock:
+            known = self._maps.get(key)
+        if known is not None and known[0] == newest.as_of:
+            return known[1]
+        drawn = heat_map(read())
+        with self._lock:
+            self._maps.pop(key, None)
+            self._maps[key] = newest.as_of, drawn
+            while len(self._maps) > self._most:
+                del self._maps[next(iter(self._maps))]
+        return drawn
 
 
 def heat_map(

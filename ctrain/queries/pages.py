@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ctrain.lifecycle.model_card import render_card
 from ctrain.policy.files import parse_policy
 from ctrain.queries.answers import Answer, PolicyStatus, RunDetail, RunNow, Why
 from ctrain.queries.champion_history import Reign, previous_version, reigns
-from ctrain.queries.heat import HeatMap, heat_map
+from ctrain.queries.heat import HeatMap
 from ctrain.queries.history_page import HistoryPage, history_page
 from ctrain.queries.limits import policy_in_force
 from ctrain.queries.sequence import ConfidenceSequence, sequences_of
@@ -102,7 +103,7 @@ class PageQueries:
                 status=status,
                 why=why,
                 timeline=timeline_of(tx, name, since, now, runs, champions),
-                heat=_heat(tx, name, policy, status.verdicts, since),
+                heat=self._heat(tx, name, policy, status.verdicts, since),
                 series=tuple(series_of(policy, found) for found in recent),
                 reigns=champions,
                 runs=shown,
@@ -157,6 +158,23 @@ class PageQueries:
         with self._store.read() as tx:
             return tuple(sorted(tx.policies()))
 
+    def _heat(
+        self,
+        tx: Transaction,
+        name: PolicyName,
+        policy: Policy | None,
+        newest: Sequence[Verdict],
+        since: datetime,
+    ) -> tuple[HeatMap, ...]:
+        """Of the monitors that look at columns."""
+
+        def read(one: Verdict) -> Sequence[Verdict]:
+            return tx.verdicts_page(name, one.monitor, MOST_MAPPED, start=since) or [one]
+
+        asked = [one for one in newest if _looks_at_columns(policy, one)]
+        maps = [self._fleet.heat.map(name, one, partial(read, one)) for one in asked]
+        return tuple(one for one in maps if one is not None)
+
     def _snapshot(self, run: Run) -> Policy | None:
         """The policy that a run goes by."""
         with suppress(PolicyError):
@@ -170,21 +188,11 @@ def _recent(tx: Transaction, name: PolicyName, newest: Verdict, since: datetime)
     return found or [newest]
 
 
-def _heat(
-    tx: Transaction, name: PolicyName, policy: Policy | None, newest: Sequence[Verdict], since: datetime
-) -> tuple[HeatMap, ...]:
-    """Of monitors that look at columns; without a policy, of those whose newest verdict names some."""
-    columns = {
-        one.monitor
-        for one in newest
-        if (isinstance(policy.monitors.get(one.monitor), INPUT_MONITORS) if policy else one.features)
-    }
-    maps = [
-        heat_map(tx.verdicts_page(name, one.monitor, MOST_MAPPED, start=since) or [one])
-        for one in newest
-        if one.monitor in columns
-    ]
-    return tuple(one for one in maps if one is not None)
+def _looks_at_columns(policy: Policy | None, newest: Verdict) -> bool:
+    """Whether the monitor does; without a policy, whether its newest verdict names some."""
+    if policy is None:
+        return bool(newest.features)
+    return isinstance(policy.monitors.get(newest.monitor), INPUT_MONITORS)
 
 
 def _slices(run: Run, policy: Policy | None) -> tuple[SliceNow, ...]:

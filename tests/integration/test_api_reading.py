@@ -127,10 +127,17 @@ def test_a_page_decodes_columns_of_those_verdicts_alone_that_its_map_shows(
         (newest,) = [one for one in tx.latest_verdicts(FLIGHTS) if one.monitor == BUSY]
     monkeypatch.setattr(verdict_rows, "FeatureVerdict", decode)
     monkeypatch.setattr(page_queries, "MOST_MAPPED", 10)
-    page = PageQueries(web.app.state.backend.queries, web.store, web.clock, {}).policy(FLIGHTS)
+    queries = PageQueries(web.app.state.backend.queries, web.store, web.clock, {})
+    page = queries.policy(FLIGHTS)
     assert [len(one.points) for one in page.series if one.monitor == BUSY] == [100]
     assert BUSY in {one.monitor for one in page.heat}
-    assert len(decoded) < 60 * len(newest.features)
+    first = len(decoded)
+    assert first < 60 * len(newest.features)
+    assert queries.policy(FLIGHTS).heat == page.heat
+    assert len(decoded) - first < first  # the map is drawn again when there is a new verdict
+    with web.store.write() as tx:
+        tx.record_verdict(FLIGHTS, "h1", replace(verdict(hours=100), monitor=BUSY))
+    assert queries.policy(FLIGHTS).heat != page.heat
 
 
 def test_a_champion_reigns_until_the_next(web: Web) -> None:
