@@ -50,6 +50,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     415: {"description": "The body is neither JSON, JSON lines nor an Arrow stream."},
     422: {"description": "A row that the policy could not use, with its column; nothing was taken."},
     429: {"description": "Too much waits to be read, or is sent at once: send it again after `Retry-After`."},
+    503: {"description": "The disk or the database does not answer: send it again after `Retry-After`."},
     507: {"description": "There is no room on the disk."},
 }
 _ROWS = [
