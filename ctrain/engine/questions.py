@@ -25,11 +25,29 @@ Answers = dict[Question, Any]
 Known = Iterator[tuple[str, Question, object]]
 """Name and arguments of a question, and its answer."""
 
-_VERDICTS = frozenset({"verdicts", "latest_verdicts"})
-_RUNS = frozenset({"run", "active_run", "runs"})
-_POLICIES = frozenset({"policies", "policy_record", "paused"})
+_VERDICTS = frozenset(
+    {"verdicts", "latest_verdicts", "verdicts_page", "verdict_times", "verdict_lines", "main_values"}
+)
+_DECISIONS = frozenset({"decisions", "decisions_page", "decision_lines", "newest_numbers"})
+_RUNS = frozenset({"run", "active_run", "runs", "runs_page", "run_lines"})
+_CHAMPIONS = frozenset({"champion", "champions"})
+_POLICIES = frozenset({"policies", "policy_record", "paused", "policy_lines", "main_values"})
+_EVENTS = frozenset(
+    {
+        "events",
+        "links",
+        "newest_link",
+        "newest_links",
+        "newest_numbers",
+        "count_links",
+        "links_between",
+        "trouble_lines",
+    }
+)
+_COMPARISONS = frozenset({"comparison_points", "newest_numbers"})
+_TOKENS = frozenset({"token", "tokens"})
 _INTENTS = frozenset({"open_intent", "intents"})
-_REQUESTS = frozenset({"open_requests", "request"})
+_REQUESTS = frozenset({"open_requests", "request", "newest_numbers"})
 _NOTICES = frozenset(
     {
         "due_channels",
@@ -52,22 +70,22 @@ CHANGED_BY: Mapping[str, frozenset[str]] = {
     "drop_panes": _PANES,
     "save_arrivals": frozenset({"arrivals"}),
     "drop_arrivals": frozenset({"arrivals"}),
-    "prune": _VERDICTS | {"comparison_points", "decisions"},
+    "prune": _VERDICTS | _COMPARISONS | _DECISIONS,
     "prune_versions": frozenset({"reference", "detector"}),
     "save_reference": frozenset({"reference"}),
     "save_detector": frozenset({"detector"}),
     "record_verdict": _VERDICTS,
     "record_verdicts": _VERDICTS,
     "save_trigger_state": frozenset({"trigger_state"}),
-    "record_decision": frozenset({"decisions"}),
+    "record_decision": _DECISIONS,
     "claim_occurrence": frozenset({"last_occurrence"}),
     "create_run": _RUNS,
     "save_run": _RUNS,
-    "add_comparison_point": frozenset({"comparison_points"}),
+    "add_comparison_point": _COMPARISONS,
     "save_policy": _POLICIES,
     "set_paused": _POLICIES,
-    "save_champion": frozenset({"champion"}),
-    "append_event": frozenset({"events", "links", "newest_link", "count_links", "links_between"}),
+    "save_champion": _CHAMPIONS,
+    "append_event": _EVENTS,
     "record_intent": _INTENTS,
     "close_intent": _INTENTS,
     "add_request": _REQUESTS,
@@ -88,6 +106,15 @@ CHANGED_BY: Mapping[str, frozenset[str]] = {
     "release_leases": _LEASES,
     "forget_leases": _LEASES,
     "require_token": frozenset(),
+    "add_token": _TOKENS,
+    "revoke_token": _TOKENS,
+    "note_token_use": _TOKENS,
+    "keep_answer": frozenset({"kept_answer"}),
+    "forget_answers": frozenset({"kept_answer"}),
+    "remember_batches": frozenset({"pushed_batch"}),
+    "forget_batches": frozenset({"pushed_batch"}),
+    "ask_reload": frozenset({"newest_reload"}),
+    "save_reload_outcome": frozenset({"reload_outcomes"}),
     "claim_home": frozenset(),
 }
 """The questions that have another answer after each write."""
