@@ -25,29 +25,11 @@ Answers = dict[Question, Any]
 Known = Iterator[tuple[str, Question, object]]
 """Name and arguments of a question, and its answer."""
 
-_VERDICTS = frozenset(
-    {"verdicts", "latest_verdicts", "verdicts_page", "verdict_times", "verdict_lines", "main_values"}
-)
-_DECISIONS = frozenset({"decisions", "decisions_page", "decision_lines", "newest_numbers"})
-_RUNS = frozenset({"run", "active_run", "runs", "runs_page", "run_lines"})
-_CHAMPIONS = frozenset({"champion", "champions"})
-_POLICIES = frozenset({"policies", "policy_record", "paused", "policy_lines", "main_values"})
-_EVENTS = frozenset(
-    {
-        "events",
-        "links",
-        "newest_link",
-        "newest_links",
-        "newest_numbers",
-        "count_links",
-        "links_between",
-        "trouble_lines",
-    }
-)
-_COMPARISONS = frozenset({"comparison_points", "newest_numbers"})
-_TOKENS = frozenset({"token", "tokens"})
+_VERDICTS = frozenset({"verdicts", "latest_verdicts"})
+_RUNS = frozenset({"run", "active_run", "runs"})
+_POLICIES = frozenset({"policies", "policy_record", "paused"})
 _INTENTS = frozenset({"open_intent", "intents"})
-_REQUESTS = frozenset({"open_requests", "request", "newest_numbers"})
+_REQUESTS = frozenset({"open_requests", "request"})
 _NOTICES = frozenset(
     {
         "due_channels",
@@ -60,6 +42,7 @@ _NOTICES = frozenset(
 )
 _LEASES = frozenset({"lease_holder", "live_leases", "database_now"})
 _PANES = frozenset({"panes", "pane_rows"})
+_TOKENS = frozenset({"token", "tokens"})
 
 CHANGED_BY: Mapping[str, frozenset[str]] = {
     "save_ingest_state": frozenset({"ingest_state"}),
@@ -70,22 +53,22 @@ CHANGED_BY: Mapping[str, frozenset[str]] = {
     "drop_panes": _PANES,
     "save_arrivals": frozenset({"arrivals"}),
     "drop_arrivals": frozenset({"arrivals"}),
-    "prune": _VERDICTS | _COMPARISONS | _DECISIONS,
+    "prune": _VERDICTS | {"comparison_points", "decisions"},
     "prune_versions": frozenset({"reference", "detector"}),
     "save_reference": frozenset({"reference"}),
     "save_detector": frozenset({"detector"}),
     "record_verdict": _VERDICTS,
     "record_verdicts": _VERDICTS,
     "save_trigger_state": frozenset({"trigger_state"}),
-    "record_decision": _DECISIONS,
+    "record_decision": frozenset({"decisions"}),
     "claim_occurrence": frozenset({"last_occurrence"}),
     "create_run": _RUNS,
     "save_run": _RUNS,
-    "add_comparison_point": _COMPARISONS,
+    "add_comparison_point": frozenset({"comparison_points"}),
     "save_policy": _POLICIES,
     "set_paused": _POLICIES,
-    "save_champion": _CHAMPIONS,
-    "append_event": _EVENTS,
+    "save_champion": frozenset({"champion"}),
+    "append_event": frozenset({"events", "links", "newest_link", "count_links", "links_between"}),
     "record_intent": _INTENTS,
     "close_intent": _INTENTS,
     "add_request": _REQUESTS,
@@ -134,6 +117,24 @@ STANDING = frozenset(
     }
 )
 """Questions whose answers nobody changes but the daemon that holds the lease of the policy."""
+OF_PAGES = frozenset(
+    {
+        "champions",
+        "decision_lines",
+        "decisions_page",
+        "main_values",
+        "newest_links",
+        "newest_numbers",
+        "policy_lines",
+        "run_lines",
+        "runs_page",
+        "trouble_lines",
+        "verdict_lines",
+        "verdict_times",
+        "verdicts_page",
+    }
+)
+"""Questions of pages and the API about many policies or long stretches: their answers are never kept."""
 WISHES = frozenset({"open_requests", "paused"})
 """Questions whose answers people change at any time."""
 FEW = 8

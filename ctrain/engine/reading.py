@@ -20,6 +20,7 @@ from ctrain.engine.questions import (
     FEW,
     OF_ONE_ANSWER,
     OF_ONE_TICK,
+    OF_PAGES,
     STANDING,
     WISHES,
     Answers,
@@ -119,6 +120,8 @@ class TickReads:
 
     def _stands(self, name: str) -> bool:
         """Whether a transaction may take the answer to a question from memory."""
+        if name in OF_PAGES:
+            return False
         return self._alone or (self._remembers and self._tenure is not None and name in STANDING)
 
     @contextmanager
@@ -142,6 +145,9 @@ class _View:
         self._tx: Transaction | None = None
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name in OF_PAGES:
+            asked: Callable[..., Any] = getattr(self._open(), name)
+            return asked
         return lambda *arguments, **options: self._memory.ask(name, arguments, options, self._open)
 
     def _open(self) -> Transaction:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from ctrain.domain import IngestState, MonitorName, PolicyName, Status, Verdict
-from ctrain.engine.questions import CHANGED_BY, FEW, OF_ONE_TICK, STANDING
+from ctrain.engine.questions import CHANGED_BY, FEW, OF_ONE_TICK, OF_PAGES, STANDING
 from ctrain.engine.reading import TickReads
 from ctrain.ports import Transaction
 
@@ -59,6 +59,10 @@ class CountingStore:
     def policies(self) -> list[PolicyName]:
         return [CLICKS]
 
+    def newest_numbers(self) -> tuple[int, ...]:
+        self.asked["newest_numbers"] += 1
+        return (0,)
+
     def champion(self, policy: PolicyName) -> None:
         self.asked[f"champion {policy}"] += 1
 
@@ -100,8 +104,18 @@ def test_every_write_says_which_questions_it_changes() -> None:
     methods = {name for name in dir(Transaction) if not name.startswith("_")}
     questions = frozenset().union(*CHANGED_BY.values())
     assert questions < methods
-    assert CHANGED_BY.keys() | questions == methods
+    assert CHANGED_BY.keys() | questions | OF_PAGES == methods
     assert not CHANGED_BY.keys() & questions
+    assert not OF_PAGES & (CHANGED_BY.keys() | questions)
+
+
+def test_what_pages_ask_is_never_remembered() -> None:
+    store = CountingStore()
+    reads = reads_of(store)
+    with reads.remembering(OURS), reads.read() as tx:
+        for _ in range(2):
+            assert tx.newest_numbers() == (0,)
+    assert store.asked["newest_numbers"] == 2
 
 
 def test_a_tick_asks_once_until_it_writes_what_changes_the_answer() -> None:
