@@ -10,7 +10,7 @@ AUDITORS := .venv/auditors
 TOOLS := .venv/tools
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test pytest lint format docs chaos fuzz bench bench-dask bench-detect bench-alarms bench-scrape bench-load soak bench-promotion bench-streams bench-round peers tools audit lock services clean
+.PHONY: help venv demo test pytest test-slow lint format docs chaos fuzz bench bench-dask bench-detect bench-alarms bench-scrape bench-load soak bench-promotion bench-streams bench-round peers tools audit lock services clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,10 @@ test: venv ## Lint, types, layers and all tests; the types are checked beside th
 	@$(MAKE) --no-print-directory --jobs=2 lint pytest
 
 pytest: venv tools ## All tests, without lint and types
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow"
+
+test-slow: venv ## The tests that take a minute each: aliases moved by others in a whole story, an interrupted demo
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m slow
 
 lint: venv ## ruff, mypy, import-linter and bandit
 	$(BIN)/ruff check .

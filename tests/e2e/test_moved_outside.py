@@ -8,6 +8,7 @@ from tests.e2e.branches import ELSEWHERE, Ending
 from tests.e2e.conftest import Told
 from tests.e2e.moves import EXPECTED_PREVIOUS, IN_PROMOTION, MOVES
 
+pytestmark = pytest.mark.slow  # a daemon for each move
 SECONDS = 200.0
 GOES_ON = "training"
 """A run that has not compared anything yet is compared with the champion that somebody chose."""

@@ -15,6 +15,7 @@ from tests.support.training import some_rows, training_job, write_code
 from tests.waiting import wait_until
 
 
+@pytest.mark.slow
 def test_their_models_are_taken_out_of_an_mlflow_that_is_thrown_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ def test_every_row_that_production_lands_is_read_once(home: Path) -> None:
     assert not _daemons_of(home)
 
 
+@pytest.mark.slow
 def test_control_c_stops_the_daemon_too(home: Path) -> None:
     demo = subprocess.Popen(
         _demo(home),

@@ -22,7 +22,7 @@ DAEMON = "ctrain run returns"
 
 
 def test_the_tutorial_prints_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MLFLOW_TRACKING_URI", "CTRAIN_DATABASE_URL", "CTRAIN_HOME"):
+    for name in ("MLFLOW_TRACKING_URI", "CTRAIN_DATABASE_URL", "CTRAIN_HOME", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     (script,) = blocks(PAGE, "python")
