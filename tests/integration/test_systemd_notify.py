@@ -82,10 +82,13 @@ def test_each_state_is_one_datagram(systemd: tuple[Systemd, str]) -> None:
 
 
 @pytest.mark.parametrize("address", ["", "vsock:2:9999", "relative/path", "/nowhere/at/all"])
-def test_without_a_listener_nothing_is_said_and_nothing_fails(address: str) -> None:
+def test_without_a_listener_nothing_is_said_and_nothing_fails(
+    address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     state = ServiceState({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "30000000"}, RealTimer())
     state.ready("")
     state.alive()
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -99,3 +99,4 @@ def test_who_does_not_read_is_hung_up_on(
         caller.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + more + b"\r\n")
         wait_until(lambda: server.server_state.total_requests > asked, what="it is answered")
         wait_until(lambda: not connections, what="the server hung up")
+    assert server.server_state.total_requests == asked + 1, "it was asked, and answered for as long as it may"

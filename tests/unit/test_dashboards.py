@@ -44,7 +44,8 @@ def test_there_are_three_and_each_is_what_its_source_says() -> None:
 
 
 def test_grafana_knows_every_key_and_every_word(dashboard: dict[str, Any]) -> None:
-    Dashboard.model_validate_json(json.dumps(dashboard))
+    known = Dashboard.model_validate_json(json.dumps(dashboard))
+    assert (known.uid, len(known.panels)) == (dashboard["uid"], len(dashboard["panels"]))
 
 
 def _misspell_an_option(dashboard: dict[str, Any]) -> None:
