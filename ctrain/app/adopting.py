@@ -6,6 +6,7 @@ it can be verified, and a draft of a policy says what is known and what a person
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from ctrain.domain import Version
 from ctrain.errors import InputError, PermanentError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ctrain.registry.adoption import AdoptionReport
     from ctrain.registry.client import MlflowRegistry
     from ctrain.settings import Settings
@@ -61,17 +64,11 @@ def adopt_model(settings: Settings, model: str, version: str | None, actor: str)
     PermanentError
         when the model cannot be loaded or does not predict.
     """
-    from ctrain.registry.client import MlflowRegistry
-
-    tracking = open_tracking(settings)
-    registry = MlflowRegistry(tracking)
-    try:
-        report = _examined(registry, model, version, f"name one with --version, or {_remedy(tracking)}")
+    with _opened(settings) as (registry, remedy):
+        report = _examined(registry, model, version, f"name one with --version, or {remedy}")
         registry.annotate_version(
             model, report.version, tags={"ctrain.digest": report.digest, "ctrain.adopted_by": actor}
         )
-    finally:
-        registry.close()
     return Adopted(report, draft_policy(report))
 
 
@@ -85,12 +82,19 @@ def examine_model(settings: Settings, model: str) -> AdoptionReport:
     PermanentError
         when the model cannot be loaded or does not predict.
     """
+    with _opened(settings) as (registry, remedy):
+        return _examined(registry, model, None, remedy)
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[tuple[MlflowRegistry, str]]:
+    """The registry until it is not needed any more, and what helps who has named no champion there."""
     from ctrain.registry.client import MlflowRegistry
 
     tracking = open_tracking(settings)
     registry = MlflowRegistry(tracking)
     try:
-        return _examined(registry, model, None, _remedy(tracking))
+        yield registry, _remedy(tracking)
     finally:
         registry.close()
 
