@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,7 @@ from xdist.remote import Producer  # type: ignore[import-untyped]  # it has no t
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
 
 from tests.support.prepared import PLACE
+from tests.support.warm import warm_interpreter
 
 os.environ.setdefault("CTRAIN_CONSOLE", "0")  # a second process beside each daemon is for tests that want one
 settings.register_profile("ctrain", derandomize=True, database=None, deadline=None)
@@ -24,6 +26,8 @@ DEAR = {
     ),
 }
 """What takes a minute or so to make for all tests of these files: once, not by each worker."""
+STARTING = ("tests/e2e/", "tests/integration/")
+"""Tests that start ctrain and its children again and again: in forks of a warm process, unless ``cold``."""
 REQUIRE_SERVICES = "CTRAIN_REQUIRE_SERVICES"
 
 
@@ -51,6 +55,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PLACE, str(shared / "prepared"))
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Around a test with its fixtures: which interpreter is the one that children are started with."""
+    starts = item.nodeid.startswith(STARTING) and item.get_closest_marker("cold") is None
+    with warm_interpreter() if starts else nullcontext():
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -33,9 +33,9 @@ from tests.chaos.checker.evidence import WITNESS
 from tests.chaos.forks import Toll
 from tests.chaos.outages import FailingSurroundings, Services
 from tests.chaos.surroundings import Surroundings, Trouble
-from tests.chaos.zygote import PIDS, Zygote
 from tests.e2e.stream import HOUR, START, Production, write_policy
 from tests.support.ports import free_port
+from tests.support.zygote import PIDS, Zygote
 from tests.waiting import wait_until
 
 STEP_HOURS = 12

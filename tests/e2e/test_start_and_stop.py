@@ -25,6 +25,7 @@ from tests.e2e.story import (
     settle,
 )
 from tests.e2e.stream import HOUR, START, write_policy
+from tests.support.warm import pid_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def seen(server: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Seen
         clock.set(START + HOUR * hour)
         daemon = Daemon(folder, server.uri)
         assert settle(daemon, START + HOUR * hour)
-        leases[name], pids[name] = _lease(home_of(folder)), daemon.process.pid
+        leases[name], pids[name] = _lease(home_of(folder)), pid_of(daemon.process)
         return daemon
 
     daemon = start("first", 0)
@@ -85,7 +86,7 @@ def seen(server: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Seen
         left_behind = len(living(folder))
         leases["stopped"] = _lease(home_of(folder))
         daemon = start("second", 1)
-        os.kill(daemon.process.pid, signal.SIGKILL)
+        os.kill(pid_of(daemon.process), signal.SIGKILL)
         daemon.process.wait()
         daemon = start("third", 2)
         rival = _rival(folder, server.uri)

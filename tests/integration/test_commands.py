@@ -23,6 +23,7 @@ from ctrain.cli import app
 from ctrain.domain import Phase, PolicyName, RunId, Version
 from ctrain.store import open_store
 from tests.support.live import HOUR, POLICY, LiveClicks, open_live
+from tests.support.warm import family_of, pid_of
 from tests.waiting import wait_until
 
 CLICKS = PolicyName("clicks")
@@ -151,8 +152,7 @@ def tell(shell: Shell) -> None:
 
 def training_pids(shell: Shell) -> list[str]:
     assert shell.daemon is not None
-    children = psutil.Process(shell.daemon.pid).children(recursive=True)
-    return [str(one.pid) for one in children if "train" in one.cmdline()]
+    return [str(one.pid) for one in family_of(shell.daemon) if "train" in one.cmdline()]
 
 
 @pytest.fixture(scope="module")
@@ -279,14 +279,14 @@ def test_check_goes_by_the_file_as_it_is_now(story: Shell) -> None:
 
 def test_a_daemon_that_does_not_answer_is_said_to(story: Shell) -> None:
     assert story.daemon is not None
-    story.daemon.send_signal(signal.SIGSTOP)
+    os.kill(pid_of(story.daemon), signal.SIGSTOP)
     try:
         done = story.type("cancel", "clicks-1", "--wait", "0.2")
         told = story.type("cancel", "clicks-1", "--wait", "0.2", "--json")
     finally:
-        story.daemon.send_signal(signal.SIGCONT)
+        os.kill(pid_of(story.daemon), signal.SIGCONT)
     assert done.code == 1
-    assert f"but the daemon (process {story.daemon.pid} on " in done.out
+    assert f"but the daemon (process {pid_of(story.daemon)} on " in done.out
     assert "has not answered within 0.2 s" in done.out
     assert (told.code, told.json["answered"], told.json["answer"]) == (1, False, "")
 
@@ -295,7 +295,7 @@ def test_a_second_daemon_is_refused(story: Shell) -> None:
     assert story.daemon is not None
     done = story.type("run", str(story.live.folder / "clicks.yaml"), "--listen", "127.0.0.1:0")
     assert done.code == 1
-    assert f":{story.daemon.pid}:" in done.err
+    assert f":{pid_of(story.daemon)}:" in done.err
     assert "watches this database" in done.err
 
 
@@ -383,10 +383,9 @@ def test_children_see_what_they_need_and_no_more(story: Shell) -> None:
 
 def test_the_daemon_and_its_children_listen_on_loopback_only(story: Shell) -> None:
     assert story.daemon is not None
-    family = [psutil.Process(story.daemon.pid), *psutil.Process(story.daemon.pid).children(recursive=True)]
     listening = {
         one.laddr.ip
-        for process in family
+        for process in family_of(story.daemon)
         for one in process.net_connections("inet")
         if one.status == psutil.CONN_LISTEN
     }

@@ -17,6 +17,7 @@ from ctrain.domain import PolicyName
 from ctrain.store import open_store
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.cold  # as a user starts it
 FLIGHTS_OF_THREE_DAYS = 2_556
 """Due to leave before 4 January in UTC, counted with awk."""
 LABELS_OF_TWO_DAYS = 1_616

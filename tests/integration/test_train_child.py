@@ -188,6 +188,7 @@ def children_at(job: TrainingJob) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.cold  # which process is whose is the matter
 def test_one_process_however_often_and_by_whom_it_is_started(
     embedded: Embedded, hanging: TrainingJob
 ) -> None:
@@ -208,6 +209,7 @@ def test_one_process_however_often_and_by_whom_it_is_started(
     assert second.poll(hanging.run_id, 1, hanging.folder).state is JobState.LOST
 
 
+@pytest.mark.cold  # which process is whose is the matter
 def test_a_launcher_that_forgot_its_child_starts_no_second_training(
     embedded: Embedded, hanging: TrainingJob
 ) -> None:
@@ -222,6 +224,7 @@ def test_a_launcher_that_forgot_its_child_starts_no_second_training(
     assert second.poll(hanging.run_id, 1, hanging.folder).state is JobState.RUNNING
 
 
+@pytest.mark.cold  # which process is whose is the matter
 def test_a_timeout_kills_the_training_whoever_started_it(embedded: Embedded, hanging: TrainingJob) -> None:
     embedded.launcher().start(hanging)
     pid = pid_of(hanging)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -15,13 +16,18 @@ from typer.testing import CliRunner
 from ctrain.cli import app
 from tests.support.pages import Shown, blocks, shown_commands
 from tests.support.reference import HANDBOOK
+from tests.support.warm import real_with_warm_children
 from tests.waiting import wait_until
 
 PAGE = HANDBOOK / "tutorial.md"
 DAEMON = "ctrain run returns"
+CHILDREN_S = {"evidently", "matplotlib", "mlflow", "pandas", "river", "scipy", "sklearn"}
+"""Each of these would stay in a daemon's memory for ever, a tenth of it or more."""
 
 
-def test_the_tutorial_prints_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tutorial_prints_what_it_says_and_its_daemon_stays_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("MLFLOW_TRACKING_URI", "CTRAIN_DATABASE_URL", "CTRAIN_HOME", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -31,9 +37,18 @@ def test_the_tutorial_prints_what_it_says(tmp_path: Path, monkeypatch: pytest.Mo
     start = [one.command for one in commands].index(DAEMON)
     for one in commands[:start]:
         check(one)
-    with daemon(tmp_path):
+    with daemon(tmp_path) as running:
         for one in commands[start + 1 :]:
             check(one)
+        loaded = packages_of(running)
+    assert "pyarrow" in loaded
+    assert not loaded & CHILDREN_S
+
+
+def packages_of(process: subprocess.Popen[bytes]) -> set[str]:
+    """The installed packages whose compiled code a process holds."""
+    maps = Path(f"/proc/{process.pid}/maps").read_text()
+    return set(re.findall(r"site-packages/([A-Za-z_]+)", maps))
 
 
 def check(shown: Shown) -> None:
@@ -51,15 +66,15 @@ def check(shown: Shown) -> None:
 
 
 @contextmanager
-def daemon(folder: Path) -> Iterator[None]:
+def daemon(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The daemon of the second terminal, on a port that nobody else has."""
     log = folder / "run.log"
-    command = [sys.executable, "-m", *shlex.split(DAEMON), "--listen", "127.0.0.1:0"]
+    command = real_with_warm_children([*shlex.split(DAEMON), "--listen", "127.0.0.1:0"])
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as child:
         try:
             wait_until(lambda: '"started"' in log.read_text() or child.poll() is not None, 120, "start")
             assert child.poll() is None, log.read_text()
-            yield
+            yield child
         finally:
             child.terminate()
             child.wait(60)

@@ -37,6 +37,7 @@ from tests.support.ports import free_port
 from tests.support.web import tell_story
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.cold  # a listening socket is handed over, and who starts whom is the matter
 PATIENCE_SECONDS = 60.0
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -21,6 +20,7 @@ from ctrain.domain.leases import leased_policy
 from ctrain.store import SqlStore, open_store
 from tests.support.live import POLICY, START, environment
 from tests.support.ports import free_port
+from tests.support.warm import REAL
 from tests.waiting import wait_until
 
 LEASE_SECONDS = 3.0
@@ -97,7 +97,7 @@ class DaemonFleet:
         }
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "ctrain", *command, "--listen", listen],
+                [REAL, "-m", "ctrain", *command, "--listen", listen],
                 env={**environment(), **settings, **environ},
                 stdout=output,
                 stderr=output,

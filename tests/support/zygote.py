@@ -2,7 +2,9 @@
 
 A daemon or a child that starts in three seconds starts here in a tenth of one: the interpreter that
 ctrain is told to use is a script of a few lines, which hands its arguments and its standard streams to
-the process that is warm. What is forked there runs the same ``main`` as the program itself.
+the process that is warm. What is forked there runs the same ``main`` as the program itself; the script
+stays as long as the fork does, passes signals on to it, and ends as it ended. Whatever else an
+interpreter is asked to run, the real one runs.
 """
 
 from __future__ import annotations
@@ -22,6 +24,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+import ctrain.children
+from ctrain.children import QUIET, THREAD_VARIABLES
 from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -29,20 +35,29 @@ CODE = struct.Struct("<i")
 KILLED = 137
 PIDS = "pids"
 """Folder below the TMPDIR of a process where each says that it is there: ROLE-PID."""
+FORKS = "forks"
+"""Folder beside the script with a file for each process of it that names its fork."""
+MODULES = ("ctrain", "tests.e2e.faulty_daemon")
 
 WARM = (
     "mlflow.pyfunc",
     "mlflow.sklearn",
     "sklearn.compose",
+    "sklearn.ensemble",
     "sklearn.impute",
+    "sklearn.pipeline",
     "sklearn.tree",
     "uvicorn",
     "ctrain.app.daemon",
     "ctrain.app.faulting",
     "ctrain.app.noticing",
     "ctrain.child.__main__",
+    "ctrain.child.adopt",
+    "ctrain.child.fit",
+    "ctrain.child.importance",
     "ctrain.child.limits",
     "ctrain.child.prepare",
+    "ctrain.child.registration",
     "ctrain.child.registry",
     "ctrain.child.score",
     "ctrain.child.train",
@@ -58,15 +73,23 @@ WARM = (
 )
 
 SCRIPT = """#!{python} -ISs
-import json, os, socket, struct, sys
+import json, os, signal, socket, struct, sys
+words = sys.argv[1:]
+if not words or (words[0] != {children!r} and (words[0] != "-m" or words[1] not in {modules!r})):
+    os.execv({python!r}, [{python!r}, *words])
 talk = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 talk.connect({address!r})
-asked = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) != signal.SIG_IGN:
+        signal.signal(number, lambda number, frame: talk.sendall(bytes([number])))
+asked = json.dumps([words, os.getcwd(), dict(os.environ), os.getpid()]).encode()
 socket.send_fds(talk, [struct.pack("<i", len(asked))], [0, 1, 2])
 talk.sendall(asked)
 [os.close(stream) for stream in (0, 1)]
 answer = talk.recv(4)
-os._exit(struct.unpack("<i", answer)[0] & 255 if answer else 137)
+if not answer:
+    os.kill(os.getpid(), signal.SIGKILL)
+os._exit(struct.unpack("<i", answer)[0] & 255)
 """
 
 
@@ -76,12 +99,20 @@ class Zygote:
     def __init__(self, folder: Path) -> None:
         self.python = folder / "python"
         self._address = str(folder / "zygote")
-        self.python.write_text(SCRIPT.format(python=sys.executable, address=self._address))
+        self._forks = folder / FORKS
+        self._forks.mkdir()
+        script = SCRIPT.format(
+            python=sys.executable,
+            address=self._address,
+            children=str(ctrain.children.CHILD_FOLDER),
+            modules=MODULES,
+        )
+        self.python.write_text(script)
         self.python.chmod(0o700)
         self._warm = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.zygote", self._address, str(self.python)],
+            [sys.executable, "-m", "tests.support.zygote", self._address, str(self.python)],
             cwd=REPOSITORY,
-            env={**os.environ, **_quiet()},
+            env={**os.environ, **QUIET, **dict.fromkeys(THREAD_VARIABLES, "1")},
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
@@ -104,15 +135,16 @@ class Zygote:
                 start_new_session=True,
             )
 
+    def fork_of(self, pid: int) -> int:
+        """The process that does the work of one that runs the script; any other does its own."""
+        with contextlib.suppress(psutil.Error, FileNotFoundError):
+            if str(self.python) in psutil.Process(pid).cmdline():
+                return int((self._forks / str(pid)).read_text())
+        return pid
+
     def close(self) -> None:
         self._warm.kill()
         self._warm.wait()
-
-
-def _quiet() -> dict[str, str]:
-    from ctrain.children import QUIET, THREAD_VARIABLES
-
-    return {**QUIET, **dict.fromkeys(THREAD_VARIABLES, "1")}
 
 
 def warm_up() -> None:
@@ -124,6 +156,7 @@ def warm_up() -> None:
 def serve(address: str, python: str) -> None:
     """Fork for whoever asks, until this process is ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    threading.Thread(target=_end_with_starter, daemon=True).start()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     partial = f"{address}.partial"
     listener.bind(partial)
@@ -137,16 +170,23 @@ def serve(address: str, python: str) -> None:
         talk.close()
 
 
+def _end_with_starter() -> None:
+    os.read(0, 1)
+    os._exit(0)
+
+
 def _become(talk: socket.socket, python: str) -> None:
     """Be the process that was asked for; never returns."""
     code = 1
     try:
-        words = _take_over(talk)
+        words = _take_over(talk, python)
         sys.executable = python
-        threading.Thread(target=_end_with, args=(talk,), daemon=True).start()
+        threading.Thread(target=_obey, args=(talk,), daemon=True).start()
         code = _run(words)
     except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 1
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:  # noqa: BLE001  # as an interpreter does it
         sys.excepthook(*sys.exc_info())
     finally:
@@ -157,14 +197,15 @@ def _become(talk: socket.socket, python: str) -> None:
         os._exit(code)
 
 
-def _take_over(talk: socket.socket) -> list[str]:
+def _take_over(talk: socket.socket, python: str) -> list[str]:
     """Take the streams, the folder and the environment of the one who asked; return its arguments."""
     head, streams, _, _ = socket.recv_fds(talk, CODE.size, 3)
     (length,) = CODE.unpack(head)
     asked = b""
     while len(asked) < length:
         asked += talk.recv(length - len(asked))
-    words, folder, environ = json.loads(asked)
+    words, folder, environ, pid = json.loads(asked)
+    (Path(python).with_name(FORKS) / str(pid)).write_text(str(os.getpid()))
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     os.chdir(folder)
@@ -182,9 +223,10 @@ def _stream(number: int) -> Any:
     return open(number, "w", buffering=1, closefd=False)
 
 
-def _end_with(talk: socket.socket) -> None:
-    """End when the one who asked ends, as if this were it."""
-    talk.recv(1)
+def _obey(talk: socket.socket) -> None:
+    """Take signals from the one who asked, and end when it ends, as if this were it."""
+    while number := talk.recv(1):
+        os.kill(os.getpid(), number[0])
     os._exit(KILLED)
 
 
