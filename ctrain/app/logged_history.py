@@ -19,8 +19,9 @@ from ctrain.domain import Json, PolicyName, SourceBatch, SourceRead
 from ctrain.errors import InputError
 from ctrain.policy.data import PushSource
 from ctrain.rows import ParquetRowLogs
-from ctrain.rows.casting import INSTANT, MICROSECONDS_A_DAY, ArrowArray
+from ctrain.rows.casting import ArrowArray
 from ctrain.rows.columns import Column, label_columns, row_columns
+from ctrain.rows.instants import INSTANT, MICROSECONDS_A_DAY
 from ctrain.settings import Settings
 from ctrain.sources.opening import FileSources
 

@@ -22,8 +22,8 @@ from ctrain.domain import Json, SourceBatch, SourceRead
 from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import InputError
 from ctrain.policy.data import FilesSource
-from ctrain.rows.casting import cast_instant, microseconds_of
 from ctrain.rows.columns import extract, label_columns, row_columns
+from ctrain.rows.instants import cast_instant, microseconds_of
 from ctrain.rows.normalise import normalise_labels, normalise_rows
 from ctrain.sources.opening import FileSources
 

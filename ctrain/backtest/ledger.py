@@ -18,7 +18,7 @@ from ctrain.domain import ModelVersion, ScoreJob, Version
 from ctrain.engine.scored import judged_rows
 from ctrain.engine.watch import score_column
 from ctrain.errors import PermanentError, TransientError
-from ctrain.rows.casting import microseconds_of
+from ctrain.rows.instants import microseconds_of
 from ctrain.stats.losses import row_losses
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from ctrain.policy.files import parse_policy
 from ctrain.policy.metrics import HIGHER_IS_BETTER
 from ctrain.policy.triggers import AllOf, AnyOf, AtLeast
 from ctrain.policy.words import shown_key
-from ctrain.rows.casting import microseconds_of
+from ctrain.rows.instants import microseconds_of
 
 if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node, ScalarNode

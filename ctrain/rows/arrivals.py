@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.rows.casting import ArrowArray, Mask, days_of, microseconds_of
+from ctrain.rows.casting import ArrowArray, Mask
 from ctrain.rows.identity import hash_ids
+from ctrain.rows.instants import days_of, microseconds_of
 from ctrain.rows.spill import Hashes
 
 KnownDays = npt.NDArray[np.int32]

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.domain import Segment, SegmentKind, Version
-from ctrain.rows.casting import ArrowArray, microseconds_of
+from ctrain.rows.casting import ArrowArray
 from ctrain.rows.finding import Found, find_ids, overlaid_at, rows_before
+from ctrain.rows.instants import microseconds_of
 from ctrain.rows.memory import Day, DayMemory, Place
 
 if TYPE_CHECKING:

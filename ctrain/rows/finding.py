@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.rows.casting import ArrowArray, microseconds_of
+from ctrain.rows.casting import ArrowArray
+from ctrain.rows.instants import microseconds_of
 
 Places = npt.NDArray[np.intp]
 

@@ -27,10 +27,11 @@ from ctrain.domain import (
 from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import StateConflict
 from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, is_late, new_labels, new_rows
-from ctrain.rows.casting import ArrowArray, days_of, microseconds_of
+from ctrain.rows.casting import ArrowArray
 from ctrain.rows.days import Days, score_type
 from ctrain.rows.finding import rows_between
 from ctrain.rows.identity import hash_ids
+from ctrain.rows.instants import days_of, microseconds_of
 from ctrain.rows.known import KnownRows
 from ctrain.rows.manifest import Manifest
 from ctrain.rows.memory import RowMemory

@@ -15,9 +15,10 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from ctrain.domain import Version
-from ctrain.rows.casting import ArrowArray, microseconds_of
+from ctrain.rows.casting import ArrowArray
 from ctrain.rows.finding import rows_before
 from ctrain.rows.identity import IndexMemory
+from ctrain.rows.instants import microseconds_of
 
 KEPT_BYTES = 256 * 2**20
 LEAST_SHARE = 32 * 2**10

@@ -20,18 +20,14 @@ import pyarrow.compute as pc
 
 from ctrain.domain import CLOCK_SKEW
 from ctrain.rows.casting import (
-    INSTANT,
     ArrowArray,
     Cast,
     Mask,
     cast_boolean,
-    cast_date,
-    cast_instant,
     cast_label,
     cast_number,
     cast_prediction,
     cast_text,
-    microseconds_of,
 )
 from ctrain.rows.columns import (
     Column,
@@ -42,6 +38,7 @@ from ctrain.rows.columns import (
     label_columns,
     row_columns,
 )
+from ctrain.rows.instants import INSTANT, cast_date, cast_instant, microseconds_of
 
 if TYPE_CHECKING:
     from ctrain.domain import RejectedLine, SourceBatch

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from ctrain.domain import SourceBatch
 from ctrain.domain.pushes import PushKind
-from ctrain.rows.casting import ArrowArray, Cast, cast_instant, cast_label, cast_prediction
+from ctrain.rows.casting import ArrowArray, Cast, cast_label, cast_prediction
 from ctrain.rows.columns import (
     Column,
     extract,
@@ -26,6 +26,7 @@ from ctrain.rows.columns import (
     label_columns,
     row_columns,
 )
+from ctrain.rows.instants import cast_instant
 from ctrain.rows.normalise import normalise_labels, normalise_rows
 from ctrain.sources.push_body import MOST_TABLE_BYTES
 from ctrain.sources.push_bombs import decoded_bytes

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.rows.casting import cast_instant, microseconds_of
 from ctrain.rows.columns import Column, ColumnProblem, Kind, first_problem
+from ctrain.rows.instants import cast_instant, microseconds_of
 from ctrain.sources.column_types import ColumnType
 from ctrain.sources.cursor import Ledger
 from ctrain.sources.delimited import DelimitedParser, Header

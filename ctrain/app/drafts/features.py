@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.rows.casting import INSTANT
+from ctrain.rows.instants import INSTANT
 from ctrain.stats.columns import as_floats, plain
 from ctrain.stats.kinds import Role, role_of
 from ctrain.stats.raw import Kind, kind_of

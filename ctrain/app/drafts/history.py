@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from ctrain.app.drafts.instants import NO_TIME, ROW_SECOND, EventTimes
 from ctrain.app.drafts.labels import Label, written
 from ctrain.app.drafts.sample import batch_rows
-from ctrain.rows.casting import INSTANT
+from ctrain.rows.instants import INSTANT
 from ctrain.sources.tables import BATCH_ROWS
 from ctrain.stats.columns import plain
 

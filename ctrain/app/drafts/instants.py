@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.errors import InputError
-from ctrain.rows.casting import cast_instant, microseconds_of
+from ctrain.rows.instants import cast_instant, microseconds_of
 from ctrain.stats.columns import plain
 from ctrain.stats.raw import Kind, kind_of
 

@@ -10,15 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ctrain.rows.casting import (
-    cast_boolean,
-    cast_date,
-    cast_instant,
-    cast_label,
-    cast_number,
-    cast_prediction,
-    cast_text,
-)
+from ctrain.rows.casting import cast_boolean, cast_label, cast_number, cast_prediction, cast_text
+from ctrain.rows.instants import cast_date, cast_instant
 
 NAN, INFINITY = float("nan"), float("inf")
 
