@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrain.domain import PolicyName, Request, RunId, Verdict, Version
+from ctrain.engine.explanations import EVENT as EXPLAINED
 from ctrain.engine.pictures import INPUT_MONITORS
 from ctrain.errors import PolicyError
 from ctrain.lifecycle.model_card import render_card
@@ -37,6 +38,8 @@ MOST_VERDICTS = 720
 MOST_MAPPED = 240
 """Verdicts of a monitor whose columns are read."""
 MOST_RUNS = 100
+MOST_EVENTS = 1000
+"""Of a run."""
 SHOWN_RUNS = 20
 
 
@@ -76,6 +79,8 @@ class RunPage(Answer):
     """That whoever asked for it gave to this run's training."""
     manual: bool
     """A person has to approve its promotion."""
+    explained: tuple[str, ...] = ()
+    """Names of the pictures and reports that are attached to its MLflow run."""
 
 
 class PageQueries:
@@ -134,6 +139,7 @@ class PageQueries:
                 paused=tx.paused(run.policy),
                 params=dict(run.details.get("request", {}).get("params") or {}),
                 manual=policy is not None and policy.promotion.approval == "manual",
+                explained=_explained(tx, run),
             )
 
     def history(
@@ -198,6 +204,13 @@ def _looks_at_columns(policy: Policy | None, newest: Verdict) -> bool:
 def _slices(run: Run, policy: Policy | None) -> tuple[SliceNow, ...]:
     shadow = run.details.get("shadow", {})
     return slices_of(shadow, policy.shadow.alpha, policy.shadow.margin) if policy else ()
+
+
+def _explained(tx: Transaction, run: Run) -> tuple[str, ...]:
+    if run.mlflow_run_id is None:
+        return ()
+    told = (one for one in tx.events(run_id=run.id, limit=MOST_EVENTS) if one.kind == EXPLAINED)
+    return tuple(str(name) for one in told for name in one.evidence.get("files", ()))
 
 
 def _previous(tx: Transaction, policy: PolicyName, found: Sequence[Reign]) -> Version | None:

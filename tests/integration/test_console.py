@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
 import pytest
 
-from ctrain.domain import Phase, Request
+from ctrain.domain import Event, Phase, Request
 from ctrain.domain.access import Role
 from ctrain.errors import TransientError
 from ctrain.queries import FleetQueries
+from ctrain.settings import Settings
 from ctrain.web.auth import COOKIE
 from ctrain.web.rules import Rules
 from tests.support.console import HOST, HOSTILE, Console, console_of, waiting_world
@@ -78,6 +80,50 @@ def test_pages_hold_no_script_or_style_and_ask_nobody_else(console: Console, pat
     assert re.findall(r"<script(?![^>]* src=)", html) == []
     assert re.findall(r"<style| style=| on\w+=", html) == []
     assert re.findall(r'(?:src|href|action)="(?:https?:)?//[^"]*', html) == []
+
+
+@pytest.mark.parametrize(
+    ("tracking_uri", "run", "command"),
+    [
+        ("https://me:key@mlflow.example/ml/", 'href="https://mlflow.example/ml/#/runs/{}"', ""),
+        ("postgresql://me:key@db/mlflow", "", 'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"'),
+        ("", "", "mlflow ui --backend-store-uri sqlite:///{}/mlflow.db"),
+    ],
+)
+def test_the_run_in_mlflow_is_linked_or_how_to_open_it_is_said(
+    world: World, tracking_uri: str, run: str, command: str
+) -> None:
+    console = console_of(world)
+    home = console.backend.settings.home
+    home.mkdir(exist_ok=True)
+    (home / "mlflow.db").touch()
+    settings = Settings.load(home, {"MLFLOW_TRACKING_URI": tracking_uri})
+    console.app.state.backend = replace(console.backend, settings=settings)
+    html = console.get(RUN).text
+    assert world.runs()[-1].mlflow_run_id
+    assert run.format(world.runs()[-1].mlflow_run_id) in html
+    assert command.format(home) in unescape(html)
+    assert (html.count("/#/runs/"), "mlflow ui" in html) == (bool(run), bool(command))
+    assert "key@" not in html
+
+
+def test_reports_that_are_attached_to_the_mlflow_run_are_named(world: World) -> None:
+    console = console_of(world)
+    assert "in pictures" not in console.get(RUN).text
+    files, run = {"files": ["inputs-over-time.png", "report.html"]}, world.runs()[-1]
+    told = Event(world.name, "explained", world.clock.now(), "ctrain", "2 files", run.id, "", files)
+    with world.store.write() as tx:
+        tx.append_event(told)
+    text = " ".join(re.sub(r"<[^>]+>", " ", console.get(RUN).text).split())
+    assert "Not on this host; kept under explanation" in text
+    assert "the MLflow run: inputs-over-time.png, report.html" in text
+    folder = console.backend.settings.runs_folder / run.id / "explanation"
+    folder.mkdir(parents=True)
+    (folder / "report.html").write_text("<p>drift</p>")
+    html = console.get(RUN).text
+    (report,) = re.findall(r'href="([^"]+/pictures/report.html)" download', html)
+    assert console.get(report).headers["content-disposition"] == 'attachment; filename="report.html"'
+    assert "Not on this host" not in html
 
 
 def test_what_others_wrote_is_text(console: Console) -> None:

@@ -1,29 +1,51 @@
-"""Links to MLflow's own pages, where it has any."""
+"""Links to MLflow's own pages, or how to open these where MLflow is no server."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from ctrain.registry.embedded import embedded_tracking_uri
+
 if TYPE_CHECKING:
     from ctrain.queries.pages import RunPage
+    from ctrain.settings import Settings
+
+OPEN = "mlflow ui --backend-store-uri"
+"""Serves MLflow's pages from a database."""
 
 
-def mlflow_links(tracking_uri: str | None, found: RunPage) -> dict[str, str]:
-    """Names and addresses, such as the version that was trained; none where MLflow is no server.
+@dataclass(frozen=True, slots=True)
+class MlflowPages:
+    """Where a run is in MLflow, for a reader of the console."""
 
-    Credentials in the address of the server are left out.
+    run: str | None = None
+    """Address of the page of the run's MLflow run."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Addresses by name, such as that of the version that was trained."""
+    command: str = ""
+    """Serves MLflow's pages where no server does."""
+
+
+def mlflow_pages(settings: Settings, found: RunPage) -> MlflowPages:
+    """The pages of a run; a command where MLflow is no server, and neither where it lies on another host.
+
+    Credentials in the address of the server are left out, and addresses of databases are not shown.
     """
-    base = public_base(tracking_uri)
+    base = public_base(settings.tracking_uri)
     if base is None:
-        return {}
-    model, run = quote(found.model, safe=""), found.detail.run
-    versions = {"challenger": run.challenger_version, "champion": run.champion_version}
-    return {
-        f"{name} version {version}": f"{base}/#/models/{model}/versions/{quote(version, safe='')}"
-        for name, version in versions.items()
-        if version is not None
-    }
+        return MlflowPages(command=_command(settings))
+    model, detail = quote(found.model, safe=""), found.detail
+    versions = {"challenger": detail.run.challenger_version, "champion": detail.run.champion_version}
+    return MlflowPages(
+        run=f"{base}/#/runs/{quote(detail.mlflow_run_id, safe='')}" if detail.mlflow_run_id else None,
+        versions={
+            f"{name} version {version}": f"{base}/#/models/{model}/versions/{quote(version, safe='')}"
+            for name, version in versions.items()
+            if version is not None
+        },
+    )
 
 
 def public_base(tracking_uri: str | None) -> str | None:
@@ -38,3 +60,11 @@ def public_base(tracking_uri: str | None) -> str | None:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+
+def _command(settings: Settings) -> str:
+    if settings.tracking_uri is not None:
+        return f'{OPEN} "$MLFLOW_TRACKING_URI"'
+    if (settings.home / "mlflow.db").exists():
+        return f"{OPEN} {embedded_tracking_uri(settings.home)}"
+    return ""

@@ -20,7 +20,7 @@ from ctrain.queries.timeline import WORKING
 from ctrain.web.auth import Caller, viewer
 from ctrain.web.backend import Backend
 from ctrain.web.console.charts.scale import Period
-from ctrain.web.console.links import mlflow_links
+from ctrain.web.console.links import mlflow_pages
 from ctrain.web.console.overview import SORTS, STATES, listing, summary_of
 from ctrain.web.console.rendering import backend_of, page
 from ctrain.web.console.run_files import SHOWN, log_tail, picture_file, pictures
@@ -122,7 +122,7 @@ def run(
         working=WORKING,
         log=log_tail(folder, detail.run.id, here.environ, of_daemon=here.daemon is not None),
         pictures=pictures(folder, detail.run.id),
-        links=mlflow_links(here.settings.tracking_uri, found),
+        mlflow=mlflow_pages(here.settings, found),
         asked=_asked(reads, asked, detail.run.policy),
     )
 
