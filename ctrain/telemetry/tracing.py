@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-EXPORTERS = {
-    "http/protobuf": "opentelemetry-exporter-otlp-proto-http",
-    "grpc": "opentelemetry-exporter-otlp-proto-grpc",
-}
-"""Distributions by protocol."""
+EXTRAS = {"http/protobuf": "otel", "grpc": "otel-grpc"}
+"""Extras of ctrain with what sends traces, by protocol."""
 _OFF = nullcontext()
 
 Span = Callable[..., AbstractContextManager[object]]
@@ -121,8 +118,8 @@ def _exporter(endpoint: str, environ: Mapping[str, str]) -> SpanExporter:
 
     named = next((name for name in PROTOCOLS if environ.get(name)), None)
     protocol = environ[named] if named is not None else "http/protobuf"
-    if protocol not in EXPORTERS:
-        raise InputError(f"{named}: expected one of {', '.join(EXPORTERS)}, got {protocol!r}")
+    if protocol not in EXTRAS:
+        raise InputError(f"{named}: expected one of {', '.join(EXTRAS)}, got {protocol!r}")
     kind = "grpc" if protocol == "grpc" else "http"
     try:
         module = importlib.import_module(f"opentelemetry.exporter.otlp.proto.{kind}.trace_exporter")
@@ -130,7 +127,7 @@ def _exporter(endpoint: str, environ: Mapping[str, str]) -> SpanExporter:
     except ImportError as error:
         raise InputError(
             f"{endpoint} is set, and what sends traces is not installed: "
-            f"`pip install opentelemetry-sdk {EXPORTERS[protocol]}`, or unset it"
+            f"`pip install 'ctrain[{EXTRAS[protocol]}]'`, or unset it"
         ) from error
     exporter: SpanExporter = module.OTLPSpanExporter()
     return exporter

@@ -6,6 +6,7 @@ import importlib
 import io
 import json
 import sys
+import tomllib
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +15,14 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from packaging.requirements import Requirement
 
 from ctrain.errors import InputError, TransientError
 from ctrain.telemetry import PrometheusTelemetry, open_log
 from ctrain.telemetry.levels import read_levels
-from ctrain.telemetry.tracing import Spans, Tracing, no_span, open_tracing
+from ctrain.telemetry.tracing import EXTRAS, Spans, Tracing, no_span, open_tracing
 from tests.support.fakes import FakeTimer
+from tests.support.reference import ROOT
 from tests.support.world import World
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
@@ -109,12 +112,17 @@ def test_a_module_that_is_looked_at_closely_times_its_steps() -> None:
 
 def test_an_exporter_that_is_not_installed_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(
-        InputError, match="pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http`"
-    ):
+    with pytest.raises(InputError, match=r"`pip install 'ctrain\[otel\]'`, or unset it"):
         open_tracing(ENDPOINT, "1")
     with pytest.raises(InputError, match="OTEL_EXPORTER_OTLP_PROTOCOL: expected one of http/protobuf, grpc"):
         open_tracing({**ENDPOINT, "OTEL_EXPORTER_OTLP_PROTOCOL": "smoke"}, "1")
+
+
+@pytest.mark.parametrize(("protocol", "exporter"), [("http/protobuf", "http"), ("grpc", "grpc")])
+def test_the_extra_that_is_asked_for_brings_the_exporter(protocol: str, exporter: str) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    brought = {Requirement(one).name for one in extras[EXTRAS[protocol]]}
+    assert brought == {f"opentelemetry-exporter-otlp-proto-{exporter}", "opentelemetry-sdk"}
 
 
 def test_an_exporter_that_is_installed_is_used(
