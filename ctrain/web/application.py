@@ -15,6 +15,7 @@ from ctrain.web import console
 from ctrain.web.api import router as api
 from ctrain.web.api.intake import Intake
 from ctrain.web.auth import Gate
+from ctrain.web.compression import Compression
 from ctrain.web.daemon_pages import PageThreads
 from ctrain.web.daemon_pages import router as daemon_pages
 from ctrain.web.guards import Guards
@@ -55,6 +56,7 @@ def create_application(backend: Backend) -> FastAPI:
     app.state.pages = PageThreads()
     for kind in ANSWERED:
         app.add_exception_handler(kind, partial(_answer_problem, backend))
+    app.add_middleware(Compression)
     app.add_middleware(Guards, rules=backend.rules, log=backend.log, fault=_tell_fault)
     app.include_router(daemon_pages)
     app.include_router(api)

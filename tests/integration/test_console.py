@@ -126,6 +126,30 @@ def test_reports_that_are_attached_to_the_mlflow_run_are_named(world: World) -> 
     assert "Not on this host" not in html
 
 
+@pytest.mark.parametrize(
+    ("path", "compressed"),
+    [
+        ("/", True),
+        (RUN, True),
+        ("/policies/clicks", True),
+        ("/v1/policies", True),
+        (f"{RUN}/approve", False),
+        (f"{RUN}/cancel?guess=1f", False),
+        ("/policies/clicks/rollback", False),
+    ],
+)
+def test_pages_are_compressed_unless_they_hold_the_secret_of_a_form(
+    console: Console, path: str, compressed: bool
+) -> None:
+    answer = console.get(path, Role.APPROVER, headers={"Accept-Encoding": "gzip"})
+    assert ('name="csrf"' in answer.text, "gzip" in answer.headers.get("content-encoding", "")) == (
+        not compressed,
+        compressed,
+    )
+    assert ("no-transform" in answer.headers["cache-control"]) is not compressed
+    assert "no-store" in answer.headers["cache-control"]
+
+
 def test_what_others_wrote_is_text(console: Console) -> None:
     html = console.get(RUN, Role.VIEWER).text
     assert HOSTILE not in html

@@ -17,6 +17,7 @@ from ctrain import __version__
 from ctrain.domain.access import Role
 from ctrain.web.auth import COOKIE, Caller
 from ctrain.web.backend import Backend
+from ctrain.web.compression import AS_IT_IS
 from ctrain.web.console import words
 from ctrain.web.console.assets import FOLDER, asset
 from ctrain.web.console.charts.bounds import sequence_chart
@@ -70,9 +71,15 @@ def templates() -> Environment:
 def page(
     request: Request, template: str, caller: Caller | None, *, status: int = 200, **shown: Any
 ) -> HTMLResponse:
-    """The template as an answer; ``shown`` are its own names."""
+    """The template as an answer, never compressed when it has a form; ``shown`` are its own names."""
     theme = theme_of(request)
     rest = request.url.query
+    kept: dict[str, str] = {}
+
+    def csrf() -> str:
+        kept["Cache-Control"] = f"no-store, {AS_IT_IS}"
+        return csrf_of(request, caller)
+
     text = (
         templates()
         .get_template(template)
@@ -83,12 +90,12 @@ def page(
             theme=theme,
             next_theme=THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
             here=request.url.path + (f"?{rest}" if rest else ""),
-            csrf=csrf_of(request, caller),
+            csrf=csrf,
             with_query=lambda **changes: with_query(request, changes),
             **shown,
         )
     )
-    return HTMLResponse(text, status)
+    return HTMLResponse(text, status, kept)
 
 
 def theme_of(request: Request) -> str:
