@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from ctrain.app.faulting import planned_faults
+from ctrain.domain.pushes import PushKind
 from ctrain.errors import CtrainError
 from ctrain.sources.push_contract import SpoolPlaces, contract_of
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
     from ctrain.ports import Store, Telemetry, Timer
     from ctrain.settings import Settings
+    from ctrain.sources.push_contract import Contract
     from ctrain.sources.push_files import SpoolFiles
     from ctrain.sources.push_spool import Spool
 
@@ -36,7 +38,10 @@ def open_spool(settings: Settings, store: Store, timer: Timer, environ: Mapping[
 
 
 class SpoolKeeper:
-    """Clears away what was read of policies that are watched; that it cannot is logged, and stops nothing."""
+    """Clears away what was read of policies that are watched, and measures what was not.
+
+    That it cannot is logged, and stops nothing.
+    """
 
     def __init__(
         self,
@@ -52,18 +57,36 @@ class SpoolKeeper:
         self._telemetry = telemetry
         self._watched = watched
         self._told: dict[PolicyName, str] = {}
+        self._measured: set[tuple[PolicyName, PushKind]] = set()
 
     def keep(self) -> None:
         from ctrain.sources.push_sweep import sweep_spool
 
         for name, watch in self._watched().items():
             contract = contract_of(watch.policy)
-            if not contract.kinds:
-                continue
             try:
-                sweep_spool(self._places, contract, self._store, self._timer.now())
+                if contract.kinds:
+                    sweep_spool(self._places, contract, self._store, self._timer.now())
+                self._measure(name, contract)
                 self._told.pop(name, None)
             except (CtrainError, OSError) as error:
                 if self._told.get(name) != str(error):
                     self._telemetry.log("spool_not_swept", policy=name, message=str(error))
                 self._told[name] = str(error)
+
+    def _measure(self, name: PolicyName, contract: Contract) -> None:
+        """Tell what waits; nothing waits any more of what the policy takes no longer."""
+        from ctrain.sources.push_spool import Waiting, waiting_in
+
+        for kind in PushKind:
+            source = contract.source(kind)
+            if source is None and (name, kind) not in self._measured:
+                continue
+            found, most = Waiting(0, 0), 1
+            if source is not None:
+                found = waiting_in(self._places, self._store, name, kind)
+                most = source.max_unread
+            self._telemetry.gauge("pushed_unread_bytes", found.bytes, policy=name, kind=kind.value)
+            self._telemetry.gauge("pushed_unread_batches", found.batches, policy=name, kind=kind.value)
+            self._telemetry.gauge("pushed_unread_ratio", found.bytes / most, policy=name, kind=kind.value)
+            self._measured.add((name, kind))

@@ -138,6 +138,7 @@ class WebChild:
                 return
             if self._timer.monotonic() - begun > STEADY_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
+            self._telemetry.count("console_restarts_total")
             self._telemetry.log("console_failed", outcome=ended, again_in_seconds=pause)
             self._stopping.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

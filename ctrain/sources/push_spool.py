@@ -67,6 +67,14 @@ class Taken:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What of a spool is unread."""
+
+    batches: int
+    bytes: int
+
+
 class Spool:
     """Takes batches for all policies; usable from several threads, and beside other processes."""
 
@@ -156,10 +164,7 @@ class Spool:
             looked_at, unread = self._unread.get((policy, kind), (float("-inf"), 0))
             if now - looked_at < LOOK_SECONDS:
                 return unread
-            with self._store.read() as tx:
-                ledger = ledger_of(tx.ingest_state(policy), kind)
-            found = entries(self._places.folder(policy, kind))
-            unread = sum(one.bytes for one in found if not _is_read(ledger, one))
+            unread = waiting_in(self._places, self._store, policy, kind).bytes
             self._unread[policy, kind] = now, unread
             return unread
 
@@ -195,6 +200,14 @@ class Spool:
         if known is None:
             raise SpoolAway(f"the batch {batch_id!r} came and went: send it again")
         return self._repeated(known, digest, path)
+
+
+def waiting_in(places: SpoolPlaces, store: Store, policy: PolicyName, kind: PushKind) -> Waiting:
+    """Return what waits to be read of the batches of a policy, as the disk and the database tell."""
+    with store.read() as tx:
+        ledger = ledger_of(tx.ingest_state(policy), kind)
+    sizes = [one.bytes for one in entries(places.folder(policy, kind)) if not _is_read(ledger, one)]
+    return Waiting(len(sizes), sum(sizes))
 
 
 def ledger_of(state: IngestState, kind: PushKind) -> Ledger:

@@ -72,6 +72,12 @@ _TABLE = (
         *("tick_lateness_seconds", Kind.HISTOGRAM, "From when a tick was due until it began.", (), LATENESS)
     ),
     Metric("ticks_skipped_total", Kind.COUNTER, "Tick intervals in which no tick began, being late.", ()),
+    Metric(
+        "console_restarts_total",
+        Kind.COUNTER,
+        "Servers of API and console that ended or hung by themselves.",
+        (),
+    ),
     Metric("folders_watched", Kind.GAUGE, "Folders whose changes wake ticks; 0: polling alone.", ()),
     _gauge("tick_last_success_timestamp_seconds", "Unix time of the last tick without a fault."),
     _counter("tick_failures_total", "Ticks that a fault ended, by kind of fault.", "kind", starts=FAULTS),
@@ -79,6 +85,11 @@ _TABLE = (
     _counter("rows_late_total", "Rows that came after their pane was closed."),
     _counter(
         *("rows_rejected_total", "Rows and files that were set aside.", "reason"), starts=("duplicate_id",)
+    ),
+    _gauge("pushed_unread_bytes", "Bytes of pushed batches that wait to be read.", "kind", yields=1),
+    _gauge("pushed_unread_batches", "Pushed batches that wait to be read.", "kind", yields=1),
+    _gauge(
+        "pushed_unread_ratio", "Share of max_unread that waits; at 1 senders are told to come later.", "kind"
     ),
     _gauge("source_lag_seconds", "Present time minus the newest event time that was read."),
     _gauge("label_coverage_ratio", "Labels that have arrived, per row."),

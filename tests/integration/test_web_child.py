@@ -32,6 +32,7 @@ from ctrain.web.private import PrivateDaemon
 from ctrain.web.server import PrivateServer, bind, serve_privately
 from ctrain.web.serving import Certificate
 from ctrain.web.tokens import make_token
+from tests.support.fakes import QuietTelemetry
 from tests.support.live import environment, open_live
 from tests.support.ports import free_port
 from tests.support.web import tell_story
@@ -128,7 +129,8 @@ def test_a_child_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.Monk
     bound = bind(f"127.0.0.1:{free_port()}")
     command = [sys.executable, "-S", "-c", BUSY, str(bound.fileno())]
     monkeypatch.setattr(web_child, "_command", lambda *_: command)
-    child = WebChild(bound, Console(tmp_path), private_server(), open_quiet_telemetry({}), RealTimer())
+    telemetry = QuietTelemetry()
+    child = WebChild(bound, Console(tmp_path), private_server(), telemetry, RealTimer())
     try:
         wait_until(lambda: True in answered, PATIENCE_SECONDS, "it answers, though it cannot serve")
         first = child.pid
@@ -136,8 +138,11 @@ def test_a_child_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.Monk
         os.kill(first, signal.SIGSTOP)
         wait_until(lambda: child.pid != first, PATIENCE_SECONDS, "it is replaced")
         assert not psutil.pid_exists(first)
+        wait_until(lambda: "console_failed" in dict(telemetry.logged), PATIENCE_SECONDS, "it is told")
+        assert telemetry.counted["console_restarts_total",] == 1
     finally:
         child.close()
+    assert telemetry.counted["console_restarts_total",] == 1  # this end was wanted
 
 
 def test_the_daemons_door_is_for_its_own_user(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,32 @@ def test_what_was_read_is_cleared_away(tmp_path: Path) -> None:
     assert list(door.store.batches) == [(FLIGHTS, ROWS, "b1")]
 
 
+def test_what_waits_is_measured_until_it_is_read(tmp_path: Path) -> None:
+    door, telemetry = Door(tmp_path), QuietTelemetry()
+    for number in range(3):
+        door.push(row(f"a{number}"), batch_id=f"b{number}")
+    watches = {FLIGHTS: watched(door, source={"type": "push", "max_unread": 10_000})}
+    settings = Settings.load(door.root.parent, {})
+    timer: Any = door.timer
+    keeper = SpoolKeeper(settings, door.store, timer, telemetry, lambda: watches)
+
+    def measured(kind: str) -> list[float]:
+        keeper.keep()
+        names = ("batches", "bytes", "ratio")
+        return [telemetry.counted[f"pushed_unread_{name}", FLIGHTS, kind] for name in names]
+
+    waits = sum(one.stat().st_size for one in door.files())
+    assert waits > 0
+    assert measured("rows") == [3, waits, waits / 10_000]
+    assert measured("labels") == [0, 0, 0]
+    watches[FLIGHTS] = watched(door, source={"type": "files", "path": "rows"})
+    assert measured("rows") == [0, 0, 0]
+    watches[FLIGHTS] = watched(door)
+    assert measured("rows")[0] == 3
+    door.read()
+    assert measured("rows") == [0, 0, 0]
+
+
 def test_trouble_is_told_once_and_stops_no_other_policy(tmp_path: Path) -> None:
     door, telemetry = Door(tmp_path), QuietTelemetry()
     whole = door.store.ingest_state
