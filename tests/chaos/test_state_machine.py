@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -49,9 +51,13 @@ def crash(point: str) -> None:
 
 
 class Daemons(RuleBasedStateMachine):
-    """A policy, production, people who ask, and daemons that come and go."""
+    """A policy, production, people who ask, and daemons that come and go; ``toll`` counts what they did."""
 
     world: DurableWorld
+
+    def __init__(self, toll: Counter[str]) -> None:
+        super().__init__()
+        self.toll = toll
 
     @initialize(bookmark=st.sampled_from(BOOKMARKS))
     def begin(self, bookmark: str) -> None:
@@ -90,12 +96,12 @@ class Daemons(RuleBasedStateMachine):
                 if self._tick():
                     break
         except Crash:
-            pass
+            self.toll["crashes"] += 1
         self._wire(NO_FAULTS)
 
     @rule(seed=st.integers(0, 1000), port=st.sampled_from(["registry.*", "commit", "segments.write"]))
     def nothing_answers(self, seed: int, port: str) -> None:
-        self._wire(Faults([Fault(f"{port}:*", fail_for_now, last=None, probability=0.3)], seed))
+        self._wire(Faults([Fault(f"{port}:*", self._fail, last=None, probability=0.3)], seed))
         for _ in range(3):
             self._tick()
         self._wire(NO_FAULTS)
@@ -105,8 +111,14 @@ class Daemons(RuleBasedStateMachine):
     def one_run_at_most(self) -> None:
         [row] = self.world.evidence().select(ACTIVE)
         assert row["active"] <= 1
+        self.toll["looks"] += 1
+
+    def _fail(self, point: str) -> None:
+        self.toll["failures"] += 1
+        fail_for_now(point)
 
     def _tick(self) -> bool:
+        self.toll["ticks"] += 1
         try:
             return self.world.tick().quiet
         except CtrainError:
@@ -124,11 +136,18 @@ class Daemons(RuleBasedStateMachine):
             self.world.land()
             endure(self.world)
             assert broken_promises(self.world.evidence()) == []
+            self.toll["stories"] += 1
         finally:
             self.world.store.close()
             shutil.rmtree(self.place)
 
 
 def test_no_order_of_steps_and_crashes_breaks_a_promise() -> None:
-    """The machine asserts: one run at most after each step, and every promise in ``teardown``."""
-    run_state_machine_as_test(Daemons, settings=fuzzed(3, steps=10))
+    """One run at most after each step, every promise at the end of each story: the machine asserts both."""
+    toll: Counter[str] = Counter()
+    asked = fuzzed(3, steps=10)
+    run_state_machine_as_test(partial(Daemons, toll), settings=asked)
+    assert toll["stories"] == asked.max_examples, "each was played to its end, and every promise asked for"
+    assert toll["looks"] > toll["stories"], "after each step somebody has looked for a second active run"
+    assert toll["ticks"] > 0
+    assert toll["crashes"] > 0, "daemons have died in the middle of a step"
