@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,26 @@ def timer() -> HandTimer:
     return HandTimer()
 
 
-@pytest.fixture(scope="module")
-def pool(embedded: Embedded, timer: HandTimer) -> Iterator[ScorerPool]:
+@contextmanager
+def open_pool(embedded: Embedded, timer: HandTimer) -> Iterator[ScorerPool]:
     preload = ("mlflow.pyfunc", "no_module_of_this_name")
     pool = ScorerPool(embedded.uri, timer, max_children=1, job_timeout_seconds=60.0, preload=preload)
     yield pool
     pool.close()
+
+
+@pytest.fixture(scope="module")
+def pool(embedded: Embedded, timer: HandTimer) -> Iterator[ScorerPool]:
+    with open_pool(embedded, timer) as pool:
+        yield pool
+
+
+@pytest.fixture
+def real_pool(embedded: Embedded, timer: HandTimer) -> Iterator[ScorerPool]:
+    """One whose child has begun to start."""
+    with open_pool(embedded, timer) as pool:
+        pool.warm_up("")
+        yield pool
 
 
 @pytest.fixture(scope="module")
@@ -207,9 +222,11 @@ def test_a_key_is_computed_once_until_it_is_forgotten(
     assert (tmp_path / "scores.parquet").exists()
 
 
+@pytest.mark.cold  # who is suspended is who does the work
 def test_a_dying_child_fails_its_job_and_is_replaced(
-    pool: ScorerPool, versions: Mapping[str, ModelVersion], timer: HandTimer, tmp_path: Path
+    real_pool: ScorerPool, versions: Mapping[str, ModelVersion], timer: HandTimer, tmp_path: Path
 ) -> None:
+    pool = real_pool
     (pid,) = pool.children
     child = psutil.Process(pid)
     child.suspend()
