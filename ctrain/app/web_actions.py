@@ -23,13 +23,25 @@ if TYPE_CHECKING:
 
 KEPT_FOR = timedelta(days=7)
 """So long a key answers for what was asked with it."""
+LEASE = timedelta(seconds=20)
+START = timedelta(seconds=30)
+"""In which a daemon that is being restarted is there again."""
 
 
 class StoredActions:
     """Implements ``ctrain.web.backend.Actions`` on the store."""
 
-    def __init__(self, store: Store, clock: Clock, timer: Timer, is_gone: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        timer: Timer,
+        is_gone: Callable[[str], bool],
+        lease: timedelta = LEASE,
+    ) -> None:
+        """``lease`` is how long daemons hold what they watch; a free policy is taken sooner than that."""
         self._store, self._clock, self._timer, self._is_gone = store, clock, timer, is_gone
+        self._lease = lease
 
     def ask(
         self,
@@ -106,12 +118,18 @@ class StoredActions:
         held = [one for one in tx.live_leases(tx.database_now()) if not self._is_gone(one.holder)]
         if watching(held, policy) is not None:
             return
-        lives = any(one.name == daemon_lease(one.holder) for one in held)
-        nobody = f"no daemon watches {policy}: none" if lives else "no daemon runs that"
-        start = "give its file to one" if lives else "start one"
-        raise NobodyActs(
-            f"{nobody} would {kind.value} it; {start}, or use `ctrain {kind.value}` in the home, which needs "
-            "none"
+        raise self._nobody(policy, kind, lives=any(one.name == daemon_lease(one.holder) for one in held))
+
+    def _nobody(self, policy: PolicyName, kind: RequestKind, *, lives: bool) -> NobodyActs:
+        """The refusal, and when to ask again: who has the policy's file takes it within a lease."""
+        here = f"use `ctrain {kind.value}` in the home, which needs none"
+        if not lives:
+            return NobodyActs(f"no daemon runs that would {kind.value} it; start one, or {here}", START)
+        wait = f"{self._lease.total_seconds():.0f} s"
+        return NobodyActs(
+            f"no daemon watches {policy}: none would {kind.value} it; ask again in {wait}, in which a daemon "
+            f"that has just started takes it over, else give its file to one, or {here}",
+            self._lease,
         )
 
 

@@ -47,7 +47,7 @@ def open_backend(
         queries=FleetQueries(store, clock, environ, is_gone),
         clock=clock,
         timer=timer,
-        actions=StoredActions(store, clock, timer, is_gone),
+        actions=StoredActions(store, clock, timer, is_gone, settings.lease),
         rules=rules,
         spool=open_spool(settings, store, timer, environ),
         daemon=daemon,

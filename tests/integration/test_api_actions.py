@@ -97,7 +97,7 @@ def test_keys_are_each_callers_own_and_are_forgotten_after_a_week(web: Web) -> N
 @pytest.mark.parametrize("path", [ROLLBACK, "/v1/runs/run-1/cancel"])
 def test_what_nobody_could_do_now_is_not_left_for_later(web: Web, path: str) -> None:
     answer = web.post(path, json={"reason": "worse"})
-    assert answer.status_code == 503
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     assert "no daemon runs" in answer.json()["detail"]
     assert requests(web) == []
     assert web.with_daemon().post(path, json={"reason": "worse"}).status_code == 202
@@ -111,6 +111,19 @@ def test_a_daemon_that_watches_other_policies_would_not_do_it(web: Web) -> None:
     assert (answer.status_code, requests(web)) == (503, [])
     assert "no daemon watches flight-delay" in answer.json()["detail"]
     assert web.post(TRIGGER).status_code == 202
+
+
+def test_whoever_asks_while_a_daemon_takes_over_is_told_when_to_ask_again(web: Web) -> None:
+    """By then it has what it watches, and the same key counts: nothing was done with it yet."""
+    key = {"Idempotency-Key": "build-71"}
+    with web.with_daemon().store.write() as tx:
+        tx.release_lease(policy_lease(FLIGHTS), "vm:1")
+    answer = web.post(ROLLBACK, headers=key)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "20")
+    assert "ask again in 20 s" in answer.json()["detail"]
+    again = [web.with_daemon().post(ROLLBACK, headers=key) for _ in range(2)]
+    assert [one.status_code for one in again] == [202, 202]
+    assert len(requests(web)) == 1
 
 
 def test_a_rollback_may_name_the_champion_to_go_back_from(web: Web) -> None:
