@@ -240,6 +240,7 @@ def open_shell(settings: Settings, telemetry: Telemetry, local_workers: int = 0)
     from ctrain.app.cluster_scoring import ClusterScorer, ScorerByJob
     from ctrain.launchers.dask import DaskLauncher, LauncherByJob
     from ctrain.launchers.dask_cluster import DaskClusters
+    from ctrain.launchers.log_secrets import LogSecrets
     from ctrain.launchers.process import ProcessLauncher
     from ctrain.registry.measured import MeasuredRegistry
     from ctrain.rows import ParquetRowLogs
@@ -256,7 +257,7 @@ def open_shell(settings: Settings, telemetry: Telemetry, local_workers: int = 0)
         settings=settings,
         store=store,
         registry=MeasuredRegistry(tracking_uri, timer, telemetry),
-        launcher=LauncherByJob(ProcessLauncher(tracking_uri, timer), on_clusters),
+        launcher=LauncherByJob(ProcessLauncher(tracking_uri, timer), on_clusters, LogSecrets(os.environ)),
         scorer=ScorerByJob(ScorerPool(tracking_uri, timer), ClusterScorer(clusters, tracking_uri, timer)),
         analyst=AnalystChildren(settings.runs_folder, timer),
         workspace=FolderWorkspace(settings.runs_folder),

@@ -17,6 +17,7 @@ from typing import Any
 from ctrain.domain import JobState, JobStatus, Json, RunId, TrainingJob
 from ctrain.launchers.dask_cluster import ONE_TRAINING, Answer, ClusterTask, DaskCluster, DaskClusters
 from ctrain.launchers.job_folder import JobFolder
+from ctrain.launchers.log_secrets import LogSecrets
 from ctrain.ports import Launcher, Timer
 
 UNREACHABLE_SECONDS = 300.0
@@ -101,19 +102,28 @@ class DaskLauncher:
 
 
 class LauncherByJob:
-    """A ``Launcher`` that is a process of this machine or a dask cluster, as each job says."""
+    """A ``Launcher`` that is a process of this machine or a dask cluster, as each job says.
 
-    def __init__(self, here: Launcher, cluster: Launcher) -> None:
-        self._here, self._on_cluster = here, cluster
+    What it tells of a training is told after ``secrets`` were taken out of its log.
+    """
+
+    def __init__(self, here: Launcher, cluster: Launcher, secrets: LogSecrets | None = None) -> None:
+        self._here, self._on_cluster, self._secrets = here, cluster, secrets or LogSecrets({})
 
     def start(self, job: TrainingJob) -> None:
         self._of(job.launcher).start(job)
 
     def poll(self, run_id: RunId, attempt: int, folder: str) -> JobStatus:
-        return self._of(_written(folder)).poll(run_id, attempt, folder)
+        job = JobFolder(folder)
+        self._secrets.take_out(job, over=False)
+        status = self._of(_written(folder)).poll(run_id, attempt, folder)
+        if status.state not in {JobState.RUNNING, JobState.ABSENT}:
+            self._secrets.take_out(job, over=True)
+        return status
 
     def stop(self, run_id: RunId, attempt: int, folder: str) -> None:
         self._of(_written(folder)).stop(run_id, attempt, folder)
+        self._secrets.take_out(JobFolder(folder), over=True)
 
     def lose(self, folder: str) -> int:
         """Kill what runs on this machine below ``folder``; who has the policy now finds the rest."""

@@ -46,6 +46,11 @@ class Redactor:
         secrets |= {password for value in environ.values() for password in _PASSWORD.findall(value)}
         self._secrets = sorted(secrets, key=len, reverse=True)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values of the environment that are taken out, longest first."""
+        return tuple(self._secrets)
+
     def redact(self, text: str) -> str:
         """Return ``text`` with every secret replaced by ``***``."""
         for secret in self._secrets:
