@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.app.drafts.asked import LEAST_ROWS, Wish, check_columns, check_wish, module_name, open_file
+from ctrain.app.drafts.batches import write_batches
 from ctrain.app.drafts.choices import Findings
 from ctrain.app.drafts.features import Chosen, choose_features
 from ctrain.app.drafts.history import ROW_ID, ROW_TIME, History
@@ -23,6 +24,7 @@ from ctrain.app.drafts.instants import EventTimes, read_times, row_times
 from ctrain.app.drafts.labels import Label, read_label
 from ctrain.app.drafts.pace import LEAST_INSTANTS, pace_by_rows, pace_by_time
 from ctrain.app.drafts.sample import check_id, null_rate, read_sample, values_of
+from ctrain.app.drafts.sending import sending_commands
 from ctrain.app.drafts.text import policy_text, training_text
 from ctrain.app.scanning import TableFiles
 from ctrain.errors import InputError
@@ -71,12 +73,8 @@ def draft_policy(wish: Wish, *, force: bool = False) -> Draft:
     """
     folder = wish.out if wish.out is not None else Path(wish.name)
     module = module_name(wish.name)
-    places = (
-        folder / f"{wish.name}.yaml",
-        folder / f"{module}.py",
-        folder / "data" / "rows" / "history.parquet",
-        folder / "data" / "labels" / "history.parquet",
-    )
+    rows, labels = _past(folder, wish.push)
+    places = (folder / f"{wish.name}.yaml", folder / f"{module}.py", rows, labels)
     check_wish(wish, places, force)
     files = open_file(wish)
     check_columns(wish, files.schema.names)
@@ -84,8 +82,17 @@ def draft_policy(wish: Wish, *, force: bool = False) -> Draft:
     return Draft(*places, findings, notes)
 
 
-def write_draft(draft: Draft) -> None:
+def _past(folder: Path, push: bool) -> tuple[Path, Path]:
+    """Where the rows and labels of the file go: as files of the policy, or in folders of batches."""
+    if push:
+        return folder / "past" / "rows", folder / "past" / "labels"
+    return folder / "data" / "rows" / "history.parquet", folder / "data" / "labels" / "history.parquet"
+
+
+def write_draft(draft: Draft) -> tuple[str, ...]:
     """Write the files of a draft, the policy last: what it names is there.
+
+    Returned are the commands that send its past, a row and a label, where these come over HTTP.
 
     Raises
     ------
@@ -97,11 +104,21 @@ def write_draft(draft: Draft) -> None:
     try:
         for path in draft.files:
             path.parent.mkdir(parents=True, exist_ok=True)
-        draft.findings.history.write(draft.rows, draft.labels)
+        send = _write_past(draft)
         draft.training.write_text(training_text(draft.findings.policy), "utf-8")
         draft.policy.write_text(text, "utf-8")
     except OSError as error:
         raise InputError(f"--out {draft.policy.parent}: cannot be written to: {error.strerror}") from error
+    return send
+
+
+def _write_past(draft: Draft) -> tuple[str, ...]:
+    found = draft.findings
+    if not found.push:
+        found.history.write(draft.rows, draft.labels)
+        return ()
+    newest = write_batches(found.history, found.chosen.names, draft.rows, draft.labels)
+    return tuple(sending_commands(found.policy, newest.row, newest.label, draft.rows.parent))
 
 
 def _find_out(wish: Wish, files: TableFiles, module: str) -> tuple[Findings, tuple[str, ...]]:
@@ -137,7 +154,14 @@ def _find_out(wish: Wish, files: TableFiles, module: str) -> tuple[Findings, tup
         wish.event_time or _free(ROW_TIME, types),
     )
     findings = Findings(
-        wish.name, module, history, chosen, pace, null_rate(sample, chosen.names), _longest_gap(times, usable)
+        wish.name,
+        module,
+        history,
+        chosen,
+        pace,
+        null_rate(sample, chosen.names),
+        _longest_gap(times, usable),
+        wish.push,
     )
     return findings, tuple(_notes(wish, label, times, usable, chosen))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ctrain.app.adopting import examine_model
 from ctrain.app.drafts.asked import check_free, check_name, check_time_zone, module_name
 from ctrain.app.drafts.of_model import Known, draft_policy
+from ctrain.app.drafts.sending import sending_commands
 from ctrain.app.drafts.text import training_text
 from ctrain.domain import Task
 from ctrain.errors import InputError
@@ -31,6 +33,8 @@ class ModelWish:
     timezone: str = "UTC"
     task: str | None = None
     out: Path | None = None
+    push: bool = False
+    """Rows and labels come over HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,24 @@ class ModelDraft:
     training: Path
     text: str
     report: AdoptionReport
+    known: Known
 
     @property
-    def folders(self) -> tuple[Path, Path]:
-        """Where rows and labels are to be put."""
-        return self.policy.parent / "data" / "rows", self.policy.parent / "data" / "labels"
+    def folders(self) -> tuple[Path, ...]:
+        """Where rows and labels are to be put; empty when they come over HTTP."""
+        data = self.policy.parent / "data"
+        return () if self.known.push else (data / "rows", data / "labels")
+
+    @property
+    def send(self) -> tuple[str, ...]:
+        """The commands that send a row and a label, where these come over HTTP."""
+        if not self.known.push:
+            return ()
+        known, report = self.known, self.report
+        values = {known.id: "1", known.event_time: "2026-01-31T08:00:00Z"}
+        features = {**dict.fromkeys(report.numeric, 0.5), **dict.fromkeys(report.categorical, "a")}
+        row, label = json.dumps({**values, **features}), json.dumps({known.id: "1", known.label: 1})
+        return tuple(sending_commands(known.policy, row, label))
 
     def write(self) -> None:
         """Write the files, the policy last, and the folders that it reads.
@@ -56,7 +73,7 @@ class ModelDraft:
             when the folder cannot be written to.
         """
         try:
-            for folder in self.folders:
+            for folder in (self.policy.parent, *self.folders):
                 folder.mkdir(parents=True, exist_ok=True)
             self.training.write_text(training_text(self.policy.stem), "utf-8")
             self.policy.write_text(self.text, "utf-8")
@@ -68,8 +85,8 @@ class ModelDraft:
         return {
             "policy": str(self.policy),
             "training": str(self.training),
-            "rows": str(self.folders[0]),
-            "labels": str(self.folders[1]),
+            **dict(zip(("rows", "labels"), map(str, self.folders), strict=False)),
+            **({"send": list(self.send)} if self.send else {}),
             "model": report.model,
             "version": report.version,
             "features": {"numeric": list(report.numeric), "categorical": list(report.categorical)},
@@ -94,10 +111,10 @@ def draft_for_model(settings: Settings, wish: ModelWish, *, force: bool = False)
     asked = _asked_task(wish.task)
     report = examine_model(settings, wish.model)
     _check_told_enough(report, asked)
-    known = Known(wish.name, module, wish.label, wish.id, wish.event_time, wish.timezone, asked)
+    known = Known(wish.name, module, wish.label, wish.id, wish.event_time, wish.timezone, asked, wish.push)
     text = draft_policy(report, known)
     parse_policy(text, policy, {})
-    return ModelDraft(policy, training, text, report)
+    return ModelDraft(policy, training, text, report, known)
 
 
 def _asked_task(task: str | None) -> Task | None:

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from ctrain.cli.init_options import Asked
 from ctrain.errors import InputError
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What is known so far; None: not given."""
-
-    name: str | None = None
-    file: Path | None = None
-    model: str | None = None
-    label: str | None = None
-    event_time: str | None = None
-    id: str | None = None
-    out: Path | None = None
 
 
 def on_terminal() -> bool:
@@ -31,50 +19,54 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def missing(answers: Answers) -> list[str]:
+def missing(asked: Asked) -> list[str]:
     """Return what a draft cannot do without, in the words of the command."""
-    return list(_missing(answers))
+    return list(_missing(asked))
 
 
-def _missing(answers: Answers) -> Iterator[str]:
-    if answers.name is None:
+def _missing(asked: Asked) -> Iterator[str]:
+    if asked.name is None:
         yield "NAME, of the policy and of the model"
-    if answers.file is None and answers.model is None:
+    if asked.file is None and asked.model is None:
         yield "--from FILE of past rows, or --from-model MODEL"
-    if answers.label is None:
+    if asked.label is None:
         yield "--label COLUMN, what the model predicts"
-    if answers.model is not None and answers.event_time is None:
+    if (asked.model is not None or asked.push) and asked.event_time is None:
         yield "--event-time COLUMN, when a row happened"
-    if answers.model is not None and answers.id is None:
+    if asked.model is not None and asked.id is None:
         yield "--id COLUMN, what identifies a row"
 
 
-def ask_for_file(answers: Answers) -> Answers:
+def ask_for_file(asked: Asked) -> Asked:
     """Return the answers with a name and a file that can be read."""
-    name = answers.name or _ask("Name of the policy and of the model", _checked_name)
-    file = answers.file or Path(_ask("File of past rows (Parquet, CSV or JSON lines)", _checked_file))
-    return replace(answers, name=name, file=file)
+    name = asked.name or _ask("Name of the policy and of the model", _checked_name)
+    file = asked.file or Path(_ask("File of past rows (Parquet, CSV or JSON lines)", _checked_file))
+    return replace(asked, name=name, file=file)
 
 
-def ask_columns(answers: Answers, parquet: Path | None) -> Answers:
+def ask_columns(asked: Asked, parquet: Path | None) -> Asked:
     """Return the answers with what each column is for; those of ``parquet`` are offered."""
-    name = answers.name or _ask("Name of the policy and of the model", _checked_name)
+    name = asked.name or _ask("Name of the policy and of the model", _checked_name)
     columns, instants = _columns(parquet)
     if columns:
         typer.echo(f"Columns: {', '.join(columns)}")
     check = _column_of(columns)
-    label = answers.label or _ask("Column that the model predicts", check)
-    time, row_id = answers.event_time, answers.id
+    label = asked.label or _ask("Column that the model predicts", check)
+    time, row_id = asked.event_time, asked.id
     if parquet is None:  # the signature of a model names neither, and its rows need both
         time = time or _ask("Column that says when a row happened", check)
         row_id = row_id or _ask("Column that identifies a row", check)
     else:
-        time = time or _ask_or_none(
-            "Column that says when a row happened (-: their order does)", check, instants
-        )
+        time = time or _ask_for_time(asked.push, check, instants)
         row_id = row_id or _ask_or_none("Column that identifies a row (-: number them)", check, ())
-    out = answers.out or Path(typer.prompt("Folder to write to", default=name))
-    return replace(answers, name=name, label=label, event_time=time, id=row_id, out=out)
+    out = asked.out or Path(typer.prompt("Folder to write to", default=name))
+    return replace(asked, name=name, label=label, event_time=time, id=row_id, out=out)
+
+
+def _ask_for_time(push: bool, check: Callable[[str], str], instants: Sequence[str]) -> str | None:
+    if push:
+        return _ask("Column that says when a row happened", check, instants)
+    return _ask_or_none("Column that says when a row happened (-: their order does)", check, instants)
 
 
 def _columns(parquet: Path | None) -> tuple[list[str], list[str]]:
@@ -89,8 +81,9 @@ def _columns(parquet: Path | None) -> tuple[list[str], list[str]]:
     return schema.names, [one.name for one in schema if pa.types.is_timestamp(one.type)]
 
 
-def _ask(question: str, check: Callable[[str], str]) -> str:
-    answer: str = typer.prompt(question, value_proc=_again_when_wrong(check))
+def _ask(question: str, check: Callable[[str], str], offered: Sequence[str] = ()) -> str:
+    default = offered[0] if offered else None
+    answer: str = typer.prompt(question, default=default, value_proc=_again_when_wrong(check))
     return answer
 
 

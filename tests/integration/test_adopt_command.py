@@ -210,6 +210,14 @@ def test_a_policy_is_drafted_from_its_signature(adopt: Any, registered: Embedded
     again = CliRunner().invoke(app, given)
     assert (again.exit_code, again.stdout) == (2, "")
     assert "is there already; --force replaces it" in again.stderr
+    pushed = CliRunner().invoke(app, [*given, "--out", str(tmp_path / "pushed"), "--push"])
+    assert (pushed.exit_code, pushed.stderr) == (0, "")
+    assert "\nctrain adopt 'churn, eu'; ctrain validate " in pushed.stdout
+    row = '[{"customer": "1", "at": "2026-01-31T08:00:00Z", "dep hour": 0.5, "yes": 0.5}]'
+    assert f"-d '{row}' http://127.0.0.1:9464/v1/policies/churn/rows\n" in pushed.stdout
+    text = (tmp_path / "pushed" / "churn.yaml").read_text()
+    assert text.count("source: {type: push}") == 2
+    assert sorted(one.name for one in (tmp_path / "pushed").iterdir()) == ["churn.yaml", "train_churn.py"]
 
 
 def test_a_model_without_a_champion_drafts_nothing(adopt: Any, registered: Embedded, tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ class Wish:
     out: Path | None = None
     parquet: Path | None = None
     """The rows of ``file`` as Parquet, where that is a file of text."""
+    push: bool = False
+    """Rows and labels come over HTTP."""
 
     @property
     def table(self) -> Path:
@@ -44,7 +46,10 @@ def check_wish(wish: Wish, places: Sequence[Path], force: bool) -> None:
     check_name(wish.name)
     check_time_zone(wish.timezone)
     check_free(places, force)
-    if wish.file.exists() and any(path.exists() and path.samefile(wish.file) for path in places):
+    if wish.push and wish.event_time is None:
+        raise InputError("--push: rows that are sent say when they happened; name the column by --event-time")
+    source = (wish.file, *wish.file.absolute().parents) if wish.file.exists() else ()
+    if any(path.exists() and path.samefile(one) for path in places for one in source):
         raise InputError(f"{wish.file}: is a file of the draft itself; read the rows from another one")
 
 

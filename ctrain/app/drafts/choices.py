@@ -36,6 +36,13 @@ LOOKS_PER_STEP = 40
 BUDGET_RUNS, BUDGET_STEPS = 24, 90
 """More than models that grow old ask for: a change finds a training left, even after others in a row."""
 
+_FILED = """\
+  # ctrain init has written the file's rows and labels here. Production adds files beside them: rows when
+  # they are served, labels when they are known, as Parquet, CSV or JSON lines. Each row counts once."""
+_SENT = """\
+  # Production sends rows when they are served, labels when they are known, to /v1/policies/{policy}/rows and
+  # .../labels. ctrain init has written the file's as batches that are sent once. Each row counts once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -50,12 +57,15 @@ class Findings:
     """Of the feature that is missing most often."""
     longest_gap: timedelta | None
     """Between two event times, but for one in a thousand; None: the order of the rows is their time."""
+    push: bool = False
+    """Rows and labels come over HTTP."""
 
 
 def chosen_values(found: Findings) -> dict[str, str]:
     """Return what stands for each name in the template, but for the features."""
     return {
         **_names(found),
+        **_sources(found),
         **_label(found.history.label),
         **_time(found),
         **_losses(found.history.label),
@@ -71,7 +81,6 @@ def _names(found: Findings) -> dict[str, str]:
         id_why = "(?) the rows were numbered; give each row of production an id of its own"
     return {
         "source": history.source.name,
-        "files": "*.parquet" if is_parquet(history.source) else "*",
         "file": f"{found.policy}.yaml",
         "policy": scalar(found.policy),
         "module": found.module,
@@ -79,6 +88,18 @@ def _names(found: Findings) -> dict[str, str]:
         "id": scalar(history.id_column),
         "id_why": id_why,
     }
+
+
+def _sources(found: Findings) -> dict[str, str]:
+    if found.push:
+        return {
+            "where": _SENT.format(policy=found.policy),
+            **dict.fromkeys(("rows_from", "labels_from"), "{type: push}"),
+        }
+    files = "*.parquet" if is_parquet(found.history.source) else "*"
+    folders = {"rows_from": "rows", "labels_from": "labels"}
+    paths = {name: f'{{type: files, path: "data/{folder}/{files}"}}' for name, folder in folders.items()}
+    return {"where": _FILED, **paths}
 
 
 def _label(label: Label) -> dict[str, str]:

@@ -47,6 +47,11 @@ class History:
     time_column: str
     """Name of the event time in what is written."""
 
+    def parts(self) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """Yield rows, and ids with labels, in event-time order, in parts."""
+        for table in self._ordered():
+            yield table.drop_columns([self.label.name]), self._labelled(table)
+
     def write(self, rows: Path, labels: Path) -> None:
         """Write both files, whole or not at all."""
         unfinished = [path.with_name(f".{path.name}.unfinished") for path in (rows, labels)]
@@ -63,8 +68,7 @@ class History:
 
         writers: list[Any] = []
         try:
-            for table in self._ordered():
-                parts = (table.drop_columns([self.label.name]), self._labelled(table))
+            for parts in self.parts():
                 if not writers:
                     writers += [
                         pq.ParquetWriter(path, part.schema) for path, part in zip(paths, parts, strict=True)

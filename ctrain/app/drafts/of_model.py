@@ -20,9 +20,9 @@ version: 1
 policy: {policy}
 model: {{name: {model}, task: {task}, metric: {metric}}}
 data:
-  source: {{type: files, path: {rows}}}
+  source: {rows}
   labels:
-    source: {{type: files, path: {labels}}}
+    source: {labels}
     id: {label_id}
     label: {label}
     matures_after: 1d             # (?) when a label can be trusted
@@ -64,6 +64,8 @@ class Known:
     event_time: str
     timezone: str = "UTC"
     task: Task | None = None
+    push: bool = False
+    """Rows and labels come over HTTP."""
 
 
 def draft_policy(report: AdoptionReport, known: Known | None = None) -> str:
@@ -86,8 +88,8 @@ def _asked_for(report: AdoptionReport) -> dict[str, str]:
         "instruction": "Replace what stands in <...>, then: ctrain validate THIS_FILE",
         "policy": scalar(name),
         "module": re.sub(r"\W|^(?=\d)", "_", report.model, flags=re.ASCII),
-        "rows": "<folder of the served rows>/*.parquet",
-        "labels": "<folder of the labels>/*.parquet",
+        "rows": "{type: files, path: <folder of the served rows>/*.parquet}",
+        "labels": "{type: files, path: <folder of the labels>/*.parquet}",
         "label_id": "<id column of the labels>",
         "label": "<label column>",
         "id": "<id column>",
@@ -100,11 +102,11 @@ def _asked_for(report: AdoptionReport) -> dict[str, str]:
 
 def _filled_in(known: Known) -> dict[str, str]:
     return {
-        "instruction": "Rows go to data/rows, labels to data/labels, as Parquet, CSV or JSON lines.",
+        "instruction": _where_to(known),
         "policy": scalar(known.policy),
         "module": known.module,
-        "rows": '"data/rows/*"',
-        "labels": '"data/labels/*"',
+        "rows": "{type: push}" if known.push else '{type: files, path: "data/rows/*"}',
+        "labels": "{type: push}" if known.push else '{type: files, path: "data/labels/*"}',
         "label_id": scalar(known.id),
         "label": scalar(known.label),
         "id": scalar(known.id),
@@ -113,3 +115,9 @@ def _filled_in(known: Known) -> dict[str, str]:
         "prediction": "# prediction: score            # (?) the score that production gave, if it logs it",
         "model_version": "# model_version: version       # (?) which version served the row, if it is logged",
     }
+
+
+def _where_to(known: Known) -> str:
+    if known.push:
+        return f"Rows are sent to /v1/policies/{known.policy}/rows, labels to .../labels, over HTTP."
+    return "Rows go to data/rows, labels to data/labels, as Parquet, CSV or JSON lines."
