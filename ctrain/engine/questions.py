@@ -125,6 +125,7 @@ OF_PAGES = frozenset(
         "main_values",
         "newest_links",
         "newest_numbers",
+        "policies_since",
         "policy_lines",
         "run_lines",
         "runs_page",

@@ -38,6 +38,9 @@ class AuditTables(Protocol):
     def newest_numbers(self) -> tuple[int, ...]:
         """Of the newest event, look at a comparison, decision and request: another whenever one comes."""
 
+    def policies_since(self, numbers: tuple[int, ...]) -> frozenset[PolicyName]:
+        """What is newer than ``newest_numbers`` were then is about these policies."""
+
     def count_links(self, after: int = 0) -> int: ...
 
     def links_between(self, start: datetime | None, end: datetime | None) -> tuple[int, int] | None:

@@ -83,6 +83,19 @@ class AuditAccess(TableAccess):
         row = self._first(select(*(query.label(name) for name, query in newest.items())))
         return () if row is None else tuple(row[name] or 0 for name in newest)
 
+    def policies_since(self, numbers: tuple[int, ...]) -> frozenset[PolicyName]:
+        """What is newer than ``newest_numbers`` were then is about these policies."""
+        found: set[PolicyName] = set()
+        for table, number in zip(_GROWING, numbers, strict=True):
+            runs = schema.runs
+            of_run = table is schema.comparison_points
+            policy = runs.c.policy if of_run else table.c.policy
+            query = select(policy.label("policy")).where(table.c.id > number).distinct()
+            if of_run:
+                query = query.join_from(table, runs, runs.c.id == table.c.run_id)
+            found.update(PolicyName(row["policy"]) for row in self._all(query))
+        return frozenset(found)
+
     def count_links(self, after: int = 0) -> int:
         """How many events have a number above ``after``."""
         row = self._first(select(func.count().label("events")).where(_EVENTS.c.id > after))

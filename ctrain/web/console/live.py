@@ -1,14 +1,16 @@
-"""Server-sent events: every open page hears, within a second or so, that something has happened."""
+"""Server-sent events: an open page hears, within a second or so, that something it shows has changed."""
 
 from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -22,6 +24,7 @@ LOOK_SECONDS = 1.0
 BEAT_SECONDS = 15.0
 """A comment after so long a silence keeps connections through proxies open."""
 MOST_PAGES = 200
+News = tuple[tuple[int, ...], Collection[str] | None]
 
 
 @dataclass
@@ -29,16 +32,20 @@ class Pulse:
     """Looks at the newest numbers of the store once for all open pages, and only while there is one."""
 
     look: Callable[[], tuple[int, ...]]
+    """The newest numbers; others whenever something has happened."""
+    since: Callable[[tuple[int, ...]], Collection[str]] | None = None
+    """The policies to which something has happened after these numbers; None: every change is for all."""
     every_seconds: float = LOOK_SECONDS
     beat_seconds: float = BEAT_SECONDS
     log: Callable[..., None] = lambda *_, **__: None
-    listeners: set[asyncio.Queue[str]] = field(default_factory=set)
+    listeners: dict[asyncio.Queue[str], str] = field(default_factory=dict)
+    """Of each open page the policy that it is about; empty for one that is about all."""
     _looking: asyncio.Task[None] | None = None
 
-    async def listen(self) -> AsyncIterator[str]:
-        """The lines of one page, until it goes away."""
+    async def listen(self, policy: str = "") -> AsyncIterator[str]:
+        """The lines of one page, until it goes away: about one policy, or about all."""
         heard: asyncio.Queue[str] = asyncio.Queue(maxsize=8)
-        self.listeners.add(heard)
+        self.listeners[heard] = policy
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._keep_looking())
         try:
@@ -49,45 +56,53 @@ class Pulse:
                 except TimeoutError:
                     yield ": still here\n\n"
         finally:
-            self.listeners.discard(heard)
+            self.listeners.pop(heard, None)
 
     async def _keep_looking(self) -> None:
         known: tuple[int, ...] | None = None
         while self.listeners:
-            numbers = await self._numbers(known)
+            numbers, policies = await self._asked(partial(self._news, known), known)
             if numbers != known and known is not None:
-                self._tell("change" if numbers else "away", numbers)
+                self._tell("change" if numbers else "away", numbers, policies)
             known = numbers
             await asyncio.sleep(self.every_seconds)
 
-    async def _numbers(self, known: tuple[int, ...] | None) -> tuple[int, ...]:
-        """The newest numbers; none while they cannot be read, whatever the fault: pages wait for better."""
+    def _news(self, known: tuple[int, ...] | None) -> News:
+        """The newest numbers, and to which policies something has happened; None: perhaps to any."""
+        numbers = self.look()
+        if self.since is None or not known or numbers == known:
+            return numbers, None
+        return numbers, self.since(known)
+
+    async def _asked(self, look: Callable[[], News], known: tuple[int, ...] | None) -> News:
+        """The news; no numbers while they cannot be read, whatever the fault: pages wait for better."""
         try:
-            return await run_in_threadpool(self.look)
+            return await run_in_threadpool(look)
         except CtrainError:
-            return ()
+            return (), None
         except Exception:  # noqa: BLE001  # whatever it is, the open pages would hear nothing for ever
             if known != ():
                 self.log("live_updates_interrupted", traceback=traceback.format_exc())
-            return ()
+            return (), None
 
-    def _tell(self, event: str, numbers: tuple[int, ...]) -> None:
+    def _tell(self, event: str, numbers: tuple[int, ...], policies: Collection[str] | None) -> None:
         line = f"event: {event}\ndata: {'.'.join(map(str, numbers))}\n\n"
-        for one in self.listeners:
-            if not one.full():  # whoever is that far behind fetches the page once anyway
+        for one, policy in self.listeners.items():
+            concerned = policies is None or not policy or policy in policies
+            if concerned and not one.full():  # whoever is that far behind fetches the page once anyway
                 one.put_nowait(line)
 
 
 @router.get("/events")
-async def events(request: Request) -> StreamingResponse:
-    """A stream that says ``change`` whenever pages may show something new."""
+async def events(request: Request, policy: Annotated[str, Query(max_length=200)] = "") -> StreamingResponse:
+    """A stream that says ``change`` whenever pages may show something new, of one policy or of any."""
     pulse = pulse_of(request)
     if len(pulse.listeners) >= MOST_PAGES:
         raise Refusal(
             HTTPStatus.SERVICE_UNAVAILABLE, "too many pages are open; this one does not update by itself"
         )
     return StreamingResponse(
-        pulse.listen(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        pulse.listen(policy), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
     )
 
 
@@ -101,5 +116,9 @@ def pulse_of(request: Request) -> Pulse:
             with store.read() as tx:
                 return tx.newest_numbers()
 
-        found = request.app.state.pulse = Pulse(look, log=log)
+        def since(numbers: tuple[int, ...]) -> Collection[str]:
+            with store.read() as tx:
+                return tx.policies_since(numbers)
+
+        found = request.app.state.pulse = Pulse(look, since, log=log)
     return found

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ctrain.domain import Event, Request, RequestKind, RunId
+from ctrain.domain import Event, Phase, Request, RequestKind, RunId
 from ctrain.domain.audit import BEGINNING, link_hash
 from ctrain.queries.audit_chain import all_links, check_links
 from ctrain.store import SqlStore
-from tests.contract.store.builders import FLIGHTS, OTHER, START
+from tests.contract.store.builders import FLIGHTS, OTHER, START, run
 
 SECOND = timedelta(seconds=1)
 
@@ -89,3 +89,26 @@ def test_the_newest_numbers_tell_that_something_came(store: SqlStore) -> None:
         asked = tx.add_request(Request(0, FLIGHTS, RequestKind.TRIGGER, "ann", START))
     with store.read() as tx:
         assert tx.newest_numbers() == (tx.links()[-1].number, 0, 0, asked)
+
+
+def test_what_came_since_is_about_the_policies_that_it_names(store: SqlStore) -> None:
+    with store.write() as tx:
+        tx.create_run(run(1, policy=OTHER))
+    with store.read() as tx:
+        assert tx.policies_since((0, 0, 0, 0)) == set()
+    tell(store, 2)
+    with store.read() as tx:
+        before = tx.newest_numbers()
+        assert tx.policies_since((0, 0, 0, 0)) == {FLIGHTS}
+        assert tx.policies_since(before) == set()
+    with store.write() as tx:
+        tx.add_comparison_point(RunId("run-1"), Phase.SHADOWING, START, {"blocks": 1})
+    with store.read() as tx:
+        assert tx.policies_since(before) == {OTHER}
+        before = tx.newest_numbers()
+    with store.write() as tx:
+        tx.add_request(Request(0, FLIGHTS, RequestKind.TRIGGER, "ann", START))
+        tx.append_event(Event(OTHER, "paused", START, "ann", "said"))
+    with store.read() as tx:
+        assert tx.policies_since(before) == {FLIGHTS, OTHER}
+        assert tx.policies_since(tx.newest_numbers()) == set()

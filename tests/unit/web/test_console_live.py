@@ -25,9 +25,9 @@ class Looks:
         return found
 
 
-async def heard(pulse: Pulse, lines: int) -> list[str]:
+async def heard(pulse: Pulse, lines: int, policy: str = "") -> list[str]:
     """The first lines that a page hears, which then goes away."""
-    stream = pulse.listen()
+    stream = pulse.listen(policy)
     found = [(await anext(stream)).strip() for _ in range(lines)]
     await stream.aclose()  # type: ignore[attr-defined]  # an async generator, as a response closes it
     return found
@@ -53,6 +53,29 @@ def test_every_page_hears_of_a_change_and_of_a_database_that_is_away() -> None:
     assert pages == [["retry: 3000", change.format("2.0"), "event: away\ndata:", change.format("2.1")]] * 3
 
 
+def test_a_page_about_a_policy_hears_of_that_alone() -> None:
+    looks = Looks((1,), (1,), (2,), (3,), None, (4,))
+    asked: list[Numbers] = []
+
+    def since(numbers: Numbers) -> frozenset[str]:
+        asked.append(numbers)
+        return frozenset({"views"} if numbers == (1,) else {"clicks"})
+
+    pulse = Pulse(looks, since, every_seconds=0.001)
+
+    async def listen() -> Sequence[list[str]]:
+        return await asyncio.gather(heard(pulse, 5), heard(pulse, 4, "clicks"), heard(pulse, 3, "sales"))
+
+    change, away = "event: change\ndata: {}".format, "event: away\ndata:"
+    retry = "retry: 3000"
+    assert list(asyncio.run(listen())) == [
+        [retry, change(2), change(3), away, change(4)],
+        [retry, change(3), away, change(4)],
+        [retry, away, change(4)],
+    ]
+    assert asked == [(1,), (2,)]
+
+
 def test_a_fault_that_nobody_expected_is_logged_once_and_ends_nothing() -> None:
     looks, logged = Looks((1,), (1,), (2,)), []
 
@@ -63,7 +86,9 @@ def test_a_fault_that_nobody_expected_is_logged_once_and_ends_nothing() -> None:
         return numbers
 
     pulse = Pulse(
-        look, 0.001, log=lambda event, **fields: logged.append((event, "odd" in fields["traceback"]))
+        look,
+        every_seconds=0.001,
+        log=lambda event, **fields: logged.append((event, "odd" in fields["traceback"])),
     )
     (page,) = listened(pulse, 1, 3)
     assert page == ["retry: 3000", "event: away\ndata:", "event: change\ndata: 2"]
@@ -71,7 +96,9 @@ def test_a_fault_that_nobody_expected_is_logged_once_and_ends_nothing() -> None:
 
 
 def test_silence_is_kept_open_by_comments() -> None:
-    assert listened(Pulse(Looks((1,)), 0.001, beat_seconds=0.001), 1, 2) == [["retry: 3000", ": still here"]]
+    assert listened(Pulse(Looks((1,)), every_seconds=0.001, beat_seconds=0.001), 1, 2) == [
+        ["retry: 3000", ": still here"]
+    ]
 
 
 def test_nothing_is_looked_at_while_no_page_is_open() -> None:
@@ -84,7 +111,7 @@ def test_nothing_is_looked_at_while_no_page_is_open() -> None:
         await until(pulse._looking.done)
         count = looks.count
         await asyncio.sleep(0)
-        assert (looks.count, pulse.listeners) == (count, set())
+        assert (looks.count, pulse.listeners) == (count, {})
         looks.numbers.append((count + 1,))
         looks.numbers.append((count + 2,))
         return count, await heard(pulse, 2)

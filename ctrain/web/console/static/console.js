@@ -97,7 +97,8 @@ function shine(away) {
 }
 
 if (main.hasAttribute("data-live")) {
-  const stream = new EventSource("/events");
+  const { policy } = main.dataset; // of which alone the page tells; empty for all
+  const stream = new EventSource(policy ? `/events?${new URLSearchParams({ policy })}` : "/events");
   stream.addEventListener("open", () => { shine(false); });
   stream.addEventListener("error", () => { shine(true); });
   stream.addEventListener("away", () => { shine(true); });
