@@ -26,6 +26,7 @@ from ctrain.app.sd_notify import ServiceState
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.app.watching import FolderWatch
 from ctrain.app.wiring import Shell, close_shell, watch_policy
+from ctrain.app.workers import NO_WORKERS
 from ctrain.clocks import StreamClock
 from ctrain.errors import CtrainError
 from ctrain.policy.files import parse_policy
@@ -33,11 +34,11 @@ from ctrain.registry.embedded import embedded_tracking_uri
 from ctrain.sources.push_contract import SpoolPlaces
 
 if TYPE_CHECKING:
-    from ctrain.app.web_child import Console
+    from ctrain.app.web_child import Console, Serving
+    from ctrain.app.workers import Workers
     from ctrain.domain import PolicyName, Run, RunId
     from ctrain.policy.files import LoadedPolicy
     from ctrain.web import Exposition
-
 
 RELOAD_INTERVAL = timedelta(seconds=5)
 STOP_PATIENCE = timedelta(seconds=5)
@@ -56,9 +57,10 @@ class Daemon:
         listen: str,
         exposition: Exposition,
         console: Console | None = None,
+        workers: Workers = NO_WORKERS,
     ) -> None:
         """Without ``console`` the address answers with metrics and health alone."""
-        self._console = console
+        self._console, self._workers = console, workers
         self._paths = list(paths)
         self._shell = shell
         self._exposition = exposition
@@ -141,8 +143,6 @@ class Daemon:
             self._shell.telemetry.log("leases_not_released", message=str(error))
 
     def _serve(self) -> None:
-        from ctrain.app.web_child import open_server
-
         shell = self._shell
         rhythm = Rhythm(tick=shell.settings.tick, lease=shell.settings.lease)
         loop = TickLoop({}, shell.clock, shell.timer, shell.telemetry, rhythm, Faltering(shell.timer))
@@ -168,9 +168,7 @@ class Daemon:
         holdings.want(self._fleet)
         self._holdings = holdings
         holdings.balance(first=True)
-        server = open_server(
-            self._listen, self._console, self._exposition, loop, shell.telemetry, shell.timer
-        )
+        server = self._open_server(loop)
         shell.telemetry.gauge("config_last_reload_successful", 1.0)
         shell.telemetry.log(
             "started",
@@ -189,18 +187,27 @@ class Daemon:
         heads.keep()
         loop.every(HEADS_EVERY, heads.keep)
         self._tell_service_state(loop, server.address)
+        self._workers.start()
         try:
             self._stopping.wait()
         finally:
             shell.telemetry.log("stopping")
             self._state.stopping()
+            self._workers.end()
             folders.stop()
             self._stop(loop)
             self._end_leases()
             heads.keep()
             notices.stop()
+            self._workers.close()
             server.close()
             shell.telemetry.log("stopped")
+
+    def _open_server(self, loop: TickLoop) -> Serving:
+        from ctrain.app.web_child import open_server
+
+        shell, (told, well) = self._shell, self._workers.together(self._exposition, loop)
+        return open_server(self._listen, self._console, told, well, shell.telemetry, shell.timer)
 
     def _keep_up(self, loop: TickLoop, reloads: ReloadRequests) -> None:
         """What is done now and then, whatever the policies do."""
@@ -241,6 +248,7 @@ class Daemon:
     def _read_again(self) -> None:
         self._state.reloading()
         self._hang_up()
+        self._workers.hang_up()
 
     def _reload(self, reloader: Reloader, holdings: Holdings) -> str:
         """What is wrong with the files, after a look at them."""

@@ -71,11 +71,15 @@ def open_server(
 ) -> Serving:
     """What answers on ``listen``: the daemon itself without a console, else a child of it.
 
+    ``@NAME`` is a socket for processes of the same user alone.
+
     Raises
     ------
     InputError
         when the address is not one, or cannot be bound.
     """
+    if listen.startswith("@"):
+        return serve_privately(exposition, health, listen.removeprefix("@"))
     if console is None:
         return serve(listen, exposition, health)
     bound = bind(listen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,8 +48,13 @@ def run(
             help="API and console on the same address, or /metrics and health alone.",
         ),
     ] = True,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", min=1, help="Daemons on this home that share the policies, one to a core."),
+    ] = 1,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    worker: Annotated[str, typer.Option("--worker", hidden=True)] = "",
 ) -> None:
     """Watch the policies until stopped (SIGTERM, Ctrl-C)."""
     from ctrain.app.cluster import check_clusters
@@ -56,6 +62,7 @@ def run(
     from ctrain.app.faulting import planned_faults, with_faults
     from ctrain.app.memory import migrate_apart
     from ctrain.app.wiring import load_fleet, open_shell, open_telemetry
+    from ctrain.app.workers import check_workers, open_workers, when_closed
 
     settings = load_settings(home)
     settings = replace(
@@ -65,10 +72,16 @@ def run(
     faults = planned_faults(os.environ)
     fleet = load_fleet(paths, os.environ)
     check_clusters(fleet, local_cluster)
+    check_workers(workers, settings, local_cluster)
     migrate_apart(settings.database_url)
     telemetry = open_telemetry(os.environ)
     shell = with_faults(open_shell(settings, telemetry, local_cluster), faults)
-    Daemon(shell, fleet, paths, listen, telemetry, pages).run()
+    beside = open_workers(workers - 1, paths, settings, telemetry, shell.timer)
+    address = f"@{worker}" if worker else listen
+    daemon = Daemon(shell, fleet, paths, address, telemetry, pages, beside)
+    if worker:
+        when_closed(sys.stdin.buffer, daemon.stop)
+    daemon.run()
 
 
 def _console(settings: Settings, tls_cert: Path | None, tls_key: Path | None) -> Console | None:

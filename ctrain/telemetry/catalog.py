@@ -78,6 +78,9 @@ _TABLE = (
         "Servers of API and console that ended or hung by themselves.",
         (),
     ),
+    Metric(
+        "worker_restarts_total", Kind.COUNTER, "Workers (--workers) that ended or hung by themselves.", ()
+    ),
     Metric("folders_watched", Kind.GAUGE, "Folders whose changes wake ticks; 0: polling alone.", ()),
     _gauge("tick_last_success_timestamp_seconds", "Unix time of the last tick without a fault."),
     _counter("tick_failures_total", "Ticks that a fault ended, by kind of fault.", "kind", starts=FAULTS),

@@ -18,12 +18,12 @@ PATIENCE_SECONDS = 10.0
 class PrivateDaemon:
     """The daemon behind an abstract socket; implements ``DaemonPages``."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._name, self._patience_seconds = name, patience_seconds
 
     def fetch(self, path: str, accept: str = "") -> DaemonAnswer:
         """What the daemon answers; TransientError when it does not."""
-        connection = _Connection(self._name)
+        connection = _Connection(self._name, self._patience_seconds)
         try:
             connection.request("GET", path, headers={"Accept": accept} if accept else {})
             answer = connection.getresponse()
@@ -35,8 +35,8 @@ class PrivateDaemon:
 
 
 class _Connection(http.client.HTTPConnection):
-    def __init__(self, name: str) -> None:
-        super().__init__("daemon", timeout=PATIENCE_SECONDS)
+    def __init__(self, name: str, patience_seconds: float) -> None:
+        super().__init__("daemon", timeout=patience_seconds)
         self._name = name
 
     def connect(self) -> None:

@@ -80,6 +80,11 @@ class PrivateServer(Server):
         super().__init__(listening)
         self.name = listening.server_name
 
+    @property
+    def address(self) -> str:
+        """The name, with the sign of a socket that is no file."""
+        return f"@{self.name}"
+
 
 def serve(listen: str, exposition: Exposition, health: Health) -> Server:
     """Serve on ``listen`` (``HOST:PORT``; the host must be named) until closed.
@@ -103,9 +108,12 @@ def _refusal(listen: str, error: OSError) -> str:
     return reason
 
 
-def serve_privately(exposition: Exposition, health: Health) -> PrivateServer:
-    """Serve on an abstract socket of this machine, for processes of the same user, until closed."""
-    return PrivateServer(_Private("", 0, exposition, health))
+def serve_privately(exposition: Exposition, health: Health, name: str = "") -> PrivateServer:
+    """Serve on an abstract socket of this machine, for processes of the same user, until closed.
+
+    Without a ``name`` the system chooses one.
+    """
+    return PrivateServer(_Private(name, 0, exposition, health))
 
 
 def bind(listen: str) -> socket.socket:
@@ -194,8 +202,9 @@ class _Private(_Listening):
     family = socket.AF_UNIX
 
     def server_bind(self) -> None:
-        """Let the system choose a name that is no file; it is gone with this process."""
-        self.socket.bind("")
+        """Take a name that is no file; it is gone with this process."""
+        name = str(self.server_address[0])
+        self.socket.bind(f"\0{name}" if name else "")
         self.server_name = self.socket.getsockname().removeprefix(b"\0").decode("ascii")
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - signature of socketserver

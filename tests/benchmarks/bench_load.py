@@ -130,7 +130,7 @@ def put_on(fleet: LoadFleet, load: Load) -> list[tuple[str, str]]:
     for name in fleet.probe_names:
         put_row(fleet, name, 0, TIMER.now() - timedelta(minutes=1))
     with feeder(fleet, load) as feeding:
-        fleet.start(load.daemons)
+        fleet.start(load.daemons, load.workers)
         history = load.policies * load.rows * HISTORY_ROUNDS
         _wait_for_rows(fleet, history)
         _wait_until_calm(fleet)
@@ -165,6 +165,7 @@ def put_on(fleet: LoadFleet, load: Load) -> list[tuple[str, str]]:
         "store": load.store,
         "policies": f"{load.policies}",
         "daemons": f"{load.daemons}",
+        "workers": f"{load.workers}",
         "rows/s": f"{(fed['rows'] - history) / (60 * load.minutes):.0f}",
         "feeder behind s": f"{fed['behind_seconds']:.1f}",
         "lateness p50 s": f"{quantile(changes, 'ctrain_tick_lateness_seconds', 0.5):.2f}",
@@ -230,13 +231,16 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--daemons", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="of each daemon")
     parser.add_argument("--pane", type=int, default=60, help="seconds")
     parser.add_argument("--alone", action="store_true", help="not the same with one policy")
     asked = parser.parse_args()
-    loads = [Load(asked.policies, asked.rows, asked.minutes, asked.store, asked.daemons, asked.pane)]
+    loads = [
+        Load(asked.policies, asked.rows, asked.minutes, asked.store, asked.daemons, asked.pane, asked.workers)
+    ]
     if not asked.alone and asked.policies > 1:
         share = asked.rows / asked.policies
-        loads.append(Load(1, share, min(asked.minutes, 1), asked.store, 1, asked.pane))
+        loads.append(Load(1, share, min(asked.minutes, 1), asked.store, 1, asked.pane, 1))
     columns = [measure(one) for one in loads]
     rows = [(name, *(dict(cells)[name] for cells in columns)) for name, _ in columns[0]]
     print(f"{os.cpu_count()} cores, ticks every 10 s")

@@ -9,12 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Sequence
-from contextlib import closing
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -25,6 +26,7 @@ from ctrain.policy.files import load_policy
 from ctrain.registry.embedded import prepare_embedded
 from ctrain.rows import ParquetRowLogs
 from ctrain.store import SqlStore, open_store
+from ctrain.telemetry.merged import PROCESS
 from tests.benchmarks.load_policies import BUSY, PROBE
 from tests.benchmarks.measuring import ROOT
 from tests.support.live import environment
@@ -34,6 +36,7 @@ from tests.waiting import wait_until
 TICK_SECONDS = 10
 OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
 PATIENCE_SECONDS = 1800.0
+N = TypeVar("N", int, float)
 
 
 @dataclass
@@ -56,14 +59,15 @@ class LoadedDaemon:
             return str(answer.read().decode())
 
     def metrics(self) -> dict[tuple[str, ...], float]:
-        """Every sample by its name and the values of its labels."""
+        """Every sample by its name and the values of its labels; workers count together."""
         text = self.scrape()
         families: Any = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # no types there
-        return {
-            (sample.name, *sample.labels.values()): sample.value
-            for family in families
-            for sample in family.samples
-        }
+        found: dict[tuple[str, ...], float] = defaultdict(float)
+        for family in families:
+            for sample in family.samples:
+                labels = [value for name, value in sample.labels.items() if name != PROCESS]
+                found[sample.name, *labels] += sample.value
+        return found
 
     def answers(self) -> bool:
         """It says that it is ready."""
@@ -75,20 +79,25 @@ class LoadedDaemon:
             return False
 
     def memory(self) -> tuple[int, int]:
-        """Resident bytes of the daemon, and of its children."""
-        return self.seen.memory_info().rss, sum(one.memory_info().rss for one in self._children())
+        """Resident bytes of the daemon with its workers, and of their children."""
+        return self._of_both(lambda one: one.memory_info().rss)
 
     def cpu_seconds(self) -> tuple[float, float]:
-        """Time of the processor that the daemon has had, and its children."""
-        own = self.seen.cpu_times()
-        children = [one.cpu_times() for one in self._children()]
-        return own.user + own.system, sum(one.user + one.system for one in children)
+        """Time of the processor that the daemon has had with its workers, and their children."""
+        return self._of_both(lambda one: sum(one.cpu_times()[:2]))
 
-    def _children(self) -> list[psutil.Process]:
-        try:
-            return self.seen.children(recursive=True)
-        except psutil.NoSuchProcess:
-            return []
+    def _of_both(self, measure: Callable[[psutil.Process], N]) -> tuple[N, N]:
+        """The sum over the daemon and its workers, and over the processes that they have started."""
+        own = measure(self.seen)
+        children = own - own
+        with suppress(psutil.NoSuchProcess):
+            for one in self.seen.children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    if "--worker" in one.cmdline():
+                        own += measure(one)
+                    else:
+                        children += measure(one)
+        return own, children
 
     def failures(self) -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
@@ -147,11 +156,12 @@ class LoadFleet:
         client.set_registered_model_alias(first, "champion", "1")
         _register_like(self.folder / "home" / "mlflow.db", first, others)
 
-    def start(self, daemons: int) -> None:
-        """Start the daemons, and wait until they have ticked everything."""
+    def start(self, daemons: int, workers: int) -> None:
+        """Start the daemons, each so many processes, and wait until they have ticked everything."""
         for number in range(daemons):
             listen, log = f"127.0.0.1:{free_port()}", self.folder / f"daemon{number}.log"
             command = ["run", str(self.folder / "policies"), "--home", str(self.folder / "home")]
+            command += ["--workers", str(workers)]
             settings = {
                 "CTRAIN_DATABASE_URL": self.address,
                 "CTRAIN_TICK_SECONDS": str(TICK_SECONDS),

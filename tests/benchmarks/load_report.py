@@ -36,6 +36,8 @@ class Load:
     store: str
     daemons: int
     pane: int
+    workers: int = 1
+    """Of each daemon."""
 
     @property
     def rows(self) -> int:
@@ -95,4 +97,5 @@ def keep(seen: Seen, load: Load) -> None:
 
 def title(load: Load) -> str:
     rate = load.rows * load.policies / ROUND_SECONDS if load.fed else 0
-    return f"{load.policies} policies, {rate:.0f} rows/s, {load.daemons} daemon(s), {load.store}"
+    daemons = f"{load.daemons} daemon(s) of {load.workers}"
+    return f"{load.policies} policies, {rate:.0f} rows/s, {daemons}, {load.store}"

@@ -64,6 +64,7 @@ class DaemonFleet:
     folder: Path
     address: str
     policies: int
+    python: str = REAL
     store: SqlStore = field(init=False)
     daemons: dict[str, DaemonProcess] = field(default_factory=dict)
 
@@ -83,7 +84,7 @@ class DaemonFleet:
     def names(self) -> list[PolicyName]:
         return [PolicyName(f"p{number}") for number in range(self.policies)]
 
-    def start(self, name: str, **environ: str) -> DaemonProcess:
+    def start(self, name: str, *options: str, **environ: str) -> DaemonProcess:
         """Begin to start a daemon."""
         listen, log = f"127.0.0.1:{free_port()}", self.folder / f"{name}.log"
         command = ["run", str(self.folder / "policies"), "--home", str(self.folder / "home")]
@@ -97,7 +98,7 @@ class DaemonFleet:
         }
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [REAL, "-m", "ctrain", *command, "--listen", listen],
+                [self.python, "-m", "ctrain", *command, "--listen", listen, *options],
                 env={**environment(), **settings, **environ},
                 stdout=output,
                 stderr=output,

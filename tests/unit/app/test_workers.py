@@ -1,0 +1,130 @@
+"""Daemons beside a daemon: how they are as one, and what becomes of one that hangs or ends."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ctrain.app import workers as module
+from ctrain.app.workers import Worker, Workers, check_workers, open_workers
+from ctrain.clocks import RealTimer, StreamClockFile
+from ctrain.errors import InputError
+from ctrain.settings import Settings
+from ctrain.telemetry import PrometheusTelemetry, open_log
+from ctrain.web import Health
+from ctrain.web.server import serve_privately
+from tests.support.fakes import QuietTelemetry
+from tests.waiting import wait_until
+
+
+def states(how: Health) -> tuple[bool, bool, bool]:
+    return how.healthy, how.ready, how.alive
+
+
+class Told:
+    def expose(self, accept: str = "") -> tuple[bytes, str]:
+        return b"# HELP ctrain_daemons D\n# TYPE ctrain_daemons gauge\nctrain_daemons 1\n", accept
+
+
+class How:
+    def __init__(self, *, well: bool) -> None:
+        self.healthy = self.ready = self.alive = well
+
+
+def test_a_home_on_stream_time_and_a_local_cluster_have_one_daemon(tmp_path: Path) -> None:
+    settings = Settings.load(tmp_path, {})
+    check_workers(2, settings, 0)
+    check_workers(1, settings, 2)
+    with pytest.raises(InputError, match="--local-cluster serves one daemon"):
+        check_workers(2, settings, 2)
+    StreamClockFile(tmp_path).set(datetime(2026, 1, 1, tzinfo=UTC))
+    check_workers(1, settings, 0)
+    with pytest.raises(InputError, match="time of a stream has one daemon"):
+        check_workers(2, settings, 0)
+
+
+def test_without_workers_a_daemon_speaks_for_itself() -> None:
+    told, how = Told(), How(well=True)
+    assert Workers().together(told, how) == (told, how)
+
+
+def test_the_service_manager_is_the_first_daemons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/notify")
+    monkeypatch.setenv("CTRAIN_TICK_SECONDS", "7")
+    started: list[tuple[list[str], dict[str, str]]] = []
+
+    def start(command: list[str], environ: dict[str, str]) -> None:
+        started.append((command, environ))
+        raise OSError("not here")
+
+    monkeypatch.setattr(module, "_start", start)
+    telemetry = QuietTelemetry()
+    paths = [Path("policies")]
+    workers = open_workers(2, paths, Settings.load(tmp_path, {}), telemetry, RealTimer())
+    workers.start()
+    wait_until(lambda: len(started) >= 2, 30, "both were tried")
+    workers.close()
+    names = set()
+    for command, environ in started:
+        assert command[1:5] == ["-m", "ctrain", "run", str(Path("policies").absolute())]
+        assert "NOTIFY_SOCKET" not in environ
+        assert environ["CTRAIN_TICK_SECONDS"] == "7"
+        assert command[command.index("--home") + 1] == str(tmp_path)
+        names.add(command[-1])
+    assert len(names) == len(started)
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_a_worker_counts_once_it_has_answered(monkeypatch: pytest.MonkeyPatch, *, well: bool) -> None:
+    """A real process that only waits; this one answers in its name, later on."""
+    monkeypatch.setattr(module, "ASKED_EVERY_SECONDS", 30.0)
+    names: list[str] = []
+    real = module._start
+
+    def start(command: list[str], environ: dict[str, str]) -> object:
+        names.append(command[-1])
+        return real([sys.executable, "-ISc", "input()"], environ)
+
+    monkeypatch.setattr(module, "_start", start)
+    workers = Workers([Worker("1", ["x"], {}, QuietTelemetry(), RealTimer())])
+    told, how = workers.together(Told(), How(well=True))
+    workers.start()
+    wait_until(lambda: names, 30, "it was started")
+    assert states(how) == (True, True, True)
+    assert told.expose()[0].count(b"worker=") == 1
+    server = serve_privately(Told(), How(well=well), names[0])
+    wait_until(lambda: workers.told(""), 30, "it is known by this name")
+    assert states(how) == (well, well, True)
+    assert b'ctrain_daemons{worker="1"} 1\n' in told.expose()[0]
+    server.close()
+    assert states(how) == (False, False, True)  # it was there, and does not answer any more
+    workers.close()
+    assert states(how) == (True, True, True)
+
+
+def test_one_that_hangs_is_killed_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"ASKED_EVERY_SECONDS": 0.01, "FIRST_PAUSE_SECONDS": 0.01, "MOST_FAILURES_AT_START": 2}
+    for name, value in values.items():
+        monkeypatch.setattr(module, name, value)
+    telemetry = PrometheusTelemetry(open_log({}), "1")
+    outcomes: list[object] = []
+    several = threading.Event()
+
+    class Noted(QuietTelemetry):
+        def log(self, event: str, **fields: object) -> None:
+            if event == "worker_failed":
+                outcomes.append(fields["outcome"])
+                telemetry.count("worker_restarts_total")
+                several.set()
+
+    command = [sys.executable, "-ISc", "import time; time.sleep(600)"]
+    workers = Workers([Worker("1", command, {}, Noted(), RealTimer())])
+    workers.start()
+    assert several.wait(30)
+    workers.close()
+    assert outcomes[0] == f"exit code {-signal.SIGKILL}"
