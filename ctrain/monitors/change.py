@@ -150,6 +150,19 @@ def fold_values(
         known = _with_names(monitor, known, rows, names)
         if "pool" in known:
             return known, replace(verdict, reason=_collecting(monitor, stream, known))
+    kept, found = _folded(monitor, stream, known, rows, as_of)
+    status, worst, reason = _summary(monitor, found)
+    n = sum(one.n for one in found.values())
+    verdict = replace(
+        verdict, status=status, value=worst.value, threshold=worst.threshold, n=n, reason=reason
+    )
+    return _memory(monitor, known["names"], kept), verdict
+
+
+def _folded(
+    monitor: ChangeMonitor, stream: Stream, known: Json, rows: Values, as_of: datetime
+) -> tuple[dict[str, Any], dict[str, Found]]:
+    """Memories of all segments after the pane, and what it showed of those that are in it."""
     names, kept = known["names"], dict(known["segments"])
     spread = replace(stream, segments=1 if names is None else len(names) + 1)
     found: dict[str, Found] = {}
@@ -157,12 +170,7 @@ def fold_values(
         before = Memory.from_json(kept.get(segment, {}))
         after, found[segment] = fold_stream(monitor, spread, before, values, event_at, as_of)
         kept[segment] = after.to_json()
-    status, worst, reason = _summary(monitor, found)
-    n = sum(one.n for one in found.values())
-    verdict = replace(
-        verdict, status=status, value=worst.value, threshold=worst.threshold, n=n, reason=reason
-    )
-    return _memory(monitor, names, kept), verdict
+    return kept, found
 
 
 def _collecting(monitor: ChangeMonitor, stream: Stream, known: Json) -> str:
