@@ -15,10 +15,11 @@ from ctrain.store import attach_store, open_store
 from ctrain.telemetry import open_log
 from ctrain.telemetry.logs import Redactor
 from ctrain.web.backend import Backend
+from ctrain.web.certificates import Certificate, RenewedCertificate
 from ctrain.web.private import PrivateDaemon
 from ctrain.web.rules import rules_for
 from ctrain.web.server import bind, shown_address
-from ctrain.web.serving import Certificate, run_application
+from ctrain.web.serving import run_application
 
 if TYPE_CHECKING:
     from typing import IO
@@ -88,10 +89,9 @@ def _serve(
 ) -> None:
     from ctrain.web.application import create_application
 
-    if certificate is not None:
-        certificate.check()
     rules = rules_for(bound.getsockname()[0], environ, tls=certificate is not None)
     backend = open_backend(settings, environ, rules, daemon)
     app = create_application(backend)
+    renewed = RenewedCertificate(certificate, backend.timer, backend.log) if certificate is not None else None
     backend.log("console_started", listen=shown_address(bound), tls=rules.tls)
-    run_application(app, bound, certificate, until_closed)
+    run_application(app, bound, renewed, until_closed)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from ctrain.ports import Telemetry, Timer
     from ctrain.web import Exposition, Health
+    from ctrain.web.certificates import Certificate
     from ctrain.web.server import PrivateServer
-    from ctrain.web.serving import Certificate
 
 STOP_SECONDS = 6.0
 FIRST_PAUSE_SECONDS = 0.5

@@ -14,7 +14,7 @@ from ctrain.cli.output import guarded
 from ctrain.settings import DEFAULT_LISTEN
 
 if TYPE_CHECKING:
-    from ctrain.web.serving import Certificate
+    from ctrain.web.certificates import Certificate
 
 TlsCert = Annotated[
     Path | None, typer.Option("--tls-cert", help="Certificate with its chain (PEM): serve HTTPS.")
@@ -50,7 +50,7 @@ def serve(
 def certificate_of(chain: Path | None, key: Path | None) -> Certificate | None:
     """The certificate to serve with; raises InputError when only half of it is named."""
     from ctrain.errors import InputError
-    from ctrain.web.serving import Certificate
+    from ctrain.web.certificates import Certificate
 
     if chain is None and key is None:
         return None

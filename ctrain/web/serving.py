@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
-
-from ctrain.errors import InputError
 
 if TYPE_CHECKING:
     import socket
 
     from fastapi import FastAPI
+
+    from ctrain.web.certificates import RenewedCertificate
 
 STOP_SECONDS = 3
 CONNECTIONS = 512
@@ -22,25 +20,11 @@ PATIENCE_SECONDS = 8.0
 """After which a server that should have stopped is stopped, whatever it does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """Files of a certificate (with its chain) and its key."""
-
-    chain: Path
-    key: Path
-
-    def check(self) -> None:
-        """Raise InputError when they cannot be used together."""
-        import ssl
-
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.chain, self.key)
-        except (OSError, ssl.SSLError) as error:
-            raise InputError(f"--tls-cert {self.chain}, --tls-key {self.key}: {error}") from error
-
-
 def run_application(
-    app: FastAPI, listening: socket.socket, certificate: Certificate | None, until_closed: IO[bytes] | None
+    app: FastAPI,
+    listening: socket.socket,
+    certificate: RenewedCertificate | None,
+    until_closed: IO[bytes] | None,
 ) -> None:
     """Serve until SIGTERM, SIGINT, or the end of ``until_closed``: whoever holds its other end is gone."""
     import uvicorn
@@ -61,9 +45,9 @@ def run_application(
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=STOP_SECONDS,
-        ssl_certfile=certificate.chain if certificate else None,
-        ssl_keyfile=certificate.key if certificate else None,
     )
+    config.load()
+    config.ssl = certificate.context if certificate else None
     server = uvicorn.Server(config)
     if until_closed is not None:
         threading.Thread(target=_stop_at_end, args=(server, until_closed), daemon=True).start()

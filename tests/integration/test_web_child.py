@@ -28,14 +28,14 @@ from ctrain.domain.access import Role
 from ctrain.errors import InputError
 from ctrain.store import open_store
 from ctrain.telemetry import PrometheusTelemetry, open_log
+from ctrain.web.certificates import Certificate, RenewedCertificate
 from ctrain.web.private import PrivateDaemon
 from ctrain.web.server import PrivateServer, bind, serve_privately
-from ctrain.web.serving import Certificate
 from ctrain.web.tokens import make_token
 from tests.support.fakes import QuietTelemetry
 from tests.support.live import environment, open_live
 from tests.support.ports import free_port
-from tests.support.web import tell_story
+from tests.support.web import SteadyTimer, tell_story
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.cold  # a listening socket is handed over, and who starts whom is the matter
@@ -218,49 +218,81 @@ def all_on_loopback(processes: list[psutil.Process]) -> bool:
     return listening == {"127.0.0.1"}
 
 
+def make_certificate(folder: Path) -> Certificate:
+    """A certificate for this machine, which is its own authority."""
+    folder.mkdir()
+    made = Certificate(folder / "cert.pem", folder / "key.pem")
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    files = ["-keyout", str(made.key), "-out", str(made.chain)]
+    subprocess.run(["openssl", *words.split(), *names, *files], check=True, capture_output=True)
+    return made
+
+
+def answer_by_tls(port: int, trusted: Certificate, host: str = "localhost") -> Any:
+    """Headers and body, of a server that shows a certificate which this one vouches for."""
+    context = ssl.create_default_context(cafile=str(trusted.chain))
+    connection = http.client.HTTPSConnection(host, port, context=context, timeout=10)
+    try:
+        connection.request("GET", "/v1/policies")
+        answer = connection.getresponse()
+        return answer.headers, json.loads(answer.read())
+    except (ConnectionRefusedError, ssl.SSLCertVerificationError):
+        return None
+    finally:
+        connection.close()
+
+
 @pytest.mark.service("openssl")
-def test_a_server_of_its_own_speaks_tls(home: Path, tmp_path: Path) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    words = [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(["openssl", *words, *names, *files], check=True, capture_output=True)
+def test_a_server_of_its_own_speaks_tls_and_takes_up_a_renewed_certificate(
+    home: Path, tmp_path: Path
+) -> None:
+    first, second = make_certificate(tmp_path / "first"), make_certificate(tmp_path / "second")
+    current = tmp_path / "current"
+    current.symlink_to(first.chain.parent)  # as secrets are mounted, and certbot's live certificates
     port = free_port()
     command = ["serve", "--home", str(home), "--listen", f"127.0.0.1:{port}"]
-    tls = ["--tls-cert", str(certificate), "--tls-key", str(key)]
+    tls = ["--tls-cert", str(current / "cert.pem"), "--tls-key", str(current / "key.pem")]
     server = subprocess.Popen([sys.executable, "-m", "ctrain", *command, *tls], env=environment())
+
+    def answered(trusted: Certificate) -> Any:
+        assert server.poll() is None
+        return answer_by_tls(port, trusted)
+
     try:
-        context = ssl.create_default_context(cafile=str(certificate))
-
-        def answered() -> Any:
-            assert server.poll() is None
-            connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=10)
-            try:
-                connection.request("GET", "/v1/policies")
-                answer = connection.getresponse()
-                return answer.headers, json.loads(answer.read())
-            except ConnectionRefusedError:
-                return None
-            finally:
-                connection.close()
-
-        headers, body = wait_until(answered, PATIENCE_SECONDS, "it answers")
+        headers, body = wait_until(lambda: answered(first), PATIENCE_SECONDS, "it answers")
         assert web_child.answers(("127.0.0.1", port), tls=True)
         assert "max-age" in headers["Strict-Transport-Security"]
         assert [one["policy"] for one in body["policies"]] == ["flight-delay", "other"]
+        current.unlink()
+        current.symlink_to(second.chain.parent)
+        wait_until(lambda: answered(second), PATIENCE_SECONDS, "it shows the new one")
+        assert answer_by_tls(port, first) is None
+        assert answer_by_tls(port, second, "127.0.0.1")  # such a client names nobody
     finally:
         server.terminate()
         server.wait(PATIENCE_SECONDS)
+
+
+@pytest.mark.service("openssl")
+def test_a_certificate_of_which_half_is_renewed_is_not_taken_up(tmp_path: Path) -> None:
+    old, new = make_certificate(tmp_path / "old"), make_certificate(tmp_path / "new")
+    timer, logged = SteadyTimer(), []
+    renewed = RenewedCertificate(old, timer, lambda event, **_: logged.append(event))
+    before = renewed.newest
+    renewed.look()
+    old.chain.write_bytes(new.chain.read_bytes())
+    for _ in range(2):
+        renewed.look()
+    assert (renewed.newest, logged) == (before, ["certificate_failed"])
+    old.key.write_bytes(new.key.read_bytes())
+    renewed.look()
+    assert renewed.newest is not before
+    newest = renewed.newest
+    old.key.unlink()
+    renewed.look()
+    assert renewed.newest is newest
+    assert logged == ["certificate_failed", "certificate_renewed", "certificate_failed"]
 
 
 def test_a_certificate_that_cannot_be_used_is_told_at_once(tmp_path: Path) -> None:
