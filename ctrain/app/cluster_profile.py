@@ -89,11 +89,12 @@ def told_apart(client: Client) -> Iterator[None]:
 
 @contextlib.contextmanager
 def cluster_at(address: str) -> Iterator[Client]:
-    """A client of the cluster; raises CtrainError when it cannot be reached.
+    """A client of the cluster; raises CtrainError when it cannot be reached, or could not do the work.
 
     ``tls://`` takes its certificates from dask's own configuration.
     """
     from ctrain.launchers.dask_agent import connect
+    from ctrain.launchers.dask_versions import unfit
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is lost is told once, by us
     try:
@@ -101,6 +102,8 @@ def cluster_at(address: str) -> Iterator[Client]:
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         raise CtrainError(f"the scheduler {address} cannot be reached: {error}") from error
     try:
+        if found := unfit(client):
+            raise CtrainError("\n".join(map(str, found)))
         yield client
     finally:
         client.close(timeout=2.0)

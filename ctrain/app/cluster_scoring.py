@@ -126,10 +126,11 @@ class ScorerByJob:
 
 def _status(asked: _Asked, answer: Answer) -> ScoreStatus:
     if answer.result is None:
-        return ScoreStatus("failed", f"the cluster did not score: {answer.error}")
+        told = asked.cluster.explained(f"the cluster did not score: {answer.error}")
+        return ScoreStatus("failed", told)
     found: Json = answer.result
     if found["state"] != "done":
-        return ScoreStatus("failed", found["message"])
+        return ScoreStatus("failed", asked.cluster.explained(found["message"]))
     try:
         os.replace(asked.written, asked.job.output_path)
     except OSError as error:

@@ -251,7 +251,12 @@ def open_shell(settings: Settings, telemetry: Telemetry, local_workers: int = 0)
     store = open_database(settings)
     tracking_uri = open_tracking(settings)
     timer = RealTimer()
-    clusters = DaskClusters(timer, os.environ, local_workers)
+    clusters = DaskClusters(
+        timer,
+        os.environ,
+        local_workers,
+        lambda found: telemetry.log("cluster_differs", message=str(found), **found.as_told()),
+    )
     on_clusters = DaskLauncher(clusters, tracking_uri, timer)
     return Shell(
         settings=settings,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class DaskLauncher:
         status = job.final_status() or self._living_status(run_id, attempt, job)
         if status.state not in {JobState.RUNNING, JobState.ABSENT}:
             self._forget(run_id, attempt, job)
-        return status
+        return self._explained(status, job)
 
     def stop(self, run_id: RunId, attempt: int, folder: str) -> None:
         """End the job: the worker that has it kills its children as soon as it sees that."""
@@ -65,6 +66,13 @@ class DaskLauncher:
         if answer is None:
             return self._waiting_status(job, content, cluster)
         return job.final_status() or _given_up(job, *_without_result(answer, cluster, job.path))
+
+    def _explained(self, status: JobStatus, job: JobFolder) -> JobStatus:
+        """With what workers have otherwise than the daemon: it may be why a training failed."""
+        content = job.job()
+        if status.state is not JobState.FAILED or content is None:
+            return status
+        return replace(status, message=self._cluster(content).explained(status.message))
 
     def _waiting_status(self, job: JobFolder, content: Mapping[str, Any], cluster: DaskCluster) -> JobStatus:
         waited = self._timer.now().timestamp() - float(content["launched_at"])

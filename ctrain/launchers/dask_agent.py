@@ -4,13 +4,13 @@
 (the last two empty unless the cluster is one of this machine) and then, a line each, ``{"key", "function",
 "arguments", "resources"}`` to start or find again a task, or ``{"key", "drop": true}``. It says
 ``{"connected"}`` when it is, and of each task once ``{"key", "answer": {...}}`` or ``{"key", "error",
-"lost"}``. A task outlives the agent: another one that names the same key finds it. The agent ends when its
+"lost"}``, and what workers have otherwise than the daemon, as often as that changes, ``{"differences"}``. A
+task outlives the agent: another one that names the same key finds it. The agent ends when its
 parent does, or when the scheduler is gone.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import sys
@@ -18,11 +18,18 @@ import threading
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
+from ctrain.launchers.dask_call import submit_named
+from ctrain.launchers.dask_versions import Workers
+
 if TYPE_CHECKING:
     from distributed import Client, Future, Security
 
 CONNECT_SECONDS = 10.0
 LOOK_SECONDS = 0.2
+NEWCOMERS_SECONDS = 5.0
+"""So often workers that have come since are asked what they have."""
+ASKING_SECONDS = 3.0
+"""So long the news that a task failed waits for that."""
 CUT_OFF = ("FutureCancelledError", "CancelledError", "FutureLostError")
 """Errors that say nothing of a task, but that the scheduler does not tell this client of it any more."""
 LOST = ("KilledWorker",)
@@ -41,6 +48,7 @@ def main() -> int:
     answers.write(json.dumps({"connected": asked["address"]}) + "\n")
     agent = Agent(client, answers)
     threading.Thread(target=_end_with, args=(client, asked["address"]), daemon=True).start()
+    threading.Thread(target=agent.watch_workers, daemon=True).start()
     for line in sys.stdin:
         agent.serve(json.loads(line))
     os._exit(0)
@@ -94,6 +102,16 @@ class Agent:
         self._client, self._answers = client, answers
         self._futures: dict[str, Future[Any]] = {}
         self._writing = threading.Lock()
+        self._workers = Workers(client)
+        self._wanted, self._asked = threading.Event(), threading.Event()
+
+    def watch_workers(self) -> None:
+        """Say what workers have otherwise than the daemon, those that come while others work, too."""
+        while True:
+            self._tell_differences()
+            self._asked.set()
+            self._wanted.wait(NEWCOMERS_SECONDS)
+            self._wanted.clear()
 
     def serve(self, request: Mapping[str, Any]) -> None:
         """Start a task, or find it again, or drop it."""
@@ -107,12 +125,8 @@ class Agent:
             return
         from distributed import fire_and_forget
 
-        future = self._client.submit(
-            _named(request["function"]),
-            **request["arguments"],
-            key=key,
-            pure=False,
-            resources=request["resources"] or None,
+        future = submit_named(
+            self._client, key, request["function"], request["arguments"], request["resources"]
         )
         fire_and_forget(future)
         self._futures[key] = future
@@ -127,16 +141,29 @@ class Agent:
             kind = type(error).__name__
             if kind in CUT_OFF:
                 _end("the scheduler does not know a task any more")
+            self._ask_now()
             told = {"key": key, "error": f"{kind}: {error}", "lost": kind in LOST}
         self._futures.pop(key, None)
+        self._say(told)
+
+    def _ask_now(self) -> None:
+        """Let workers be asked before it is told that a task failed: what they have may be why."""
+        self._asked.clear()
+        self._wanted.set()
+        self._asked.wait(ASKING_SECONDS)
+
+    def _tell_differences(self) -> None:
+        try:
+            found = self._workers.news()
+        except Exception as error:  # noqa: BLE001 - whatever dask raises: tasks go on, and are told
+            print(f"workers cannot be asked what they have: {error}", file=sys.stderr, flush=True)
+            return
+        if found is not None:
+            self._say({"differences": [one.as_told() for one in found]})
+
+    def _say(self, told: Mapping[str, Any]) -> None:
         with self._writing:
             self._answers.write(json.dumps(told, default=str) + "\n")
-
-
-def _named(function: str) -> Any:
-    """``module:function``, which the workers import by the same name."""
-    module, _, name = function.partition(":")
-    return getattr(importlib.import_module(module), name)
 
 
 if __name__ == "__main__":

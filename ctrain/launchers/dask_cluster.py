@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ctrain.children import PASSED_ON, ChildGone, LineChild, child_environment
 from ctrain.domain import Json
+from ctrain.launchers.dask_versions import Difference
 from ctrain.ports import Timer
 
 RETRY_SECONDS = 5.0
@@ -25,6 +26,8 @@ ONE_TRAINING = {"train": 1.0}
 """Of dask's resources: each worker of the local cluster has it."""
 LONGEST_PAUSE_SECONDS = 300.0
 """Before a local cluster that keeps ending is started again."""
+SHOWN = 5
+"""Of what workers have otherwise than the daemon, where a failure is told."""
 LOCAL = ""
 """In the place of an address: the cluster of this machine that the daemon has started."""
 
@@ -114,10 +117,15 @@ class DaskCluster:
     """The tasks of one cluster; safe to call from several threads, and never waits."""
 
     def __init__(
-        self, address: str, timer: Timer, environ: Mapping[str, str], local: LocalDask | None
+        self,
+        address: str,
+        timer: Timer,
+        environ: Mapping[str, str],
+        local: LocalDask | None,
+        tell: Callable[[Difference], None] | None = None,
     ) -> None:
         self.address = address
-        self._timer, self._local = timer, local
+        self._timer, self._local, self._tell = timer, local, tell
         passed = {name: environ[name] for name in environ if name in PASSED_ON or name.startswith(OF_DASK)}
         declared = [name for name in passed if name.startswith(OF_DASK)]
         self._environ = child_environment(passed, tracking_uri="", threads=1, declared=declared)
@@ -129,6 +137,8 @@ class DaskCluster:
         self._closed = False
         self.trouble = ""
         """Why there is no agent, or it is not connected yet; empty once it is."""
+        self.differences: tuple[Difference, ...] = ()
+        """What its workers have otherwise than this daemon."""
 
     def submit(self, key: str, task: ClusterTask) -> None:
         """Let the task be run, unless one of this key is known; another daemon's, too."""
@@ -161,6 +171,12 @@ class DaskCluster:
             agent, self._agent = self._agent, None
         if agent is not None:
             agent.kill()
+
+    def explained(self, failure: str) -> str:
+        """The failure, and what workers have otherwise than the daemon: it may be why."""
+        found = self.differences
+        more = [f"and {len(found) - SHOWN} differences more"] if len(found) > SHOWN else []
+        return "\n".join([failure, *map(str, found[:SHOWN]), *more])
 
     @property
     def is_local(self) -> bool:
@@ -214,12 +230,23 @@ class DaskCluster:
             if "connected" in message:
                 self.trouble = ""
                 return
+            if "differences" in message:
+                self._differ(tuple(map(Difference.told, message["differences"])))
+                return
             if message["key"] not in self._tasks:
                 return
             if "error" in message:
                 self._answers[message["key"]] = Answer(error=message["error"], lost=message["lost"])
             else:
                 self._answers[message["key"]] = Answer(result=message["answer"])
+
+    def _differ(self, found: tuple[Difference, ...]) -> None:
+        """Remember what is so now, and tell each difference when it is met first."""
+        new = [one for one in found if one not in self.differences]
+        self.differences = found
+        if self._tell is not None:
+            for one in new:
+                self._tell(one)
 
     def _on_exit(self) -> None:
         with self._lock:
@@ -231,8 +258,14 @@ class DaskCluster:
 class DaskClusters:
     """Clusters by address, each known once however many policies use it."""
 
-    def __init__(self, timer: Timer, environ: Mapping[str, str], local_workers: int = 0) -> None:
-        self._timer, self._environ = timer, environ
+    def __init__(
+        self,
+        timer: Timer,
+        environ: Mapping[str, str],
+        local_workers: int = 0,
+        tell: Callable[[Difference], None] | None = None,
+    ) -> None:
+        self._timer, self._environ, self._tell = timer, environ, tell
         self.local = LocalDask.of(local_workers, environ, timer) if local_workers else None
         self._lock = threading.Lock()
         self._known: dict[str, DaskCluster] = {}
@@ -240,7 +273,9 @@ class DaskClusters:
     def at(self, address: str) -> DaskCluster:
         with self._lock:
             if address not in self._known:
-                self._known[address] = DaskCluster(address, self._timer, self._environ, self.local)
+                self._known[address] = DaskCluster(
+                    address, self._timer, self._environ, self.local, self._tell
+                )
             return self._known[address]
 
     def close(self) -> None:

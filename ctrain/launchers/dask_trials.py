@@ -10,18 +10,21 @@ import os
 import select
 import signal
 import subprocess
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctrain.children import child_command, child_environment
+from ctrain.launchers.dask_call import submit_named
 from ctrain.launchers.job_folder import JobFolder
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 TRIALS = "trials"
+TRIAL = "ctrain.launchers.dask_trials:run_trial"
 LOOK_SECONDS = 0.5
 ALIVE = frozenset({"init", "starting", "running", "paused"})
 """States of a worker that goes on; in others it waits half a minute for its tasks before it ends."""
@@ -39,9 +42,9 @@ class Trials:
         for path in sorted(self._folder.glob(f"{TRIALS}/*.ask.json")):
             number = path.name.partition(".")[0]
             if number not in self._asked:
-                self._asked[number] = self._client.submit(
-                    run_trial, str(self._folder), number, **self._told, pure=False
-                )
+                key = f"ctrain-trial-{uuid.uuid4().hex}"
+                told = {"folder": str(self._folder), "number": number, **self._told}
+                self._asked[number] = submit_named(self._client, key, TRIAL, told)
         for number, future in self._asked.items():
             answer = self._folder / TRIALS / f"{number}.answer.json"
             if future.done() and not answer.exists():

@@ -10,8 +10,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -38,6 +38,8 @@ POINTS = (
     "segments.*", "workspace.*", "launcher.*", "scorer.*", "*_source.read*", "*",
 )  # fmt: skip
 BOOKMARKS = ("no champion", "watched", "compared", "probation", "proven", "accepted")
+LAST_BREATH = 5
+"""In the end a daemon dies at the fifth point that it reaches, whatever was before."""
 ACTIVE = """SELECT count(*) AS active FROM runs WHERE phase NOT IN
     ('ACCEPTED', 'REJECTED', 'FAILED', 'CANCELLED', 'EXPIRED', 'SUPERSEDED', 'ROLLED_BACK')"""
 
@@ -54,10 +56,7 @@ class Daemons(RuleBasedStateMachine):
     """A policy, production, people who ask, and daemons that come and go; ``toll`` counts what they did."""
 
     world: DurableWorld
-
-    def __init__(self, toll: Counter[str]) -> None:
-        super().__init__()
-        self.toll = toll
+    toll: ClassVar[Counter[str]]
 
     @initialize(bookmark=st.sampled_from(BOOKMARKS))
     def begin(self, bookmark: str) -> None:
@@ -90,6 +89,9 @@ class Daemons(RuleBasedStateMachine):
 
     @rule(point=st.sampled_from(POINTS), moment=st.sampled_from(["before", "after"]), times=st.integers(1, 8))
     def a_daemon_dies(self, point: str, moment: str, times: int) -> None:
+        self._die(point, moment, times)
+
+    def _die(self, point: str, moment: str, times: int) -> None:
         self._wire(Faults([Fault(f"{point}:{moment}", crash, times, times)]))
         try:
             for _ in range(12):
@@ -134,6 +136,7 @@ class Daemons(RuleBasedStateMachine):
         try:
             endure(self.world)
             self.world.land()
+            self._die("*", "before", LAST_BREATH)
             endure(self.world)
             assert broken_promises(self.world.evidence()) == []
             self.toll["stories"] += 1
@@ -144,10 +147,13 @@ class Daemons(RuleBasedStateMachine):
 
 def test_no_order_of_steps_and_crashes_breaks_a_promise() -> None:
     """One run at most after each step, every promise at the end of each story: the machine asserts both."""
-    toll: Counter[str] = Counter()
-    asked = fuzzed(3, steps=10)
-    run_state_machine_as_test(partial(Daemons, toll), settings=asked)
+
+    class Counted(Daemons):
+        toll: ClassVar[Counter[str]] = Counter()
+
+    asked, toll = fuzzed(3, steps=10), Counted.toll
+    run_state_machine_as_test(Counted, settings=asked)
     assert toll["stories"] == asked.max_examples, "each was played to its end, and every promise asked for"
     assert toll["looks"] > toll["stories"], "after each step somebody has looked for a second active run"
     assert toll["ticks"] > 0
-    assert toll["crashes"] > 0, "daemons have died in the middle of a step"
+    assert toll["crashes"] >= toll["stories"], "in each of them a daemon has died in the middle of a step"

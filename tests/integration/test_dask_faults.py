@@ -15,10 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+import ctrain
 from ctrain.children import child_command
 from ctrain.domain import JobState, JobStatus, TrainingJob
 from ctrain.launchers.dask import UNREACHABLE_SECONDS, DaskLauncher
 from ctrain.launchers.dask_cluster import DaskClusters
+from ctrain.launchers.dask_versions import Difference
 from ctrain.launchers.job_folder import JobFolder
 from tests.support.clusters import Cluster, kill, worker_of
 from tests.support.trainers import begun, end_of, gone, let_go, stand_in_job, starts
@@ -209,6 +211,27 @@ def test_a_scheduler_that_is_lost_ends_what_ran_and_the_next_one_runs_what_waite
     launcher.start(again)
     assert end_of(launcher, again).state is JobState.SUCCEEDED
     assert [len(starts(one)) for one in (ran, waited, again)] == [1, 1, 1]
+
+
+def test_a_worker_that_cannot_do_the_work_is_named_with_what_it_lacks(
+    cluster: Cluster, job_of: Callable[..., TrainingJob]
+) -> None:
+    timer, told = PromptTimer(), list[Difference]()
+    clusters = DaskClusters(timer, os.environ, tell=told.append)
+    launcher = DaskLauncher(clusters, URI, timer)
+    lacking = cluster.start_worker('{"BARE": 1}', before="sys.modules['ctrain'] = None")
+    job = job_of("pass")
+    job = replace(job, launcher={**job.launcher, "resources": {"BARE": 1}})
+    try:
+        launcher.start(job)
+        status = end_of(launcher, job)
+    finally:
+        clusters.close()
+        kill(lacking)
+    assert status.state is JobState.FAILED
+    expected = f"{cluster.addresses[lacking.pid]} has no ctrain; the daemon has {ctrain.__version__}"
+    assert [expected] == [str(one) for one in told]
+    assert status.message.splitlines()[-1] == expected, status.message
 
 
 def test_a_scheduler_that_never_answers_is_told(tmp_path: Path) -> None:

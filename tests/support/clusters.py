@@ -25,6 +25,7 @@ asyncio.run(serve())
 WORKER = """
 import asyncio, json, sys
 from distributed import Worker
+exec(sys.argv[3])
 async def serve():
     given = {"nthreads": 1, "host": "127.0.0.1", "dashboard": False, "resources": json.loads(sys.argv[2])}
     async with Worker(sys.argv[1], **given) as worker:
@@ -41,6 +42,8 @@ class Cluster:
     address: str = ""
     scheduler: subprocess.Popen[str] | None = None
     workers: list[subprocess.Popen[str]] = field(default_factory=list)
+    addresses: dict[int, str] = field(default_factory=dict)
+    """Of the workers, by their process."""
 
     @classmethod
     @contextmanager
@@ -61,9 +64,11 @@ class Cluster:
         port = self.address.rpartition(":")[2] or "0"
         self.scheduler, self.address = _started(SCHEDULER, port)
 
-    def start_worker(self, resources: str = "{}") -> subprocess.Popen[str]:
-        worker, _ = _started(WORKER, self.address, resources)
+    def start_worker(self, resources: str = "{}", before: str = "") -> subprocess.Popen[str]:
+        """A worker with these resources, which executes ``before`` before it serves."""
+        worker, address = _started(WORKER, self.address, resources, before)
         self.workers.append(worker)
+        self.addresses[worker.pid] = address
         return worker
 
 
