@@ -1,4 +1,4 @@
-"""The certificate of a server: taken up anew when its files have changed, so that nobody has to restart it."""
+"""The certificate of a server: taken up anew when its files have changed, so that no restart is needed."""
 
 from __future__ import annotations
 
