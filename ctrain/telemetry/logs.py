@@ -131,7 +131,7 @@ def open_log(environ: Mapping[str, str], stream: TextIO | None = None) -> EventL
         return redactor.redact_value(event)
 
     logger = structlog.wrap_logger(
-        structlog.PrintLogger(stream),
+        structlog.WriteLogger(stream),  # a line is one write: workers share the stream
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

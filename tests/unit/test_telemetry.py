@@ -281,3 +281,23 @@ def test_console_lines_are_for_people(lines: io.StringIO) -> None:
 def test_an_unknown_log_format_is_refused(lines: io.StringIO) -> None:
     with pytest.raises(InputError, match="CTRAIN_LOG_FORMAT: expected one of auto, console, json, got 'xml'"):
         open_log({"CTRAIN_LOG_FORMAT": "xml"}, lines)
+
+
+def test_a_line_of_the_log_is_one_write() -> None:
+    """Processes that share a stream would mix their lines otherwise."""
+
+    class Writes(io.StringIO):
+        def __init__(self) -> None:
+            super().__init__()
+            self.texts: list[str] = []
+
+        def write(self, text: str) -> int:
+            self.texts.append(text)
+            return len(text)
+
+    stream = Writes()
+    log = open_log({"CTRAIN_LOG_FORMAT": "json"}, stream)
+    log.log("first", policy="p")
+    log.log("second", policy="q")
+    assert [json.loads(text)["event"] for text in stream.texts] == ["first", "second"]
+    assert all(text.endswith("}\n") for text in stream.texts)
