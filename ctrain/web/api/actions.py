@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Response
 
-from ctrain.domain import Request, RequestKind
+from ctrain.domain import PolicyName, Request, RequestKind, Run
 from ctrain.web.api import run_models
 from ctrain.web.api.fields import NumberInPath
 from ctrain.web.api.known import Here, ThePolicy, TheRun
@@ -26,37 +27,75 @@ Key = Annotated[
         "another request it is refused.",
     ),
 ]
-ACCEPTED = HTTPStatus.ACCEPTED
+ON_RECORD: dict[str, Any] = {
+    "status_code": HTTPStatus.ACCEPTED,
+    "response_model": run_models.Request,
+    "responses": {
+        503: {
+            "description": "Nobody would do it now, or the database is away: ask again after `Retry-After`."
+        }
+    },
+}
+"""Of a route that puts a request on record."""
 NO_REASON, NO_TRIGGER, NO_ANSWER = run_models.Reason(), run_models.Trigger(), run_models.Answer()
 NO_ROLLBACK = run_models.Rollback()
 
 
-@router.post("/policies/{name}/trigger", status_code=ACCEPTED, response_model=run_models.Request)
+class Desk:
+    """Puts on record what is asked for under a key, and says where to ask how it went."""
+
+    def __init__(self, here: Here, response: Response, key: Key = "") -> None:
+        self._actions, self._response, self._key = here.actions, response, key
+
+    def ask(
+        self,
+        policy: PolicyName,
+        kind: RequestKind,
+        caller: Caller,
+        arguments: Mapping[str, Any],
+        sent: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The request as it stands on record; ``sent`` is what the caller sent, where that is less."""
+        return self._told(self._actions.ask(policy, kind, caller.actor, arguments, self._key, sent))
+
+    def decide(self, run: Run, kind: RequestKind, caller: Caller, body: run_models.Answer) -> dict[str, Any]:
+        """The answer to a run; the earlier one also when the run waits no more because of it."""
+        sent = {"run": run.id, "reason": body.reason, "evidence": body.evidence}
+        earlier = self._actions.earlier(run.policy, kind, caller.actor, sent, self._key)
+        if earlier is not None:
+            return self._told(earlier)
+        arguments = {"run": run.id, "reason": body.reason, **self._bound(run, body.evidence)}
+        return self.ask(run.policy, kind, caller, arguments, sent)
+
+    def _bound(self, run: Run, evidence: str) -> dict[str, Any]:
+        """What the answer is about: as the run stands, unless the caller has seen something else."""
+        _, bound = self._actions.awaiting(run.id)
+        if evidence and not bound["evidence"].startswith(evidence):
+            bound["evidence"] = evidence
+        return bound
+
+    def _told(self, request: Request) -> dict[str, Any]:
+        self._response.headers["Location"] = f"/v1/requests/{request.id}"
+        return _shown(request)
+
+
+TheDesk = Annotated[Desk, Depends()]
+
+
+@router.post("/policies/{name}/trigger", **ON_RECORD)
 def trigger(
-    caller: Operator,
-    name: ThePolicy,
-    here: Here,
-    response: Response,
-    body: run_models.Trigger = NO_TRIGGER,
-    key: Key = "",
+    caller: Operator, desk: TheDesk, name: ThePolicy, body: run_models.Trigger = NO_TRIGGER
 ) -> dict[str, Any]:
     """Start a run now, past cooldown and backoff; without a daemon the next one does it."""
-    arguments = {"reason": body.reason, "params": body.params}
-    return _told(here.actions.ask(name, RequestKind.TRIGGER, caller.actor, arguments, key), response)
+    return desk.ask(name, RequestKind.TRIGGER, caller, {"reason": body.reason, "params": body.params})
 
 
-@router.post("/policies/{name}/rollback", status_code=ACCEPTED, response_model=run_models.Request)
+@router.post("/policies/{name}/rollback", **ON_RECORD)
 def rollback(
-    caller: Operator,
-    name: ThePolicy,
-    here: Here,
-    response: Response,
-    body: run_models.Rollback = NO_ROLLBACK,
-    key: Key = "",
+    caller: Operator, desk: TheDesk, name: ThePolicy, body: run_models.Rollback = NO_ROLLBACK
 ) -> dict[str, Any]:
     """Make the previous champion the champion again."""
-    arguments = {"reason": body.reason, **({} if body.champion is None else {"champion": body.champion})}
-    return _told(here.actions.ask(name, RequestKind.ROLLBACK, caller.actor, arguments, key), response)
+    return desk.ask(name, RequestKind.ROLLBACK, caller, body.model_dump(exclude_none=True))
 
 
 @router.post("/policies/{name}/pause", response_model=run_models.Pause)
@@ -73,44 +112,28 @@ def resume(caller: Operator, name: ThePolicy, here: Here) -> dict[str, Any]:
     return {"policy": name, "paused": False}
 
 
-@router.post("/runs/{run_id}/cancel", status_code=ACCEPTED, response_model=run_models.Request)
+@router.post("/runs/{run_id}/cancel", **ON_RECORD)
 def cancel(
-    caller: Operator,
-    run: TheRun,
-    here: Here,
-    response: Response,
-    body: run_models.Reason = NO_REASON,
-    key: Key = "",
+    caller: Operator, desk: TheDesk, run: TheRun, body: run_models.Reason = NO_REASON
 ) -> dict[str, Any]:
     """Cancel a run; on probation that rolls it back, while promoting it is refused."""
-    arguments = {"run": run.id, "reason": body.reason}
-    return _told(here.actions.ask(run.policy, RequestKind.CANCEL, caller.actor, arguments, key), response)
+    return desk.ask(run.policy, RequestKind.CANCEL, caller, {"run": run.id, "reason": body.reason})
 
 
-@router.post("/runs/{run_id}/approve", status_code=ACCEPTED, response_model=run_models.Request)
+@router.post("/runs/{run_id}/approve", **ON_RECORD)
 def approve(
-    caller: Approver,
-    run: TheRun,
-    here: Here,
-    response: Response,
-    body: run_models.Answer = NO_ANSWER,
-    key: Key = "",
+    caller: Approver, desk: TheDesk, run: TheRun, body: run_models.Answer = NO_ANSWER
 ) -> dict[str, Any]:
     """Approve the promotion of the challenger that the run waits with."""
-    return _told(_decided(here, caller, run, RequestKind.APPROVE, body, key), response)
+    return desk.decide(run, RequestKind.APPROVE, caller, body)
 
 
-@router.post("/runs/{run_id}/reject", status_code=ACCEPTED, response_model=run_models.Request)
+@router.post("/runs/{run_id}/reject", **ON_RECORD)
 def reject(
-    caller: Approver,
-    run: TheRun,
-    here: Here,
-    response: Response,
-    body: run_models.Answer = NO_ANSWER,
-    key: Key = "",
+    caller: Approver, desk: TheDesk, run: TheRun, body: run_models.Answer = NO_ANSWER
 ) -> dict[str, Any]:
     """Reject the challenger that the run waits with; it is not tried again."""
-    return _told(_decided(here, caller, run, RequestKind.REJECT, body, key), response)
+    return desk.decide(run, RequestKind.REJECT, caller, body)
 
 
 @router.get("/requests/{number}", response_model=run_models.Request, dependencies=[Depends(viewer)])
@@ -123,7 +146,7 @@ def request(number: NumberInPath, here: Here) -> dict[str, Any]:
     return _shown(found)
 
 
-@router.post("/reload", status_code=ACCEPTED, response_model=run_models.Reload)
+@router.post("/reload", status_code=HTTPStatus.ACCEPTED, response_model=run_models.Reload)
 def reload(caller: Operator, here: Here, response: Response) -> dict[str, Any]:
     """Let every daemon read all policy files now."""
     with here.store.write() as tx:
@@ -147,31 +170,6 @@ def reload_outcomes(number: NumberInPath, here: Here) -> dict[str, Any]:
 def whoami(caller: Annotated[Caller, Depends(viewer)]) -> Caller:
     """As whom the request counts."""
     return caller
-
-
-def _decided(
-    here: Here, caller: Caller, run: TheRun, kind: RequestKind, body: run_models.Answer, key: str
-) -> Request:
-    """The request; the earlier one also when the run waits no more because of it."""
-    sent = {"run": run.id, "reason": body.reason, "evidence": body.evidence}
-    earlier = here.actions.earlier(run.policy, kind, caller.actor, sent, key)
-    if earlier is not None:
-        return earlier
-    arguments = {"run": run.id, "reason": body.reason, **_bound(here, run, body.evidence)}
-    return here.actions.ask(run.policy, kind, caller.actor, arguments, key, sent)
-
-
-def _bound(here: Here, run: TheRun, evidence: str) -> dict[str, Any]:
-    """What the answer is about: as the run stands, unless the caller has seen something else."""
-    _, bound = here.actions.awaiting(run.id)
-    if evidence and not bound["evidence"].startswith(evidence):
-        bound["evidence"] = evidence
-    return bound
-
-
-def _told(request: Request, response: Response) -> dict[str, Any]:
-    response.headers["Location"] = f"/v1/requests/{request.id}"
-    return _shown(request)
 
 
 def _shown(request: Request) -> dict[str, Any]:

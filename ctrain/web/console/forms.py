@@ -11,10 +11,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, Field
 
 from ctrain.domain import Phase, PolicyName, RequestKind, RunId
 from ctrain.errors import CtrainError, InputError, StateConflict, TransientError
+from ctrain.lifecycle.approval import BOUND_TO
 from ctrain.web.auth import Caller, approver, operator
+from ctrain.web.backend import Backend
 from ctrain.web.console.pages import Here, Reads, missing_is_404
 from ctrain.web.console.rendering import is_own_form, page
 from ctrain.web.problems import Refusal
@@ -22,125 +25,164 @@ from ctrain.web.problems import Refusal
 router = APIRouter()
 Operator = Annotated[Caller, Depends(operator)]
 Approver = Annotated[Caller, Depends(approver)]
-Reason = Annotated[str, Form(max_length=2000)]
-Csrf = Annotated[str, Form(max_length=100)]
 MOST_PARAMS = 50
+OF_POLICIES = ("trigger", "pause", "resume", "rollback")
+ANSWERS = ("approve", "reject")
 CANCELLABLE = frozenset(Phase) - {one for one in Phase if one.ended} - {Phase.PROMOTING, Phase.ROLLING_BACK}
 """Phases in which a run can be cancelled; on probation that rolls it back."""
 
 
+class Fields(BaseModel):
+    """What a form sends: why, and what its page has shown."""
+
+    csrf: str = Field("", max_length=100)
+    reason: str = Field("", max_length=2000)
+    params: str = Field("", max_length=10_000)
+    champion: str = Field("", max_length=200)
+    challenger: str = Field("", max_length=200)
+    policy_hash: str = Field("", max_length=200)
+    evidence: str = Field("", max_length=200)
+
+    def of_policy(self, action: str) -> dict[str, Any]:
+        """The arguments of what is asked of a policy; raises InputError for parameters that are none."""
+        reason = {"reason": self.reason.strip()}
+        if action == "trigger":
+            return {**reason, "params": parse_params(self.params)}
+        return {**reason, "champion": self.champion or None}
+
+    def bound(self) -> dict[str, Any]:
+        """What an answer is about."""
+        return {name: getattr(self, name) for name in BOUND_TO}
+
+
+Sent = Annotated[Fields, Form()]
+
+
+class Desk:
+    """Shows the pages of actions, and puts on record what their forms send."""
+
+    def __init__(self, request: Request, here: Here, reads: Reads) -> None:
+        self._request, self._here, self._reads = request, here, reads
+
+    def show_policy(
+        self, caller: Caller, name: str, action: str, wrong: CtrainError | None = None
+    ) -> Response:
+        """What an action would change of a policy."""
+        _check_action(action, OF_POLICIES)
+        with missing_is_404():
+            found = self._reads.policy(PolicyName(name))
+        daemons = (found.why.daemon,) if found.why.daemon else ()
+        shown = {"found": found, "now": found.why.now, "daemons": daemons, "action": action}
+        return self._page("confirm_policy.html", caller, wrong, shown)
+
+    def show_run(
+        self,
+        caller: Caller,
+        run_id: str,
+        action: str,
+        wrong: CtrainError | None = None,
+        bound: dict[str, Any] | None = None,
+    ) -> Response:
+        """What an action would change of a run; an answer is bound to what it waits with, unless told."""
+        if bound is None:
+            bound = self._awaited(run_id) if action in ANSWERS else {}
+        with missing_is_404():
+            found = self._reads.run(RunId(run_id))
+        phase = found.detail.run.phase
+        if action == "cancel" and phase not in CANCELLABLE:
+            raise Refusal(HTTPStatus.CONFLICT, f"run {run_id} is {phase.value}: it cannot be cancelled")
+        shown = {"found": found, "now": found.now, "daemons": (), "action": action, "bound": bound}
+        return self._page("confirm_run.html", caller, wrong, shown)
+
+    def act_on_policy(self, caller: Caller, name: str, action: str, sent: Fields) -> Response:
+        """Put it on record and go back to the policy."""
+        _check_action(action, OF_POLICIES)
+        self._check_form(caller, sent)
+        policy, actions = PolicyName(name), self._here.actions
+        try:
+            if action in {"pause", "resume"}:
+                actions.set_paused(policy, action == "pause", caller.actor)
+                return RedirectResponse(f"/policies/{name}", HTTPStatus.SEE_OTHER)
+            arguments = sent.of_policy(action)
+            if action == "rollback":
+                _check_champion(self._here, policy, sent.champion)
+            asked = actions.ask(policy, RequestKind(action), caller.actor, arguments)
+        except (InputError, StateConflict, TransientError) as error:
+            return self.show_policy(caller, name, action, error)
+        return RedirectResponse(f"/policies/{name}?asked={asked.id}", HTTPStatus.SEE_OTHER)
+
+    def act_on_run(self, caller: Caller, run_id: str, action: str, sent: Fields) -> Response:
+        """Put it on record and go back to the run."""
+        self._check_form(caller, sent)
+        bound = sent.bound() if action in ANSWERS else {}
+        with missing_is_404():
+            policy = PolicyName(self._reads.run(RunId(run_id)).detail.run.policy)
+        arguments = {"run": run_id, "reason": sent.reason.strip(), **bound}
+        try:
+            asked = self._here.actions.ask(policy, RequestKind(action), caller.actor, arguments)
+        except (InputError, StateConflict, TransientError) as error:
+            return self.show_run(caller, run_id, action, error, bound)
+        return RedirectResponse(f"/runs/{run_id}?asked={asked.id}", HTTPStatus.SEE_OTHER)
+
+    def _awaited(self, run_id: str) -> dict[str, Any]:
+        try:
+            with missing_is_404():
+                return self._here.actions.awaiting(RunId(run_id))[1]
+        except StateConflict as error:
+            raise Refusal(HTTPStatus.CONFLICT, str(error)) from error
+
+    def _page(
+        self, template: str, caller: Caller, wrong: CtrainError | None, shown: dict[str, Any]
+    ) -> Response:
+        told = str(wrong) if wrong else ""
+        return page(self._request, template, caller, status=_status(wrong), wrong=told, **shown)
+
+    def _check_form(self, caller: Caller, sent: Fields) -> None:
+        if not is_own_form(self._request, caller, sent.csrf):
+            raise Refusal(
+                HTTPStatus.FORBIDDEN, "the form is old or was not made for you: open it again and send it"
+            )
+
+
+TheDesk = Annotated[Desk, Depends()]
+
+
 @router.get("/policies/{name}/{action}")
-def policy_form(request: Request, caller: Operator, reads: Reads, name: str, action: str) -> Response:
+def policy_form(caller: Operator, desk: TheDesk, name: str, action: str) -> Response:
     """What triggering, pausing, resuming or rolling back would change."""
-    _check_action(action, ("trigger", "pause", "resume", "rollback"))
-    return _policy_form(request, caller, reads, name, action)
+    return desk.show_policy(caller, name, action)
 
 
 @router.post("/policies/{name}/{action}")
-def policy_action(
-    request: Request,
-    caller: Operator,
-    here: Here,
-    reads: Reads,
-    name: str,
-    action: str,
-    csrf: Csrf = "",
-    reason: Reason = "",
-    params: Annotated[str, Form(max_length=10_000)] = "",
-    champion: Annotated[str, Form(max_length=200)] = "",
-) -> Response:
-    """Put it on record and go back to the policy."""
-    _check_action(action, ("trigger", "pause", "resume", "rollback"))
-    _check_form(request, caller, csrf)
-    policy = PolicyName(name)
-    try:
-        if action in {"pause", "resume"}:
-            here.actions.set_paused(policy, action == "pause", caller.actor)
-            return RedirectResponse(f"/policies/{name}", HTTPStatus.SEE_OTHER)
-        arguments: dict[str, Any] = {"reason": reason.strip()}
-        if action == "trigger":
-            arguments["params"] = parse_params(params)
-        else:
-            _check_champion(here, policy, champion)
-            arguments["champion"] = champion or None
-        asked = here.actions.ask(policy, RequestKind(action), caller.actor, arguments)
-    except (InputError, StateConflict, TransientError) as error:
-        return _policy_form(request, caller, reads, name, action, error)
-    return RedirectResponse(f"/policies/{name}?asked={asked.id}", HTTPStatus.SEE_OTHER)
+def policy_action(caller: Operator, desk: TheDesk, name: str, action: str, sent: Sent) -> Response:
+    """Trigger, pause, resume or roll back."""
+    return desk.act_on_policy(caller, name, action, sent)
 
 
 @router.get("/runs/{run_id}/cancel")
-def cancel_form(request: Request, caller: Operator, reads: Reads, run_id: str) -> Response:
+def cancel_form(caller: Operator, desk: TheDesk, run_id: str) -> Response:
     """What cancelling would change."""
-    return _run_form(request, caller, reads, run_id, "cancel", {})
+    return desk.show_run(caller, run_id, "cancel")
 
 
 @router.post("/runs/{run_id}/cancel")
-def cancel(
-    request: Request,
-    caller: Operator,
-    here: Here,
-    reads: Reads,
-    run_id: str,
-    csrf: Csrf = "",
-    reason: Reason = "",
-) -> Response:
-    """Put it on record and go back to the run."""
-    _check_form(request, caller, csrf)
-    return _ask_of_run(request, caller, here, reads, run_id, "cancel", {"reason": reason.strip()})
+def cancel(caller: Operator, desk: TheDesk, run_id: str, sent: Sent) -> Response:
+    """Cancel a run."""
+    return desk.act_on_run(caller, run_id, "cancel", sent)
 
 
-@router.get("/runs/{run_id}/approve")
-def approve_form(request: Request, caller: Approver, here: Here, reads: Reads, run_id: str) -> Response:
-    """What approving would change, and what it is bound to."""
-    return _answer_form(request, caller, here, reads, run_id, "approve")
+@router.get("/runs/{run_id}/{answer}")
+def answer_form(caller: Approver, desk: TheDesk, run_id: str, answer: str) -> Response:
+    """What approving or rejecting would change, and what it is bound to."""
+    _check_action(answer, ANSWERS)
+    return desk.show_run(caller, run_id, answer)
 
 
-@router.get("/runs/{run_id}/reject")
-def reject_form(request: Request, caller: Approver, here: Here, reads: Reads, run_id: str) -> Response:
-    """What rejecting would change, and what it is bound to."""
-    return _answer_form(request, caller, here, reads, run_id, "reject")
-
-
-Bound = Annotated[str, Form(max_length=200)]
-
-
-@router.post("/runs/{run_id}/approve")
-def approve(
-    request: Request,
-    caller: Approver,
-    here: Here,
-    reads: Reads,
-    run_id: str,
-    csrf: Csrf = "",
-    reason: Reason = "",
-    challenger: Bound = "",
-    policy_hash: Bound = "",
-    evidence: Bound = "",
-) -> Response:
-    """Put the approval of what was shown on record."""
-    _check_form(request, caller, csrf)
-    bound = {"challenger": challenger, "policy_hash": policy_hash, "evidence": evidence}
-    return _ask_of_run(request, caller, here, reads, run_id, "approve", {"reason": reason.strip(), **bound})
-
-
-@router.post("/runs/{run_id}/reject")
-def reject(
-    request: Request,
-    caller: Approver,
-    here: Here,
-    reads: Reads,
-    run_id: str,
-    csrf: Csrf = "",
-    reason: Reason = "",
-    challenger: Bound = "",
-    policy_hash: Bound = "",
-    evidence: Bound = "",
-) -> Response:
-    """Put the rejection of what was shown on record."""
-    _check_form(request, caller, csrf)
-    bound = {"challenger": challenger, "policy_hash": policy_hash, "evidence": evidence}
-    return _ask_of_run(request, caller, here, reads, run_id, "reject", {"reason": reason.strip(), **bound})
+@router.post("/runs/{run_id}/{answer}")
+def give_answer(caller: Approver, desk: TheDesk, run_id: str, answer: str, sent: Sent) -> Response:
+    """Approve or reject what was shown."""
+    _check_action(answer, ANSWERS)
+    return desk.act_on_run(caller, run_id, answer, sent)
 
 
 def parse_params(text: str) -> dict[str, str]:
@@ -161,101 +203,12 @@ def parse_params(text: str) -> dict[str, str]:
     return found
 
 
-def _policy_form(
-    request: Request,
-    caller: Caller,
-    reads: Reads,
-    name: str,
-    action: str,
-    wrong: CtrainError | None = None,
-) -> Response:
-    with missing_is_404():
-        found = reads.policy(PolicyName(name))
-    return page(
-        request,
-        "confirm_policy.html",
-        caller,
-        status=_status(wrong),
-        found=found,
-        now=found.why.now,
-        daemons=(found.why.daemon,) if found.why.daemon else (),
-        action=action,
-        wrong=str(wrong) if wrong else "",
-    )
-
-
-def _answer_form(
-    request: Request, caller: Caller, here: Here, reads: Reads, run_id: str, action: str
-) -> Response:
-    try:
-        with missing_is_404():
-            _, bound = here.actions.awaiting(RunId(run_id))
-    except StateConflict as error:
-        raise Refusal(HTTPStatus.CONFLICT, str(error)) from error
-    return _run_form(request, caller, reads, run_id, action, bound)
-
-
-def _run_form(
-    request: Request,
-    caller: Caller,
-    reads: Reads,
-    run_id: str,
-    action: str,
-    bound: dict[str, Any],
-    wrong: CtrainError | None = None,
-) -> Response:
-    with missing_is_404():
-        found = reads.run(RunId(run_id))
-    if action == "cancel" and found.detail.run.phase not in CANCELLABLE:
-        raise Refusal(
-            HTTPStatus.CONFLICT, f"run {run_id} is {found.detail.run.phase.value}: it cannot be cancelled"
-        )
-    return page(
-        request,
-        "confirm_run.html",
-        caller,
-        status=_status(wrong),
-        found=found,
-        now=found.now,
-        daemons=(),
-        action=action,
-        bound=bound,
-        wrong=str(wrong) if wrong else "",
-    )
-
-
-def _ask_of_run(
-    request: Request,
-    caller: Caller,
-    here: Here,
-    reads: Reads,
-    run_id: str,
-    action: str,
-    arguments: dict[str, Any],
-) -> Response:
-    with missing_is_404():
-        policy = PolicyName(reads.run(RunId(run_id)).detail.run.policy)
-    try:
-        asked = here.actions.ask(policy, RequestKind(action), caller.actor, {"run": run_id, **arguments})
-    except (InputError, StateConflict, TransientError) as error:
-        bound = {name: arguments[name] for name in arguments if name != "reason"}
-        return _run_form(request, caller, reads, run_id, action, bound, error)
-    return RedirectResponse(f"/runs/{run_id}?asked={asked.id}", HTTPStatus.SEE_OTHER)
-
-
 def _check_action(action: str, known: tuple[str, ...]) -> None:
     if action not in known:
         raise Refusal(HTTPStatus.NOT_FOUND, f"there is no action {action}; known: {', '.join(known)}")
 
 
-def _check_form(request: Request, caller: Caller, csrf: str) -> None:
-    if not is_own_form(request, caller, csrf):
-        raise Refusal(
-            HTTPStatus.FORBIDDEN, "the form is old or was not made for you: open it again and send it"
-        )
-
-
-def _check_champion(here: Here, policy: PolicyName, shown: str) -> None:
+def _check_champion(here: Backend, policy: PolicyName, shown: str) -> None:
     """A rollback is of the champion that was shown, not of one that came meanwhile."""
     now = here.queries.status(policy).policies[0].champion
     if shown != (now.version if now else ""):
