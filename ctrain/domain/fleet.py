@@ -34,7 +34,7 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class DecisionLine:
-    """The newest decision about a trigger whose condition held."""
+    """The newest decision about a trigger whose condition held, and whether it was one of the last look."""
 
     policy: PolicyName
     trigger: TriggerName
@@ -43,6 +43,8 @@ class DecisionLine:
     reason: str
     first_seen_at: datetime
     last_seen_at: datetime
+    last_look_at: datetime
+    """When triggers of the policy were looked at last."""
 
 
 @dataclass(frozen=True, slots=True)

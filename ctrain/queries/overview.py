@@ -41,7 +41,7 @@ class ActiveRun(Answer):
 
 @dataclass(frozen=True, slots=True)
 class LastTrigger(Answer):
-    """The trigger that fired or was suppressed last."""
+    """The trigger that fired last, or was suppressed last by more than a run that is under way."""
 
     name: TriggerName
     outcome: str
@@ -49,6 +49,8 @@ class LastTrigger(Answer):
     reason: str
     since_at: datetime
     last_seen_at: datetime
+    lasts: bool = False
+    """It is suppressed still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +198,9 @@ def _line(
 
 def _trigger(decision: DecisionLine) -> LastTrigger:
     outcome = decision.suppression.value if decision.suppression else decision.outcome.value
-    return LastTrigger(
-        decision.trigger, outcome, decision.reason, decision.first_seen_at, decision.last_seen_at
-    )
+    lasts = decision.suppression is not None and decision.last_seen_at == decision.last_look_at
+    seen = decision.first_seen_at, decision.last_seen_at
+    return LastTrigger(decision.trigger, outcome, decision.reason, *seen, lasts=lasts)
 
 
 def _by_policy(lines: Iterable[OfPolicy]) -> defaultdict[PolicyName, list[OfPolicy]]:

@@ -54,7 +54,7 @@ class FleetAccess(TableAccess):
         return [RunLine(**{**row, "phase": Phase(row["phase"])}) for row in rows]
 
     def decision_lines(self) -> list[DecisionLine]:
-        """Of each policy the decision seen last that fired or was suppressed."""
+        """Of each policy the decision seen last that fired, or was suppressed by more than an active run."""
         return [
             DecisionLine(
                 **{
@@ -138,21 +138,28 @@ def _active_runs() -> Prepared:
 
 @cache
 def _decisions() -> Prepared:
-    some = _DECISIONS.alias()
+    some, last = _DECISIONS.alias(), _DECISIONS.alias()
     newest = (
         select(some.c.id)
         .where(
             some.c.policy == _POLICIES.c.name,
             some.c.outcome != Outcome.NOT_MET.value,
+            some.c.suppression.is_distinct_from(Suppression.ACTIVE_RUN.value),
         )
         .order_by(some.c.last_seen_at.desc(), some.c.id.desc())
         .limit(literal_column("1"))
         .correlate(_POLICIES)
         .scalar_subquery()
     )
+    look = (
+        select(func.max(last.c.last_seen_at))
+        .where(last.c.policy == _POLICIES.c.name)
+        .correlate(_POLICIES)
+        .scalar_subquery()
+    )
     fields = ("policy", "trigger", "outcome", "suppression", "reason", "first_seen_at", "last_seen_at")
     return Prepared(
-        select(*(_DECISIONS.c[name] for name in fields))
+        select(*(_DECISIONS.c[name] for name in fields), look.label("last_look_at"))
         .select_from(_POLICIES)
         .join(_DECISIONS, _DECISIONS.c.id == newest)
     )

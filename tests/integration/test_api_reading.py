@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ctrain.domain import Event, FeatureVerdict, IngestState, MonitorName, PolicyName, Status
+from ctrain.domain import (
+    Event,
+    FeatureVerdict,
+    IngestState,
+    MonitorName,
+    Outcome,
+    PolicyName,
+    Status,
+    Suppression,
+)
 from ctrain.queries import FleetQueries
 from ctrain.queries import pages as page_queries
 from ctrain.queries.pages import PageQueries
 from ctrain.store import verdicts as verdict_rows
 from ctrain.store.fleet import FleetAccess
-from tests.contract.store.builders import FLIGHTS, HOUR, OTHER, START, run, verdict
+from tests.contract.store.builders import FLIGHTS, HOUR, OTHER, START, decision, run, verdict
 from tests.support.web import NOW, Web, tell_story
 
 BUSY = MonitorName("busy")
@@ -57,6 +67,27 @@ def test_policies_are_told_in_lines(web: Web) -> None:
     assert (flights["champion"], flights["run"]["phase"], flights["monitor"]) == ("3", "TRAINING", "brier")
     assert (flights["last_trigger"]["outcome"], flights["awaits_approval"]) == ("cooldown", False)
     assert (other["policy"], other["health"], other["awaits_approval"]) == (OTHER, "inconclusive", True)
+
+
+def test_the_last_trigger_is_as_old_as_it_is(tmp_path: Path) -> None:
+    """Of what is over it counts when it was seen last; of what still holds it back, since when."""
+    web = Web(tmp_path)
+    tell_story(web.store)
+
+    def shown() -> tuple[bool, str]:
+        told = get(web, "/v1/policies")["policies"][0]["last_trigger"]
+        html = web.ask("/?q=flight").text.partition('<td class="trigger">')[2].partition("</td>")[0]
+        return told["lasts"], re.sub(r"<[^>]+>", "", html)
+
+    assert shown() == (False, "degraded cooldown 4d 3h ago")
+    held = decision(outcome=Outcome.SUPPRESSED, suppression=Suppression.BUDGET, reason="no budget")
+    with web.store.write() as tx:
+        tx.record_decision(FLIGHTS, "h1", held, NOW - HOUR * 10)
+        tx.record_decision(FLIGHTS, "h1", held, NOW - HOUR)
+    assert shown() == (True, "degraded budget for 10h")
+    with web.store.write() as tx:
+        tx.record_decision(FLIGHTS, "h1", decision(), NOW)
+    assert shown() == (False, "degraded budget 1h ago")
 
 
 def test_policies_can_be_narrowed_to_those_that_are_not_well(web: Web) -> None:

@@ -54,13 +54,14 @@ class ActiveRun(Model):
 
 
 class LastTrigger(Model):
-    """The trigger that fired or was suppressed last."""
+    """The trigger that fired last, or was suppressed last by more than a run that is under way."""
 
     name: str
     outcome: str = Field(description="`fired`, or why it was suppressed.", examples=["fired", "cooldown"])
     reason: str
     since_at: datetime
     last_seen_at: datetime
+    lasts: bool = Field(description="It is suppressed still, since `since_at`.")
 
 
 class PolicyLine(Model):

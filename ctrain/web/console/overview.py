@@ -25,7 +25,7 @@ SORTS: dict[str, Key] = {
     "name": lambda row: row.policy,
     "champion": lambda row: (_newest_first(row.champion_since_at), row.policy),
     "run": lambda row: (row.run is None, _newest_first(row.run.phase_since if row.run else None)),
-    "trigger": lambda row: _newest_first(row.last_trigger.since_at if row.last_trigger else None),
+    "trigger": lambda row: _newest_first(row.last_trigger.last_seen_at if row.last_trigger else None),
     "rows": lambda row: (row.newest_event_at is not None, -_newest_first(row.newest_event_at)),
 }
 """What the policies can be sorted by: the most pressing, the newest or the stalest first."""

@@ -18,6 +18,7 @@ from ctrain.domain import (
     RunId,
     Status,
     Suppression,
+    TriggerName,
     Version,
 )
 from ctrain.domain.fleet import PolicyLine, RunLine, TroubleLine
@@ -83,6 +84,19 @@ def test_the_decision_that_mattered_last(known: SqlStore) -> None:
         tx.record_decision(FLIGHTS, "h1", held, START + HOUR * 5)
         tx.record_decision(FLIGHTS, "h1", replace(held, reason="fourth"), START + HOUR * 6)
         assert [one.reason for one in tx.decision_lines()] == ["fourth"]
+
+
+def test_a_run_under_way_hides_nothing_that_mattered_before(known: SqlStore) -> None:
+    """What it holds back is not what a reader asks for: the run itself is shown beside it."""
+    fired = decision(outcome=Outcome.FIRED, reason="first")
+    other = TriggerName("other")
+    behind = replace(fired, outcome=Outcome.SUPPRESSED, suppression=Suppression.ACTIVE_RUN, trigger=other)
+    with known.write() as tx:
+        tx.record_decision(FLIGHTS, "h1", fired, START, RunId("run-1"))
+        tx.record_decision(FLIGHTS, "h1", behind, START)
+        tx.record_decision(FLIGHTS, "h1", behind, START + HOUR)
+        [line] = tx.decision_lines()
+        assert (line.reason, line.last_seen_at, line.last_look_at) == ("first", START, START + HOUR)
 
 
 def test_the_newest_verdict_of_each_monitor(known: SqlStore) -> None:
