@@ -86,7 +86,7 @@ class ClusterScorer:
 
     def _overdue(self, asked: _Asked) -> ScoreStatus:
         waited = self._timer.monotonic() - asked.asked_at
-        if asked.cluster.trouble and waited > UNREACHABLE.total_seconds():
+        if asked.cluster.troubled_seconds > UNREACHABLE.total_seconds():
             return ScoreStatus("failed", asked.cluster.trouble)
         if waited > PATIENCE.total_seconds():
             return ScoreStatus("failed", f"the cluster has not scored within {waited:.0f} s")

@@ -16,6 +16,7 @@ from typing import Any
 
 from ctrain.clocks import RealTimer
 from ctrain.domain import Json, ModelVersion, ScoreJob, ScoreStatus, Task
+from ctrain.launchers.dask_trials import ALIVE
 from ctrain.scoring.pool import ScorerPool
 
 PAUSE_SECONDS = 0.01
@@ -51,9 +52,16 @@ def score(job: Mapping[str, Any]) -> Json:
 
 
 def _ended(pool: ScorerPool, job: ScoreJob) -> ScoreStatus:
+    """How it ended; children end with a worker that has lost its scheduler: that asks another worker."""
+    from distributed import get_worker
+
+    worker = get_worker()
     pause = threading.Event()
     pool.submit(job)
     while (status := pool.poll(job.key)).state == "running":
+        if worker.status.name not in ALIVE:
+            pool.close()
+            return ScoreStatus("failed", "the worker has lost its scheduler")
         pause.wait(PAUSE_SECONDS)
     pool.forget(job.key)
     return status

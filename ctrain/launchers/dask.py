@@ -83,7 +83,7 @@ class DaskLauncher:
         elif waited > timeout:
             why = cluster.trouble or f"no worker of {_named(cluster)} took the training in {timeout:g} s"
             return _given_up(job, JobState.TIMED_OUT, why)
-        elif cluster.trouble and waited > UNREACHABLE_SECONDS:
+        elif cluster.troubled_seconds > UNREACHABLE_SECONDS:
             return _given_up(job, JobState.FAILED, cluster.trouble)
         return JobStatus(JobState.RUNNING, message=cluster.trouble)
 

@@ -28,6 +28,10 @@ CONNECT_SECONDS = 10.0
 LOOK_SECONDS = 0.2
 NEWCOMERS_SECONDS = 5.0
 """So often workers that have come since are asked what they have."""
+NO_CERTIFICATES = (
+    "tls:// needs certificates in dask's configuration: DASK_DISTRIBUTED__COMM__TLS__CA_FILE, "
+    "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT and DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY"
+)
 ASKING_SECONDS = 3.0
 """So long the news that a task failed waits for that."""
 CUT_OFF = ("FutureCancelledError", "CancelledError", "FutureLostError")
@@ -59,10 +63,14 @@ def connect(asked: Mapping[str, str], *, direct: bool = False) -> Client:
 
     ``direct``: results come from the workers, not through the scheduler.
 
-    Raises what dask does when the scheduler does not answer.
+    Raises ValueError when there are none of these for ``tls://``, and what dask does when the scheduler does
+    not answer.
     """
-    from distributed import Client
+    from distributed import Client, Security
 
+    by_configuration = asked["address"].startswith("tls://") and not asked.get("certificate")
+    if by_configuration and Security().get_connection_args("client").get("ssl_context") is None:
+        raise ValueError(NO_CERTIFICATES)
     return Client(
         asked["address"],
         timeout=CONNECT_SECONDS,

@@ -135,8 +135,7 @@ class DaskCluster:
         self._answers: dict[str, Answer] = {}
         self._retry_at = float("-inf")
         self._closed = False
-        self.trouble = ""
-        """Why there is no agent, or it is not connected yet; empty once it is."""
+        self._trouble, self._troubled_at = "", 0.0
         self.differences: tuple[Difference, ...] = ()
         """What its workers have otherwise than this daemon."""
 
@@ -171,6 +170,22 @@ class DaskCluster:
             agent, self._agent = self._agent, None
         if agent is not None:
             agent.kill()
+
+    @property
+    def trouble(self) -> str:
+        """Why there is no agent, or it is not connected yet; empty once it is."""
+        return self._trouble
+
+    @trouble.setter
+    def trouble(self, why: str) -> None:
+        if not self._trouble:
+            self._troubled_at = self._timer.monotonic()
+        self._trouble = why
+
+    @property
+    def troubled_seconds(self) -> float:
+        """So long nobody has reached the scheduler; zero while somebody does."""
+        return self._timer.monotonic() - self._troubled_at if self._trouble else 0.0
 
     def explained(self, failure: str) -> str:
         """The failure, and what workers have otherwise than the daemon: it may be why."""

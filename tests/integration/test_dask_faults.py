@@ -40,7 +40,7 @@ class PromptTimer(ShiftedTimer):
     """Real time, but for the pause between two agents."""
 
     def monotonic(self) -> float:
-        return super().monotonic() * 50
+        return super().monotonic() * 10 + self.ahead.total_seconds()
 
 
 @pytest.fixture(scope="module")
