@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import available_timezones
 
 from ctrain.app.scanning import TableFiles
 from ctrain.errors import InputError
@@ -14,6 +15,8 @@ from ctrain.policy.words import did_you_mean
 
 LEAST_ROWS = 100
 """Fewer rows train nothing."""
+_NAMED_COLUMNS = 12
+"""So many are listed for a person who named another."""
 POLICY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -64,7 +67,8 @@ def check_time_zone(zone: str) -> None:
     try:
         check_zone(zone)
     except ValueError as error:
-        raise InputError(f"--timezone: {error}, got {zone}") from error
+        meant = did_you_mean(zone, available_timezones())
+        raise InputError(f"--timezone: {error}, got {zone}{meant}") from error
 
 
 def check_free(places: Sequence[Path], force: bool) -> None:
@@ -100,8 +104,14 @@ def check_columns(wish: Wish, names: Sequence[str]) -> None:
     given = [("--label", wish.label), ("--event-time", wish.event_time), ("--id", wish.id)]
     for option, name in [*given, *(("--drop", name) for name in wish.drop)]:
         if name is not None and name not in names:
-            raise InputError(f"{option}: {wish.file} has no column {name!r}{did_you_mean(name, names)}")
+            raise InputError(f"{option}: {wish.file} has no column {name!r}{_meant(name, names)}")
     used: dict[str, str] = {}
     for option, name in [*given, *(("--drop", name) for name in dict.fromkeys(wish.drop))]:
         if name is not None and used.setdefault(name, option) != option:
             raise InputError(f"{option}: {name} is given as {used[name]}, too")
+
+
+def _meant(name: str, names: Sequence[str]) -> str:
+    """What may have been meant by a column that is not there: the nearest one, else those that are."""
+    more = f" and {len(names) - _NAMED_COLUMNS} more" if len(names) > _NAMED_COLUMNS else ""
+    return did_you_mean(name, names) or f"; it has {', '.join(names[:_NAMED_COLUMNS])}{more}"

@@ -19,6 +19,8 @@ from ctrain.stats.raw import Kind, kind_of
 
 ROW_SECOND = 1_000_000
 """Microseconds between two rows whose order is their time."""
+_SHOWN = 40
+"""Characters of a value that are repeated."""
 NO_TIME = np.iinfo(np.int64).min
 """Stands for an event time that is missing or means nothing."""
 
@@ -70,8 +72,9 @@ def read_times(
             " (leave the option out to go by the order of the rows)"
         )
     parts: list[Instants] = []
-    naive = _is_naive(type_)
+    naive, shown = _is_naive(type_), ""
     for values in chunks:
+        shown = shown or (_shown(values) if kind is Kind.TEXT else "")
         for chunk in plain(values).chunks:
             instants, some_naive = _cast(chunk, zone)
             naive = naive or some_naive
@@ -79,7 +82,8 @@ def read_times(
     found = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
     if not np.any(found != NO_TIME):
         raise InputError(
-            f"--event-time: none of {len(found):,} values of {column} is an instant between 1970 and 2149"
+            f"--event-time: none of {len(found):,} values of {column}{shown} is an instant between 1970 and"
+            " 2149; expected timestamps, dates or ISO 8601 texts such as 2026-01-31T08:00:00Z"
         )
     return EventTimes(column, zone if naive else None, found)
 
@@ -87,6 +91,12 @@ def read_times(
 def row_times() -> EventTimes:
     """Return that the order of the rows is their time."""
     return EventTimes(None, None, np.empty(0, dtype=np.int64))
+
+
+def _shown(values: pa.ChunkedArray[Any]) -> str:
+    """The first value, for a person who wonders what is wrong with it."""
+    first = next((one for one in values.slice(0, 1000).to_pylist() if one is not None), None)
+    return "" if first is None else f", such as {str(first)[:_SHOWN]},"
 
 
 def _is_naive(type_: pa.DataType) -> bool:

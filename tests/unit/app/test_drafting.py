@@ -221,14 +221,24 @@ def written(draft: Draft) -> Policy:
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"label": "bougth"}, "--label: {file} has no column 'bougth'; did you mean bought?"),
     ({"event_time": "att"}, "--event-time: {file} has no column 'att'; did you mean at?"),
-    ({"id": "zz"}, "--id: {file} has no column 'zz'"),
-    ({"drop": ("yy",)}, "--drop: {file} has no column 'yy'"),
+    ({"id": "zz"}, "--id: {file} has no column 'zz'; it has at, x, bought"),
+    (
+        {"columns": {f"c{n}": [0] * N for n in range(30)}, "id": "zz"},
+        "--id: {file} has no column 'zz'; "
+        "it has at, x, bought, c0, c1, c2, c3, c4, c5, c6, c7, c8 and 21 more",
+    ),
+    ({"drop": ("yy",)}, "--drop: {file} has no column 'yy'; it has at, x, bought"),
     ({"drop": ("bought",)}, "--drop: bought is given as --label, too"),
     ({"id": "at"}, "--id: at is given as --event-time, too"),
     ({"name": "a shop"}, "a shop: expected a name of letters, digits, '_', '.' and '-', at most 63 of them"),
     (
         {"timezone": "Mars/Base"},
         "--timezone: expected an IANA time zone such as UTC or Europe/Berlin, got Mars/Base",
+    ),
+    (
+        {"timezone": "Europe/Olso"},
+        "--timezone: expected an IANA time zone such as UTC or Europe/Berlin, got Europe/Olso; "
+        "did you mean Europe/Oslo?",
     ),
     (
         {"columns": {"bought": [1] * N}},
@@ -255,8 +265,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "(leave the option out to go by the order of the rows)",
     ),
     (
-        {"columns": {"at": ["some day"] * N}},
-        "--event-time: none of 400 values of at is an instant between 1970 and 2149",
+        {"columns": {"at": [None, *["08/01/2026 10:30"] * (N - 1)]}},
+        "--event-time: none of 400 values of at, such as 08/01/2026 10:30, is an instant between 1970 and "
+        "2149; expected timestamps, dates or ISO 8601 texts such as 2026-01-31T08:00:00Z",
     ),
     (
         {"columns": {"at": [*HOURLY[:50], *[None] * 350]}},
