@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.rows.casting import ArrowArray, Mask
+from ctrain.rows.casting import ArrowArray, Mask, as_mask
 from ctrain.rows.identity import hash_ids
 from ctrain.rows.instants import days_of, microseconds_of
 from ctrain.rows.spill import Hashes
@@ -65,22 +65,24 @@ def new_rows(table: pa.Table, locate: Locate, stored: StoredLabels) -> NewRows:
     day = days_of(table["event_at"].combine_chunks()) if table.num_rows else np.empty(0, dtype=np.uint16)
     days = np.where(known == UNKNOWN, day[origin], known).astype(np.int32)
 
+    repeated, kept = ~fresh, np.empty(0, dtype=np.intp)
     label = _label(table)
-    labelled = np.flatnonzero(_truth(pc.is_valid(label)))
-    chosen = labelled[last_places(ids, hashes, labelled)]
-    before = label.take(origin[chosen])
-    seen = known[chosen] != UNKNOWN
-    if seen.any():
-        before = pc.if_else(pa.array(seen), stored(ids.take(chosen), known[chosen]), before)
-    says_more = ~_truth(pc.equal(label.take(chosen), before))
-    kept = chosen[says_more | ~seen]
-    repeated = ~fresh
-    repeated[chosen[says_more]] = False
+    if label.null_count < len(label):
+        labelled = np.flatnonzero(as_mask(pc.is_valid(label)))
+        chosen = labelled[last_places(ids, hashes, labelled)]
+        before = label.take(origin[chosen])
+        seen = known[chosen] != UNKNOWN
+        if seen.any():
+            before = pc.if_else(pa.array(seen), stored(ids.take(chosen), known[chosen]), before)
+        says_more = ~as_mask(pc.equal(label.take(chosen), before))
+        kept = chosen[says_more | ~seen]
+        repeated[chosen[says_more]] = False
+    own = table.select(["row_id", "label"])
     return NewRows(
-        table=table.drop_columns(["label"]).filter(pa.array(fresh)),
+        table=rows_of(table.drop_columns(["label"]), fresh),
         hashes=hashes[fresh],
         days=day[fresh],
-        labels=table.select(["row_id", "label"]).take(kept),
+        labels=own.take(kept) if len(kept) else own.slice(0, 0),
         label_days=days[kept],
         fresh=fresh,
         repeated=repeated,
@@ -94,7 +96,7 @@ def new_labels(
     ids = _ids(table)
     hashes = hash_ids(ids)
     last = last_places(ids, hashes, np.arange(table.num_rows))
-    latest = table.take(last)
+    latest = table if len(last) == table.num_rows else table.take(last)
     ids, hashes = _ids(latest), hashes[last]
     days = locate(ids, hashes)
     before = stored(ids, days)
@@ -102,9 +104,9 @@ def new_labels(
     if pending.num_rows:
         places: ArrowArray = pc.index_in(ids, value_set=_ids(pending))
         before = pc.coalesce(before, pending["label"].combine_chunks().take(places))
-    says_more = ~_truth(pc.equal(_label(latest), before))
+    says_more = ~as_mask(pc.equal(_label(latest), before))
     return NewLabels(
-        table=latest.filter(pa.array(says_more)),
+        table=rows_of(latest, says_more),
         days=days[says_more],
         duplicates=table.num_rows - int(np.count_nonzero(says_more)),
     )
@@ -136,6 +138,11 @@ def last_places(ids: ArrowArray, hashes: Hashes, among: npt.NDArray[np.intp]) ->
     return np.sort(len(among) - 1 - last)
 
 
+def rows_of(table: pa.Table, mask: Mask) -> pa.Table:
+    """Return the rows that are marked; mostly all are, and nothing is copied."""
+    return table if mask.all() else table.filter(pa.array(mask))
+
+
 def _codes(ids: ArrowArray) -> npt.NDArray[np.int32]:
     encoded: ArrowArray = pc.dictionary_encode(ids)
     return np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int32)
@@ -149,7 +156,3 @@ def _ids(table: pa.Table) -> ArrowArray:
 def _label(table: pa.Table) -> ArrowArray:
     label: ArrowArray = table["label"].combine_chunks()
     return label
-
-
-def _truth(array: ArrowArray) -> Mask:
-    return np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False), dtype=np.bool_)

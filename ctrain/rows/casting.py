@@ -131,10 +131,13 @@ def none_bad(array: ArrowArray) -> Mask:
 
 def as_mask(array: ArrowArray) -> Mask:
     """Return booleans of Arrow as marks; null is False."""
-    return np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
+    known = pc.fill_null(array, False) if array.null_count else array
+    return np.asarray(known.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def _without_nan(values: ArrowArray) -> ArrowArray:
+    if not values.null_count and not np.isnan(values.to_numpy()).any():
+        return values
     return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
 
 

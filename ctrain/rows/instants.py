@@ -86,7 +86,9 @@ def days_of(instants: ArrowArray) -> npt.NDArray[np.uint16]:
 
 def microseconds_of(instants: ArrowArray) -> npt.NDArray[np.int64]:
     """Return the microseconds since 1970 of instants in UTC without nulls."""
-    return np.asarray(instants.cast(pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
+    if isinstance(instants, pa.ChunkedArray):
+        return np.asarray(instants.to_numpy()).view(np.int64)
+    return np.asarray(instants.view(pa.int64()).to_numpy())
 
 
 def _cast_timestamps(array: ArrowArray, zone: str | None) -> Cast:

@@ -26,7 +26,7 @@ from ctrain.domain import (
 )
 from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import StateConflict
-from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, is_late, new_labels, new_rows
+from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, is_late, new_labels, new_rows, rows_of
 from ctrain.rows.casting import ArrowArray
 from ctrain.rows.days import Days, score_type
 from ctrain.rows.finding import rows_between
@@ -129,7 +129,7 @@ class ParquetRowLog:
         known, pending = self._known_rows(), self._pending_labels()
         arrived = new_labels(normalised.table, known.locate, known.labels, pending.of)
         has_row = arrived.days != UNKNOWN
-        writer.write_labels(arrived.table.filter(pa.array(has_row)), arrived.days[has_row])
+        writer.write_labels(rows_of(arrived.table, has_row), arrived.days[has_row])
         if not has_row.all():
             writer.write_pending(pending, arrived.table.filter(pa.array(~has_row)), now)
         if not held:

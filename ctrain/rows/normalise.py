@@ -23,6 +23,7 @@ from ctrain.rows.casting import (
     ArrowArray,
     Cast,
     Mask,
+    as_mask,
     cast_boolean,
     cast_label,
     cast_number,
@@ -185,12 +186,14 @@ def _normalise(
         table = pa.table(
             [found.get(field.name, pa.nulls(source.num_rows, field.type)) for field in schema], schema=schema
         )
+        marked = converted.wrong
         if reasons.any():
-            table = table.filter(pa.array(reasons == 0))
+            kept = reasons == 0
+            table = table.filter(pa.array(kept))
             set_aside.append(_with_reasons(source, reasons, group))
+            marked = {name: mask[kept] for name, mask in marked.items()}
         tables.append(table)
-        kept = reasons == 0
-        wrong.append({name: mask[kept] for name, mask in converted.wrong.items()})
+        wrong.append(marked)
         absent.append(dict.fromkeys(converted.absent, np.ones(table.num_rows, dtype=np.bool_)))
         new_columns |= _new_columns(group, found.get("event_at"))
     sizes = [table.num_rows for table in tables]
@@ -274,16 +277,12 @@ def _cast_feature(array: ArrowArray, column: Column) -> Cast:
 def _cast_ids(array: ArrowArray) -> tuple[ArrowArray, Mask]:
     """Return ids as texts, and where there is none; an empty text is none."""
     texts, bad = cast_text(array)
-    return texts, bad | _is_null(texts) | _truth(pc.equal(texts, pa.scalar("")))
+    return texts, bad | _is_null(texts) | as_mask(pc.equal(texts, pa.scalar("")))
 
 
 def _after(instants: ArrowArray, end: datetime) -> Mask:
-    return _truth(pc.greater(instants, pa.scalar(end, INSTANT)))
+    return as_mask(pc.greater(instants, pa.scalar(end, INSTANT)))
 
 
 def _is_null(array: ArrowArray) -> Mask:
-    return _truth(pc.is_null(array))
-
-
-def _truth(array: ArrowArray) -> Mask:
-    return np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
+    return as_mask(pc.is_null(array))

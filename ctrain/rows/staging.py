@@ -137,6 +137,9 @@ class SegmentWriter:
 
 def by_day(table: pa.Table, days: npt.NDArray[np.signedinteger]) -> Iterator[tuple[str, pa.Table]]:
     """Return the rows of each day, days ascending, rows in their order."""
+    if len(days) and (days == days[0]).all():
+        yield day_text(int(days[0])), table
+        return
     order = np.argsort(days, kind="stable")
     edges = np.flatnonzero(np.diff(days[order], prepend=-1)) if len(days) else np.empty(0, dtype=np.intp)
     ordered = table.take(order)
