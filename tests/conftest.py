@@ -12,10 +12,13 @@ from hypothesis import settings
 from xdist.remote import Producer  # type: ignore[import-untyped]  # it has no types
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
 
+from ctrain.children import THREAD_VARIABLES
 from tests.support.prepared import PLACE
 from tests.support.warm import warm_interpreter
 
 os.environ.setdefault("CTRAIN_CONSOLE", "0")  # a second process beside each daemon is for tests that want one
+for _variable in THREAD_VARIABLES:  # before numeric libraries are loaded: each worker has one core
+    os.environ.setdefault(_variable, "1")
 settings.register_profile("ctrain", derandomize=True, database=None, deadline=None)
 settings.load_profile("ctrain")  # the same examples in every run
 
