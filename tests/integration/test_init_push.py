@@ -28,7 +28,9 @@ from ctrain.sources.opening import FileSources
 from ctrain.sources.push_contract import SpoolPlaces, contract_of
 from ctrain.sources.push_spool import Sent, Spool
 from tests.row_logs import FIRST, LAST, RowLogHarness
+from tests.support.pages import blocks
 from tests.support.pushes import StepTimer, StoreInMemory
+from tests.support.reference import HANDBOOK
 
 N = 250
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -48,7 +50,7 @@ COLUMNS: dict[str, Any] = {
 }
 GIVEN = ("--label", "bought", "--event-time", "at", "--id", "order", "--timezone", "Europe/Oslo")
 AS_THE_SHELL_RUNS_THEM = """
-ctrain() { printf '%s\\n' "$*" >&2; echo secret; }
+ctrain() { printf '%s\\n' "$*" >&2; case $1 in token) echo secret ;; esac; }
 curl() { printf '%s\\0' "$@"; printf '\\n'; }
 """
 
@@ -100,7 +102,8 @@ def calls(commands: list[str]) -> list[Call]:
     """What a shell makes of the commands, with programs that only say how they are called."""
     script = AS_THE_SHELL_RUNS_THEM + "\n".join(commands)
     done = subprocess.run(["sh", "-eu", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stderr == "token create shop-sender --role writer\n"
+    (token,) = [line for line in done.stderr.splitlines() if line.startswith("token ")]
+    assert re.fullmatch(r"token create \S+ --role writer", token)
     return [Call(tuple(line.split("\0")[:-1])) for line in done.stdout.splitlines()]
 
 
@@ -108,7 +111,7 @@ def spool_for(policy: Policy, home: Path) -> Spool:
     places = SpoolPlaces(home)
     places.open(contract_of(policy))
     store: Any = StoreInMemory()
-    store.known = {PolicyName("shop")}
+    store.known = {PolicyName(policy.policy)}
     return Spool(places, store, StepTimer())
 
 
@@ -203,3 +206,18 @@ def test_rows_that_are_sent_need_a_time(tmp_path: Path, monkeypatch: pytest.Monk
     asked = CliRunner().invoke(app, given, input="-\nx\n-\n\n")
     assert "Error: there is no column '-'" in asked.output
     assert re.search(r"--event-time: x holds int64, no instants", asked.output)
+
+
+def test_the_commands_of_the_cookbook_send_a_row_and_its_label(tmp_path: Path) -> None:
+    (shown,) = blocks(HANDBOOK / "cookbook.md", "sh")
+    sent = calls(shown.splitlines())
+    assert [one.kind.value for one in sent] == ["rows", "labels"]
+    file = HANDBOOK / "recipes" / "push.yaml"
+    policy = parse_policy(file.read_text(), file, {}).policy
+    assert {urlsplit(one.url).path.split("/")[3] for one in sent} == {policy.policy}
+    spool = spool_for(policy, tmp_path / "push")
+    taken = [
+        spool.take(PolicyName(policy.policy), one.kind, one.sent, datetime(2026, 6, 15, tzinfo=UTC))
+        for one in sent
+    ]
+    assert [(one.rows, one.warnings) for one in taken] == [(1, ()), (1, ())]
