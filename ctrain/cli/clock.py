@@ -36,7 +36,11 @@ def clock(
     if instant is None:
         present = read_present(settings)
     else:
-        present = set_present(settings, _parsed(instant), timedelta(seconds=wait))
+        from rich.console import Console
+
+        asked = _parsed(instant)
+        with Console(stderr=True).status("the daemon does what is due by then"):
+            present = set_present(settings, asked, timedelta(seconds=wait))
     if as_json:
         print_json({"now": present.now.isoformat(), "rehearsal": present.rehearsal, "done": present.done})
     else:
