@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from ctrain.sources.records import Records
 
 SAMPLED_LINES = 64
 _THREADED_BYTES = 2**20
+_BRACE = b"{"[0]
+_NULL_AFTER = re.compile(rb"\}\s*null")
 
 
 class JsonLinesParser:
@@ -42,7 +45,7 @@ class JsonLinesParser:
     ) -> dict[str, ArrowArray] | None:
         """Return the columns when every line has the types of the first ones and nothing is wrong."""
         schema = self._schema(records.text(int(at)) for at in rows[:SAMPLED_LINES])
-        if schema is None or not _is_utf8(data):
+        if schema is None or not _is_utf8(data) or _has_null_rows(data, records.starts[rows]):
             return None
         try:
             table = arrow_json.read_json(
@@ -221,6 +224,15 @@ def _text(value: Any) -> str | None:
         text: str | None = cast_text(pa.array([value])).values[0].as_py()
         return text
     return json.dumps(value)
+
+
+def _has_null_rows(data: bytes, starts: npt.NDArray[np.int64]) -> bool:
+    """False when each line begins with an object, and no ``null`` follows one: Arrow takes that for a row.
+
+    One that comes first ends the process (a segmentation fault in Arrow 25).
+    """
+    first = np.frombuffer(data, np.uint8)[starts]
+    return bool((first != _BRACE).any()) or _NULL_AFTER.search(data) is not None
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -88,6 +88,7 @@ pieces = [
     b"PAR1",
     b"\r",
     b"'",
+    b"\nnull",
 ]
 inserted = st.binary(max_size=6) | st.sampled_from(pieces)
 mutations = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 40), inserted), min_size=1, max_size=5)

@@ -63,6 +63,27 @@ VALUES = st.one_of(
 )
 
 
+@pytest.mark.parametrize(
+    ("content", "kept", "rejected"),
+    [
+        (b"null\n", [], [0]),
+        (b' null\n{"t": "a"}\n', ["a"], [0]),
+        (b'{"t": "a"}\nnull\n{"t": "b"}\n', ["a", "b"], [1]),
+        (b'{"t": "a"}\n{"t": "b"} null\n', ["a"], [1]),
+        (b'{"t": "a"}null\n\n', [], [0]),
+        (b"\xef\xbb\xbfnull\n", [], [0]),
+        (b' {"t": "} null"}\n{"t": null}\n', ["} null", None], []),
+    ],
+)
+def test_a_null_in_the_place_of_an_object_is_set_aside(
+    content: bytes, kept: list[str | None], rejected: list[int]
+) -> None:
+    """Arrow's reader takes it for a row of nulls; as the first row it ends the process."""
+    parsed = JsonLinesParser({"t": "text"}).parse(cut_lines(content))
+    assert parsed.columns["t"].to_pylist() == kept
+    assert [bad.index for bad in parsed.rejected] == rejected
+
+
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.lists(st.fixed_dictionaries({}, optional={"n": VALUES, "t": VALUES, "x": VALUES}), max_size=8))
 def test_what_the_json_module_writes_is_read_as_it_was(rows: list[dict[str, Any]]) -> None:
