@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 FLOAT = "$float"
@@ -40,9 +40,18 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, float):
         return type(value) is float and math.isfinite(value)
     if isinstance(value, dict):
-        names_are_plain = all(type(key) is str and key[:1] != "$" for key in value)
-        return names_are_plain and all(map(_is_plain, value.values()))
-    return isinstance(value, list | tuple) and all(map(_is_plain, value))
+        for key in value:
+            if type(key) is not str or key[:1] == "$":
+                return False
+        return _all_plain(value.values())
+    return isinstance(value, list | tuple) and _all_plain(value)
+
+
+def _all_plain(values: Iterable[object]) -> bool:
+    for one in values:  # noqa: SIM110 - takes half of the time of all()
+        if type(one) not in _SIMPLE and not _is_plain(one):
+            return False
+    return True
 
 
 def _plain(value: object) -> object:
