@@ -1,8 +1,8 @@
 """Every query of every dashboard and a firing alert, on a real Prometheus that scrapes a real daemon.
 
 The daemon trains a first champion, promotes a second one, is told to roll back, and trains again. It lives on
-stream time, on which nobody is told of anything: what a daemon shows of its notices comes from metrics of our
-own. A third daemon is expected by Prometheus, and is not there.
+stream time, on which nobody is told of anything, and reads files: what a daemon shows of its notices and of
+pushed batches comes from metrics of our own. A third daemon is expected by Prometheus, and is not there.
 """
 
 from __future__ import annotations
@@ -110,10 +110,13 @@ class Well:
 
 @contextmanager
 def _that_tells() -> Iterator[str]:
-    """The address of metrics of a daemon that has told people of a policy."""
+    """The address of metrics of a daemon that has told people of a policy, to which rows are pushed."""
     telemetry = PrometheusTelemetry(open_log({}, StringIO()), "0")
     telemetry.count("notifications_total", 2, policy="clicks", outcome="delivered")
     telemetry.gauge("notifications_open", 1, policy="clicks", status="dead")
+    telemetry.gauge("pushed_unread_batches", 3, policy="clicks", kind="rows")
+    telemetry.gauge("pushed_unread_bytes", 3e5, policy="clicks", kind="rows")
+    telemetry.gauge("pushed_unread_ratio", 0.3, policy="clicks", kind="rows")
     server = serve("127.0.0.1:0", telemetry, Well())
     try:
         yield server.address

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.support.grafana.dashboard import Dashboard, Row, data_source, job, policy
 from tests.support.grafana.mappings import OF_POLICY, VERDICT, VERDICTS, phase_map, phase_number, value_map
 from tests.support.grafana.panels import Panel, Query, bars, lines, named, since_start, stat, states, table
+from tests.support.grafana.pushed import pushed
 from tests.support.grafana.standing import (
     LAST_TICK,
     PLAIN,
@@ -289,4 +290,5 @@ def _data() -> list[Panel]:
             unit="percentunit",
             defaults={"min": 0, "max": 1},
         ),
+        *pushed(),
     ]
