@@ -58,7 +58,7 @@ docs: venv ## Write the tables of commands, metrics and policy keys into README 
 chaos: venv ## Kill daemons at every named point, and check every promise (SEED, CRASHES, KILLS...)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(CRASHES),--crashes $(CRASHES)) \
 	    $(if $(AT_EACH),--at-each $(AT_EACH)) $(if $(KILLS),--kills $(KILLS)) $(if $(WORKERS),--workers $(WORKERS)) \
-	    $(if $(OUTAGES),--outages $(OUTAGES))
+	    $(if $(OUTAGES),--outages $(OUTAGES)) $(if $(MINUTES),--minutes $(MINUTES))
 	CTRAIN_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q tests/chaos/test_state_machine.py
 
 fuzz: venv ## Policies, data files, cursors and requests with anything in them (INPUTS: how many to each test)

@@ -107,7 +107,8 @@ def _train(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             return _fit_and_register(client, run, job, folder, describe_run)
         except Exception:
             told = without_declared(traceback.format_exc(), job)
-            client.log_text(run.info.run_id, told, "traceback.txt")
+            with contextlib.suppress(Exception):  # why it failed is told, not that this did
+                client.log_text(run.info.run_id, told, "traceback.txt")
             raise
 
 

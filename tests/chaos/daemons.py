@@ -13,7 +13,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -30,8 +30,8 @@ from ctrain.faults.reading import LAST_WORDS
 from ctrain.registry.embedded import prepare_embedded
 from tests.chaos.checker import Evidence, Limits, broken_promises
 from tests.chaos.checker.evidence import WITNESS
-from tests.chaos.forks import Toll
-from tests.chaos.outages import FailingSurroundings, Services
+from tests.chaos.forks import Toll, never
+from tests.chaos.outages import FULL_ARTIFACTS, FailingSurroundings, Services
 from tests.chaos.surroundings import Surroundings, Trouble
 from tests.e2e.stream import HOUR, START, Production, write_policy
 from tests.support.ports import free_port
@@ -67,6 +67,13 @@ CHILDREN = ("train", "score", "registry")
 AT_ANY_MOMENT = "any moment"
 FAILURES = ("tick_failed", "registry_unreadable")
 """Events of the log that tell of a trouble."""
+TRAININGS = ("training_failed",)
+"""Those of a disk on which no artifact can be written."""
+FIRST_TRAININGS = 12
+"""In the step from this hour on every policy trains for the first time."""
+GIVEN_UP = (1, 3, 6)
+"""So many trainings fail before the disk has room again: one attempt, one of each policy, or all of each."""
+TRAINING_SECONDS = 90.0
 LOOK_SECONDS = 15.0
 """For what a daemon should notice soon; some troubles it need not notice."""
 AN_ASKING = 0.0004
@@ -124,7 +131,7 @@ class Fleet:
                     self._land(name, hour)
                 self._turn_back_clock()
                 self.now = START + HOUR * (hour + STEP_HOURS)
-                self._go_through_trouble()
+                self._go_through_trouble(hour)
                 self.clock.set(self.now)
                 self._settle()
             self._stop()
@@ -173,31 +180,42 @@ class Fleet:
             self._look(lambda: self.clock.acknowledged_at() == wrong)
             self.toll.troubles["clock turned back"] += 1
 
-    def _go_through_trouble(self) -> None:
+    def _go_through_trouble(self, hour: int) -> None:
         """Let the time pass while something that the daemon relies on fails, until it has failed at it."""
-        if not self._troubles:
-            self._troubles = list(self.around.troubles().items())
-            self.chance.shuffle(self._troubles)
-        if not self._troubles:
+        name, trouble = self._draw_trouble(hour)
+        if trouble is None:
             return
-        name, trouble = self._troubles.pop()
-        before = self._failures()
+        told: Sequence[str] = FAILURES
+        often, patience = 3, LOOK_SECONDS
+        if name == FULL_ARTIFACTS:
+            told, often, patience = TRAININGS, self.chance.choice(GIVEN_UP), TRAINING_SECONDS
+        before = self._failures(told)
         with trouble():
             self.clock.set(self.now)
-            self._look(lambda: self._failures() > before + 2)
-        self.toll.troubles[name if self._failures() > before else f"{name}, unnoticed"] += 1
+            self._look(lambda: self._failures(told) >= before + often, patience)
+        self.toll.troubles[name if self._failures(told) > before else f"{name}, unnoticed"] += 1
 
-    def _look(self, seen: Callable[[], bool]) -> None:
+    def _draw_trouble(self, hour: int) -> tuple[str, Trouble | None]:
+        """One after the other in any order; that of trainings when there are some."""
+        if not self._troubles.keys() - {FULL_ARTIFACTS}:
+            self._troubles = dict(self.around.troubles())
+        others = sorted(self._troubles.keys() - {FULL_ARTIFACTS})
+        if not others:
+            return "", None
+        name = FULL_ARTIFACTS if hour == FIRST_TRAININGS else self.chance.choice(others)
+        return name, self._troubles.pop(name, None)
+
+    def _look(self, seen: Callable[[], bool], seconds: float = LOOK_SECONDS) -> None:
         """Until it is seen, for a short while; a daemon that dies meanwhile is followed by another."""
-        wait_for(lambda: seen() or not self._alive(), LOOK_SECONDS)
+        wait_for(lambda: seen() or not self._alive(), seconds)
         if not self._alive():
             self._count_death()
             self._start()
-            wait_for(seen, LOOK_SECONDS)
+            wait_for(seen, seconds)
 
-    def _failures(self) -> int:
+    def _failures(self, kinds: Sequence[str]) -> int:
         told = self.log.read_text()
-        return sum(told.count(f'"{kind}"') for kind in FAILURES)
+        return sum(told.count(f'"{kind}"') for kind in kinds)
 
     def _settle(self) -> None:
         """Until all is done that can be done now, by as many daemons as it takes."""
@@ -254,7 +272,7 @@ class Fleet:
             self.toll.kills[words[-1]] += 1
 
     _told: int = 0
-    _troubles: list[tuple[str, Trouble]] = field(default_factory=list)
+    _troubles: dict[str, Trouble] = field(default_factory=dict)
 
     def _start(self) -> None:
         own = {name: value for name, value in os.environ.items() if name not in FOREIGN}
@@ -301,11 +319,13 @@ def prepared(folder: Path) -> Iterator[tuple[Zygote, Path]]:
         zygote.close()
 
 
-def kill_daemons(folder: Path, *, seed: int, kills: int, an_episode: int = 40) -> Toll:
-    """Fleets one after the other until so many processes were killed."""
+def kill_daemons(
+    folder: Path, *, seed: int, kills: int, an_episode: int = 40, over: Callable[[], bool] = never
+) -> Toll:
+    """Fleets one after the other until so many processes were killed, or it is over."""
     toll, chance = Toll(), random.Random(seed)
     with prepared(folder) as (zygote, template):
-        while toll.kills.total() < kills:
+        while toll.kills.total() < kills and not over():
             place = folder / f"fleet-{toll.episodes}"
             place.mkdir()
             shutil.copytree(template, place / "home")

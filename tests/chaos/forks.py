@@ -8,7 +8,7 @@ import shutil
 import signal
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -166,6 +166,11 @@ def _draw_trouble(chance: random.Random) -> Iterable[Fault]:
         yield Fault(point, act, last=chance.randint(1, 4))
 
 
+def never() -> bool:
+    """Of a storm that nobody ends before it is done."""
+    return False
+
+
 def storm(
     story: DurableStory,
     reached: Mapping[str, Counter[str]],
@@ -174,11 +179,14 @@ def storm(
     seed: int,
     crashes: int,
     at_each: int,
+    over: Callable[[], bool] = never,
 ) -> Toll:
-    """Play episodes until there were so many crashes, and so many at each point."""
+    """Play episodes until there were so many crashes, and so many at each point, or it is over."""
     chance, toll = random.Random(seed), Toll()
     points = {point for counts in reached.values() for point in counts}
-    while toll.kills.total() < crashes or min(toll.kills[point] for point in points) < at_each:
+    while not over() and (
+        toll.kills.total() < crashes or min(toll.kills[point] for point in points) < at_each
+    ):
         leg, lives = draw_episode(chance, reached, toll)
         place = folder / f"episode-{toll.episodes}"
         broken = play(story.bookmarks[LEGS[leg][0]].branch(place), leg, lives, toll)

@@ -25,13 +25,17 @@ from tests.support.postgres import Cluster
 SMALL_DISK = "256M"
 """ctrain wants 100 MB to be free."""
 PIECE, FOR_THE_CLOCK = 1 << 20, 1 << 16
+FULL_ARTIFACTS = "disk of the artifacts full"
 
 
 class Services:
-    """Servers that all episodes share; each has a database and models of its own."""
+    """Servers that all episodes share; each has a database and models of its own.
 
-    def __init__(self, cluster: Cluster, mlflow: MlflowServer) -> None:
-        self.cluster, self.mlflow = cluster, mlflow
+    ``small`` says that the server's artifacts lie on a small disk of their own.
+    """
+
+    def __init__(self, cluster: Cluster, mlflow: MlflowServer, *, small: bool = False) -> None:
+        self.cluster, self.mlflow, self.small = cluster, mlflow, small
         port = urlsplit(mlflow.uri).port
         assert port is not None
         self.door = Door(port)
@@ -53,14 +57,11 @@ class FailingSurroundings(Surroundings):
 
     @contextmanager
     def ready(self) -> Iterator[None]:
-        self.home.mkdir(parents=True, exist_ok=True)
-        self._on_small_disk = _mount(self.home)
-        try:
-            yield
-        finally:
-            if self._on_small_disk:
-                subprocess.run(["umount", "--lazy", str(self.home)], check=True)
-            self._services.cluster.drop(self._address)
+        with small_disk(self.home) as self._on_small_disk:
+            try:
+                yield
+            finally:
+                self._services.cluster.drop(self._address)
 
     def environ(self) -> Mapping[str, str]:
         return {
@@ -77,7 +78,9 @@ class FailingSurroundings(Surroundings):
             "MLflow in error": partial(self._services.door.being, ERRING),
         }
         if self._on_small_disk:
-            found["disk of the home full"] = self._full
+            found["disk of the home full"] = partial(full, self.home, FOR_THE_CLOCK)
+        if self._services.small:
+            found[FULL_ARTIFACTS] = partial(full, self._services.mlflow.artifacts)
         return found
 
     def state(self) -> Path:
@@ -103,23 +106,32 @@ class FailingSurroundings(Surroundings):
         self._services.cluster.start()
         yield
 
-    @contextmanager
-    def _full(self) -> Iterator[None]:
-        ballast = self.home / "ballast"
-        with suppress(OSError), ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(PIECE))
-        os.truncate(ballast, ballast.stat().st_size - FOR_THE_CLOCK)
-        try:
-            yield
-        finally:
-            ballast.unlink()
 
-
-def _mount(folder: Path) -> bool:
-    """A small disk in memory, where this process may mount one."""
+@contextmanager
+def small_disk(folder: Path) -> Iterator[bool]:
+    """A folder on a small disk in memory; false where this process may not mount one."""
+    folder.mkdir(parents=True, exist_ok=True)
     words = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK},mode=0700", "ctrain-chaos", str(folder)]
-    return subprocess.run(words, check=False, capture_output=True).returncode == 0
+    mounted = subprocess.run(words, check=False, capture_output=True).returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def full(folder: Path, left_bytes: int = 0) -> Iterator[None]:
+    """Nothing more than so much can be written to the disk of a folder."""
+    ballast = folder / "ballast"
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(PIECE))
+    os.truncate(ballast, ballast.stat().st_size - left_bytes)
+    try:
+        yield
+    finally:
+        ballast.unlink()
 
 
 def carry_over(address: str, copy: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -289,3 +290,42 @@ def test_training_sees_no_secret_of_the_daemon(embedded: Embedded, tmp_path: Pat
     assert seen["OMP_NUM_THREADS"] == "3"
     assert seen["WANTED"] == "w"
     assert not {"CTRAIN_DATABASE_URL", "SOME_TOKEN", "PYTHONPATH"} & set(seen)
+
+
+NO_ROOM = """
+import os, shutil
+from sklearn.dummy import DummyClassifier
+
+
+def train(rows, context):
+    if not os.path.exists("../tried"):
+        open("../tried", "w").close()
+        shutil.rmtree({store!r})
+        open({store!r}, "w").close()
+    return DummyClassifier().fit(rows[["distance", "carrier"]], rows["late"])
+"""
+"""In the first attempt a file comes into the place of the artifacts' folder: nothing can be written there."""
+
+
+def test_a_model_that_cannot_be_written_fails_its_attempt_and_the_next_one_registers_one_version(
+    embedded: Embedded, tmp_path: Path
+) -> None:
+    import mlflow
+
+    store = embedded.home / "artifacts" / "no-room"
+    (tmp_path / "no_room.py").write_text(NO_ROOM.format(store=str(store)))
+    status = []
+    for attempt in (1, 2):
+        given = {"model": "no-room", "entrypoint": "no_room:train", "attempt": attempt}
+        job = training_job(tmp_path, tmp_path, "run-no-room", **given)
+        job = replace(job, registration={**job.registration, "experiment": "no-room"})
+        status.append(run_to_end(embedded.launcher(), job))
+        if attempt == 1:
+            assert find_version(mlflow.MlflowClient(embedded.uri), "no-room", job.run_id) is None
+            store.unlink()
+    assert [one.state for one in status] == [JobState.FAILED, JobState.SUCCEEDED], status
+    assert f"{store}/models" in status[0].message.splitlines()[0], (
+        "the model, not the account of what happened"
+    )
+    found = mlflow.MlflowClient(embedded.uri).search_model_versions("name = 'no-room'")
+    assert [str(one.version) for one in found] == [status[1].result["version"]]
