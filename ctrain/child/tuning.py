@@ -68,9 +68,19 @@ def tune(
         "folds": spec["folds"],
         "trials": len(study.trials),
         "failed": len(failures),
-        "warm_start": study.trials[0].value if spec["start"] and spec["sampler"] != "grid" else None,
+        "warm_start": _loss_of_champions(study.trials[0], spec),
         "seconds": round(time.monotonic() - started, 3),
     }
+
+
+def _loss_of_champions(first: optuna.trial.FrozenTrial, spec: Mapping[str, Any]) -> float | None:
+    """The loss of the first trial where it had the champion's parameters, all of them; else None.
+
+    The space may not hold them any longer, or have a parameter that the champion was not searched for.
+    """
+    kept = _inside(spec["space"], spec["start"])
+    whole = len(kept) == len(spec["space"]) and first.params == kept
+    return first.value if whole and spec["sampler"] != "grid" else None
 
 
 def _optuna() -> Any:
@@ -126,10 +136,12 @@ def _starts(job: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What is tried first: the champion's parameters, then the policy's; those that the space has."""
     space = job["tune"]["space"]
     given = [job["tune"]["start"], job["context"]["params"]]
-    inside = [
-        {name: one[name] for name in space if name in one and _holds(space[name], one[name])} for one in given
-    ]
-    return [one for one in inside if one]
+    return [one for one in (_inside(space, params) for params in given) if one]
+
+
+def _inside(space: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that the space has."""
+    return {name: params[name] for name in space if name in params and _holds(space[name], params[name])}
 
 
 def _holds(parameter: Mapping[str, Any], value: Any) -> bool:

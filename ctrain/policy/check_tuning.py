@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from ctrain.policy.document import KeyPath, Problem
 from ctrain.policy.models import Train
-from ctrain.policy.tuning import Range, Tune, grid_points
+from ctrain.policy.tuning import Range, Tune, grid_points, points_of_grid
 
 MOST_GRID_POINTS = 10_000
 
@@ -47,11 +46,10 @@ def _check_range(parameter: Range, path: KeyPath) -> Iterator[Problem]:
 
 
 def _check_grid(tune: Tune) -> Iterator[Problem]:
-    points = {name: grid_points(parameter) for name, parameter in tune.space.items()}
-    for name, count in points.items():
-        if count is None:
+    for name, parameter in tune.space.items():
+        if grid_points(parameter) is None:
             yield Problem(("train", "tune", "space", name), "a grid needs values or step")
-    total = math.prod(count or 1 for count in points.values())
+    total = points_of_grid(tune.space)
     if total > MOST_GRID_POINTS:
         yield Problem(
             ("train", "tune", "space"), f"a grid of {total} points; expected at most {MOST_GRID_POINTS}"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, Tag
 
 from ctrain.policy.fields import Frozen, PositiveDuration, Text, variant_by_key
+
+TRIALS = 20
+"""So many where the policy says nothing and there is no grid whose points could be counted."""
+STEP_TOLERANCE = 1e-9
+"""Of the last step of a grid: 0.1 + 2 * 0.1 is more than 0.3."""
 
 Scalar = bool | int | float | str | None
 
@@ -46,8 +52,9 @@ class Tune(Frozen):
 
     sampler: Literal["tpe", "random", "grid"] = "tpe"
     """How the next values are chosen; ``grid`` tries all of them."""
-    trials: Annotated[int, Field(ge=1, le=10_000)] = 20
-    """At most so many; the champion's parameters are tried first."""
+    trials: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """At most so many; default: 20, for a grid all its points. The champion's parameters are tried first,
+    but in a grid."""
     timeout: PositiveDuration | None = None
     """No further trial begins after this time."""
     together: Annotated[int, Field(ge=1, le=100)] = 1
@@ -57,6 +64,22 @@ class Tune(Frozen):
     space: Annotated[dict[Text, Parameter], Field(min_length=1)]
     """Parameters by name, as the training function finds them in ``context.params``."""
 
+    @property
+    def wanted_trials(self) -> int:
+        """How many trials there are at most."""
+        if self.trials is not None:
+            return self.trials
+        return points_of_grid(self.space) if self.sampler == "grid" else TRIALS
+
+
+def points_of_grid(space: dict[str, Parameter]) -> int:
+    """How many points a grid over ``space`` has; a parameter without steps counts as one value.
+
+    >>> points_of_grid({"rate": Range(low=0.1, high=0.3, step=0.1), "loss": Choices(values=("a", "b"))})
+    6
+    """
+    return math.prod(grid_points(parameter) or 1 for parameter in space.values())
+
 
 def grid_points(parameter: Parameter) -> int | None:
     """How many values a grid has of it; None: it has no steps."""
@@ -64,4 +87,4 @@ def grid_points(parameter: Parameter) -> int | None:
         return len(parameter.values)
     if parameter.log or (parameter.step is None and not parameter.whole):
         return None
-    return int((parameter.high - parameter.low) / (parameter.step or 1)) + 1
+    return int((parameter.high - parameter.low) / (parameter.step or 1) + STEP_TOLERANCE) + 1

@@ -78,7 +78,8 @@ def _tuning(watch: Watch, run: Run) -> dict[str, Any]:
     if tune is None:
         return {}
     return {
-        **tune.model_dump(mode="json", include={"sampler", "trials", "folds", "together"}),
+        **tune.model_dump(mode="json", include={"sampler", "folds", "together"}),
+        "trials": tune.wanted_trials,
         "timeout_seconds": tune.timeout.total_seconds() if tune.timeout else None,
         "space": {name: one.model_dump(mode="json") for name, one in tune.space.items()},
         "start": _champions_params(watch, run),

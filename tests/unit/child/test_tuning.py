@@ -13,6 +13,7 @@ import pytest
 from ctrain.child.fitting import fit
 from ctrain.child.trials import TRIALS, asked_elsewhere
 from ctrain.child.tuning import grid, tune
+from ctrain.policy.tuning import Choices, Range, Tune
 from tests.support.lines import line_job, line_rows, write_lines
 
 FUNCTIONS = """
@@ -73,8 +74,44 @@ def test_it_begins_with_the_parameters_of_the_champion_and_then_the_policys(code
 
 @pytest.mark.parametrize("start", [{"slope": 9.0}, {"slope": "steep"}, {"other": 1.0}, {"slope": True}])
 def test_parameters_that_the_space_has_not_are_no_beginning(code: Path, start: dict[str, Any]) -> None:
-    found = tuned(job_of(code, {"slope": {**SLOPE, "low": 0.0}}, trials=2, start=start))
+    found = tuned(
+        job_of(code, {"slope": {**SLOPE, "low": 0.0}}, trials=2, start=start, params={"slope": 1.0})
+    )
     assert 0.0 <= found["params"]["slope"] <= 3.0
+    assert found["warm_start"] is None
+
+
+def test_a_part_of_the_champions_parameters_is_not_the_champions(code: Path) -> None:
+    space = {"slope": SLOPE, "sign": {"values": ["plus", "minus"]}}
+    partly = {"slope": 1.7, "sign": "none"}
+    assert tuned_loosely(job_of(code, space, trials=1, start=partly))["warm_start"] is None
+    whole = {"slope": 1.5, "sign": "plus"}
+    found = tuned_loosely(job_of(code, space, trials=1, start=whole))
+    assert found["warm_start"] == found["loss"] > 0
+
+
+def tuned_loosely(job: dict[str, Any]) -> dict[str, Any]:
+    """What a search found, whatever becomes of the model."""
+    return tune(_given(Path(job["code_folder"])), job, line_rows(1.7, n=100), None)
+
+
+def test_a_grid_of_a_policy_is_tried_to_its_last_point(code: Path) -> None:
+    """Sixty points, of which the last is the best: without a number of trials none is left out."""
+    space = {"slope": Range(low=-0.45, high=0.5, step=0.05), "sign": Choices(values=("minus", None, "plus"))}
+    wanted = Tune(sampler="grid", space=space)
+    assert (wanted.wanted_trials, Tune(space=space).wanted_trials) == (60, 20)
+    assert Tune(sampler="grid", trials=7, space=space).wanted_trials == 7
+    search = {name: one.model_dump(mode="json") for name, one in wanted.space.items()}
+    job = job_of(code, search, sampler="grid", trials=wanted.wanted_trials)
+    tried: set[tuple[float, str | None]] = set()
+
+    def line(_: int, params: Mapping[str, Any]) -> float:
+        tried.add((round(params["slope"], 6), params["sign"]))
+        return -float(params["slope"])
+
+    found = tune(_given(code), job, line_rows(1.7, n=100), None, line)
+    assert (len(tried), found["trials"]) == (60, 60)
+    assert found["params"]["slope"] == pytest.approx(0.5)
 
 
 def test_choices_and_whole_numbers_keep_their_types(code: Path) -> None:
