@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -316,7 +317,7 @@ def test_a_model_that_cannot_be_written_fails_its_attempt_and_the_next_one_regis
     (tmp_path / "no_room.py").write_text(NO_ROOM.format(store=str(store)))
     status = []
     for attempt in (1, 2):
-        given = {"model": "no-room", "entrypoint": "no_room:train", "attempt": attempt}
+        given: dict[str, Any] = {"model": "no-room", "entrypoint": "no_room:train", "attempt": attempt}
         job = training_job(tmp_path, tmp_path, "run-no-room", **given)
         job = replace(job, registration={**job.registration, "experiment": "no-room"})
         status.append(run_to_end(embedded.launcher(), job))
