@@ -52,6 +52,11 @@ class Judged:
     def rows(self) -> int:
         return int(np.isfinite(self.losses).sum())
 
+    def since(self, start: datetime) -> Judged:
+        """Those of ``start`` or afterwards."""
+        first = int(np.searchsorted(self.events, as_microseconds(start)))
+        return Judged(self.events[first:], self.losses[first:])
+
 
 @dataclass(frozen=True, slots=True)
 class Point:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from ctrain.backtest.result import (
     drift_of,
     first_training,
     outcome,
+    retrains_of,
     timeline,
     trainings_of,
 )
@@ -71,7 +73,11 @@ class Room:
 class _Played:
     replayed: Replayed
     judged: Judged
-    outcome: Outcome
+    """From its own first model on."""
+
+    @property
+    def serves_from(self) -> datetime:
+        return self.replayed.reigns[0].since_at
 
 
 def perform(loaded: LoadedPolicy, history: History, room: Room, choices: Choices) -> Backtest:
@@ -89,19 +95,24 @@ def perform(loaded: LoadedPolicy, history: History, room: Room, choices: Choices
     policy = _play(as_written(loaded), plan, loaded.policy, history, room, ledger, choices)
     others = {}
     for name in choices.baselines:
-        strategies = baselines(name, loaded, plan, policy.outcome.retrains, choices.phases)
-        played = [_play(one, plan, loaded.policy, history, room, ledger, choices) for one in strategies]
-        others[name] = averaged(name, [one.outcome for one in played])
+        strategies = baselines(name, loaded, plan, retrains_of(policy.replayed), choices.phases)
+        others[name] = [_play(one, plan, loaded.policy, history, room, ledger, choices) for one in strategies]
+    # What waits for the end of a blackout serves later: all are judged from when the last one served.
+    start = max(one.serves_from for one in chain([policy], *others.values()))
+    end = plan.ends_at - loaded.policy.data.labels.matures_after
     seconds, rows = first_training(policy.replayed)
     return Backtest(
         name=loaded.policy.policy,
         metric_name=loaded.policy.model.metric,
-        judged_from=policy.replayed.reigns[0].since_at,
-        judged_until=plan.ends_at - loaded.policy.data.labels.matures_after,
+        judged_from=start,
+        judged_until=end,
         first_train_seconds=seconds,
         first_train_rows=rows,
-        policy=policy.outcome,
-        baselines=others,
+        policy=_outcome(policy, start, end, plan),
+        baselines={
+            name: averaged(name, [_outcome(one, start, end, plan) for one in played])
+            for name, played in others.items()
+        },
         events=timeline(policy.replayed),
         drift=drift_of(policy.replayed),
         notes=tuple(_notes(loaded.policy, history)),
@@ -122,7 +133,7 @@ def make_plan(policy: Policy, history: History, choices: Choices) -> Plan:
     panes = max(-(-((ends_at - starts_at) // pane) // MOST_STEPS), 1)
     step = choices.step or pane * panes
     shadow_step = min(step, pane * -(-step // (pane * SHADOW_STEPS)))
-    return Plan(starts_at, ends_at, step, shadow_step, choices.grid_steps)
+    return Plan(starts_at, ends_at, step, shadow_step, choices.grid_steps, policy.limits.blackout)
 
 
 def _play(
@@ -142,12 +153,18 @@ def _play(
     )
     replayed = Replay(stage, strategy, plan).play(_told(room, strategy.name))
     if not replayed.reigns:
-        reasons = "; ".join(run.outcome_reason for run in replayed.runs[-1:]) or "no run was started"
+        nothing = "no run was started" + (" outside limits.blackout" if plan.blackout else "")
+        reasons = "; ".join(run.outcome_reason for run in replayed.runs[-1:]) or nothing
         raise PermanentError(f"no first model came into force by {plan.ends_at.isoformat()}: {reasons}")
     start, end = replayed.reigns[0].since_at, plan.ends_at - policy.data.labels.matures_after
     judged = ledger.judge(replayed.reigns, start, end, stage.watch.row_log)
-    points = series(judged, replayed.reigns, start, end, plan.grid_steps)
-    return _Played(replayed, judged, outcome(replayed, judged, points))
+    return _Played(replayed, judged)
+
+
+def _outcome(played: _Played, start: datetime, end: datetime, plan: Plan) -> Outcome:
+    judged = played.judged.since(start)
+    points = series(judged, played.replayed.reigns, start, end, plan.grid_steps)
+    return outcome(played.replayed, judged, points)
 
 
 def _told(room: Room, name: str) -> Progress:

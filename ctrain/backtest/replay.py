@@ -25,6 +25,7 @@ from ctrain.engine.moves import move
 from ctrain.engine.tick import tick
 from ctrain.errors import PermanentError, TransientError
 from ctrain.lifecycle.transitions import RunEvent
+from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
     from ctrain.backtest.launcher import Cost
@@ -106,7 +107,10 @@ class Replay:
         candidates = [self._plan.ends_at, self._stage.launcher.next_ready_at]
         candidates += self._asks[:1]
         run = self._active()
+        if not self._reigns:
+            candidates.append(self._ask_for_first_at)
         if self._strategy.watches or run is not None or not self._reigns:
+            candidates.append(blackout_until(self._watch.policy.limits.blackout, now))
             shadowed = run is not None and run.phase is Phase.SHADOWING
             step = self._plan.shadow_step if shadowed else self._plan.step
             candidates.append(floor_to(now, step) + step)
@@ -143,10 +147,7 @@ class Replay:
         if now == self._plan.starts_at:
             with self._watch.store.write() as tx:
                 tx.set_paused(self._watch.name, False)
-        wanted = []
-        if now >= self._ask_for_first_at and not self._reigns and self._active() is None:
-            self._ask_for_first_at = now + self._watch.policy.data.pane * PANES_BETWEEN_ASKS
-            wanted.append(FIRST)
+        wanted = [FIRST] if self._asks_for_first(now) else []
         while self._asks and self._asks[0] <= now:
             self._asks.pop(0)
             if self._reigns:
@@ -157,6 +158,14 @@ class Replay:
             with self._watch.store.write() as tx:
                 tx.add_request(request)
         return bool(wanted)
+
+    def _asks_for_first(self, now: datetime) -> bool:
+        """True when the first model is due; in a blackout it is due when that is over."""
+        if now < self._ask_for_first_at or self._reigns or self._active() is not None:
+            return False
+        until = blackout_until(self._plan.blackout, now)
+        self._ask_for_first_at = until or now + self._watch.policy.data.pane * PANES_BETWEEN_ASKS
+        return until is None
 
     def _note_champion(self) -> None:
         with self._watch.store.read() as tx:

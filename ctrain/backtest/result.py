@@ -15,6 +15,7 @@ from ctrain.engine.moves import found_in
 from ctrain.policy.monitors import DriftMonitor
 
 if TYPE_CHECKING:
+    from ctrain.backtest.launcher import Cost
     from ctrain.domain import Event, Run, RunId, Version
 
 PROMOTED, ROLLED_BACK = "promoted", "rolled_back"
@@ -171,16 +172,26 @@ class Backtest:
         }
 
 
+def retrains_of(replayed: Replayed) -> int:
+    """How many runs trained after the first model."""
+    return len({cost.run_id for cost in _costs_of(replayed) if cost.trained})
+
+
+def _costs_of(replayed: Replayed) -> list[Cost]:
+    """Of all that was trained after the first model."""
+    first = replayed.reigns[0].since_at
+    return [cost for cost in replayed.costs if cost.started_at >= first]
+
+
 def outcome(replayed: Replayed, judged: Judged, points: Sequence[Point]) -> Outcome:
     """What came of a strategy."""
-    first = replayed.reigns[0].since_at
-    costs = [cost for cost in replayed.costs if cost.started_at >= first]
+    first, costs = replayed.reigns[0].since_at, _costs_of(replayed)
     promoted = [event for event in replayed.events if event.kind == PROMOTED]
     return Outcome(
         name=replayed.strategy.name,
         metric=judged.mean,
         rows=judged.rows,
-        retrains=len({cost.run_id for cost in costs if cost.trained}),
+        retrains=retrains_of(replayed),
         promotions=len(promoted) - 1,
         rollbacks=sum(run.phase is Phase.ROLLED_BACK for run in replayed.runs),
         train_seconds=sum(cost.seconds for cost in costs),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ctrain.policy.models import FromChampion, Limits
+from ctrain.policy.models import Blackout, FromChampion, Limits
 from ctrain.policy.monitors import ChangeMonitor
 from ctrain.policy.triggers import AnyOf
 
@@ -36,13 +36,15 @@ class Plan:
     """From when to when history is replayed, and how finely."""
 
     starts_at: datetime
-    """The first model is trained then."""
+    """The first model is trained then, or when the blackout is over."""
     ends_at: datetime
     step: timedelta
     """What watches rows looks so often."""
     shadow_step: timedelta
     """And so often while a shadow runs: every row longer that the old model serves counts."""
     grid_steps: int = GRID_STEPS
+    blackout: tuple[Blackout, ...] = ()
+    """Of the policy: no strategy is asked for its first model then, so that all begin with the same one."""
 
     def grid(self, steps: int) -> tuple[datetime, ...]:
         """The instants between ``steps`` equal parts of the time, neither end among them."""

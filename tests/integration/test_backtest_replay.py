@@ -8,6 +8,7 @@ import pytest
 
 from ctrain.backtest.history import load_history
 from ctrain.backtest.perform import Choices, make_plan
+from ctrain.backtest.strategies import STRATEGIES
 from ctrain.backtest.trainer import Trained
 from ctrain.domain import TrainingJob
 from ctrain.engine import retention
@@ -52,6 +53,70 @@ def test_simple_strategies_train_on_the_same_rows_and_serve_what_passes_the_gate
     assert always.runs == {"ACCEPTED": always.promotions, "REJECTED": 3 - always.promotions}
     assert {one.rows for one in (found.policy, *found.baselines.values())} == {never.rows}
     assert always.metric < never.metric
+
+
+NIGHT = "limits: {blackout: [{from: '22:00', to: '06:00', timezone: UTC}], "
+HALVES = [
+    f"{{from: '{start}', to: '{end}', timezone: UTC}}"
+    for start, end in (("00:00", "09:00"), ("09:00", "00:00"))
+]
+EVER = f"limits: {{blackout: [{', '.join(HALVES)}], "
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "step", "training", "names", "asked_at", "judged_from"),
+    [
+        pytest.param(26.0, 4.0, 0.0, STRATEGIES, 30.0, 30.0, id="a start in the blackout"),
+        pytest.param(24.0, 24.0, 0.0, ("never",), 30.0, 30.0, id="each look in the blackout"),
+        pytest.param(21.5, 4.0, 1.0, ("never",), 21.5, 30.0, id="a training that ends in the blackout"),
+    ],
+)
+def test_a_nightly_blackout_leaves_all_strategies_the_same_rows(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    starts_at: float,
+    step: float,
+    training: float,
+    names: tuple[str, ...],
+    asked_at: float,
+    judged_from: float,
+) -> None:
+    """And the same first model, which is asked for when a daemon would start it."""
+    submit, asked = SlopeTrainer.submit, []
+
+    def noted(self: SlopeTrainer, job: TrainingJob) -> str:
+        asked.append((job.run_id, job.context.window_end))
+        return submit(self, job)
+
+    monkeypatch.setattr(SlopeTrainer, "submit", noted)
+    choices = Choices(
+        baselines=names,
+        starts_at=START + starts_at * HOUR,
+        step=step * HOUR,
+        training_time=training * HOUR,
+        grid_steps=3,
+        phases=1,
+    )
+    text = POLICY.replace("limits: {", NIGHT)
+    loaded = write_history(tmp_path / "data", make_rows(54, 36), text)
+    played = play(tmp_path / "room", loaded, choices)
+    found = played.found
+    assert found.events[0].at == START + asked_at * HOUR
+    assert found.judged_from == START + judged_from * HOUR
+    instants = played.history.known["event_at"].to_pylist()
+    rows = sum(found.judged_from <= at < found.judged_until for at in instants if at is not None)
+    assert {name: one.rows for name, one in found.baselines.items()} == dict.fromkeys(names, rows)
+    assert found.policy.rows == rows > 0
+    firsts = [end for run, end in asked if run == found.events[0].run]
+    assert firsts == [firsts[0]] * (1 + len(names))
+    begun = [event.at.hour for event in found.events if event.kind in {"run_queued", "promoted"}]
+    assert [hour for hour in begun if not 6 <= hour < 22] == []
+
+
+def test_a_blackout_without_an_end_is_said(tmp_path: Path) -> None:
+    loaded = write_history(tmp_path / "data", make_rows(60, 99), POLICY.replace("limits: {", EVER))
+    with pytest.raises(PermanentError, match=r"no run was started outside limits\.blackout"):
+        play(tmp_path / "room", loaded, CHOICES)
 
 
 def test_drift_is_told_from_the_first_model_on_and_what_else_features_lack_is_not(
