@@ -46,7 +46,8 @@ def _words(gate: GroupGate, found: GroupMetrics, gap: Gap | None) -> str:
     parts = ["fewer than two groups can be compared"]
     if gap is not None:
         between = [f"{gate.by}={name} {value:.4g}" for name, value in (gap.lowest, gap.highest)]
-        parts = [" to ".join(between)]
+        of = f"{gap.metric} " if gap.metric != gate.metric else ""
+        parts = [of + " to ".join(between)]
         if gap.undefined:
             parts.append(f"not defined for {_named(list(gap.undefined))}")
     if found.too_few:

@@ -68,8 +68,8 @@ def judge_gates(
         from the policy; a bound itself passes.
     challenger
         metrics on the whole holdout, for absolute gates. A gap between groups is
-        ``METRIC:gap:COLUMN``; serving metrics are ``latency_p99_ms``, ``size_bytes``,
-        ``deterministic`` (1 or 0) and, beside a champion, ``same_signature`` (1 or 0).
+        ``METRIC:gap:COLUMN``; serving metrics are ``latency_p50_ms``, ``latency_p99_ms``,
+        ``size_bytes``, ``deterministic`` (1 or 0) and, beside a champion, ``same_signature`` (1 or 0).
     champion
         the champion's metrics on the rows that it was not trained on either. None: there is no
         champion, so absolute gates alone are judged and the note says so. Empty: there is one,
@@ -158,12 +158,17 @@ def _judge_against(gate: ChampionGate, paired: Metrics, champion: Metrics) -> Ga
 
 
 def _judge_serving(gate: ServingGate, metrics: Metrics) -> list[GateResult]:
-    bounds = {"latency_p99_ms": gate.latency_p99_ms, SIZE: gate.max_size}
-    asked = {metric: bound for metric, bound in bounds.items() if bound is not None}
-    if not asked:
-        return [GateResult("serving", None, None, False, "serving: the gate has no bound")]
+    """One result for each bound, and those that need none: it has loaded, or there were no metrics."""
+    bounds = {
+        "latency_p50_ms": gate.latency_p50_ms,
+        "latency_p99_ms": gate.latency_p99_ms,
+        SIZE: gate.max_size,
+    }
     results = [
-        result for metric, bound in asked.items() for result in _judge_bounds(metric, metrics, None, bound)
+        result
+        for metric, bound in bounds.items()
+        if bound is not None
+        for result in _judge_bounds(metric, metrics, None, bound)
     ]
     results.append(_judge_fact("deterministic", "the same rows get the same scores again", metrics))
     if gate.signature == "same" and "same_signature" in metrics:

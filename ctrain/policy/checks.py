@@ -19,14 +19,13 @@ from ctrain.policy.check_triggers import check_triggers
 from ctrain.policy.data import is_own_column
 from ctrain.policy.document import KeyPath, Problem
 from ctrain.policy.loaded import LoadedPolicy
-from ctrain.policy.metrics import MEANS_BY_TASK, METRICS_BY_TASK
+from ctrain.policy.metrics import GROUP_METRICS_BY_TASK, MEANS_BY_TASK, METRICS_BY_TASK
 from ctrain.policy.models import (
     AbsoluteGate,
     ChampionGate,
     DataSpec,
     GroupGate,
     Policy,
-    ServingGate,
 )
 from ctrain.policy.monitors import EstimatedPerformanceMonitor, PerformanceMonitor, QualityMonitor
 from ctrain.policy.words import did_you_mean
@@ -165,18 +164,23 @@ def _check_limits(policy: Policy) -> Iterator[Problem]:
 
 
 def _check_gates(policy: Policy) -> Iterator[Problem]:
-    known = METRICS_BY_TASK[policy.model.task]
+    task = policy.model.task
     for position, gate in enumerate(policy.gates):
-        if isinstance(gate, AbsoluteGate | ChampionGate | GroupGate) and gate.metric not in known:
-            expected = f"a metric of the task {policy.model.task.value}, one of {', '.join(sorted(known))}"
-            nearest = did_you_mean(gate.metric, known)
-            yield Problem(("gates", position, "metric"), f"expected {expected}, got {gate.metric}{nearest}")
+        if isinstance(gate, GroupGate):
+            yield from _check_metric(gate.metric, GROUP_METRICS_BY_TASK[task], task, position)
+        elif isinstance(gate, AbsoluteGate | ChampionGate):
+            yield from _check_metric(gate.metric, METRICS_BY_TASK[task], task, position)
         if isinstance(gate, AbsoluteGate):
             if gate.min is None and gate.max is None:
                 yield Problem(("gates", position), "expected min, max or not_worse_than_champion_by")
             elif gate.min is not None and gate.max is not None and gate.min > gate.max:
                 yield Problem(("gates", position, "min"), "is above max: no value passes")
-        if isinstance(gate, ServingGate) and gate.latency_p99_ms is None and gate.max_size is None:
-            yield Problem(("gates", position), "expected latency_p99_ms or max_size")
     if policy.promotion.expires_after is not None and policy.promotion.approval == "auto":
         yield Problem(("promotion", "expires_after"), "goes with approval: manual only")
+
+
+def _check_metric(metric: str, known: frozenset[str], task: Task, position: int) -> Iterator[Problem]:
+    if metric not in known:
+        expected = f"a metric of the task {task.value}, one of {', '.join(sorted(known))}"
+        nearest = did_you_mean(metric, known)
+        yield Problem(("gates", position, "metric"), f"expected {expected}, got {metric}{nearest}")

@@ -24,6 +24,17 @@ METRICS_BY_TASK = {
 }
 """What a gate and a performance monitor can judge."""
 
+RATES = frozenset({"selection_rate", "true_positive_rate", "false_positive_rate"})
+EQUALIZED_ODDS = "equalized_odds"
+"""The larger of the gaps of the two rates that are given the truth."""
+
+GROUP_METRICS_BY_TASK = {
+    Task.BINARY: METRICS_BY_TASK[Task.BINARY] | RATES | {EQUALIZED_ODDS},
+    Task.MULTICLASS: METRICS_BY_TASK[Task.MULTICLASS],
+    Task.REGRESSION: METRICS_BY_TASK[Task.REGRESSION],
+}
+"""What a gate between groups can judge: also rates, of which neither more nor less is better."""
+
 HIGHER_IS_BETTER = frozenset({"roc_auc", "f1", "accuracy", "r2"})
 """Metrics of which more is better."""
 

@@ -229,7 +229,9 @@ class GroupGate(Frozen):
     """The metric must not differ too much between the groups of a column."""
 
     metric: Text
-    """Metric of the challenger in each group."""
+    """Metric of the challenger in each group; of a binary task also ``selection_rate`` (demographic parity),
+    ``true_positive_rate`` (equal opportunity), ``false_positive_rate``, and ``equalized_odds``, the larger
+    gap of the last two."""
     by: Text
     """Column whose values are the groups."""
     max_gap: Annotated[float, Field(ge=0)]
@@ -244,10 +246,13 @@ class ServingGate(Frozen):
     latency_p99_ms: Annotated[float, Field(gt=0)] | None = None
     """99th percentile of the time to predict one row in a process of its own, in milliseconds, without
     what a server and its network add."""
+    latency_p50_ms: Annotated[float, Field(gt=0)] | None = None
+    """Median of the time to predict one row, measured in the same way."""
     max_size: Size | None = None
     """Size of the artifact."""
     signature: Literal["same", "any"] = "same"
-    """``same``: names and types of the inputs are the champion's."""
+    """``same``: names and types of the inputs are the champion's. ``{signature: same}`` alone bounds neither
+    time nor size."""
 
 
 Gate = Annotated[
@@ -261,6 +266,7 @@ Gate = Annotated[
             "by": "<GroupGate>",
             "max_gap": "<GroupGate>",
             "latency_p99_ms": "<ServingGate>",
+            "latency_p50_ms": "<ServingGate>",
             "max_size": "<ServingGate>",
             "signature": "<ServingGate>",
             "min": "<AbsoluteGate>",

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Task
-from ctrain.stats.metrics import evaluate
+from ctrain.stats.losses import row_losses
+from ctrain.stats.metrics import POSITIVE_ABOVE, evaluate
+
+EQUALIZED_ODDS = "equalized_odds"
+RATES_GIVEN_THE_TRUTH = ("true_positive_rate", "false_positive_rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class Gap:
     highest: tuple[str, float]
     undefined: tuple[str, ...]
     """Groups in which the metric is not defined, such as ROC AUC where one class occurred."""
+    metric: str = ""
+    """The metric of these values; of equalized odds the rate whose gap is the larger one."""
 
     @property
     def difference(self) -> float:
@@ -43,6 +49,8 @@ def group_metrics(
     min_rows: int,
 ) -> GroupMetrics:
     """Return every metric of the task in each group of rows with at least ``min_rows`` of them.
+
+    Of a binary task also the rates of ``group_rates``.
 
     Parameters
     ----------
@@ -74,15 +82,47 @@ def group_metrics(
         if rows < min_rows:
             too_few[str(name)] = rows
         else:
-            by_group[str(name)] = evaluate(task, truth[inside], predicted[inside])
+            metrics = evaluate(task, truth[inside], predicted[inside])
+            rates = group_rates(truth[inside], predicted[inside]) if task is Task.BINARY else {}
+            by_group[str(name)] = metrics | rates
     return GroupMetrics(by_group, too_few)
+
+
+def group_rates(labels: npt.ArrayLike, scores: npt.ArrayLike) -> dict[str, float]:
+    """Return how often class 1 is predicted: of all rows, of those of class 1, of those of class 0.
+
+    Class 1 is predicted above one half. Rows that cannot be judged are left out, and a rate of no rows is
+    absent.
+
+    Examples
+    --------
+    >>> group_rates([1, 1, 0, 0], [0.9, 0.2, 0.7, 0.8])
+    {'selection_rate': 0.75, 'true_positive_rate': 0.5, 'false_positive_rate': 1.0}
+
+    References
+    ----------
+    Equal selection rates are demographic parity; equal rates given the truth are equalized odds, equal true
+    positive rates alone equal opportunity: Hardt, M., Price, E. and Srebro, N. (2016). Equality of
+    opportunity in supervised learning. Advances in Neural Information Processing Systems 29.
+    """
+    truth, predicted = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    judged = np.isfinite(row_losses(Task.BINARY, "zero_one", truth, predicted))
+    positive, selected = truth[judged] == 1, predicted[judged] > POSITIVE_ABOVE
+    rates = {
+        "selection_rate": selected,
+        "true_positive_rate": selected[positive],
+        "false_positive_rate": selected[~positive],
+    }
+    return {name: float(rows.mean()) for name, rows in rates.items() if rows.size}
 
 
 def metric_gap(found: GroupMetrics, metric: str) -> Gap | None:
     """Return the groups between which ``metric`` differs most; None with fewer than two to compare.
 
     The difference is ``MetricFrame.difference(method="between_groups")`` of fairlearn: the highest value
-    minus the lowest, whichever of them is the better one.
+    minus the lowest, whichever of them is the better one. That of ``selection_rate`` is its
+    ``demographic_parity_difference``; ``equalized_odds`` is the larger of the gaps of the true and of the
+    false positive rate, as its ``equalized_odds_difference``, and None unless both can be had.
 
     Examples
     --------
@@ -94,10 +134,20 @@ def metric_gap(found: GroupMetrics, metric: str) -> Gap | None:
     ----------
     Bird, S. et al. (2020). Fairlearn: a toolkit for assessing and improving fairness in AI.
     """
+    if metric == EQUALIZED_ODDS:
+        return _larger_gap([metric_gap(found, rate) for rate in RATES_GIVEN_THE_TRUTH])
     values = {name: metrics.get(metric, math.nan) for name, metrics in found.by_group.items()}
     defined: Mapping[str, float] = {name: value for name, value in values.items() if math.isfinite(value)}
     if len(defined) < 2:
         return None
     lowest, highest = min(defined, key=defined.__getitem__), max(defined, key=defined.__getitem__)
     undefined = tuple(name for name in values if name not in defined)
-    return Gap((lowest, defined[lowest]), (highest, defined[highest]), undefined)
+    return Gap((lowest, defined[lowest]), (highest, defined[highest]), undefined, metric)
+
+
+def _larger_gap(gaps: Sequence[Gap | None]) -> Gap | None:
+    both = [gap for gap in gaps if gap is not None]
+    if len(both) < len(gaps):
+        return None
+    undefined = dict.fromkeys(name for gap in both for name in gap.undefined)
+    return replace(max(both, key=lambda gap: gap.difference), undefined=tuple(undefined))

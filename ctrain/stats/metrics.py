@@ -11,6 +11,9 @@ from ctrain.stats.losses import UNKNOWN_CLASS, Floats, row_losses
 HIGHER_IS_BETTER = frozenset({"roc_auc", "f1", "accuracy", "r2"})
 """The metrics of which more is better; of every other one, less is."""
 
+POSITIVE_ABOVE = 0.5
+"""Class 1 of a binary task is predicted where its score is above this."""
+
 _LOSSES_OF = {
     Task.BINARY: ("brier", "log_loss", "zero_one"),
     Task.MULTICLASS: ("brier", "log_loss", "zero_one"),
@@ -79,7 +82,7 @@ def _of_regression(truth: Floats, squared_error: float) -> dict[str, float]:
 
 
 def _of_binary(positive: npt.NDArray[np.bool_], scores: Floats) -> dict[str, float]:
-    predicted = scores > 0.5
+    predicted = scores > POSITIVE_ABOVE
     metrics: dict[str, float] = {}
     flagged = int(positive.sum() + predicted.sum())
     if flagged:

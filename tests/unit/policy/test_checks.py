@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ctrain.errors import PolicyError
 from ctrain.policy import metrics
 from ctrain.policy.available import unavailable_parts
 from ctrain.policy.checks import check_fleet, check_rates
@@ -93,3 +94,41 @@ def test_other_interpreters_and_the_smallest_policy_can_be_run() -> None:
 
 def test_policies_and_statistics_agree_on_which_metrics_are_better_when_higher() -> None:
     assert metrics.HIGHER_IS_BETTER == HIGHER_IS_BETTER
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        *(
+            f"{{metric: {metric}, by: country, max_gap: 0.1}}"
+            for metric in (
+                "selection_rate",
+                "true_positive_rate",
+                "false_positive_rate",
+                "equalized_odds",
+                "f1",
+            )
+        ),
+        "{signature: same}",
+        "{latency_p50_ms: 5}",
+    ],
+)
+def test_gates_of_fairness_and_of_serving_alone(gate: str) -> None:
+    text = MINIMAL.replace("{metric: brier, max: 0.3}", gate)
+    policy = parse_policy(text, Path("p.yaml"), {}).policy
+    assert len(policy.gates) == 1
+    assert unavailable_parts(policy) == []
+
+
+@pytest.mark.parametrize(
+    ("gate", "task", "message"),
+    [
+        ("{metric: selection_rate, max: 0.5}", "binary", "roc_auc, zero_one, got selection_rate"),
+        ("{metric: tpr, by: country, max_gap: 0.1}", "binary", "true_positive_rate, zero_one, got tpr"),
+        ("{metric: equalized_odds, by: country, max_gap: 0.1}", "multiclass", "got equalized_odds"),
+    ],
+)
+def test_rates_are_compared_between_groups_of_two_classes_alone(gate: str, task: str, message: str) -> None:
+    text = MINIMAL.replace("{metric: brier, max: 0.3}", gate).replace("binary", task)
+    with pytest.raises(PolicyError, match=message):
+        parse_policy(text, Path("p.yaml"), {})
