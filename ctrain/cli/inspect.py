@@ -176,13 +176,15 @@ def _status_rows(one: PolicyStatus) -> list[list[str]]:
         ["labels", f"{data.labels}" + (f" ({data.label_coverage:.0%})" if data.label_coverage else "")],
     ]
     if one.shadows:
-        rows.append(["alpha", f"{one.alpha_spent:g} spent by {one.shadows} shadows within a year"])
+        undecided = f"; {one.promoted_undecided} promoted undecided" if one.promoted_undecided else ""
+        rows.append(["alpha", f"{one.alpha_spent:g} spent by {one.shadows} shadows within a year{undecided}"])
     if one.models_trained:
         rows.append(
             ["promoted", f"{one.models_promoted} of {one.models_trained} models trained within a year"]
         )
     if one.registry_trouble:
         rows.append(["registry", f"cannot be read {one.registry_trouble}"])
+    rows += [["trouble", what_is_wrong(other)] for other in one.troubles if other.kind != UNREADABLE]
     set_aside = {"late": data.late, "repeated": data.duplicates, **data.rejected}
     if any(set_aside.values()):
         rows.append(["set aside", ", ".join(f"{n} {reason}" for reason, n in set_aside.items() if n)])

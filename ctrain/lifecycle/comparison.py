@@ -42,6 +42,8 @@ class ShadowJudgement:
     bounds: Bounds
     outgrown: bool = False
     """At the deadline too many clipped losses alone are in the way: on a larger scale it may be decided."""
+    by_evidence: bool = True
+    """Whether the bounds decided; False where ``on_inconclusive`` did."""
 
     @property
     def decided(self) -> bool:
@@ -79,7 +81,8 @@ def judge_shadow(
     below the limit and the single rows agree, with ``min_rows`` rows over ``min_duration`` of event
     time (``observed_until``, default ``now``, minus ``started_at``). It is rejected once the lower
     bound is above the limit, with ``min_rows`` rows. Each happens wrongly with probability about
-    ``alpha``, over all looks.
+    ``alpha``, over all looks: of a challenger at the limit. A promotion by ``on_inconclusive`` is no
+    evidence, and ``alpha`` does not bound it.
 
     From ``deadline_at`` (default: ``max_duration`` after the start) on, what is still undecided
     follows ``on_inconclusive``; it is promoted only with enough rows and blocks, few clipped losses, and
@@ -118,6 +121,30 @@ def promotion_limit(spec: Shadow) -> float:
     return -spec.min_gain if spec.min_gain > 0 else spec.margin
 
 
+def with_short_blocks(
+    judgement: ShadowJudgement, wanted: timedelta | None, used: timedelta
+) -> ShadowJudgement:
+    """Return ``judgement``, with a warning in its reason where blocks are shorter than they should be.
+
+    The means of such blocks depend on each other, and the bounds claim too much.
+    """
+    if wanted is None or used >= wanted:
+        return judgement
+    lengths = f"{_written(used)}, {_written(wanted)} wanted"
+    told = f"{judgement.reason}; blocks are shorter than the correlation of the losses ({lengths})"
+    return replace(judgement, reason=told)
+
+
+def longest_shadow_block(spec: Shadow) -> timedelta:
+    """Return the length of which twenty fit before an undecided challenger may be promoted."""
+    return (spec.undecided_after or spec.max_duration) / MIN_BLOCKS
+
+
+def longest_probation_block(spec: Probation) -> timedelta:
+    """Return the length of which twenty fit into the longest that an undecided probation becomes."""
+    return LONGEST_PROBATION * spec.duration / MIN_BLOCKS
+
+
 def _settles(spec: Shadow, observed: timedelta) -> bool:
     """Whether an undecided challenger that is no worse on average is promoted before the deadline."""
     return spec.undecided_after is not None and observed >= spec.undecided_after
@@ -129,13 +156,14 @@ def _undecided(
     seen = _seen(state, bounds)
     if missing:
         reason = f"undecided {when} with too little to judge by ({'; '.join(missing)}): {seen}"
-        return ShadowJudgement(ShadowVerdict.REJECT, reason, bounds)
+        return ShadowJudgement(ShadowVerdict.REJECT, reason, bounds, by_evidence=False)
     if spec.on_inconclusive == "promote" and state.mean <= limit:
         reason = f"undecided {when}, promoted by on_inconclusive: {seen}"
-        return ShadowJudgement(ShadowVerdict.PROMOTE, reason, bounds)
+        return ShadowJudgement(ShadowVerdict.PROMOTE, reason, bounds, by_evidence=False)
     asked = spec.on_inconclusive == "reject"
     why = "rejected by on_inconclusive" if asked else f"the mean is above {limit:+g}"
-    return ShadowJudgement(ShadowVerdict.REJECT, f"undecided {when}, {why}: {seen}", bounds)
+    reason = f"undecided {when}, {why}: {seen}"
+    return ShadowJudgement(ShadowVerdict.REJECT, reason, bounds, by_evidence=False)
 
 
 def judge_probation(
@@ -149,19 +177,21 @@ def judge_probation(
 ) -> ProbationJudgement:
     """Return whether the new champion is accepted, rolled back or watched further, and why.
 
-    It is rolled back as soon as the lower bound of the difference is above zero: the previous
-    champion was better. It is accepted after ``duration`` of event time (``observed_until``,
-    default ``now``, minus ``started_at``) with ``min_rows`` rows and an upper bound below
-    ``margin``. Undecided with enough rows, it is watched for up to twice the duration; then a
-    mean difference within ``margin`` accepts and any other rolls back. Too few rows or blocks
+    One limit decides both ways, as in the shadow: ``margin``, the worsening that is tolerated. The
+    champion is rolled back as soon as the lower bound of the difference is above it, which happens to one
+    that is not worse by more with probability about ``alpha``, over all looks. It is accepted after
+    ``duration`` of event time (``observed_until``, default ``now``, minus ``started_at``) with
+    ``min_rows`` rows and an upper bound below ``margin``. Undecided with enough rows, it is watched for up
+    to twice the duration; then a mean difference within ``margin`` accepts and any other rolls back,
+    which is no evidence: ``alpha`` does not bound it. Too few rows or blocks
     extend the probation without limit, and never accept. Where only the clipped losses are too many,
     it is ``outgrown``: the comparison has to begin anew on a larger scale.
     """
     bounds = state.bounds(spec.alpha)
     observed = (observed_until or now) - started_at
     seen = _seen(state, bounds)
-    if bounds.lower > 0 and clipped_share <= MAX_CLIPPED_SHARE:
-        reason = f"the previous champion was better: {seen}"
+    if bounds.lower > spec.margin and clipped_share <= MAX_CLIPPED_SHARE:
+        reason = f"the previous champion was better by more than the margin of {spec.margin:g}: {seen}"
         return ProbationJudgement(ProbationVerdict.ROLL_BACK, reason, bounds)
     if observed < spec.duration:
         reason = f"{_written(observed)} of {format_duration(spec.duration)}: {seen}"

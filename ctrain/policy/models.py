@@ -82,8 +82,9 @@ class Shadow(Frozen):
     """The paired comparison of challenger and champion on the same live rows."""
 
     alpha: Share = 0.05
-    """Largest probability of promoting a challenger that is worse by the margin, over all looks. The sum
-    over the shadows of a year is in `ctrain status` and a metric."""
+    """Largest probability of promoting by evidence a challenger that is worse by the margin, over all looks.
+    It does not cover ``on_inconclusive: promote``. The sum over the shadows of a year is in `ctrain status`
+    and a metric, beside how many were promoted undecided."""
     margin: Annotated[float, Field(ge=0)] = 0.0
     """The worsening of the metric that is tolerated."""
     min_gain: Annotated[float, Field(ge=0)] = 0.0
@@ -93,7 +94,9 @@ class Shadow(Frozen):
     rows of one of their values is not promoted, however good it is on average. Each of the up to 20 values
     with most held-out rows is tested at ``alpha`` divided by the number of slices."""
     block: Block = "auto"
-    """Slice of event time whose mean difference counts as one observation."""
+    """Slice of event time whose mean difference counts as one observation. ``auto``: five times as long as
+    the differences on held-out rows correlate, and no longer than a twentieth of ``undecided_after`` (or
+    ``max_duration``), in the probation a tenth of its ``duration``. Blocks that are cut are told of."""
     min_rows: Annotated[int, Field(ge=1)] = 1000
     """Compared rows before anything is decided."""
     min_duration: Duration
@@ -104,7 +107,8 @@ class Shadow(Frozen):
     """Event time after which ``on_inconclusive: promote`` promotes an undecided challenger that is no worse
     than the margin on average, with ``min_rows`` rows and 20 blocks; default: ``max_duration``."""
     on_inconclusive: Literal["reject", "promote"] = "reject"
-    """What becomes of a challenger when it ends undecided."""
+    """What becomes of a challenger when it ends undecided. ``promote``: it is promoted if it is no worse than
+    the margin on average, which is no evidence; ``alpha`` does not bound how often that is wrong."""
 
 
 class Promotion(Frozen):
@@ -122,9 +126,11 @@ class Probation(Frozen):
     duration: PositiveDuration
     """Event time until the new champion is accepted."""
     alpha: Share = 0.05
-    """Largest probability of rolling back a champion that is not worse by the margin."""
+    """Largest probability of rolling back by evidence a champion that is not worse by more than the margin,
+    over all looks. One that is undecided after twice ``duration`` is accepted or rolled back by its mean."""
     margin: Annotated[float, Field(ge=0)] = 0.01
-    """The worsening of the metric that is tolerated."""
+    """The worsening of the metric that is tolerated; above 0, because of equal champions half are a little
+    worse on average."""
     min_rows: Annotated[int, Field(ge=1)] = 1000
     """Compared rows that acceptance needs; too few extend the probation."""
 

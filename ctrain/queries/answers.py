@@ -98,6 +98,16 @@ class DecisionNow(Answer):
 
 
 @dataclass(frozen=True, slots=True)
+class TroubleNow(Answer):
+    """What keeps ctrain from its work on a policy since then, and has not ended."""
+
+    kind: str
+    """Of the event that it began with: ``registry_unreadable``, ``tick_failed``, ``policy_refused``."""
+    since_at: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyStatus(Answer):
     """Where one policy stands."""
 
@@ -113,9 +123,11 @@ class PolicyStatus(Answer):
     """Since when and why the registry cannot be read; None while it answers."""
     alpha_spent: float = 0.0
     """Sum of the alphas of the shadows that began within a year: it bounds the expected number of their
-    promotions that were wrong."""
+    promotions by evidence that were wrong."""
     shadows: int = 0
     """How many they were."""
+    promoted_undecided: int = 0
+    """How many of them ended with a promotion by ``on_inconclusive``, which no alpha bounds."""
     models_trained: int = 0
     """By runs that began within a year and are past a promotion or an end."""
     models_promoted: int = 0
@@ -128,6 +140,8 @@ class PolicyStatus(Answer):
     """What went wrong with the newest notice that could not be delivered."""
     holder: str | None = None
     """Who watches it; None while nobody does."""
+    troubles: tuple[TroubleNow, ...] = ()
+    """All that are under way, that of the registry included; the gravest first."""
 
     @property
     def breached(self) -> tuple[str, ...]:
@@ -234,3 +248,5 @@ class Why(Answer):
     alpha_spent: float = 0.0
     """Sum of the alphas of the shadows that began within a year."""
     shadows: int = 0
+    promoted_undecided: int = 0
+    """How many of them ended with a promotion by ``on_inconclusive``, which no alpha bounds."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Champion, Event, IngestState, NoticeStatus, Phase, PolicyName, Run, RunId
 from ctrain.domain.leases import daemon_lease, leased_policy
-from ctrain.engine.champions import registry_trouble
 from ctrain.errors import InputError
 from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
 from ctrain.lifecycle.promoted_share import promotions
@@ -29,6 +28,7 @@ from ctrain.queries.limits import limits_left, policy_in_force
 from ctrain.queries.newest_decisions import decision_now, newest_decisions
 from ctrain.queries.notes import notes_on
 from ctrain.queries.overview import FleetOverview, VerdictMemory, overview_of
+from ctrain.queries.troubles import Troubles, registry_words, troubles_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,11 +63,12 @@ class FleetQueries:
         with self._store.read() as tx:
             names = _known(tx, policy)
             daemons, holders = self._held(tx)
+            now, troubles = self._clock.now(), troubles_of(tx)
             return FleetStatus(
-                now=self._clock.now(),
+                now=now,
                 daemon=next(iter(daemons), None),
                 policies=tuple(
-                    replace(_status(tx, name, self._clock.now()), holder=holders.get(name)) for name in names
+                    replace(_status(tx, name, now, troubles), holder=holders.get(name)) for name in names
                 ),
                 daemons=daemons,
             )
@@ -107,7 +108,7 @@ class FleetQueries:
             _known(tx, policy)
             now, (daemons, holders) = self._clock.now(), self._held(tx)
             daemon = holders.get(policy)
-            status = _status(tx, policy, now)
+            status = _status(tx, policy, now, troubles_of(tx))
             runs = tx.runs(policy, limit=100)
             in_force = policy_in_force(tx.policy_record(policy), runs, self._environ)
             limits = limits_left(in_force, runs, tx.paused(policy), now)
@@ -122,6 +123,7 @@ class FleetQueries:
                 notes=notes_on(status, daemon, daemons, now),
                 alpha_spent=status.alpha_spent,
                 shadows=status.shadows,
+                promoted_undecided=status.promoted_undecided,
             )
 
     def _held(self, tx: Transaction) -> tuple[tuple[str, ...], dict[PolicyName, str]]:
@@ -141,12 +143,12 @@ def _known(tx: Transaction, policy: PolicyName | None) -> list[PolicyName]:
     return [policy]
 
 
-def _status(tx: Transaction, policy: PolicyName, now: datetime) -> PolicyStatus:
+def _status(tx: Transaction, policy: PolicyName, now: datetime, troubles: Troubles) -> PolicyStatus:
     run = tx.active_run(policy)
     decisions = tx.decisions(policy, limit=1)
     champion = tx.champion(policy)
     events = tx.events(policy, limit=RECENT_EVENTS)
-    trouble = registry_trouble(events)
+    under_way = troubles.get(policy, ())
     of_a_year = tx.runs(policy, limit=RUNS_IN_A_YEAR)
     spent, good = alphas_spent(of_a_year, now), promotions(of_a_year, now)
     return PolicyStatus(
@@ -158,11 +160,13 @@ def _status(tx: Transaction, policy: PolicyName, now: datetime) -> PolicyStatus:
         data=_data(tx.ingest_state(policy), events),
         last_decision=decision_now(*decisions[0]) if decisions else None,
         open_requests=len(tx.open_requests(policy)),
-        registry_trouble=f"since {trouble.at:%Y-%m-%d %H:%M} UTC: {trouble.message}" if trouble else None,
+        registry_trouble=registry_words(under_way),
         alpha_spent=spent.total,
         shadows=spent.shadows,
+        promoted_undecided=spent.undecided,
         models_trained=good.trained,
         models_promoted=good.promoted,
+        troubles=under_way,
         **_notices(tx, policy),
     )
 

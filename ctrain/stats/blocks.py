@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -18,10 +19,24 @@ MIN_PAIRS = 8
 MAX_PANES = 2**20
 
 
+@dataclass(frozen=True, slots=True)
+class BlockLength:
+    """How long blocks are, and how long they should be."""
+
+    used: timedelta
+    wanted: timedelta | None = None
+    """A whole number of panes, at least five correlation lengths; None where too little is known."""
+
+    @property
+    def short(self) -> bool:
+        """Whether blocks are shorter than wanted, so that their means depend on each other."""
+        return self.wanted is not None and self.used < self.wanted
+
+
 def block_length(
     event_at: npt.NDArray[np.generic], differences: npt.ArrayLike, pane: timedelta, longest: timedelta
 ) -> timedelta:
-    """Return a whole number of panes, at least five correlation lengths and at most ``longest``.
+    """Return a whole number of panes, at least five correlation lengths where these fit into ``longest``.
 
     Parameters
     ----------
@@ -56,12 +71,36 @@ def block_length(
     ----------
     See ``correlation_length``.
     """
+    return choose_block(event_at, differences, pane, longest).used
+
+
+def choose_block(
+    event_at: npt.NDArray[np.generic], differences: npt.ArrayLike, pane: timedelta, longest: timedelta
+) -> BlockLength:
+    """Return the length of ``block_length``, and beside it the one that was wanted, however long.
+
+    Parameters
+    ----------
+    event_at, differences, pane, longest
+        as of ``block_length``.
+
+    Examples
+    --------
+    >>> slow = np.convolve(np.random.default_rng(0).normal(size=2000), np.ones(4), mode="same")
+    >>> found = choose_block(np.arange(2000) * 3600, slow, timedelta(hours=1), timedelta(hours=3))
+    >>> found.used / timedelta(hours=1), found.wanted / timedelta(hours=1), found.short
+    (3.0, 13.0, True)
+
+    References
+    ----------
+    See ``correlation_length``.
+    """
     most = max(1, longest // pane)
     means = pane_means(event_at, np.asarray(differences, dtype=np.float64), pane)
     if int(np.isfinite(means).sum()) < MIN_PANES:
-        return most * pane
-    wanted = math.ceil(LENGTHS_PER_BLOCK * correlation_length(means))
-    return min(max(1, wanted), most) * pane
+        return BlockLength(most * pane)
+    wanted = max(1, math.ceil(LENGTHS_PER_BLOCK * correlation_length(means)))
+    return BlockLength(min(wanted, most) * pane, wanted * pane)
 
 
 def pane_means(event_at: npt.NDArray[np.generic], values: Floats, pane: timedelta) -> Floats:

@@ -120,7 +120,10 @@ _TABLE = (
     Metric("run_phase_duration_seconds", Kind.HISTOGRAM, "Time in a phase.", ("phase",), MINUTES_TO_DAYS),
     _gauge("budget_remaining", "Runs that the budget still allows in its window."),
     _gauge("budget_remaining_seconds", "Training time that the budget still allows in its window."),
-    _gauge("alpha_spent_per_year", "Sum of the alphas of the shadows that began within a year."),
+    _gauge(
+        "alpha_spent_per_year",
+        "Sum of the alphas of a year's shadows; it bounds promotions by evidence alone.",
+    ),
     _gauge("promoted_share", "Share of the models trained within a year that were promoted; NaN: none was."),
     _counter("shadow_rows_total", "Rows that were compared between two models."),
     _gauge("shadow_difference", "Mean loss of the challenger minus the champion's, over blocks."),

@@ -42,7 +42,7 @@ def test_a_better_one_is_promoted_and_rolled_back_once_it_is_worse(judged: Judge
     assert judged.aliases["promoted"] == {"champion": "4", "previous_champion": "1"}
     run = judged.runs["fragile"]
     assert run.phase is Phase.ROLLED_BACK
-    assert "the previous champion was better: difference +0." in run.outcome_reason
+    assert "better by more than the margin of 0.02: difference +0." in run.outcome_reason
     assert judged.aliases["fragile"] == {"champion": "1"}
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ctrain.domain import Run, Task, Version
 from ctrain.engine.advance.approval import ask_for_approval
-from ctrain.engine.advance.holdout import Holdout, error_scale_of, probation_block, shadow_block
+from ctrain.engine.advance.holdout import MIN_COMMON_ROWS, Holdout, blocks_found, error_scale_of
 from ctrain.engine.advance.refit import begin_refit, candidate_of, judge_refit, tell_refit
 from ctrain.engine.advance.serving import measured_serving, serving_metrics
 from ctrain.engine.advance.training import train
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 Floats = npt.NDArray[np.float64]
-MIN_COMMON_ROWS = 20
 
 
 def evaluate_challenger(watch: Watch, run: Run) -> Step:
@@ -236,8 +235,7 @@ def _found(
         "fair_rows": int(holdout.fair.sum()),
         "gates": report.to_json(),
         "scale": scale,
-        "block_seconds": shadow_block(watch, holdout, scale).total_seconds(),
-        "probation_block_seconds": probation_block(watch, holdout, scale).total_seconds(),
+        **blocks_found(watch, holdout, scale),
     }
 
 

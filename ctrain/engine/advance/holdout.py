@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ctrain.stats.blocks import block_length
+from ctrain.lifecycle.comparison import longest_probation_block, longest_shadow_block
+from ctrain.stats.blocks import BlockLength, choose_block
 from ctrain.stats.losses import bounded_losses, error_scale
-from ctrain.stats.sequential import MIN_BLOCKS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
 
 Floats = npt.NDArray[np.float64]
+MIN_COMMON_ROWS = 20
+"""Fewer held-out rows that neither model was trained on say nothing of the champion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +38,52 @@ class Holdout:
 
 
 def error_scale_of(watch: Watch, holdout: Holdout) -> float | None:
-    """The scale of losses: that of the champion's out-of-sample errors."""
-    scores = holdout.challenger if holdout.champion is None else holdout.champion
-    return error_scale(watch.policy.model.task, watch.policy.model.metric, holdout.labels, scores)
+    """The scale of losses: that of the champion's out-of-sample errors.
 
-
-def shadow_block(watch: Watch, holdout: Holdout, scale: float | None) -> timedelta:
-    """The length of the shadow's blocks: twenty fit before an undecided challenger may be promoted."""
-    shadow = watch.policy.shadow
-    return _block_of(watch, holdout, scale, (shadow.undecided_after or shadow.max_duration) / MIN_BLOCKS)
-
-
-def probation_block(watch: Watch, holdout: Holdout, scale: float | None) -> timedelta:
-    """The length of the probation's blocks: twenty fit into half of it, so that it can end a bad champion.
-
-    A probation lasts longer than a shadow, and so may its blocks: where losses follow each other, short
-    blocks make it certain of too much, and good champions are rolled back.
+    Where too few of the held-out rows are later than the champion's training, the challenger's errors on all
+    of them stand in for it: the challenger has seen none.
     """
-    return _block_of(watch, holdout, scale, watch.policy.probation.duration / (2 * MIN_BLOCKS))
+    labels, scores = holdout.labels, holdout.challenger
+    if holdout.champion is not None and int(holdout.fair.sum()) >= MIN_COMMON_ROWS:
+        labels, scores = labels[holdout.fair], holdout.champion[holdout.fair]
+    return error_scale(watch.policy.model.task, watch.policy.model.metric, labels, scores)
 
 
-def _block_of(watch: Watch, holdout: Holdout, scale: float | None, longest: timedelta) -> timedelta:
-    """The policy's own length, or by how the held-out differences correlate."""
-    if isinstance(watch.policy.shadow.block, timedelta):
-        return watch.policy.shadow.block
+def blocks_found(watch: Watch, holdout: Holdout, scale: float | None) -> dict[str, float | None]:
+    """What an evaluation keeps of the blocks of shadow and probation: their length, and which was wanted."""
+    shadow, probation = shadow_block(watch, holdout, scale), probation_block(watch, holdout, scale)
+    return {
+        "block_seconds": shadow.used.total_seconds(),
+        "block_wanted_seconds": shadow.wanted.total_seconds() if shadow.wanted else None,
+        "probation_block_seconds": probation.used.total_seconds(),
+        "probation_block_wanted_seconds": probation.wanted.total_seconds() if probation.wanted else None,
+    }
+
+
+def shadow_block(watch: Watch, holdout: Holdout, scale: float | None) -> BlockLength:
+    """The length of the shadow's blocks: twenty fit before an undecided challenger may be promoted."""
+    return _block_of(watch, holdout, scale, longest_shadow_block(watch.policy.shadow))
+
+
+def probation_block(watch: Watch, holdout: Holdout, scale: float | None) -> BlockLength:
+    """The length of the probation's blocks: twenty fit into the longest that an undecided one becomes.
+
+    Where losses follow each other, short blocks make it certain of too much, and good champions are rolled
+    back. What long ones cost is time: where they have to be that long, nothing is decided before the end.
+    """
+    return _block_of(watch, holdout, scale, longest_probation_block(watch.policy.probation))
+
+
+def _block_of(watch: Watch, holdout: Holdout, scale: float | None, longest: timedelta) -> BlockLength:
+    """The policy's own length, or by how the held-out differences correlate; the latter is wanted of both."""
+    fixed = watch.policy.shadow.block
     if holdout.champion is None:
-        return watch.policy.data.pane
+        return BlockLength(fixed if isinstance(fixed, timedelta) else watch.policy.data.pane)
     task, metric = watch.policy.model.task, watch.policy.model.metric
     ours, _ = bounded_losses(task, metric, holdout.labels, holdout.challenger, scale)
     theirs, _ = bounded_losses(task, metric, holdout.labels, holdout.champion, scale)
     differences = ours - theirs
     usable = np.isfinite(differences) & holdout.fair
     event_at = holdout.rows["event_at"].to_numpy()[usable]
-    return block_length(event_at, differences[usable], watch.policy.data.pane, longest)
+    found = choose_block(event_at, differences[usable], watch.policy.data.pane, longest)
+    return replace(found, used=fixed) if isinstance(fixed, timedelta) else found

@@ -86,15 +86,15 @@ def _prepared(watch: Watch, run: Run) -> dict[str, Any] | Step:
     assert scored.labels is not None
     assert scored.scores is not None
     losses = row_losses(task, metric, scored.labels, scored.scores[model.version])
-    usable = np.flatnonzero(np.isfinite(losses) & _later_than(holdout, cut_off(model)))[-asked.rows :]
+    later = _later_than(holdout, cut_off(model))
+    usable = np.flatnonzero(np.isfinite(losses) & later)[-asked.rows :]
     if len(usable) < FEWEST_JUDGED:
         told = f"{len(usable)} held-out rows are later than the champion's training"
         return _unknown(f"{told}, a look needs {FEWEST_JUDGED}")
     judged = _with_last(as_contracted(watch, holdout.take(usable)), losses[usable])
     watch.workspace.write(run.id, JUDGED_FILE, judged)
-    bound = allowed_worsening(
-        watch.policy, error_scale(task, metric, scored.labels, scored.scores[model.version])
-    )
+    scale = error_scale(task, metric, scored.labels[later], scored.scores[model.version][later])
+    bound = allowed_worsening(watch.policy, scale)
     return {"bound": bound, "past": _write_past(watch, run, model, asked.rows)}
 
 

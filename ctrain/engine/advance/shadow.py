@@ -13,7 +13,13 @@ from ctrain.engine.comparison import Look, Progress, begin, fold, measure, save_
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.engine.slices import begin_slices, slice_states
 from ctrain.errors import PermanentError
-from ctrain.lifecycle.comparison import ShadowJudgement, ShadowVerdict, judge_shadow, promotion_limit
+from ctrain.lifecycle.comparison import (
+    ShadowJudgement,
+    ShadowVerdict,
+    judge_shadow,
+    promotion_limit,
+    with_short_blocks,
+)
 from ctrain.lifecycle.slices import judge_slices
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.stats.sequential import ComparisonState
@@ -96,13 +102,16 @@ def _judged(
         now=watch.clock.now(),
         clipped_share=progress.clipped_share,
     )
-    return judge_slices(
+    judgement = judge_slices(
         watch.policy.shadow,
         judgement,
         slice_states(found_in(progress.run, "shadow").get("slices", {})),
         rows=progress.state.rows,
         clipped_share=progress.clipped_share,
     )
+    found = found_in(progress.run, "evaluation")
+    wanted, used = found.get("block_wanted_seconds"), found["block_seconds"]
+    return with_short_blocks(judgement, wanted and timedelta(seconds=wanted), timedelta(seconds=used))
 
 
 def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
@@ -114,7 +123,8 @@ def _judge(watch: Watch, run: Run, progress: Progress) -> Step:
         return _rescale(watch, run, progress)
     if judgement.verdict is not ShadowVerdict.OBSERVE:
         if judgement.verdict is ShadowVerdict.PROMOTE:
-            won = with_details(progress.run, "shadow", {"won": judgement.reason})
+            told = {"won": judgement.reason, "undecided": not judgement.by_evidence}
+            won = with_details(progress.run, "shadow", told)
             return _promote(watch, won, judgement.reason, save_points(run, progress))
         evidence = progress.state.to_json()
         move(

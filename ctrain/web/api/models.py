@@ -142,6 +142,14 @@ class DecisionNow(Model):
     evidence: dict[str, Any]
 
 
+class Trouble(Model):
+    """What keeps ctrain from its work on a policy, and has not ended."""
+
+    kind: str = Field(examples=["policy_refused", "tick_failed", "registry_unreadable"])
+    since_at: datetime
+    message: str
+
+
 class PolicyNow(Model):
     """Where one policy stands."""
 
@@ -156,12 +164,14 @@ class PolicyNow(Model):
     registry_trouble: str | None
     alpha_spent: float
     shadows: int
+    promoted_undecided: int = Field(description="Of these shadows; alpha does not bound how many were wrong.")
     models_trained: int
     models_promoted: int
     notices_pending: int
     notices_dead: int
     notices_error: str | None
     holder: str | None
+    troubles: list[Trouble] = Field(description="All that are under way, the gravest first.")
 
 
 class Limits(Model):
@@ -192,6 +202,7 @@ class Why(Model):
     notes: list[str]
     alpha_spent: float
     shadows: int
+    promoted_undecided: int = Field(description="Of these shadows; alpha does not bound how many were wrong.")
 
 
 class Decision(Model):

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from ctrain.lifecycle.comparison import judge_probation, judge_shadow
+from ctrain.lifecycle.comparison import (
+    judge_probation,
+    judge_shadow,
+    longest_probation_block,
+    longest_shadow_block,
+    with_short_blocks,
+)
 from ctrain.policy.models import Probation, Shadow
 from ctrain.stats.empirical_bernstein import RowEvidence
 from ctrain.stats.sequential import ComparisonState
@@ -176,8 +182,17 @@ def test_without_observed_until_the_present_counts() -> None:
 
 PROBATIONS = [
     # state, changes of the policy, days observed, clipped share, verdict, words of the reason
-    (CLEARLY_WORSE, {}, 2, 0.0, "roll_back", "the previous champion was better"),
-    (compared(0.002), {}, 2, 0.0, "roll_back", "better: difference +0.0020"),
+    (
+        CLEARLY_WORSE,
+        {},
+        2,
+        0.0,
+        "roll_back",
+        "the previous champion was better by more than the margin of 0.01",
+    ),
+    (compared(0.002), {}, 2, 0.0, "observe", "2d of 14d"),
+    (compared(0.002), {}, 14, 0.0, "accept", "not worse than the margin of 0.01: difference +0.0020"),
+    (compared(0.002), {"margin": 0.001}, 2, 0.0, "roll_back", "margin of 0.001: difference +0.0020"),
     (compared(0.5, rows=999), {}, 2, 0.0, "roll_back", "better"),
     (compared(0.5, blocks=19), {}, 2, 0.0, "observe", "2d of 14d"),
     (CLEARLY_WORSE, {}, 2, 0.06, "observe", "2d of 14d"),
@@ -235,6 +250,41 @@ def test_a_probation_outgrows_its_scale_only_with_enough_to_judge_by(
     judgement = judge_probation(probation(), state, started_at=START, now=now, clipped_share=clipped)
     assert judgement.outgrown is outgrown
     assert not outgrown or judgement.verdict == "observe"
+
+
+@pytest.mark.parametrize(
+    ("state", "changed", "by_evidence"),
+    [
+        (CLEARLY_BETTER, {}, True),
+        (CLEARLY_WORSE, {}, True),
+        (UNDECIDED, {"on_inconclusive": "promote"}, False),
+        (UNDECIDED, {}, False),
+        (FEW_ROWS, {}, False),
+    ],
+)
+def test_a_promotion_by_on_inconclusive_is_none_by_evidence(
+    state: ComparisonState, changed: dict[str, Any], by_evidence: bool
+) -> None:
+    judgement = judge_shadow(shadow(**changed), state, rows_of(state), started_at=START, now=START + 28 * DAY)
+    assert judgement.decided
+    assert judgement.by_evidence is by_evidence
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"), [(None, False), (DAY, False), (DAY / 2, False), (DAY + DAY / 24, True)]
+)
+def test_blocks_that_are_too_short_are_told_of(wanted: timedelta | None, told: bool) -> None:
+    judgement = judge_shadow(shadow(), EQUAL, rows_of(EQUAL), started_at=START, now=START + 8 * DAY)
+    found = with_short_blocks(judgement, wanted, DAY)
+    assert (found.verdict, found.bounds) == (judgement.verdict, judgement.bounds)
+    assert found.reason.startswith(judgement.reason)
+    assert ("blocks are shorter than the correlation of the losses (1d, 1d1h wanted)" in found.reason) is told
+
+
+def test_twenty_of_the_longest_blocks_fit() -> None:
+    assert longest_shadow_block(shadow()) == 28 * DAY / 20
+    assert longest_shadow_block(shadow(undecided_after=10 * DAY)) == DAY / 2
+    assert longest_probation_block(probation()) == 2 * 14 * DAY / 20
 
 
 def test_bounds_travel_with_the_judgement() -> None:

@@ -4,7 +4,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ctrain.stats.blocks import MIN_PANES, block_length, correlation_length, pane_means
+from ctrain.stats.blocks import (
+    MIN_PANES,
+    BlockLength,
+    block_length,
+    choose_block,
+    correlation_length,
+    pane_means,
+)
 
 Floats = npt.NDArray[np.float64]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -103,6 +110,15 @@ def test_block_length(
     length = block_length(hours(series), series, HOUR, longest)
     assert least <= length <= most
     assert length % HOUR == timedelta(0)
+
+
+def test_what_was_wanted_is_told_where_it_does_not_fit() -> None:
+    series = autoregressive(5000, 0.9)
+    free, cut = (choose_block(hours(series), series, HOUR, longest) for longest in (100 * DAY, DAY))
+    assert (free.used, free.short) == (free.wanted, False)
+    assert (cut.used, cut.wanted, cut.short) == (DAY, free.wanted, True)
+    few = choose_block(hours(series[: MIN_PANES - 1]), series[: MIN_PANES - 1], HOUR, DAY)
+    assert (few, few.short) == (BlockLength(DAY, None), False)
 
 
 def test_equal_models_and_no_rows() -> None:
