@@ -91,6 +91,8 @@ def make_page(found: Backtest, pictures: Mapping[str, bytes]) -> str:
         f"<h1>{escape(title)}</h1>",
         f"<p>{escape(_summary(found))}</p>",
         _table(found),
+        *(f"<p>{escape(line)}</p>" for line in _regret(found)),
+        _suppressed(found),
         *(f"<p>Note: {escape(note)}.</p>" for note in found.notes),
         *(_figure(name, pictures[name]) for name in TITLES if name in pictures),
         "<h2>What happened</h2>",
@@ -132,6 +134,29 @@ def _row(name: str, one: Outcome, attribute: str) -> str:
     ]  # fmt: skip
     cells = "".join(f'<td class="number">{number}</td>' for number in numbers)
     return f"<tr{attribute}><td>{escape(name)}</td>{cells}</tr>\n"
+
+
+def _regret(found: Backtest) -> list[str]:
+    regret = found.regret
+    if regret is None:
+        return []
+    return [
+        f"Regret against always: {regret.per_row:+.4f} a row, {regret.total:+.1f} over all "
+        f"{found.policy.rows} rows; above zero the policy was worse than retraining after every part."
+    ]
+
+
+def _suppressed(found: Backtest) -> str:
+    """How often a trigger of the policy was met and no run began, by reason."""
+    counts = sorted(found.policy.suppressed.items(), key=lambda one: (-one[1], one[0]))
+    if not counts:
+        return "<p>No trigger was suppressed.</p>"
+    rows = "".join(
+        f'<tr><td>{escape(reason.replace("_", " "))}</td><td class="number">{count}</td></tr>\n'
+        for reason, count in counts
+    )
+    head = "<tr><th>triggers suppressed by</th><th>times</th></tr>"
+    return f"<table><thead>{head}</thead>\n<tbody>{rows}</tbody></table>"
 
 
 def _figure(name: str, picture: bytes) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -15,12 +17,13 @@ from ctrain.domain import Version
 from tests.support.backtests import HOUR, START
 
 
-def an_outcome(name: str, metric: float = 0.2) -> Outcome:
+def an_outcome(name: str, metric: float = 0.2, suppressed: Mapping[str, int] | None = None) -> Outcome:
+    counts = {"cooldown": 3} if suppressed is None else suppressed
     points = (
         Point(START, START + HOUR, 5, metric, Version("1")),
         Point(START + HOUR, START + 2 * HOUR, 0, math.nan, None),
     )
-    return Outcome(name, metric, 5, 2, 1, 0, 1.5, 100, points, {"cooldown": 3}, {"ACCEPTED": 1})
+    return Outcome(name, metric, 5, 2, 1, 0, 1.5, 100, points, counts, {"ACCEPTED": 1})
 
 
 def a_backtest(**changes: object) -> Backtest:
@@ -65,6 +68,18 @@ def test_the_page_says_it_in_a_sentence_and_escapes_reasons() -> None:
     assert "&lt;script&gt;x" in page
     assert "<script" not in page
     assert page.count("<img ") == 1
+
+
+def test_the_page_says_regret_and_why_triggers_were_suppressed() -> None:
+    page = make_page(a_backtest(policy=an_outcome("policy", suppressed={"budget": 2, "new_labels": 7})), {})
+    assert "Regret against always: +0.0500 a row, +0.3 over all 5 rows; above zero the policy was" in page
+    assert re.findall(r"<tr><td>([\w ]+)</td><td class=\"number\">(\d+)</td></tr>", page) == [
+        ("new labels", "7"),
+        ("budget", "2"),
+    ]
+    plain = make_page(a_backtest(policy=an_outcome("policy", suppressed={}), baselines={}), {})
+    assert "Regret" not in plain
+    assert "No trigger was suppressed." in plain
 
 
 def test_the_heat_map_keeps_the_largest_ratio_of_each_part_of_the_time() -> None:
