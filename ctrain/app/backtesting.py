@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrain.app.logged_history import past_sources
+from ctrain.app.past_files import AS_WRITTEN, Past
 from ctrain.app.throwaway import throwaway_folder
 from ctrain.app.wiring import load_fleet
 from ctrain.backtest.history import load_history
@@ -44,20 +45,24 @@ def run_backtest(
     choices: Choices,
     environ: Mapping[str, str],
     progress: Callable[[str, float], None] = lambda _name, _share: None,
+    past: Past = AS_WRITTEN,
 ) -> Backtest:
-    """Return what the policy in the file ``path`` would have done over its history.
+    """Return what the policy in the file ``path`` would have done over its history, or over ``past``.
 
     Nothing outside a temporary folder is written, and no server is asked anything. Raises what
     ``load_replayed`` does.
     """
-    loaded, history = load_replayed(path, environ)
+    loaded, history = load_replayed(path, environ, past)
     room_bytes = ROOM_PER_BYTE * history.known.nbytes
     with open_room(loaded, environ, progress, room_bytes) as room:
         return perform(loaded, history, room, choices)
 
 
 def load_replayed(
-    path: Path, environ: Mapping[str, str], check: Callable[[LoadedPolicy], object] = lambda _loaded: None
+    path: Path,
+    environ: Mapping[str, str],
+    past: Past = AS_WRITTEN,
+    check: Callable[[LoadedPolicy], object] = lambda _loaded: None,
 ) -> tuple[LoadedPolicy, History]:
     """The one policy in the file ``path`` and its history, which is not read where ``check`` raises.
 
@@ -66,13 +71,13 @@ def load_replayed(
     PolicyError
         with every problem of the file.
     InputError
-        when the file holds several policies, or there is no history.
+        when the file holds several policies, ``past`` does not fit it, or there is no history.
     """
     found = load_fleet([path], environ)
     if len(found) != 1:
         raise InputError(f"{path}: {len(found)} policies; history is replayed through one")
     check(found[0])
-    policy = found[0].policy
+    policy = past.read_by(found[0].policy)
     return found[0], load_history(policy, found[0].folder, past_sources(policy, environ))
 
 

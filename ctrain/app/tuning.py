@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctrain.app.backtesting import ROOM_PER_BYTE, load_replayed, open_room
+from ctrain.app.past_files import AS_WRITTEN, Past
 from ctrain.backtest.frontier import Score, Tried, Tuned, frontier, pick
 from ctrain.backtest.perform import Choices, Room, make_plan, perform
 from ctrain.backtest.scorer import PatientScorer
@@ -45,13 +46,14 @@ def run_tuning(
     wanted: Wanted,
     environ: Mapping[str, str],
     progress: Callable[[str, float], None] = lambda _name, _share: None,
+    past: Past = AS_WRITTEN,
 ) -> Tuned:
-    """Return better values for the policy in the file ``path``, as far as its history knows.
+    """Return better values for the policy in the file ``path``, as far as its history, or ``past``, knows.
 
     Nothing outside a temporary folder is written, and no server is asked anything. Raises what
     ``load_replayed`` does; InputError also where the policy holds nothing to tune, or history is too short.
     """
-    loaded, history = load_replayed(path, environ, lambda loaded: search_space(loaded, environ))
+    loaded, history = load_replayed(path, environ, past, lambda loaded: search_space(loaded, environ))
     with open_room(loaded, environ, progress, 2 * ROOM_PER_BYTE * history.known.nbytes) as room:
         return tune(loaded, history, room, wanted, environ)
 
@@ -75,7 +77,9 @@ def tune(
     first = replace(whole, starts_at=plan.starts_at, ends_at=split_at)
     rest = replace(whole, starts_at=split_at, ends_at=plan.ends_at)
     search = _Search(loaded, history, room, space, first, environ)
+    room.progress("search", 0.0)
     search.run(wanted)
+    room.progress("search", 1.0)
     tried = list(search.tried.values())
     best, picked = frontier(tried), pick(tried)
     shown = {one.number: one for one in (tried[0], picked, *best)}

@@ -24,7 +24,8 @@ from ctrain.backtest.result import (
     trainings_of,
 )
 from ctrain.backtest.stage import Crew, set_stage
-from ctrain.backtest.strategies import BASELINES, GRID_STEPS, PHASES, Plan, Strategy, as_written, baselines
+from ctrain.backtest.steps import GRID_STEPS, MOST_STEPS
+from ctrain.backtest.strategies import BASELINES, PHASES, Plan, Strategy, as_written, baselines
 from ctrain.engine.matured import ceil_to
 from ctrain.errors import InputError, PermanentError
 from ctrain.policy.monitors import PrometheusMonitor
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 FIRST_SHARE = 0.1
 """Of the rows, which happen before the first model is trained."""
-MOST_STEPS = 600
-"""That watching strategies are given, unless a step is asked for."""
 SHADOW_STEPS = 8
 """In the place of each while a shadow runs, where panes allow."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ctrain.backtest.steps import GRID_STEPS
 from ctrain.policy.models import Blackout, FromChampion, Limits
 from ctrain.policy.monitors import ChangeMonitor
 from ctrain.policy.triggers import AnyOf
@@ -25,7 +26,6 @@ BASELINES = ("never", "periodic", "always", "adwin")
 UNSHADOWED = "unshadowed"
 """The policy itself, except that what passes its gates is promoted at once."""
 STRATEGIES = (*BASELINES, UNSHADOWED)
-GRID_STEPS = 100
 PHASES = 4
 """Of the fixed intervals: what they reach hangs on when they begin, so that several are averaged."""
 DETECTOR = "adwin"

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ctrain.backtest.steps import GRID_STEPS, MOST_STEPS
 from ctrain.cli.output import BAD_INPUT, fail, guarded, print_table
 from ctrain.cli.replay import (
+    HistoryFiles,
+    HistoryLabels,
     JsonFile,
     PolicyFile,
     Since,
@@ -40,17 +43,21 @@ def backtest(
     policy: PolicyFile,
     since: Since = None,
     until: Until = None,
+    history: HistoryFiles = None,
+    history_labels: HistoryLabels = None,
     baselines: Annotated[
         str, typer.Option("--baselines", help="Strategies to compare with, by commas; none: an empty text.")
     ] = "never,periodic,always,adwin",
     step: Annotated[
         str | None,
-        typer.Option("--step", help="How often the engine looks (6h).", show_default="at most 300 times"),
+        typer.Option(
+            "--step", help="How often the engine looks (6h).", show_default=f"at most {MOST_STEPS} times"
+        ),
     ] = None,
     grid: Annotated[
         int,
         typer.Option("--grid", min=2, max=1000, help="Parts of the time: always retrains after each."),
-    ] = 100,
+    ] = GRID_STEPS,
     training_time: Annotated[
         str | None,
         typer.Option(
@@ -62,6 +69,7 @@ def backtest(
 ) -> None:
     """Replay history through a policy, beside simpler strategies; nothing of it touches MLflow."""
     from ctrain.app.backtesting import run_backtest, write_page
+    from ctrain.app.past_files import Past
     from ctrain.backtest.perform import Choices
 
     check_folder(json_file, html_file)
@@ -74,7 +82,7 @@ def backtest(
         grid_steps=grid,
     )
     with show_progress() as told:
-        found = run_backtest(policy, choices, os.environ, told)
+        found = run_backtest(policy, choices, os.environ, told, Past(history, history_labels))
     show(found.to_json(), json_file, lambda: _print(found, _notes(found, choices.training_time)))
     if html_file is not None:
         write_page(found, html_file, os.environ)

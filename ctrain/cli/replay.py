@@ -33,6 +33,24 @@ Until = Annotated[
     datetime | None,
     typer.Option("--to", formats=FORMATS, metavar="TIME", help="Stop then.", show_default="the last row"),
 ]
+HistoryFiles = Annotated[
+    Path | None,
+    typer.Option(
+        "--history",
+        metavar="PATH",
+        help="File, folder or glob of past rows, like the files of data.source, to replay instead of it.",
+        show_default="data.source",
+    ),
+]
+HistoryLabels = Annotated[
+    Path | None,
+    typer.Option(
+        "--history-labels",
+        metavar="PATH",
+        help="File, folder or glob of their labels, instead of data.labels.source.",
+        show_default="data.labels.source",
+    ),
+]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Write all that was found; - is standard output.")
 ]

@@ -9,6 +9,8 @@ import typer
 
 from ctrain.cli.output import guarded, print_table
 from ctrain.cli.replay import (
+    HistoryFiles,
+    HistoryLabels,
     JsonFile,
     PolicyFile,
     Since,
@@ -32,6 +34,8 @@ def tune(
     policy: PolicyFile,
     since: Since = None,
     until: Until = None,
+    history: HistoryFiles = None,
+    history_labels: HistoryLabels = None,
     trials: Annotated[
         int, typer.Option("--trials", min=1, max=10_000, help="Sets of values to try, the file's own first.")
     ] = 30,
@@ -42,6 +46,7 @@ def tune(
     json_file: JsonFile = None,
 ) -> None:
     """Search thresholds, windows and cooldowns of a policy on its history; print what to change."""
+    from ctrain.app.past_files import Past
     from ctrain.app.tuning import Wanted, run_tuning
 
     check_folder(json_file)
@@ -52,7 +57,7 @@ def tune(
         ends_at=as_utc(until),
     )
     with show_progress() as told:
-        found = run_tuning(policy, wanted, os.environ, told)
+        found = run_tuning(policy, wanted, os.environ, told, Past(history, history_labels))
     show(found.to_json(), json_file, lambda: _print(found))
 
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ctrain.app.backtesting import load_replayed
+from ctrain.app.past_files import Past
 from ctrain.backtest.history import History, load_history
 from ctrain.domain import Ingested, IngestState, PolicyName
 from ctrain.errors import InputError
@@ -147,3 +148,36 @@ def test_a_home_without_these_rows_says_what_to_do(folder: Path) -> None:
         load_replayed(folder / "clicks.yaml", {"CTRAIN_HOME": str(folder / "home")})
     with pytest.raises(InputError, match="no ctrain home here"):
         load_replayed(folder / "clicks.yaml", {"CTRAIN_HOME": str(folder / "nowhere")})
+
+
+@pytest.mark.parametrize(
+    ("text", "past"),
+    [
+        pytest.param(PUSHED, Past(Path("rows"), Path("labels")), id="pushed"),
+        pytest.param(PUSHED, Past(Path("rows")), id="pushed labels"),
+        pytest.param(FILES, Past(labels=Path("labels/*.parquet")), id="files"),
+        pytest.param(FILES.replace("rows}", "absent}"), Past(Path("rows/a.parquet")), id="one file"),
+    ],
+)
+def test_files_of_the_past_take_the_place_of_a_source(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, past: Past
+) -> None:
+    """They are named from the working folder, and the policy that is replayed stays as it is written."""
+    monkeypatch.chdir(folder)
+    path = folder / "policies" / "clicks.yaml"
+    path.parent.mkdir()
+    path.write_text(text.replace("path: labels", "path: ../labels").replace("path: rows", "path: ../rows"))
+    loaded, history = load_replayed(path, {"CTRAIN_HOME": str(folder / "home")}, past)
+    written = parse_policy(FILES, folder / "clicks.yaml", {})
+    assert told(history) == told(load_history(written.policy, written.folder))
+    assert loaded.policy == parse_policy(path.read_text(), path, {}).policy
+
+
+def test_files_of_the_past_that_do_not_fit_are_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    inside = FILES.replace("{source: {type: files, path: labels}, id: key, label: y, ", "{label: y, ")
+    (folder / "clicks.yaml").write_text(inside)
+    with pytest.raises(InputError, match="--history-labels labels: clicks has its labels in the column y"):
+        load_replayed(folder / "clicks.yaml", {}, Past(labels=Path("labels")))
+    with pytest.raises(InputError, match=r"absent: there is no row to replay"):
+        load_replayed(folder / "clicks.yaml", {}, Past(Path("absent")))

@@ -42,7 +42,17 @@ def test_simple_strategies_train_on_the_same_rows_and_serve_what_passes_the_gate
     choices = Choices(
         baselines=("never", "periodic", "always"), starts_at=START + 24 * HOUR, step=4 * HOUR, grid_steps=4
     )
-    found = play(tmp_path / "room", write_history(tmp_path / "data", make_rows(72, 30)), choices).found
+    loaded, told = write_history(tmp_path / "data", make_rows(72, 30)), dict[str, list[float]]()
+    found = play(
+        tmp_path / "room",
+        loaded,
+        choices,
+        progress=lambda name, share: told.setdefault(name, []).append(share),
+    ).found
+    assert list(told) == ["policy", "never", *(f"periodic-{phase}" for phase in range(1, 5)), "always"]
+    for shares in told.values():
+        assert (shares[0], shares[-1]) == (0.0, 1.0)
+        assert shares == sorted(shares)
     never, always = found.baselines["never"], found.baselines["always"]
     assert (never.retrains, never.promotions, never.train_seconds) == (0, 0, 0)
     periodic = found.baselines["periodic"]

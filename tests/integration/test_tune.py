@@ -33,8 +33,19 @@ def search(folder: Path, rows: pa.Table, wanted: Wanted = WANTED) -> Tuned:
     loaded = write_history(folder / "data", rows, COMMENTED)
     trainer = SlopeTrainer()
     crew = Crew(trainer, SlopeScorer(trainer), FakeAnalyst)
-    room = Room(folder / "room", lambda path: open_store(f"sqlite:///{path}", durable=False), crew)
-    return tune(loaded, load_history(loaded.policy, loaded.folder), room, wanted, {})
+    shares: dict[str, list[float]] = {}
+    room = Room(
+        folder / "room",
+        lambda path: open_store(f"sqlite:///{path}", durable=False),
+        crew,
+        lambda name, share: shares.setdefault(name, []).append(share),
+    )
+    found = tune(loaded, load_history(loaded.policy, loaded.folder), room, wanted, {})
+    assert [(told[0], told[-1], told) for told in shares.values()] == [
+        (0.0, 1.0, sorted(told)) for told in shares.values()
+    ]
+    assert list(shares) == ["search", "rest"]
+    return found
 
 
 def test_the_search_never_sees_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

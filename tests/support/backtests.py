@@ -160,11 +160,12 @@ def play(
     choices: Choices | None = None,
     seconds: float = 60.0,
     fit: Callable[[pa.Table, Mapping[str, object]], Model] = fit_slope,
+    progress: Callable[[str, float], None] = lambda _name, _share: None,
 ) -> Played:
     """Backtest a policy over the history beside it, without a child."""
     trainer = SlopeTrainer(seconds, fit)
     crew = Crew(trainer, SlopeScorer(trainer), FakeAnalyst)
-    room = Room(folder, lambda path: open_store(f"sqlite:///{path}", durable=False), crew)
+    room = Room(folder, lambda path: open_store(f"sqlite:///{path}", durable=False), crew, progress)
     history = load_history(loaded.policy, loaded.folder)
     found = perform(loaded, history, room, choices or Choices(baselines=(), step=2 * HOUR))
     return Played(found, trainer, history, folder)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from ctrain.app.past_files import Past
+from ctrain.backtest.steps import MOST_STEPS
 from ctrain.cli import app
-from ctrain.cli.replay import as_utc, check_folder, parse_length
+from ctrain.cli.replay import as_utc, check_folder, parse_length, show_progress
+from ctrain.errors import InputError
+
+
+class Screen(io.StringIO):
+    """What a terminal would be sent."""
+
+    def isatty(self) -> bool:
+        return True
+
 
 NOON = datetime(2024, 3, 4, 12, tzinfo=UTC)
 
@@ -48,7 +61,10 @@ def test_a_length_is_above_zero() -> None:
     ("command", "words"),
     [
         ("backtest", "[default: (as long as it takes)]"),
+        ("backtest", f"[default: (at most {MOST_STEPS} times)]"),
+        ("backtest", "[default: (data.labels.source)]"),
         ("tune", "[default: (none)]"),
+        ("tune", "[default: (data.source)]"),
         ("status", "[default: (CTRAIN_HOME, or .ctrain)]"),
         ("report", "[default: (report-POLICY)]"),
     ],
@@ -56,3 +72,47 @@ def test_a_length_is_above_zero() -> None:
 def test_help_tells_what_is_done_without_an_option(command: str, words: str) -> None:
     done = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"})
     assert words in done.output
+
+
+@pytest.mark.parametrize(
+    ("command", "runs"),
+    [("backtest", "ctrain.app.backtesting.run_backtest"), ("tune", "ctrain.app.tuning.run_tuning")],
+)
+def test_other_files_of_the_past_are_passed_on(
+    monkeypatch: pytest.MonkeyPatch, command: str, runs: str
+) -> None:
+    def refuse(*given: object) -> None:
+        raise InputError(f"asked for {given[-1]}")
+
+    monkeypatch.setattr(runs, refuse)
+    done = CliRunner().invoke(
+        app, [command, "absent.yaml", "--history", "past/*.csv", "--history-labels", "labels"]
+    )
+    assert done.exit_code == 2
+    assert f"asked for {Past(Path('past/*.csv'), Path('labels'))}" in done.output
+
+
+def test_a_bar_goes_from_nothing_to_its_end_for_each_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    with show_progress() as told:
+        for name in ("policy", "never"):
+            for share in (0.0, 0.5, 1.0):
+                told(name, share)
+    shown = re.findall(
+        r"(policy|never) .*? +(\d+)%", re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", screen.getvalue())
+    )
+    assert list(dict.fromkeys(shown)) == [
+        ("policy", "0"),
+        ("policy", "100"),
+        ("never", "0"),
+        ("never", "100"),
+    ]
+    assert shown[-2:] == [("policy", "100"), ("never", "100")]
+
+
+def test_without_a_screen_there_is_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress() as told:
+        told("policy", 0.5)
+    assert capsys.readouterr().err == ""
