@@ -57,6 +57,8 @@ class ProbationJudgement:
     bounds: Bounds
     outgrown: bool = False
     """Rows and blocks are enough, but too many losses are clipped: on this scale it is never decided."""
+    by_evidence: bool = True
+    """Whether the bounds decided; False where the mean did, at the end of an undecided probation."""
 
     @property
     def decided(self) -> bool:
@@ -215,9 +217,9 @@ def _at_end(spec: Probation, state: ComparisonState, bounds: Bounds) -> Probatio
     undecided = f"undecided after {LONGEST_PROBATION} times {format_duration(spec.duration)}"
     if state.mean <= spec.margin:
         reason = f"{undecided}, accepted because the mean is within the margin of {spec.margin:g}: {seen}"
-        return ProbationJudgement(ProbationVerdict.ACCEPT, reason, bounds)
+        return ProbationJudgement(ProbationVerdict.ACCEPT, reason, bounds, by_evidence=False)
     reason = f"{undecided}, rolled back because the mean is above the margin of {spec.margin:g}: {seen}"
-    return ProbationJudgement(ProbationVerdict.ROLL_BACK, reason, bounds)
+    return ProbationJudgement(ProbationVerdict.ROLL_BACK, reason, bounds, by_evidence=False)
 
 
 def _missing(state: ComparisonState, min_rows: int, clipped_share: float) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 Champion and challenger disagree on 10 % of 20,000 labelled rows, 40 to a pane. Looks come after every
 block; a rule promotes, or rolls back, once. The shadow's rule is that of ctrain: blocks whose length
 comes from a holdout of 300 panes before it, the bounds of the comparison on their means, and evidence
-from single rows that agrees. Beside it a t-test at 5 % at every look, and one at the end alone.
+from single rows that agrees. Beside it a t-test at 5 % at every look, and one at the end alone. A
+probation is judged by the engine's own function, with a duration of half of the rows, so that the last
+look is that at which an undecided one ends, and the margin that a policy has by default.
 Writes tables (Markdown) and a plot to ``build/bench``; intervals are two-sided, 95 %, exact.
 """
 
@@ -13,14 +15,22 @@ import argparse
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
+from ctrain.lifecycle.comparison import (
+    ProbationJudgement,
+    ProbationVerdict,
+    judge_probation,
+    longest_probation_block,
+    longest_shadow_block,
+)
+from ctrain.policy.models import Probation, Shadow
 from ctrain.stats.blocks import block_length
 from ctrain.stats.empirical_bernstein import RowEvidence
-from ctrain.stats.sequential import MIN_BLOCKS, standard_width
+from ctrain.stats.sequential import MIN_BLOCKS, ComparisonState, standard_width
 from tests.benchmarks.alarms_simulated import Share
 from tests.benchmarks.measuring import RESULTS, markdown
 
@@ -32,7 +42,10 @@ DISAGREEMENT = 0.1
 REPETITIONS = 2000
 SEED = 20130101
 HOUR = timedelta(hours=1)
-LONGEST = ROWS // ROWS_A_PANE // MIN_BLOCKS * HOUR
+START = datetime(2026, 1, 1, tzinfo=UTC)
+PANES = ROWS // ROWS_A_PANE
+SHADOW = Shadow(alpha=ALPHA, min_duration=timedelta(0), max_duration=PANES * HOUR)
+PROBATION = Probation(alpha=ALPHA, duration=PANES * HOUR / 2)
 FIXED_HORIZON = round((1.645 + 1.645) ** 2 * DISAGREEMENT / 0.01**2)
 """Rows that a single test at 5 % needs to find one point with a power of 95 %."""
 
@@ -118,10 +131,18 @@ def promoted_by_shadow(looks: Looks) -> int:
     return 0
 
 
-def rolled_back(looks: Looks) -> int:
-    """Rows until the bounds say that the newer model is worse; 0: never."""
-    found = Looks(-looks.rows, looks.block_rows).outside(sequence_width)
-    return int(found[0]) * looks.block_rows if found.size else 0
+def probation_ended(looks: Looks) -> tuple[int, ProbationJudgement]:
+    """Rows until the end of a probation, and how it ended; looks that come before 20 blocks are left out."""
+    state, judgement = ComparisonState(), None
+    for number, mean in enumerate(looks.means, start=1):
+        state = state.with_block(float(mean), looks.block_rows)
+        now = START + number * looks.block_rows // ROWS_A_PANE * HOUR
+        if number >= MIN_BLOCKS:
+            judgement = judge_probation(PROBATION, state, started_at=START, now=now)
+            if judgement.decided:
+                return state.rows, judgement
+    assert judgement is not None
+    return state.rows, judgement
 
 
 def peeked(looks: Looks) -> int:
@@ -134,17 +155,16 @@ def looked_at_the_end(looks: Looks) -> int:
     return ROWS if found.size and found[-1] == looks.means.size else 0
 
 
-def block_rows(holdout: Floats) -> int:
+def block_rows(holdout: Floats, longest: timedelta) -> int:
     """Rows of a block, from rows before the shadow."""
     panes = holdout.reshape(-1, ROWS_A_PANE).mean(axis=1)
-    return block_length(np.arange(panes.size) * 3600, panes, HOUR, LONGEST) // HOUR * ROWS_A_PANE
+    return block_length(np.arange(panes.size) * 3600, panes, HOUR, longest) // HOUR * ROWS_A_PANE
 
 
 RULES = {
     "ctrain": promoted_by_shadow,
     "t-test at every look": peeked,
     "t-test at the end": looked_at_the_end,
-    "rolled back": rolled_back,
 }
 
 
@@ -153,10 +173,37 @@ def studied(scenario: str, gain: float, repetitions: int) -> dict[str, npt.NDArr
     rng, draw = np.random.default_rng(SEED), SCENARIOS[scenario]
     found: dict[str, list[int]] = {name: [] for name in RULES}
     for _ in range(repetitions):
-        looks = Looks(draw(rng, ROWS, gain), block_rows(draw(rng, HOLDOUT_ROWS, gain)))
+        rows, holdout = draw(rng, ROWS, gain), draw(rng, HOLDOUT_ROWS, gain)
+        looks = Looks(rows, block_rows(holdout, longest_shadow_block(SHADOW)))
         for name, rule in RULES.items():
             found[name].append(rule(looks))
     return {name: np.array(rows) for name, rows in found.items()}
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """Rows until a probation rolled back, by evidence or at its end by the mean; 0 where it did not."""
+
+    by_evidence: npt.NDArray[np.int64]
+    by_mean: npt.NDArray[np.int64]
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        rows: npt.NDArray[np.int64] = self.by_evidence + self.by_mean
+        return rows
+
+
+def rolled_back(scenario: str, loss: float, repetitions: int) -> RolledBack:
+    """What became of probations whose champion is worse than the previous one by ``loss``."""
+    rng, draw = np.random.default_rng(SEED), SCENARIOS[scenario]
+    by_evidence, by_mean = np.zeros((2, repetitions), dtype=np.int64)
+    for repetition in range(repetitions):
+        rows, holdout = draw(rng, ROWS, -loss), draw(rng, HOLDOUT_ROWS, -loss)
+        looks = Looks(rows, block_rows(holdout, longest_probation_block(PROBATION)))
+        end, judgement = probation_ended(looks)
+        if judgement.verdict is ProbationVerdict.ROLL_BACK:
+            (by_evidence if judgement.by_evidence else by_mean)[repetition] = end
+    return RolledBack(by_evidence, by_mean)
 
 
 def share(rows: npt.NDArray[np.int64]) -> str:
@@ -168,7 +215,7 @@ def median(rows: npt.NDArray[np.int64]) -> str:
 
 
 def report(repetitions: int) -> str:
-    promotions, rollbacks = [], []
+    promotions = []
     equal = {scenario: studied(scenario, 0.0, repetitions) for scenario in SCENARIOS}
     better = {scenario: studied(scenario, 0.01, repetitions) for scenario in SCENARIOS}
     for scenario in SCENARIOS:
@@ -176,9 +223,6 @@ def report(repetitions: int) -> str:
             found = better[scenario][name]
             wrong, right = share(equal[scenario][name]), f"{np.mean(found > 0):.1%}"
             promotions.append((scenario, name, wrong, right, median(found)))
-        worse = [studied(scenario, -gain, repetitions // 4)["rolled back"] for gain in (0.01, 0.02, 0.05)]
-        cells = tuple(f"{median(one)} ({np.mean(one > 0):.0%})" for one in worse)
-        rollbacks.append((scenario, share(equal[scenario]["rolled back"]), *cells))
     plot(equal, better)
     return "\n\n".join(
         [
@@ -188,12 +232,30 @@ def report(repetitions: int) -> str:
                 ("rows", "rule", "equal models promoted", "one point better promoted", "median rows"),
                 promotions,
             ),
-            markdown(
-                ("rows", "equal models rolled back", "median rows: 1 point worse", "2 points", "5 points"),
-                rollbacks,
-            ),
+            report_rollbacks(repetitions),
         ]
     )
+
+
+def report_rollbacks(repetitions: int) -> str:
+    """By scenario: what becomes of equal champions, of those at the margin, and of worse ones."""
+    lines = []
+    for scenario in SCENARIOS:
+        equal, limit = (rolled_back(scenario, loss, repetitions) for loss in (0.0, PROBATION.margin))
+        worse = [rolled_back(scenario, loss, repetitions // 4) for loss in (0.02, 0.05)]
+        found = [
+            f"{median(one.rows)} ({np.mean(one.by_evidence > 0):.0%}, {np.mean(one.rows > 0):.0%})"
+            for one in worse
+        ]
+        shares = [share(one) for one in (equal.by_evidence, equal.by_mean, limit.by_evidence)]
+        lines.append((scenario, *shares, *found))
+    head = (
+        "rows",
+        "equal: rolled back by evidence",
+        "at the end by the mean",
+        "worse by the margin: by evidence",
+    )
+    return markdown((*head, "2 points worse: median rows (by evidence, in all)", "5 points"), lines)
 
 
 def plot(

@@ -234,6 +234,18 @@ def test_probation(
 
 
 @pytest.mark.parametrize(
+    ("state", "days", "by_evidence"),
+    [(CLEARLY_WORSE, 2, True), (EQUAL, 14, True), (UNDECIDED, 28, False), (UNDECIDED_ABOVE, 28, False)],
+)
+def test_the_end_of_an_undecided_probation_is_no_evidence(
+    state: ComparisonState, days: int, by_evidence: bool
+) -> None:
+    judgement = judge_probation(probation(), state, started_at=START, now=START + days * DAY)
+    assert judgement.decided
+    assert judgement.by_evidence is by_evidence
+
+
+@pytest.mark.parametrize(
     ("state", "clipped", "days", "outgrown"),
     [
         (EQUAL, 0.051, 14, True),

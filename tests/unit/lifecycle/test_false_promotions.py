@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy import stats
 
 from ctrain.lifecycle.comparison import ShadowVerdict, judge_shadow
 from ctrain.policy.models import Shadow
 from ctrain.stats.empirical_bernstein import RowEvidence
 from ctrain.stats.sequential import MIN_BLOCKS, ComparisonState, standard_width
+from tests.benchmarks.bench_promotion import rolled_back, studied
 
 Floats = npt.NDArray[np.float64]
 
@@ -105,6 +107,32 @@ def test_bursts_cost_power_but_not_safety() -> None:
     """The same ten percent of disagreement in bursts of 20 carry the information of fewer rows."""
     found = (promoted_at(block_means(5, loss=-0.01, burst=20)) > 0).mean()
     assert 0.3 < found < (promoted_at(block_means(5, loss=-0.01, burst=1)) > 0).mean()
+
+
+def at_most(rate: float, repetitions: int) -> int:
+    """As many of these as 999 of 1,000 simulations with this rate stay below (exact binomial)."""
+    return int(stats.binom.ppf(0.999, repetitions, rate))
+
+
+@pytest.mark.parametrize("rows", ["rows repeated 10 times", "regimes of 1,000 rows"])
+def test_equal_models_are_seldom_promoted_whatever_the_rows_share(rows: str) -> None:
+    """A holdout drawn like the rows says how long the blocks have to be."""
+    found = studied(rows, 0.0, 80)
+    assert np.count_nonzero(found["ctrain"]) <= at_most(ALPHA, 80)
+    assert np.count_nonzero(found["t-test at every look"]) > np.count_nonzero(found["ctrain"])
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.01], ids=["equal", "worse by the margin"])
+@pytest.mark.parametrize("rows", ["rows repeated 10 times", "regimes of 1,000 rows"])
+def test_champions_within_the_margin_are_seldom_rolled_back_by_evidence(rows: str, loss: float) -> None:
+    found = rolled_back(rows, loss, 40)
+    assert np.count_nonzero(found.by_evidence) <= at_most(ALPHA, 40)
+
+
+def test_a_probation_ends_a_bad_champion() -> None:
+    found = rolled_back("rows repeated 10 times", 0.05, 15)
+    assert np.count_nonzero(found.by_evidence) > 10
+    assert np.count_nonzero(rolled_back("regimes of 1,000 rows", 0.05, 15).rows) > 10
 
 
 def test_looking_at_rows_as_if_they_were_independent_would_promote_too_often() -> None:
