@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ctrain.cli.completing import complete_policies
+from ctrain.cli.evaluation_tables import METRIC_COLUMNS, SERVING_COLUMNS, metric_rows, serving_rows
 from ctrain.cli.limit_lines import instant, length, limit_lines, number
 from ctrain.cli.options import AsJson, Home, PolicyArgument, RunArgument, load_settings, named
 from ctrain.cli.output import guarded, print_json, print_table
@@ -109,6 +110,12 @@ def show(
                 for one in gates
             ],
         )
+    for columns, found in (
+        (METRIC_COLUMNS, metric_rows(detail.evaluation)),
+        (SERVING_COLUMNS, serving_rows(detail.evaluation)),
+    ):
+        if found:
+            print_table(columns, found)
     if detail.comparisons:
         print_table(_COMPARISON_COLUMNS, [_comparison_row(one) for one in detail.comparisons])
 
@@ -166,6 +173,8 @@ _COMPARISON_COLUMNS = ("comparison", "as of", "blocks", "rows", "difference", "l
 
 
 def _status_rows(one: PolicyStatus) -> list[list[str]]:
+    from ctrain.queries.troubles import of_registry, what_is_wrong
+
     data, champion, run = one.data, one.champion, one.run
     rows = [
         ["champion", f"{champion.version} ({champion.origin}) since {instant(champion.since_at)}"]
@@ -184,7 +193,7 @@ def _status_rows(one: PolicyStatus) -> list[list[str]]:
         )
     if one.registry_trouble:
         rows.append(["registry", f"cannot be read {one.registry_trouble}"])
-    rows += [["trouble", what_is_wrong(other)] for other in one.troubles if other.kind != UNREADABLE]
+    rows += [["trouble", what_is_wrong(other)] for other in one.troubles if not of_registry(other)]
     set_aside = {"late": data.late, "repeated": data.duplicates, **data.rejected}
     if any(set_aside.values()):
         rows.append(["set aside", ", ".join(f"{n} {reason}" for reason, n in set_aside.items() if n)])

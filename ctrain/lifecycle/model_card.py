@@ -8,17 +8,34 @@ left out, so the card grows with the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from ctrain.domain import Json, Run
+from ctrain.domain import Json, Phase, Run, Version
+from ctrain.lifecycle.card_evaluation import (
+    gate_lines,
+    judged_itself,
+    metric_lines,
+    serving_lines,
+    slice_lines,
+)
+from ctrain.lifecycle.card_text import day, figure, fitting, one_line, section
 from ctrain.stats.sequential import ComparisonState
 
 MAX_CHARACTERS = 4_900
 """The column of MLflow's databases that keeps a description takes 5,000."""
 MOST_FEATURES = 10
-CUT = "\n\n*Cut here: the rest is on record in ctrain.*\n"
-GAP = ":gap:"
-"""In the name of a metric: the largest difference of it between the groups of a column."""
+PROMOTED = frozenset(
+    {
+        Phase.PROMOTING,
+        Phase.PROBATION,
+        Phase.ACCEPTED,
+        Phase.ROLLING_BACK,
+        Phase.ROLLED_BACK,
+        Phase.ROLLBACK_FAILED,
+    }
+)
+"""Phases that no run reaches without leave."""
 
 
 def render_card(run: Run, model: str, metric: str) -> str:
@@ -38,42 +55,71 @@ def render_card(run: Run, model: str, metric: str) -> str:
     str
         Markdown of at most ``MAX_CHARACTERS`` characters.
     """
-    version = run.challenger_version
-    head = [f"# {model}, version {version}", f"**{_outcome(run)}**"]
     parts = [
-        _section("Why it was trained", [_why(run)]),
-        _section("Rows", _rows(run)),
-        _section("Gates", _gates(run)),
-        _section("Metrics on held-out rows", _metrics(run)),
-        _section("Shadow: the same live rows as the champion", _comparison(run, "shadow", metric)),
-        _section("Approval", _approval(run)),
-        _section("Probation: against the previous champion", _comparison(run, "probation", metric)),
-        _section("Importance of features", _importance(run)),
-        _section("Slices", _slices(run)),
+        section("Why it was trained", [_why(run)]),
+        section("Rows", _rows(run)),
+        *_judged(run),
+        section("Shadow: the same live rows as the champion", _comparison(run, "shadow", metric)),
+        section("Approval", _approval(run)),
+        section("Probation: against the previous champion", _comparison(run, "probation", metric)),
+        section("Importance of features", _importance(run)),
+        section("Slices", slice_lines(run)),
     ]
-    return _fitting("\n\n".join([*head, *filter(None, parts)]) + "\n")
+    return _card(run, model, _outcome(run), parts)
 
 
-def _section(title: str, lines: Iterable[str]) -> str:
-    text = "\n".join(lines)
-    return f"## {title}\n\n{text}" if text else ""
+def render_candidate_card(run: Run, model: str, became: str) -> str:
+    """Return the card of the version that the gates judged, where it has been fitted again.
+
+    Parameters
+    ----------
+    run
+        whose challenger is the version that was fitted again on all rows.
+    model
+        name of the registered model.
+    became
+        what has become of that version, to follow its name.
+
+    Returns
+    -------
+    str
+        Markdown of at most ``MAX_CHARACTERS`` characters.
+    """
+    candidate = run.details["training"]["candidate"]
+    told = (
+        f"It passed the gates and was fitted again on all rows as version {run.challenger_version}, {became}"
+    )
+    judged = replace(run, challenger_version=Version(candidate["version"]))
+    parts = [
+        section("Why it was trained", [_why(judged)]),
+        section("Rows", _rows(judged)),
+        *_judged(judged),
+        section("Slices", slice_lines(judged)),
+    ]
+    return _card(judged, model, told, parts)
 
 
-def _fitting(text: str) -> str:
-    """The text, cut at the end of a line when there is too much of it."""
-    if len(text) <= MAX_CHARACTERS:
-        return text
-    return text[: MAX_CHARACTERS - len(CUT)].rpartition("\n")[0] + CUT
+def _card(run: Run, model: str, told: str, parts: Iterable[str]) -> str:
+    head = [f"# {model}, version {run.challenger_version}", f"**{one_line(told)}**"]
+    return fitting("\n\n".join([*head, *filter(None, parts)]) + "\n", MAX_CHARACTERS)
+
+
+def _judged(run: Run) -> list[str]:
+    return [
+        section("Gates", gate_lines(run)),
+        section("Metrics on held-out rows", metric_lines(run)),
+        section("Serving", serving_lines(run)),
+    ]
 
 
 def _outcome(run: Run) -> str:
-    return f"{run.phase.value}: {_line(run.outcome_reason)}" if run.outcome_reason else run.phase.value
+    return f"{run.phase.value}: {one_line(run.outcome_reason)}" if run.outcome_reason else run.phase.value
 
 
 def _why(run: Run) -> str:
     by = "" if run.actor == "ctrain" else f", by {run.actor}"
     at = f"{run.created_at:%Y-%m-%d %H:%M} UTC"
-    return f"Trigger `{run.trigger}`{by}, {at}: {_line(run.reason)} (run {run.id})"
+    return f"Trigger `{run.trigger}`{by}, {at}: {one_line(run.reason)} (run {run.id})"
 
 
 def _rows(run: Run) -> Iterator[str]:
@@ -81,22 +127,25 @@ def _rows(run: Run) -> Iterator[str]:
     if "rows" not in found:
         return
     candidate = found.get("candidate")
-    until = found["cut_off"] if candidate else found["holdout_start"]
-    yield f"- trained on {found['rows']:,} rows, {_day(found['window_start'])} to {_day(until)}"
+    again = candidate is not None and not judged_itself(run)
+    rows, until = (found["rows"], "cut_off") if again else ((candidate or found)["rows"], "holdout_start")
+    yield f"- trained on {rows:,} rows, {day(found['window_start'])} to {day(found[until])}"
     if found.get("window"):
-        yield f"- the window: {_line(found['window'])}"
-    held_out = f"{found['holdout_rows']:,} rows, {_day(found['holdout_start'])} to {_day(found['cut_off'])}"
-    if candidate:
+        yield f"- the window: {one_line(found['window'])}"
+    held_out = f"{found['holdout_rows']:,} rows, {day(found['holdout_start'])} to {day(found['cut_off'])}"
+    if again:
         yield f"- judged by the gates as version {candidate['version']}, without the last {held_out}"
     else:
         yield f"- held out for the gates: {held_out}"
-    if found.get("reused"):
-        yield f"- made by run {found['reused']} from the same rows, code and parameters"
+    made = found if again or candidate is None else candidate
+    if made.get("reused"):
+        yield f"- made by run {made['reused']} from the same rows, code and parameters"
     look = found.get("learnable", {})
     if "verdict" in look:
-        yield f"- the look before the training: {look['verdict'].replace('_', ' ')}; {_line(look['reason'])}"
+        verdict = look["verdict"].replace("_", " ")
+        yield f"- the look before the training: {verdict}; {one_line(look['reason'])}"
     yield from _choices((candidate or found).get("result", {}))
-    if found.get("result", {}).get("unverified_holdout"):
+    if made.get("result", {}).get("unverified_holdout"):
         yield "- the trainer logged the model itself: that it has not seen the holdout cannot be verified"
 
 
@@ -105,56 +154,14 @@ def _choices(result: Json) -> Iterator[str]:
     selection = result.get("selection")
     if selection:
         losses = sorted(selection["losses"].items(), key=lambda item: item[1])
-        named = ", ".join(f"{name} {_number(loss)}" for name, loss in losses)
+        named = ", ".join(f"{name} {figure(loss)}" for name, loss in losses)
         by = f"by {selection['metric']} on the newest training rows"
         yield f"- {selection['chosen']} was chosen {by}: {named}"
     tuning = result.get("tuning")
     if tuning:
         found = ", ".join(f"{name} {value}" for name, value in tuning["params"].items())
-        judged = f"{tuning['metric']} {_number(tuning['loss'])} on the newest training rows"
-        yield f"- tuned by {tuning['sampler']}, {tuning['trials']} trials: {_line(found)}; {judged}"
-
-
-def _gates(run: Run) -> Iterator[str]:
-    report = run.details.get("evaluation", {}).get("gates", {})
-    for result in report.get("results", ()):
-        reason = _line(result["reason"])
-        yield f"- {reason if result['passed'] else f'**{reason}**'}"
-    if report.get("note"):
-        yield f"- {_line(report['note'])}"
-
-
-def _metrics(run: Run) -> Iterator[str]:
-    found = run.details.get("evaluation", {})
-    ours = {name: value for name, value in (found.get("challenger") or {}).items() if GAP not in name}
-    theirs = found.get("champion") or {}
-    if not ours:
-        return
-    whose = f"version {run.champion_version}" if run.champion_version else "no champion"
-    yield from _table(
-        ("metric", "this version", f"champion ({whose})"),
-        [(name, _number(value), _number(theirs.get(name))) for name, value in ours.items()],
-    )
-    if theirs and "fair_rows" in found:
-        yield ""
-        yield f"The champion on the {found['fair_rows']:,} rows that are later than its training."
-
-
-def _slices(run: Run) -> Iterator[str]:
-    """Metrics by group, as far as the gates or the shadow have looked at groups."""
-    found = run.details.get("evaluation", {})
-    gaps = {name: value for name, value in (found.get("challenger") or {}).items() if GAP in name}
-    for name, value in gaps.items():
-        metric, _, column = name.partition(GAP)
-        yield f"- {metric} differs by at most {_number(value)} between the groups of {column}"
-    slices = run.details.get("shadow", {}).get("slices", {})
-    states = {name: ComparisonState.from_json(one) for name, one in slices.items()}
-    compared = [(name, one) for name, one in states.items() if one.blocks]
-    if gaps and compared:
-        yield ""
-    if compared:
-        rows = [(name, f"{one.mean:+.4g}", f"{one.rows:,}") for name, one in compared]
-        yield from _table(("slice", "difference of the loss in the shadow", "rows"), rows)
+        judged = f"{tuning['metric']} {figure(tuning['loss'])} on the newest training rows"
+        yield f"- tuned by {tuning['sampler']}, {tuning['trials']} trials: {one_line(found)}; {judged}"
 
 
 def _comparison(run: Run, phase: str, metric: str) -> Iterator[str]:
@@ -168,7 +175,7 @@ def _comparison(run: Run, phase: str, metric: str) -> Iterator[str]:
     better = "better" if state.mean < 0 else "worse" if state.mean > 0 else "the same"
     yield (
         f"- {metric} (bounded loss): {state.mean:+.4g} on average, {better}; {state.rows:,} rows in "
-        f"{state.blocks:,} blocks from {_day(found['origin'])} on"
+        f"{state.blocks:,} blocks from {day(found['origin'])} on"
     )
     if found.get("clipped_rows"):
         yield f"- {found['clipped_rows']:,} losses were clipped"
@@ -177,12 +184,14 @@ def _comparison(run: Run, phase: str, metric: str) -> Iterator[str]:
 def _approval(run: Run) -> Iterator[str]:
     found: Json = run.details.get("approval", {})
     if "by" in found:
-        reason = f": {_line(found['reason'])}" if found["reason"] else ""
+        reason = f": {one_line(found['reason'])}" if found["reason"] else ""
         answer = "approved" if found["approved"] else "rejected"
-        yield f"- {answer} by {found['by']}, {_day(found['at'])}{reason}"
+        yield f"- {answer} by {found['by']}, {day(found['at'])}{reason}"
+    elif not found and (run.phase in PROMOTED or "probation" in run.details):
+        yield "- automatically, by the policy (`approval: auto`)"
     elif found:
         until = found.get("expires_at")
-        yield f"- waits for a person{f' until {_day(until)}' if until else ''}"
+        yield f"- waits for a person{f' until {day(until)}' if until else ''}"
 
 
 def _importance(run: Run) -> Iterator[str]:
@@ -191,26 +200,3 @@ def _importance(run: Run) -> Iterator[str]:
     yield from (f"- {name}: {share:.1%}" for name, share in ranked)
     if len(shares) > MOST_FEATURES:
         yield f"- and {len(shares) - MOST_FEATURES} more"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{' --- |' * len(head)}"
-    yield from (f"| {' | '.join(_cell(one) for one in row)} |" for row in rows)
-
-
-def _cell(text: str) -> str:
-    return _line(text).replace("|", "\\|")
-
-
-def _line(text: str) -> str:
-    """The text in one line: Markdown gives line breaks and headings a meaning."""
-    return " ".join(text.split())
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def _day(instant: str) -> str:
-    return instant[:16].replace("T", " ")

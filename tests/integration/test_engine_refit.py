@@ -86,7 +86,15 @@ def test_the_shadow_counts_no_row_that_the_refit_has_seen(shadowed: World) -> No
 
 def test_the_card_of_each_says_what_it_is(shadowed: World) -> None:
     told = shadowed.registry.descriptions
-    assert told[Version("2")] == "Passed the gates of run clicks-1; fitted again on all rows as version 3."
+    candidate = told[Version("2")]
+    assert candidate.startswith(
+        "# clicks, version 2\n\n**It passed the gates and was fitted again on all rows as version 3, "
+        "which took its place**\n\n## Why it was trained\n\nTrigger `degraded`, "
+    )
+    found = found_in(newest(shadowed), "training")
+    assert f"- trained on {found['candidate']['rows']:,} rows, " in candidate
+    assert f"- held out for the gates: {found['holdout_rows']:,} rows, " in candidate
+    assert "\n## Metrics on held-out rows\n\n| metric | this version" in candidate
     card = told[Version("3")]
     assert card.startswith("# clicks, version 3\n\n**SHADOWING: version 3 goes on, fitted on all rows")
     assert "- judged by the gates as version 2, without the last " in card
@@ -158,9 +166,15 @@ def test_a_refit_that_fails_is_tried_again_and_then_ends_the_run(before: World, 
 
 
 def test_a_refit_that_is_broken_is_rejected(before: World, tmp_path: Path) -> None:
-    run = trained_then(before, tmp_path, lambda rows, params: slope_model(-2.0))
+    world = before.branch(tmp_path / "world")
+    world.launcher.train = lambda rows, params: slope_model(-2.0)
+    world.settle()
+    run = newest(world)
     assert run.phase is Phase.REJECTED
     assert run.outcome_reason.startswith("the refit fails on rows that it was trained on: roc_auc")
+    told = world.registry.descriptions
+    assert "fitted again on all rows as version 3, which was rejected**" in told[Version("2")]
+    assert told[Version("3")].startswith("# clicks, version 3\n\n**REJECTED: the refit fails")
 
 
 def test_a_first_champion_is_a_refit_as_well(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from tests.support.fakes import FakeScorer
 from tests.support.stories import CHALLENGER, CHAMPION, POOR, ask_to_train, last_run
 from tests.support.world import HOUR, POLICY, START, World
 
-GATED = POLICY.replace("gates:\n", "gates:\n  - {latency_p99_ms: 50, max_size: 10KB}\n").replace(
-    "triggers:\n  degraded: {any: [brier], for: 2h}\n", ""
-)
+GATED = POLICY.replace(
+    "gates:\n", "gates:\n  - {latency_p50_ms: 30, latency_p99_ms: 50, max_size: 10KB}\n"
+).replace("triggers:\n  degraded: {any: [brier], for: 2h}\n", "")
 KNOWN = {"ctrain.window_start": START.isoformat(), "ctrain.cut_off": (START + 24 * HOUR).isoformat()}
 
 
@@ -43,11 +43,12 @@ class Noted(FakeScorer):
     [
         ({}, Phase.SHADOWING, "latency_p99_ms <= 50: passed with 2"),
         ({"latency_p99_ms": 51.0}, Phase.REJECTED, "latency_p99_ms <= 50: failed with 51"),
+        ({"latency_p50_ms": 31.0}, Phase.REJECTED, "latency_p50_ms <= 30: failed with 31"),
         ({"size_bytes": 10_001}, Phase.REJECTED, "size_bytes <= 10,000: failed with 10,001"),
         ({"deterministic": False}, Phase.REJECTED, "the same rows get the same scores again: failed"),
         ({"signature": [["x", "float"]]}, Phase.REJECTED, "types of the inputs are the champion's: failed"),
     ],
-    ids=["passes", "slow", "large", "random", "other inputs"],
+    ids=["passes", "slow", "slow mostly", "large", "random", "other inputs"],
 )  # fmt: skip
 def test_serving_is_a_gate(poor: World, tmp_path: Path, challenger: Json, phase: Phase, words: str) -> None:
     world = poor.branch(tmp_path / "world")
@@ -62,6 +63,7 @@ def test_serving_is_a_gate(poor: World, tmp_path: Path, challenger: Json, phase:
     assert [job.version.version for job in scorer.probes] == [CHALLENGER, CHAMPION]
     assert run.details["evaluation"]["serving"]["challenger"]["batch_p50_ms"] == 3.0
     assert not [key for key in scorer.states if "serving" in key]
+    assert "| one row, 99th percentile, in ms | " in world.registry.descriptions[CHALLENGER]
 
 
 def test_a_challenger_that_does_not_load_in_a_clean_child_ends_the_run(poor: World, tmp_path: Path) -> None:

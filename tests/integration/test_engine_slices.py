@@ -85,6 +85,11 @@ def test_a_gap_between_groups_is_a_gate(poor: World, tmp_path: Path) -> None:
     assert run.details["evaluation"]["challenger"]["brier:gap:kind"] > 0.1
     fair = retrained(poor, tmp_path / "fair", GATED, fit_slope)
     assert last_run(fair).phase is Phase.SHADOWING
+    gaps = {
+        role: last_run(fair).details["evaluation"][role]["brier:gap:kind"]
+        for role in ("challenger", "paired", "champion")
+    }
+    assert gaps["challenger"] == gaps["paired"] > gaps["champion"] > 0
 
 
 def test_groups_that_are_too_small_fail_the_gate_and_are_named(poor: World, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from ctrain.engine.advance.approval import ask_for_approval
 from ctrain.engine.advance.holdout import MIN_COMMON_ROWS, Holdout, blocks_found, error_scale_of
 from ctrain.engine.advance.refit import begin_refit, candidate_of, judge_refit, tell_refit
 from ctrain.engine.advance.serving import measured_serving, serving_metrics
+from ctrain.engine.advance.told_metrics import holdout_metrics, probe_metrics
 from ctrain.engine.advance.training import train
 from ctrain.engine.advance.training_job import refitting
 from ctrain.engine.assess.estimated_performance import first_calibrations
@@ -64,20 +65,30 @@ def evaluate_challenger(watch: Watch, run: Run) -> Step:
     serving = measured_serving(watch, run, holdout.rows)
     if isinstance(serving, Step):
         return serving
-    task = watch.policy.model.task
-    challenger = _metrics(task, holdout.labels, holdout.challenger)
-    champion = paired = None
-    if holdout.champion is not None:
-        fair = holdout.fair
-        champion = _metrics(task, holdout.labels[fair], holdout.champion[fair])
-        paired = evaluate(task, holdout.labels[fair], holdout.challenger[fair])
+    challenger = _metrics(watch.policy.model.task, holdout.labels, holdout.challenger)
     gaps, words = group_gaps(watch.policy, holdout.rows, holdout.labels, holdout.challenger)
     challenger |= gaps
+    champion = paired = None
+    if holdout.champion is not None:
+        champion, paired = (
+            _on_fair_rows(watch, holdout, one) for one in (holdout.champion, holdout.challenger)
+        )
     report = _judge(watch, holdout, challenger | serving_metrics(serving), paired, champion, words)
-    found = _found(watch, holdout, challenger, champion, report)
+    found = {"challenger": challenger, "champion": champion, "paired": paired}
+    found |= {**_fixed(watch, holdout), "gates": report.to_json()}
     run = with_details(run, "evaluation", {**found, "serving": serving} if serving else found)
-    _annotate(watch, run, challenger, champion, report)
+    _annotate(watch, run, report)
     return _conclude(watch, run, holdout, report)
+
+
+def _on_fair_rows(watch: Watch, holdout: Holdout, scores: Floats) -> dict[str, float]:
+    """A model's metrics and gaps between groups on the rows that neither model was trained on."""
+    import pyarrow as pa
+
+    fair = holdout.fair
+    rows, labels, scores = holdout.rows.filter(pa.array(fair)), holdout.labels[fair], scores[fair]
+    gaps, _ = group_gaps(watch.policy, rows, labels, scores)
+    return _metrics(watch.policy.model.task, labels, scores) | gaps
 
 
 def _metrics(task: Task, labels: Floats, scores: Floats) -> dict[str, float]:
@@ -100,10 +111,11 @@ def _conclude(watch: Watch, run: Run, holdout: Holdout, report: GateReport) -> S
 
 def _take_refit(watch: Watch, run: Run, holdout: Holdout) -> Step:
     """The refit goes on with what is known of the candidate, unless it is broken."""
-    ended = judge_refit(watch, run, holdout.rows)
-    if ended is not None:
-        return ended
-    tell_refit(watch, run)
+    judged = judge_refit(watch, run, holdout.rows)
+    if isinstance(judged, Step):
+        return judged
+    run = judged
+    tell_refit(watch, run, "which took its place")
     before = found_in(run, "training")["candidate"]["version"]
     reason = f"version {run.challenger_version} goes on, fitted on all rows as version {before}"
     return _go_on(watch, run, holdout, reason)
@@ -221,36 +233,22 @@ def _judge(
     )
 
 
-def _found(
-    watch: Watch,
-    holdout: Holdout,
-    challenger: dict[str, float],
-    champion: dict[str, float] | None,
-    report: GateReport,
-) -> dict[str, Any]:
+def _fixed(watch: Watch, holdout: Holdout) -> dict[str, Any]:
+    """What the comparison on live rows may not choose once it has begun."""
     scale = error_scale_of(watch, holdout)
     return {
-        "challenger": challenger,
-        "champion": champion,
         "fair_rows": int(holdout.fair.sum()),
-        "gates": report.to_json(),
         "scale": scale,
         **blocks_found(watch, holdout, scale),
     }
 
 
-def _annotate(
-    watch: Watch,
-    run: Run,
-    challenger: dict[str, float],
-    champion: dict[str, float] | None,
-    report: GateReport,
-) -> None:
+def _annotate(watch: Watch, run: Run, report: GateReport) -> None:
     """Show in MLflow what the gates saw."""
     if run.mlflow_run_id is None:
         return
-    metrics = {f"holdout.{name}": value for name, value in challenger.items()}
-    metrics |= {f"holdout.champion.{name}": value for name, value in (champion or {}).items()}
+    found = found_in(run, "evaluation")
+    metrics = holdout_metrics(found) | probe_metrics(found.get("serving", {}))
     watch.registry.annotate_run(
         run.mlflow_run_id,
         metrics=metrics,

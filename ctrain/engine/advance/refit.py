@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ctrain.domain import Run, Version
 from ctrain.engine.advance.reuse import known_training, tell_reused
 from ctrain.engine.advance.serving import measured_serving, serving_metrics
+from ctrain.engine.advance.told_metrics import holdout_metrics, probe_metrics
 from ctrain.engine.advance.training_rows import write_all_rows
 from ctrain.engine.digests import known_version
 from ctrain.engine.moves import MOVED, WAITING, Step, found_in, keep, move, with_details
@@ -21,6 +22,7 @@ from ctrain.engine.scores import score_rows
 from ctrain.engine.watch import score_column
 from ctrain.errors import PermanentError, TransientError
 from ctrain.lifecycle.gates import judge_gates
+from ctrain.lifecycle.model_card import render_candidate_card
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.policy.models import AbsoluteGate, ServingGate
 from ctrain.stats.metrics import evaluate
@@ -79,11 +81,12 @@ def candidate_of(run: Run) -> Run | None:
     )
 
 
-def judge_refit(watch: Watch, run: Run, rows: pa.Table) -> Step | None:
-    """None once the refit has answered the held-out rows within the bounds that ask for no champion.
+def judge_refit(watch: Watch, run: Run, rows: pa.Table) -> Step | Run:
+    """The run, with what serving its refit costs, unless that keeps it waiting or ends it.
 
-    It has been trained on these rows, so that it keeps the bounds proves little; missing them shows that
-    it is broken. What serving costs is measured anew.
+    The refit must answer the held-out rows within the bounds that ask for no champion. It has been trained
+    on these rows, so that it keeps the bounds proves little; missing them shows that it is broken. What
+    serving costs is measured anew.
     """
     version, task = run.challenger_version, watch.policy.model.task
     assert version is not None
@@ -100,38 +103,41 @@ def judge_refit(watch: Watch, run: Run, rows: pa.Table) -> Step | None:
     judged = judged_rows(task, rows, {version: outcome.table[score_column(version)]})
     assert judged.labels is not None
     assert judged.scores is not None
+    if serving:
+        run = with_details(run, "evaluation", {"refit_serving": serving})
     metrics = evaluate(task, judged.labels, judged.scores[version]) | serving_metrics(serving)
     bounds = [gate for gate in watch.policy.gates if isinstance(gate, AbsoluteGate | ServingGate)]
     report = judge_gates(bounds, metrics, None, n=0)
     if report.passed:
-        return None
+        return run
     failed = "; ".join(result.reason for result in report.results if not result.passed)
+    tell_refit(watch, run, "which was rejected")
     move(watch, run, RunEvent.REJECT, f"the refit fails on rows that it was trained on: {failed}")
     return MOVED
 
 
-def tell_refit(watch: Watch, run: Run) -> None:
-    """Say in MLflow that the metrics of the gates are the candidate's, and which version followed it.
+def tell_refit(watch: Watch, run: Run, became: str) -> None:
+    """Say in MLflow that the metrics of the gates are the candidate's, and what became of its refit.
 
     It only says again what is on record here: no run waits for it.
     """
     candidate = candidate_of(run)
     assert candidate is not None
     try:
-        _tell_candidate(watch, candidate, run)
+        _tell_candidate(watch, candidate, run, became)
         _tell_run(watch, candidate, run)
     except (TransientError, PermanentError) as error:
         watch.telemetry.log("refit_not_told", policy=watch.name, run=run.id, message=str(error))
 
 
-def _tell_candidate(watch: Watch, candidate: Run, run: Run) -> None:
+def _tell_candidate(watch: Watch, candidate: Run, run: Run, became: str) -> None:
     assert candidate.challenger_version is not None
-    version = str(run.challenger_version)
+    model = watch.policy.model.name
     watch.registry.annotate_version(
-        watch.policy.model.name,
+        model,
         candidate.challenger_version,
-        tags={"ctrain.refitted_as": version},
-        description=f"Passed the gates of run {run.id}; fitted again on all rows as version {version}.",
+        tags={"ctrain.refitted_as": str(run.challenger_version)},
+        description=render_candidate_card(run, model, became),
     )
 
 
@@ -139,9 +145,6 @@ def _tell_run(watch: Watch, candidate: Run, run: Run) -> None:
     if run.mlflow_run_id is None:
         return
     told = f"passed by version {candidate.challenger_version}, which had not seen the holdout"
-    metrics = found_in(run, "evaluation").get("challenger") or {}
-    watch.registry.annotate_run(
-        run.mlflow_run_id,
-        tags={"ctrain.gates": told},
-        metrics={f"holdout.{name}": value for name, value in metrics.items()},
-    )
+    found = found_in(run, "evaluation")
+    metrics = holdout_metrics(found) | probe_metrics(found.get("refit_serving", {}))
+    watch.registry.annotate_run(run.mlflow_run_id, tags={"ctrain.gates": told}, metrics=metrics)

@@ -11,7 +11,7 @@ import pytest
 from ctrain.domain import Phase, Run, TriggerName, Version
 from ctrain.lifecycle.approval import approval_wanted
 from ctrain.lifecycle.gates import judge_gates
-from ctrain.lifecycle.model_card import MAX_CHARACTERS, render_card
+from ctrain.lifecycle.model_card import MAX_CHARACTERS, render_candidate_card, render_card
 from ctrain.policy.models import AbsoluteGate, ChampionGate
 from ctrain.stats.sequential import ComparisonState
 from tests.support.runs import a_run
@@ -32,9 +32,10 @@ GATES = judge_gates(
     {"roc_auc": 0.7, "brier": 0.19},
     n=2900,
 )
-EVALUATION = {
+EVALUATION: dict[str, Any] = {
     "challenger": {"roc_auc": 0.71, "brier": 0.181, "brier:gap:kind": 0.02},
     "champion": {"roc_auc": 0.7, "brier": 0.19},
+    "paired": {"roc_auc": 0.72, "brier": 0.18},
     "fair_rows": 2900,
     "gates": GATES.to_json(),
 }
@@ -128,18 +129,98 @@ def test_how_it_came_about(more: dict[str, Any], words: str) -> None:
 def test_metrics_stand_beside_those_of_the_champion_and_gates_with_their_reasons() -> None:
     told = sections(a_challenger(evaluation=EVALUATION))
     assert told["Metrics on held-out rows"].split("\n") == [
-        "| metric | this version | champion (version 3) |",
-        "| --- | --- | --- |",
-        "| roc_auc | 0.71 | 0.7 |",
-        "| brier | 0.181 | 0.19 |",
+        "| metric | this version, all held-out rows | this version, later rows"
+        " | champion (version 3), later rows |",
+        "| --- | --- | --- | --- |",
+        "| roc_auc | 0.71 | 0.72 | 0.7 |",
+        "| brier | 0.181 | 0.18 | 0.19 |",
         "",
-        "The champion on the 2,900 rows that are later than its training.",
+        "The later rows are the 2,900 that are later than the champion's training, too.",
     ]
     assert told["Gates"].count("passed with") == 2
     failed = {"passed": False, "reason": "roc_auc >= 0.9: failed with 0.71"}
     told_of_failure = sections(a_challenger(evaluation={**EVALUATION, "gates": {"results": [failed]}}))
     assert told_of_failure["Gates"] == "- **roc_auc >= 0.9: failed with 0.71**"
-    assert told["Slices"] == "- brier differs by at most 0.02 between the groups of kind"
+    assert "| brier by kind | 0.02 |  |  |" in told["Slices"].split("\n")
+
+
+def test_models_that_were_judged_on_the_same_rows_stand_in_two_columns() -> None:
+    told = sections(a_challenger(evaluation={**EVALUATION, "fair_rows": 3000}))
+    assert told["Metrics on held-out rows"].split("\n") == [
+        "| metric | this version | champion (version 3) |",
+        "| --- | --- | --- |",
+        "| roc_auc | 0.71 | 0.7 |",
+        "| brier | 0.181 | 0.19 |",
+        "",
+        "Both on the same 3,000 rows, which neither was trained on.",
+    ]
+
+
+def test_gaps_between_groups_stand_beside_the_champions() -> None:
+    gap = "equalized_odds:gap:kind"
+    found = {role: {**EVALUATION[role], gap: value} for role, value in (("paired", 0.1), ("champion", 0.3))}
+    told = sections(a_challenger(evaluation={**EVALUATION, **found}))
+    assert told["Slices"].split("\n")[2:4] == [
+        "| brier by kind | 0.02 |  |  |",
+        "| equalized_odds by kind |  | 0.1 | 0.3 |",
+    ]
+    assert gap not in told["Metrics on held-out rows"]
+
+
+SERVED = {"latency_p50_ms": 1.25, "latency_p99_ms": 2.5, "size_bytes": 1234567, "deterministic": True}
+
+
+def test_what_serving_costs_stands_beside_the_champion() -> None:
+    serving = {"challenger": SERVED, "champion": {**SERVED, "latency_p99_ms": 3.0, "deterministic": False}}
+    both = {**EVALUATION, "serving": serving}
+    assert sections(a_challenger(evaluation=both))["Serving"].split("\n") == [
+        "| serving | this version | champion (version 3) |",
+        "| --- | --- | --- |",
+        "| one row, median, in ms | 1.25 | 1.25 |",
+        "| one row, 99th percentile, in ms | 2.5 | 3 |",
+        "| size, in bytes | 1,234,567 | 1,234,567 |",
+        "| the same rows get the same scores again | yes | no |",
+    ]
+    alone = {**EVALUATION, "serving": {"challenger": SERVED}}
+    assert "| one row, median, in ms | 1.25 |  |" in sections(a_challenger(evaluation=alone))["Serving"]
+
+
+def test_of_a_refit_the_candidates_metrics_and_its_own_serving_are_told() -> None:
+    again = {**TRAINING, "rows": 15000, "candidate": {"version": "2", "rows": 12000, "result": {}}}
+    serving = {"challenger": SERVED, "champion": SERVED}
+    refitted = {"challenger": {**SERVED, "latency_p50_ms": 7.0}, "champion": SERVED}
+    found = {**EVALUATION, "serving": serving, "refit_serving": refitted}
+    run = a_challenger(training=again, evaluation=found, shadow=compared(-0.01, 30))
+    told = sections(run)
+    assert "| metric | version 2, which was fitted again, all" in told["Metrics on held-out rows"]
+    assert "| one row, median, in ms | 7 | 1.25 |" in told["Serving"]
+    card = render_candidate_card(run, "clicks", "which took its place")
+    became = "It passed the gates and was fitted again on all rows as version 4, which took its place"
+    assert card.startswith(f"# clicks, version 2\n\n**{became}**\n")
+    titles = ["Why it was trained", "Rows", "Gates", "Metrics on held-out rows", "Serving", "Slices"]
+    assert [part.partition("\n")[0] for part in card.split("\n## ")[1:]] == titles
+    assert "- trained on 12,000 rows, 2024-01-01 00:00 to 2024-01-25 08:00\n- held out for the" in card
+    assert "| metric | this version, all held-out rows |" in card
+    assert "| one row, median, in ms | 1.25 | 1.25 |" in card
+
+
+def test_a_candidate_whose_refit_was_not_made_is_judged_itself() -> None:
+    again = {**TRAINING, "rows": 15000, "candidate": {"version": "4", "rows": 12000, "result": {}}}
+    told = sections(a_challenger(Phase.FAILED, training=again, evaluation=EVALUATION))
+    assert told["Rows"].startswith(
+        "- trained on 12,000 rows, 2024-01-01 00:00 to 2024-01-25 08:00\n- held out"
+    )
+
+
+@pytest.mark.parametrize("phase", [Phase.PROBATION, Phase.ACCEPTED, Phase.ROLLED_BACK, Phase.SUPERSEDED])
+def test_a_promotion_that_no_person_was_asked_for_says_so(phase: Phase) -> None:
+    run = a_challenger(phase, shadow=compared(-0.01, 30), probation=compared(0.002, 4))
+    assert sections(run)["Approval"] == "- automatically, by the policy (`approval: auto`)"
+
+
+@pytest.mark.parametrize("phase", [Phase.SHADOWING, Phase.REJECTED, Phase.SUPERSEDED, Phase.CANCELLED])
+def test_what_was_not_promoted_was_not_approved(phase: Phase) -> None:
+    assert "Approval" not in sections(a_challenger(phase, shadow=compared(0.01, 30)))
 
 
 def test_a_first_champion_is_beside_nobody() -> None:
@@ -147,6 +228,8 @@ def test_a_first_champion_is_beside_nobody() -> None:
     told = sections(replace(run, champion_version=None))["Metrics on held-out rows"]
     assert told.startswith("| metric | this version | champion (no champion) |")
     assert told.endswith("| brier | 0.181 |  |")
+    nothing_fair = {**EVALUATION, "champion": {}, "paired": {}, "fair_rows": 0}
+    assert "later" not in sections(a_challenger(evaluation=nothing_fair))["Metrics on held-out rows"]
 
 
 def test_what_live_rows_said() -> None:
@@ -199,6 +282,8 @@ def test_slices_that_live_rows_were_compared_on() -> None:
     }
     told = sections(a_challenger(shadow={**compared(-0.01, 30), "slices": slices}))["Slices"]
     assert told.split("\n")[2:] == ["| kind=a | +0.01 | 1,250 |"]
+    both = a_challenger(evaluation=EVALUATION, shadow={**compared(-0.01, 30), "slices": slices})
+    assert "\n\n| slice | difference of the loss in the shadow | rows |" in sections(both)["Slices"]
 
 
 def test_texts_of_others_make_no_markdown_of_their_own() -> None:
