@@ -93,8 +93,7 @@ def _prepared(watch: Watch, run: Run) -> dict[str, Any] | Step:
         return _unknown(f"{told}, a look needs {FEWEST_JUDGED}")
     judged = _with_last(as_contracted(watch, holdout.take(usable)), losses[usable])
     watch.workspace.write(run.id, JUDGED_FILE, judged)
-    scale = error_scale(task, metric, scored.labels[later], scored.scores[model.version][later])
-    bound = allowed_worsening(watch.policy, scale)
+    bound = allowed_on(watch.policy, scored.labels, scored.scores[model.version], later)
     return {"bound": bound, "past": _write_past(watch, run, model, asked.rows)}
 
 
@@ -131,6 +130,12 @@ def _write_past(watch: Watch, run: Run, champion: ModelVersion, most: int) -> in
         table = _with_last(table, weights_of(chosen, weights.half_life)["weight"].to_numpy())
     watch.workspace.write(run.id, PAST_FILE, table)
     return count
+
+
+def allowed_on(policy: Policy, labels: Floats, scores: Floats, later: npt.NDArray[np.bool_]) -> float:
+    """By how much a challenger may be worse, where the champion's errors on ``later`` rows are the unit."""
+    scale = error_scale(policy.model.task, policy.model.metric, labels[later], scores[later])
+    return allowed_worsening(policy, scale)
 
 
 def allowed_worsening(policy: Policy, scale: float | None) -> float:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from ctrain.engine.advance.learnability import allowed_worsening
+from ctrain.engine.advance.learnability import allowed_on, allowed_worsening
 from ctrain.policy.files import parse_policy
 from ctrain.stats.losses import LOG_LOSS_CAP
 
@@ -41,3 +42,13 @@ def test_it_is_what_the_strictest_of_gates_and_shadow_allows(
 ) -> None:
     policy = parse_policy(text, Path("churn.yaml"), {}).policy
     assert allowed_worsening(policy, scale) == pytest.approx(bound)
+
+
+def test_the_unit_of_errors_comes_from_rows_that_the_champion_has_not_learned() -> None:
+    """It errs by 1 on what it was trained on and by 40 on what it was not."""
+    text = policy_text("regression", "absolute_error", shadow="margin: 0.01, ")
+    policy = parse_policy(text, Path("churn.yaml"), {}).policy
+    later = np.arange(1000) >= 700
+    scores = np.where(later, 40.0, 1.0)
+    assert allowed_on(policy, np.zeros(1000), scores, later) == pytest.approx(0.4)
+    assert allowed_on(policy, np.zeros(1000), scores, ~later) == pytest.approx(0.01)
