@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import PolicyName, RunId, Version
+from ctrain.errors import InputError
 from ctrain.queries.answers import Answer
 from ctrain.queries.audit_champion import CHANGES, version_after
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 MOST_CHANGES = 200
+_NEWEST = 2**63 - 1
+"""The highest number that the database knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,24 @@ _HOW = {
 }
 
 
-def reigns(tx: Transaction, policy: PolicyName, most: int = MOST_CHANGES) -> tuple[Reign, ...]:
-    """The newest first, as the audited history tells it."""
-    links = tx.newest_links(most, policy=policy, kinds=CHANGES)
+def reigns(
+    tx: Transaction, policy: PolicyName, most: int = MOST_CHANGES, before: int | None = None
+) -> tuple[Reign, ...]:
+    """The newest first, as the audited history tells it; ``before``: only those that its event ended.
+
+    That is the reign that the event with the number ``before`` ended, and all before it. Raises InputError
+    when that event ended none.
+    """
+    if before is None:
+        return _reigns(tx.newest_links(most, policy=policy, kinds=CHANGES))
+    ending = tx.newest_links(1, policy=policy, kinds=CHANGES, before=min(before + 1, _NEWEST))
+    if [one.number for one in ending] != [before]:
+        raise InputError(f"event {before} did not change the champion of {policy}")
+    links = tx.newest_links(most, policy=policy, kinds=CHANGES, before=before)
+    return _reigns([*ending, *links])[1:]
+
+
+def _reigns(links: Sequence[Link]) -> tuple[Reign, ...]:
     ends = [None, *(_at(one) for one in links)]
     return tuple(_reign(one, end) for one, end in zip(links, ends, strict=False))
 

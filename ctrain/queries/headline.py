@@ -7,8 +7,18 @@ from datetime import datetime
 from typing import Literal
 
 from ctrain.domain import Outcome, Phase, Status, Suppression
-from ctrain.queries.answers import Answer, DecisionNow, LimitsLeft, PolicyStatus, RunDetail, RunNow, Why
-from ctrain.queries.notes import NO_DAEMON, UNWATCHED
+from ctrain.queries.answers import (
+    Answer,
+    DecisionNow,
+    LimitsLeft,
+    PolicyStatus,
+    RunDetail,
+    RunNow,
+    TroubleNow,
+    Why,
+)
+from ctrain.queries.notes import NO_DAEMON, UNWATCHED, before_champion
+from ctrain.queries.troubles import keeps_from_deciding, what_is_wrong, what_to_do
 
 Tone = Literal["calm", "busy", "attention", "trouble"]
 _HELD = {
@@ -49,12 +59,9 @@ def headline_of(status: PolicyStatus, why: Why) -> Headline:
     """The most pressing thing about a policy."""
     if why.daemon is None:
         return _unwatched(why)
-    if status.registry_trouble is not None:
-        return Headline(
-            "trouble",
-            f"Nothing is decided or promoted: the registry cannot be read {status.registry_trouble}.",
-            "Rows are read and monitors judge as always; it goes on by itself once MLflow answers.",
-        )
+    trouble = _leading(status)
+    if trouble is not None:
+        return Headline("trouble", f"{_sentence(what_is_wrong(trouble))}.", what_to_do(trouble))
     if status.run is not None:
         return of_run(status.run)
     if why.limits.paused:
@@ -65,10 +72,18 @@ def headline_of(status: PolicyStatus, why: Why) -> Headline:
     return _at_rest(status, why)
 
 
-def notes_besides(why: Why) -> tuple[str, ...]:
+def notes_besides(status: PolicyStatus, why: Why) -> tuple[str, ...]:
     """The notes without those that the headline and its link say already."""
-    told = (NO_DAEMON, UNWATCHED, "the registry cannot be read", f"run {why.limits.active_run} waits")
-    return tuple(note for note in why.notes if not note.startswith(told))
+    trouble = _leading(status) if why.daemon is not None else None
+    told = [NO_DAEMON, UNWATCHED]
+    if trouble is not None:
+        told.append(what_is_wrong(trouble))
+    elif why.daemon is not None:
+        told.append(f"run {why.limits.active_run} waits")
+    notes = tuple(note for note in why.notes if not note.startswith(tuple(told)))
+    if trouble is None or status.run is None or status.run.phase is Phase.AWAITING_APPROVAL:
+        return notes
+    return (of_run(status.run).text, *notes)
 
 
 def of_run(run: RunNow) -> Headline:
@@ -116,6 +131,13 @@ def _unwatched(why: Why) -> Headline:
     return Headline("trouble", f"Nothing happens: {NO_DAEMON}.", f"Start one with `ctrain run`; {seen}")
 
 
+def _leading(status: PolicyStatus) -> TroubleNow | None:
+    """The gravest trouble; None without one, or while a failed rollback is graver."""
+    trouble = next(iter(status.troubles), None)
+    stuck = status.run is not None and status.run.phase is Phase.ROLLBACK_FAILED
+    return None if stuck and trouble is not None and not keeps_from_deciding(trouble) else trouble
+
+
 def _held_back(decision: DecisionNow, limits: LimitsLeft) -> Headline:
     assert decision.suppression is not None
     suppression = Suppression(decision.suppression)
@@ -140,12 +162,19 @@ def _at_rest(status: PolicyStatus, why: Why) -> Headline:
         return Headline("attention", f"{breached} breached, but no trigger's condition is met{needs}.")
     verdicts = status.verdicts
     if verdicts and all(one.status is Status.INCONCLUSIVE for one in verdicts):
-        return Headline("attention", f"Nothing can be judged yet: {verdicts[0].reason}.")
+        of_then = before_champion(verdicts[0], status.champion)
+        return Headline(
+            "attention", f"Nothing can be judged yet{of_then and ',' + of_then}: {verdicts[0].reason}."
+        )
     if status.champion is None:
         return Headline(
             "attention", "There is no champion yet.", "The first run is judged by its absolute gates alone."
         )
     return Headline("calm", "Nothing needs doing: no trigger's condition is met.")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _first_line(text: str) -> str:

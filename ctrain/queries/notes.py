@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from ctrain.domain import Phase, Status
+from ctrain.domain import Phase, Status, Verdict
 from ctrain.policy.fields import format_duration
-from ctrain.queries.answers import PolicyStatus
+from ctrain.queries.answers import ChampionNow, PolicyStatus
+from ctrain.queries.troubles import what_is_wrong
 
 SILENT_FOR = timedelta(days=1)
 """Without rows for longer than this, verdicts speak of the past."""
@@ -25,12 +26,18 @@ def notes_on(
     return tuple(_notes(status, nobody if daemon is None else "", now))
 
 
+def before_champion(verdict: Verdict, champion: ChampionNow | None) -> str:
+    """As of when a verdict is that cannot be about the present champion; empty for any other."""
+    if champion is None or verdict.as_of >= champion.since_at:
+        return ""
+    return f" as of {verdict.as_of:%Y-%m-%d %H:%M} UTC, before version {champion.version} became the champion"
+
+
 def _notes(status: PolicyStatus, nobody: str, now: datetime) -> Iterator[str]:
     if nobody:
         yield f"{nobody}: what stands here is what the last one saw"
-    if status.registry_trouble is not None:
-        yield f"the registry cannot be read, so nothing is decided or promoted: {status.registry_trouble}"
-    elif status.champion is None:
+    yield from map(what_is_wrong, status.troubles)
+    if status.registry_trouble is None and status.champion is None:
         yield "there is no champion: nothing is compared, and the first run is judged by absolute gates"
     if status.run is not None and status.run.phase is Phase.AWAITING_APPROVAL:
         run = status.run.id
@@ -38,7 +45,8 @@ def _notes(status: PolicyStatus, nobody: str, now: datetime) -> Iterator[str]:
     yield from _on_data(status, now)
     inconclusive = [one for one in status.verdicts if one.status is Status.INCONCLUSIVE]
     for verdict in inconclusive:
-        yield f"{verdict.monitor} is INCONCLUSIVE: {verdict.reason}"
+        of_then = before_champion(verdict, status.champion)
+        yield f"{verdict.monitor} {'was' if of_then else 'is'} INCONCLUSIVE{of_then}: {verdict.reason}"
     if status.open_requests:
         yield f"{status.open_requests} requests wait for a daemon"
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctrain.domain import PolicyName, Request, RunId, Verdict, Version
+from ctrain.domain import MonitorName, PolicyName, Request, RunId, Verdict, Version
 from ctrain.engine.explanations import EVENT as EXPLAINED
 from ctrain.engine.pictures import INPUT_MONITORS
 from ctrain.errors import PolicyError
@@ -58,6 +58,10 @@ class PolicyPage(Answer):
     metric: str
     previous: Version | None
     """What a rollback would make the champion, as far as ctrain knows."""
+    types: Mapping[MonitorName, str]
+    """Of the policy's monitors by name, also of those without a verdict; empty when the file is unknown."""
+    unmapped: tuple[Verdict, ...]
+    """The newest of each monitor that looks at features and has tested none so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +108,24 @@ class PageQueries:
             champions = reigns(tx, name)
             since = now - LOOKED_BACK
             recent = [_recent(tx, name, one, since) for one in status.verdicts]
+            columned = [one for one in status.verdicts if _looks_at_columns(policy, one)]
+            heat = self._heat(tx, name, columned, since)
+            mapped = {one.monitor for one in heat}
             return PolicyPage(
                 status=status,
                 why=why,
                 timeline=timeline_of(tx, name, since, now, runs, champions),
-                heat=self._heat(tx, name, policy, status.verdicts, since),
+                heat=heat,
                 series=tuple(series_of(policy, found) for found in recent),
                 reigns=champions,
                 runs=shown,
                 model=policy.model.name if policy else name,
                 metric=policy.model.metric if policy else "",
                 previous=_previous(tx, name, champions),
+                types={MonitorName(one): each.type for one, each in policy.monitors.items()}
+                if policy
+                else {},
+                unmapped=tuple(one for one in columned if one.monitor not in mapped),
             )
 
     def run(self, run_id: RunId) -> RunPage:
@@ -165,20 +176,14 @@ class PageQueries:
             return tuple(sorted(tx.policies()))
 
     def _heat(
-        self,
-        tx: Transaction,
-        name: PolicyName,
-        policy: Policy | None,
-        newest: Sequence[Verdict],
-        since: datetime,
+        self, tx: Transaction, name: PolicyName, newest: Sequence[Verdict], since: datetime
     ) -> tuple[HeatMap, ...]:
-        """Of the monitors that look at columns."""
+        """Of the monitors that look at columns, which gave these verdicts last."""
 
         def read(one: Verdict) -> Sequence[Verdict]:
             return tx.verdicts_page(name, one.monitor, MOST_MAPPED, start=since) or [one]
 
-        asked = [one for one in newest if _looks_at_columns(policy, one)]
-        maps = [self._fleet.heat.map(name, one, partial(read, one)) for one in asked]
+        maps = [self._fleet.heat.map(name, one, partial(read, one)) for one in newest]
         return tuple(one for one in maps if one is not None)
 
     def _snapshot(self, run: Run) -> Policy | None:

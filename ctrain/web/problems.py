@@ -29,6 +29,11 @@ MEDIA_TYPE = "application/problem+json"
 DATABASE_AWAY = "the database does not answer; try again, and look at its log and at `ctrain db check`"
 """Told of an error of the store: what is away beside it (a disk, whoever acts) says so itself."""
 
+NO_SUCH_ADDRESS = (
+    "nothing is at this address: `/v1/openapi.json` names every one of the API, and the console begins at `/`"
+)
+"""Told where no route is, of which the framework knows to say only the name of the status."""
+
 
 class FieldProblem(BaseModel):
     """One field that cannot be used."""
@@ -85,7 +90,11 @@ def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
     match error:
         case HTTPException():
             errors = getattr(error, "errors", [])
-            return _problem(error.status_code, error.detail, errors), dict(error.headers or {})
+            nowhere = (
+                error.status_code == HTTPStatus.NOT_FOUND and error.detail == HTTPStatus.NOT_FOUND.phrase
+            )
+            detail = NO_SUCH_ADDRESS if nowhere else error.detail
+            return _problem(error.status_code, detail, errors), dict(error.headers or {})
         case RequestValidationError():
             return _invalid(error), {}
         case InputError() | PolicyError():

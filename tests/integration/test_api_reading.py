@@ -210,7 +210,7 @@ def test_status_is_that_of_the_command(web: Web) -> None:
         ("/v1/requests/7", 404, "there is no request 7"),
         ("/v1/requests/x", 422, "path.number"),
         ("/v1/reloads/7", 404, "there is no reload 7"),
-        ("/v1/nothing", 404, "Not Found"),
+        ("/v1/nothing", 404, "`/v1/openapi.json` names every one of the API, and the console begins at `/`"),
         ("/v1/runs?limit=0", 422, "query.limit"),
         ("/v1/runs?cursor=x", 404, "take the cursor from `next`"),
         ("/v1/runs?cursor=WyJldmVudHMiLDNd", 404, "take the cursor from `next`"),

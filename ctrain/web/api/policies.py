@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime
 
 from ctrain.domain import MonitorName, TriggerName
+from ctrain.errors import InputError
 from ctrain.queries.answers import PolicyStatus
 from ctrain.queries.answers import Why as WhyAnswer
 from ctrain.queries.champion_history import reigns
@@ -23,7 +24,6 @@ from ctrain.web.auth import viewer
 from ctrain.web.problems import Refusal
 
 router = APIRouter(prefix="/policies", tags=["policies"], dependencies=[Depends(viewer)])
-MOST_REIGNS = 2000
 
 
 @router.get("", response_model=models.Policies)
@@ -125,8 +125,11 @@ def champions(
 ) -> dict[str, Any]:
     """Which versions were champion, from when to when, and who made them so."""
     before = number_at("champions", cursor)
-    with here.store.read() as tx:
-        found = [one for one in reigns(tx, name, MOST_REIGNS) if before is None or one.event < before]
+    try:
+        with here.store.read() as tx:
+            found = reigns(tx, name, limit + 1, before)
+    except InputError as error:
+        raise foreign() from error
     shown = found[:limit]
     more = pack("champions", shown[-1].event) if len(found) > limit else None
     return {"champions": shown, "next": following(request, more)}

@@ -37,6 +37,8 @@ Number = Annotated[int, Query(ge=1, le=2**63 - 1)]
 """Of something on record, as the database counts."""
 PERFORMANCE = frozenset({"performance", "estimated_performance", "change", "domain_classifier", "prometheus"})
 """Types of monitors whose value is worth a picture of its own."""
+FEATURES = frozenset({"drift", "domain_classifier", "quality"})
+"""Types of monitors that look at features one by one."""
 
 
 def queries_of(here: Here) -> PageQueries:
@@ -92,9 +94,12 @@ def policy(
         now=found.why.now,
         daemons=(found.why.daemon,) if found.why.daemon else (),
         headline=headline_of(found.status, found.why),
-        notes=notes_besides(found.why),
+        notes=notes_besides(found.status, found.why),
         period=Period(found.timeline.start, found.timeline.end),
         pictured=[one for one in found.series if one.kind in PERFORMANCE and one.values],
+        unpictured=[one for one in found.series if one.kind in PERFORMANCE and not one.values],
+        judging=[name for name, kind in found.types.items() if kind in PERFORMANCE],
+        comparing=[name for name, kind in found.types.items() if kind in FEATURES],
         marks=_marks(found),
         asked=request_made,
     )

@@ -28,10 +28,12 @@ from ctrain.queries.answers import (
     LimitsLeft,
     PolicyStatus,
     RunNow,
+    TroubleNow,
     Why,
 )
 from ctrain.queries.headline import headline_of, notes_besides
 from ctrain.queries.heat import heat_map
+from ctrain.queries.notes import notes_on
 from ctrain.queries.overview import ActiveRun, Health, PolicyLineNow
 from ctrain.queries.sequence import sequences_of
 from ctrain.queries.series import Point, thinned
@@ -138,10 +140,15 @@ def decision(suppression: str | None = None, outcome: str = "not_met") -> Decisi
     return DecisionNow(TriggerName("worse"), outcome, suppression, "why", NOW, NOW, 1, needs, {})
 
 
+def troubles(*kinds: str) -> tuple[TroubleNow, ...]:
+    return tuple(TroubleNow(kind, NOW, "so it is.\nTraceback...") for kind in kinds)
+
+
+CHAMPION = ChampionNow(Version("1"), NOW, "first", None)
 STATUS = PolicyStatus(
     policy="clicks",
     paused=False,
-    champion=ChampionNow(Version("1"), NOW, "first", None),
+    champion=CHAMPION,
     run=None,
     verdicts=(Verdict(MonitorName("brier"), NOW, Status.OK, 0.1, 0.2, 9, "fine"),),
     data=DataNow(None, NOW, NOW, 9, 9, 1.0, 0, 0, {}, ()),
@@ -159,7 +166,42 @@ UNKNOWN = (replace(STATUS.verdicts[0], status=Status.INCONCLUSIVE, reason="too f
     [
         ({}, {}, "calm", "Nothing needs doing: no trigger's condition is met."),
         ({}, {"daemon": None}, "trouble", "Nothing happens: no daemon runs."),
-        ({"registry_trouble": "since noon"}, {}, "trouble", "the registry cannot be read since noon"),
+        (
+            {"troubles": troubles("registry_unreadable"), "run": run()},
+            {},
+            "trouble",
+            "The registry cannot be read, so nothing is decided or promoted: since 2026-03-01 00:00 UTC: so",
+        ),
+        (
+            {"troubles": troubles("tick_failed")},
+            {},
+            "trouble",
+            "Its ticks fail, so nobody looks after it: since",
+        ),
+        (
+            {"troubles": troubles("policy_refused")},
+            {},
+            "trouble",
+            "Its file is not valid, so the last good one is in force: since 2026-03-01 00:00 UTC: so it is.",
+        ),
+        (
+            {"troubles": troubles("policy_refused"), "run": run(Phase.ROLLBACK_FAILED)},
+            {},
+            "trouble",
+            "could not roll back",
+        ),
+        (
+            {"troubles": troubles("tick_failed"), "run": run(Phase.ROLLBACK_FAILED)},
+            {},
+            "trouble",
+            "Its ticks fail",
+        ),
+        (
+            {"troubles": troubles("tick_failed")},
+            {"daemon": None},
+            "trouble",
+            "Nothing happens: no daemon runs.",
+        ),
         ({"run": run()}, {}, "busy", "Run r-1 is comparing challenger and champion"),
         ({"run": run(Phase.AWAITING_APPROVAL)}, {}, "attention", "waits for a person"),
         ({"run": run(Phase.ROLLBACK_FAILED)}, {}, "trouble", "could not roll back"),
@@ -172,6 +214,12 @@ UNKNOWN = (replace(STATUS.verdicts[0], status=Status.INCONCLUSIVE, reason="too f
         ),
         ({"verdicts": BREACHED}, {}, "attention", "brier breached, but no trigger's condition is met: brier"),
         ({"verdicts": UNKNOWN}, {}, "attention", "Nothing can be judged yet: too few rows."),
+        (
+            {"verdicts": UNKNOWN, "champion": replace(CHAMPION, since_at=NOW + HOUR)},
+            {},
+            "attention",
+            "Nothing can be judged yet, as of 2026-03-01 00:00 UTC, before version 1 became the champion: ",
+        ),
         ({"champion": None}, {}, "attention", "There is no champion yet."),
         ({}, {"decisions": ()}, "calm", "No trigger has been looked at yet."),
     ],
@@ -191,7 +239,38 @@ def test_notes_do_not_repeat_the_headline() -> None:
         "no labels have come",
     )
     why = replace(WHY, notes=notes, limits=replace(LIMITS, active_run=RunId("r-1")))
-    assert notes_besides(why) == ("no labels have come",)
+    assert notes_besides(STATUS, why) == ("no labels have come",)
+
+
+def test_beside_a_trouble_the_other_troubles_and_the_run_are_notes() -> None:
+    status = replace(STATUS, troubles=troubles("tick_failed", "policy_refused"), run=run())
+    notes = notes_on(status, "daemon", ["daemon"], NOW)
+    why = replace(WHY, notes=notes, limits=replace(LIMITS, active_run=RunId("r-1")))
+    doing, other = notes_besides(status, why)
+    assert doing == "Run r-1 is comparing challenger and champion on the same live rows."
+    assert other.startswith("its file is not valid, so the last good one is in force: since 2026-03-01")
+    waits = replace(status, run=run(Phase.AWAITING_APPROVAL))
+    notes = notes_on(waits, "daemon", ["daemon"], NOW)
+    shown = notes_besides(waits, replace(why, notes=notes))
+    assert [one.partition(":")[0] for one in shown] == [other.partition(":")[0], "run r-1 waits for a person"]
+    unwatched = notes_besides(status, replace(why, notes=notes_on(status, None, [], NOW), daemon=None))
+    assert [one.partition(",")[0] for one in unwatched] == ["its ticks fail", "its file is not valid"]
+
+
+@pytest.mark.parametrize(
+    ("since", "told"),
+    [
+        (NOW, "brier is INCONCLUSIVE: too few rows"),
+        (
+            NOW + HOUR,
+            "brier was INCONCLUSIVE as of 2026-03-01 00:00 UTC, before version 1 became the champion: "
+            "too few rows",
+        ),
+    ],
+)
+def test_a_note_says_when_a_verdict_is_older_than_the_champion(since: datetime, told: str) -> None:
+    status = replace(STATUS, verdicts=UNKNOWN, champion=replace(CHAMPION, since_at=since))
+    assert notes_on(status, "daemon", ["daemon"], NOW) == (told,)
 
 
 def line(name: str, health: Health = Health.OK, **changes: Any) -> PolicyLineNow:

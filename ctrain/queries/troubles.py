@@ -1,0 +1,70 @@
+"""What keeps ctrain from its work on a policy, as its events tell: since when, why, and what to do."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ctrain.domain import PolicyName
+from ctrain.engine.champions import UNREADABLE
+from ctrain.engine.troubles import POLICY_REFUSED, TICK_FAILED
+from ctrain.queries.answers import TroubleNow
+
+if TYPE_CHECKING:
+    from ctrain.ports import Transaction
+
+Troubles = Mapping[PolicyName, tuple[TroubleNow, ...]]
+_GRAVEST = (TICK_FAILED, UNREADABLE, POLICY_REFUSED)
+_TOLD = {
+    TICK_FAILED: "its ticks fail, so nobody looks after it",
+    UNREADABLE: "the registry cannot be read, so nothing is decided or promoted",
+    POLICY_REFUSED: "its file is not valid, so the last good one is in force",
+}
+_TODO = {
+    TICK_FAILED: "Every tick tries again; the daemon's log has the traceback.",
+    UNREADABLE: "Rows are read and monitors judge as always; it goes on by itself once MLflow answers.",
+    POLICY_REFUSED: "Correct the file (`ctrain validate FILE` checks it): the daemon takes it by itself.",
+}
+
+
+def troubles_of(tx: Transaction) -> Troubles:
+    """The troubles that are under way, those of each policy by how grave they are."""
+    found: defaultdict[PolicyName, list[TroubleNow]] = defaultdict(list)
+    for one in tx.trouble_lines():
+        found[one.policy].append(TroubleNow(one.kind, one.at, one.message))
+    return {policy: tuple(sorted(some, key=_gravity)) for policy, some in found.items()}
+
+
+def what_is_wrong(trouble: TroubleNow) -> str:
+    """The trouble in a sentence without its stop: what it means, since when, and why."""
+    told = _TOLD.get(trouble.kind, trouble.kind.replace("_", " "))
+    return f"{told}: since {_since(trouble)}"
+
+
+def what_to_do(trouble: TroubleNow) -> str:
+    """What ends the trouble; empty when that is not known."""
+    return _TODO.get(trouble.kind, "")
+
+
+def keeps_from_deciding(trouble: TroubleNow) -> bool:
+    """Whether nothing can be decided while it lasts; a file that is refused leaves the last good one."""
+    return trouble.kind != POLICY_REFUSED
+
+
+def of_registry(trouble: TroubleNow) -> bool:
+    return trouble.kind == UNREADABLE
+
+
+def registry_words(troubles: Sequence[TroubleNow]) -> str | None:
+    """Since when and why the registry cannot be read; None while it answers."""
+    return next((f"since {_since(one)}" for one in troubles if of_registry(one)), None)
+
+
+def _since(trouble: TroubleNow) -> str:
+    first_line = trouble.message.partition("\n")[0].rstrip(".")
+    return f"{trouble.since_at:%Y-%m-%d %H:%M} UTC: {first_line}"
+
+
+def _gravity(trouble: TroubleNow) -> int:
+    return _GRAVEST.index(trouble.kind) if trouble.kind in _GRAVEST else len(_GRAVEST)
