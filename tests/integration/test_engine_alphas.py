@@ -70,6 +70,20 @@ def test_alphas_add_up_over_a_year(poor: World, tmp_path: Path) -> None:
     assert queries.status(world.name).policies[0].shadows == 0
 
 
+def test_a_promotion_without_evidence_is_counted_beside_the_alphas(poor: World, tmp_path: Path) -> None:
+    """An alpha so small that nothing is proven by the deadline; the mean is far below the margin."""
+    hasty = UNTRIGGERED.replace(
+        "shadow: {alpha: 0.05", "shadow: {alpha: 0.0000000001, on_inconclusive: promote"
+    )
+    world = at_work(poor, tmp_path, hasty.replace("max_duration: 8d", "max_duration: 26h"))
+    ask_to_train(world)
+    world.live(42, step=6)
+    run = last_run(world)
+    assert run.details["shadow"]["won"].startswith("undecided at the deadline, promoted by on_inconclusive")
+    status = FleetQueries(world.store, world.clock, {}).status(world.name).policies[0]
+    assert (status.shadows, status.promoted_undecided, status.models_promoted) == (1, 1, 1)
+
+
 def test_an_artifact_that_was_rejected_is_not_tried_again(
     poor: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
