@@ -244,19 +244,23 @@ class TickLoop:
         now = self._clock.now()
         all_read = self._quiet_at.get(name) == now and isinstance(self._clock, StreamClock)
         if all_read and not self._asked(name):
+            self._looked_after(name)  # the store has answered, and nothing is left to do
             return STREAM_DELAY
         started = self._timer.monotonic()
         ticked = tick(watch, read=not all_read)
         ended = self._timer.monotonic()
-        self._well_at[name] = ended
         self._ticked.add(name)
         if self._faltering is not None:
             self._faltering.succeeded(watch)
         self._telemetry.observe("tick_duration_seconds", ended - started, policy=name)
+        self._looked_after(name)
+        return self._next_delay(name, ticked, now)
+
+    def _looked_after(self, name: PolicyName) -> None:
+        self._well_at[name] = self._timer.monotonic()
         self._telemetry.gauge(
             "tick_last_success_timestamp_seconds", self._timer.now().timestamp(), policy=name
         )
-        return self._next_delay(name, ticked, now)
 
     def _take_lease(self, watch: Watch) -> None:
         watch.lease = self._leases.get(watch.name, watch.lease)

@@ -253,6 +253,48 @@ def test_between_two_instants_only_requests_are_looked_at(
     assert [read for _, _, read in script.seen] == [True, False, True]
 
 
+def test_a_clock_that_stands_is_no_illness(
+    make: Callable[..., TickLoop],
+    script: Script,
+    stream: StreamClockFile,
+    tmp_path: Path,
+    timer: StillTimer,
+    telemetry: QuietTelemetry,
+) -> None:
+    loop = make(ADS, clock=StreamClock(tmp_path))
+    loop.start()
+    loop.stop()
+    loop.take_turn(ADS)
+    timer.seconds = 60 * MINUTES
+    stood_still = loop.healthy
+    loop.take_turn(ADS)
+    assert (stood_still, loop.healthy) == (False, True)
+    assert len(script.seen) == 1
+    assert telemetry.counted["tick_last_success_timestamp_seconds", "ads"] == timer.now().timestamp()
+
+
+def test_a_clock_that_stands_hides_no_store_that_is_away(
+    make: Callable[..., TickLoop],
+    stream: StreamClockFile,
+    tmp_path: Path,
+    timer: StillTimer,
+    telemetry: QuietTelemetry,
+) -> None:
+    loop = make(ADS, clock=StreamClock(tmp_path))
+    loop.start()
+    loop.stop()
+    loop.take_turn(ADS)
+
+    def away() -> Any:
+        raise TransientError("the database is away")
+
+    cast(Any, loop.watched[ADS]).store.read = away
+    timer.seconds = 60 * MINUTES
+    loop.take_turn(ADS)
+    assert not loop.healthy
+    assert telemetry.counted["tick_last_success_timestamp_seconds", "ads"] == NOON.timestamp()
+
+
 def test_between_two_instants_what_failed_is_tried_again(
     make: Callable[..., TickLoop], script: Script, stream: StreamClockFile, tmp_path: Path
 ) -> None:
