@@ -136,9 +136,8 @@ def _measure_budget(watch: Watch, runs: list[Run]) -> None:
 
 
 def _measure_data(watch: Watch, state: IngestState) -> None:
-    if state.newest_event_at is not None:
-        lag = (watch.clock.now() - state.newest_event_at).total_seconds()
-        watch.telemetry.gauge("source_lag_seconds", max(lag, 0.0), policy=watch.name)
+    lag = (watch.clock.now() - (state.newest_event_at or watch.watched_since)).total_seconds()
+    watch.telemetry.gauge("source_lag_seconds", max(lag, 0.0), policy=watch.name)
     if state.rows_total:
         coverage = min(state.labels_total / state.rows_total, 1.0)
         watch.telemetry.gauge("label_coverage_ratio", coverage, policy=watch.name)

@@ -94,7 +94,10 @@ _TABLE = (
     _gauge(
         "pushed_unread_ratio", "Share of max_unread that waits; at 1 senders are told to come later.", "kind"
     ),
-    _gauge("source_lag_seconds", "Present time minus the newest event time that was read."),
+    _gauge(
+        "source_lag_seconds",
+        "Present time minus the newest event time that was read; before the first row, time under watch.",
+    ),
     _gauge("label_coverage_ratio", "Labels that have arrived, per row."),
     _gauge("monitor_value", "What a monitor measured last, on its own scale.", "monitor", yields=2),
     _gauge("monitor_threshold", "Where the monitor breaches.", "monitor", yields=2),
