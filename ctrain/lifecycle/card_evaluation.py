@@ -85,7 +85,7 @@ def _beside(run: Run, title: str, names: Mapping[str, str]) -> Iterator[str]:
     if not theirs or fair == rows:
         yield from _columns((title, this, _champion(run)), names, (ours, theirs))
         if theirs:
-            yield from ("", f"Both on the same {fair:,} rows, which neither was trained on.")
+            yield from ("", f"Both on the same {fair:,} rows.")
         return
     head = (title, f"{this}, all held-out rows", f"{this}, later rows", f"{_champion(run)}, later rows")
     yield from _columns(head, names, (ours, paired, theirs))

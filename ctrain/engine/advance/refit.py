@@ -48,6 +48,7 @@ def begin_refit(watch: Watch, run: Run, holdout: pa.Table, passed: str) -> Step:
         "result": training["result"],
         "rows": training["rows"],
         "fingerprint": training["fingerprint"],
+        "reused": training.get("reused"),
     }
     found = {
         **known_training(watch, run, refit=True),

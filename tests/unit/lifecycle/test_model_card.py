@@ -152,7 +152,7 @@ def test_models_that_were_judged_on_the_same_rows_stand_in_two_columns() -> None
         "| roc_auc | 0.71 | 0.7 |",
         "| brier | 0.181 | 0.19 |",
         "",
-        "Both on the same 3,000 rows, which neither was trained on.",
+        "Both on the same 3,000 rows.",
     ]
 
 
@@ -185,8 +185,11 @@ def test_what_serving_costs_stands_beside_the_champion() -> None:
     assert "| one row, median, in ms | 1.25 |  |" in sections(a_challenger(evaluation=alone))["Serving"]
 
 
+CANDIDATE = {"rows": 12000, "result": {}, "reused": "clicks-0"}
+
+
 def test_of_a_refit_the_candidates_metrics_and_its_own_serving_are_told() -> None:
-    again = {**TRAINING, "rows": 15000, "candidate": {"version": "2", "rows": 12000, "result": {}}}
+    again = {**TRAINING, "rows": 15000, "candidate": {**CANDIDATE, "version": "2"}}
     serving = {"challenger": SERVED, "champion": SERVED}
     refitted = {"challenger": {**SERVED, "latency_p50_ms": 7.0}, "champion": SERVED}
     found = {**EVALUATION, "serving": serving, "refit_serving": refitted}
@@ -194,7 +197,9 @@ def test_of_a_refit_the_candidates_metrics_and_its_own_serving_are_told() -> Non
     told = sections(run)
     assert "| metric | version 2, which was fitted again, all" in told["Metrics on held-out rows"]
     assert "| one row, median, in ms | 7 | 1.25 |" in told["Serving"]
+    assert "made by run" not in told["Rows"]
     card = render_candidate_card(run, "clicks", "which took its place")
+    assert "\n- made by run clicks-0 from the same rows, code and parameters\n" in card
     became = "It passed the gates and was fitted again on all rows as version 4, which took its place"
     assert card.startswith(f"# clicks, version 2\n\n**{became}**\n")
     titles = ["Why it was trained", "Rows", "Gates", "Metrics on held-out rows", "Serving", "Slices"]
@@ -205,7 +210,7 @@ def test_of_a_refit_the_candidates_metrics_and_its_own_serving_are_told() -> Non
 
 
 def test_a_candidate_whose_refit_was_not_made_is_judged_itself() -> None:
-    again = {**TRAINING, "rows": 15000, "candidate": {"version": "4", "rows": 12000, "result": {}}}
+    again = {**TRAINING, "rows": 15000, "candidate": {**CANDIDATE, "version": "4"}}
     told = sections(a_challenger(Phase.FAILED, training=again, evaluation=EVALUATION))
     assert told["Rows"].startswith(
         "- trained on 12,000 rows, 2024-01-01 00:00 to 2024-01-25 08:00\n- held out"
