@@ -415,6 +415,21 @@ def test_commands_print_tables_and_json(
     assert "clicks" in json.dumps(json.loads(answer.output))
 
 
+def test_show_has_both_models_on_the_same_rows_and_what_serving_costs(
+    home: Path, write: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    probe = {"latency_p50_ms": 1.25, "latency_p99_ms": 2.5, "size_bytes": 1234567}
+    metrics = {"challenger": {"brier": 0.181}, "paired": {"brier": 0.172}, "champion": {"brier": 0.194}}
+    evaluation = {**metrics, "fair_rows": 90, "serving": {"challenger": probe, "champion": probe}}
+    write(lambda tx: walk(tx, begun(details={"evaluation": evaluation}), *TRAINED, Phase.SHADOWING))
+    shown = runner.invoke(app, ["show", "clicks-1", "--home", str(home)]).output
+    lines = [line.replace("│", " ").split() for line in shown.splitlines()]
+    assert ["brier", "0.181", "0.172", "0.194"] in lines
+    assert ["p50", "in", "ms", "1.25", "1.25"] in lines
+    assert ["size", "in", "bytes", "1,234,567", "1,234,567"] in lines
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one[0])
 def test_commands_end_with_2_where_there_is_no_home(tmp_path: Path, command: list[str]) -> None:
     result = runner.invoke(app, [*command, "--home", str(tmp_path / "none")])
