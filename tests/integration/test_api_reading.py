@@ -24,6 +24,7 @@ from ctrain.queries import pages as page_queries
 from ctrain.queries.pages import PageQueries
 from ctrain.store import verdicts as verdict_rows
 from ctrain.store.fleet import FleetAccess
+from ctrain.web.api.paging import pack
 from tests.contract.store.builders import FLIGHTS, HOUR, OTHER, START, decision, run, verdict
 from tests.support.web import NOW, Web, tell_story
 
@@ -214,6 +215,8 @@ def test_status_is_that_of_the_command(web: Web) -> None:
         ("/v1/runs?limit=0", 422, "query.limit"),
         ("/v1/runs?cursor=x", 404, "take the cursor from `next`"),
         ("/v1/runs?cursor=WyJldmVudHMiLDNd", 404, "take the cursor from `next`"),
+        (f"{FLIGHT}/champions?cursor={pack('champions', 99)}", 404, "take the cursor from `next`"),
+        (f"{FLIGHT}/champions?cursor={pack('champions', 2**63 - 1)}", 404, "take the cursor from `next`"),
         ("/v1/events?matter=weather", 422, "query.matter"),
         (f"{FLIGHT}/monitors/brier?from=2024-01-01", 422, "query.from"),
     ],

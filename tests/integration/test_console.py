@@ -5,20 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ctrain.domain import Event, Phase, Request
+from ctrain.domain import (
+    Champion,
+    Event,
+    MonitorName,
+    Phase,
+    PolicyName,
+    Request,
+    Status,
+    Verdict,
+    Version,
+)
 from ctrain.domain.access import Role
 from ctrain.errors import TransientError
-from ctrain.queries import FleetQueries
+from ctrain.queries import FleetQueries, fleet
+from ctrain.queries.limits import limits_left
 from ctrain.settings import Settings
+from ctrain.store import open_store
 from ctrain.web.auth import COOKIE
 from ctrain.web.rules import Rules
 from tests.support.console import HOST, HOSTILE, Console, console_of, waiting_world
-from tests.support.world import World
+from tests.support.fakes import FakeClock
+from tests.support.world import HOUR, POLICY, START, World
 
 RUN = "/runs/clicks-1"
 
@@ -150,6 +165,169 @@ def test_pages_are_compressed_unless_they_hold_the_secret_of_a_form(
     assert "no-store" in answer.headers["cache-control"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "end", "told"),
+    [
+        (
+            "policy_refused",
+            "policy_accepted",
+            "Its file is not valid, so the last good one is in force: since",
+        ),
+        ("tick_failed", "tick_recovered", "Its ticks fail, so nobody looks after it: since"),
+    ],
+)
+def test_the_page_of_a_policy_tells_the_trouble_that_the_overview_tells(
+    world: World, kind: str, end: str, told: str
+) -> None:
+    console = console_of(world)
+    for happened in (kind, end):
+        with world.store.write() as tx:
+            tx.append_event(Event(world.name, happened, world.clock.now(), "ctrain", "line 7: as it is."))
+        (line,) = console.get("/v1/policies").json()["policies"]
+        answer = console.get("/v1/policies/clicks").json()
+        html = console.get("/policies/clicks").text
+        lead, troubled = text_of(html, '<p class="lead">', "</p>"), happened == kind
+        panel = text_of(html, '<section class="panel headline', "</section>")
+        assert (line["health"] == "trouble", "headline trouble" in html) == (troubled, troubled)
+        assert [one["message"] for one in answer["troubles"]] == ["line 7: as it is."] * troubled
+        assert (told in lead, "line 7: as it is. clicks-1" in lead) == (troubled, troubled)
+        assert ("run clicks-1 waits for a person: see" in panel) == troubled
+        assert (told.lower() in " ".join(console.get("/v1/policies/clicks/why").json()["notes"]).lower()) == (
+            troubled
+        )
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({}, "Budget left no limit no budget is set"),
+        (
+            {"budget_runs_left": 22, "training_time_left": timedelta(0), "training_time_frees_at": 2 * HOUR},
+            "Budget left 22 runs none of training time; enough for a run in 2h",
+        ),
+        (
+            {"budget_runs_left": 0, "budget_frees_at": HOUR, "training_time_left": 3 * HOUR},
+            "Budget left 0 runs the next frees in 1h 3h of training time",
+        ),
+        ({"training_time_left": 3 * HOUR}, "Budget left 3h of training time"),
+        (
+            {"training_time_left": timedelta(0), "training_time_frees_at": HOUR},
+            "Budget left none of training time; enough for a run in 1h",
+        ),
+    ],
+)
+def test_both_budgets_are_told_and_when_they_free(
+    console: Console, monkeypatch: pytest.MonkeyPatch, limits: dict[str, Any], told: str
+) -> None:
+    now = console.backend.clock.now()
+    given = {name: now + one if name.endswith("_at") else one for name, one in limits.items()}
+    monkeypatch.setattr(fleet, "limits_left", lambda *asked: replace(limits_left(*asked), **given))
+    assert text_of(console.get("/policies/clicks").text, '<div id="budget">', "</div>") == told
+
+
+def change_run(world: World, **details: Any) -> None:
+    run = world.runs()[-1]
+    with world.store.write() as tx:
+        tx.save_run(replace(run, details={**run.details, **details}), expected=run.phase)
+
+
+@pytest.mark.parametrize(
+    ("report", "told"),
+    [
+        (
+            {"n": 1200, "note": "only 90 of them are later"},
+            "judged on 1,200 held-out rows; only 90 of them are",
+        ),
+        ({"n": 0, "note": "only 0 held-out rows are later"}, "only 0 held-out rows are later"),
+        ({"n": 1, "note": ""}, "judged on 1 held-out row"),
+    ],
+)
+def test_what_the_gates_were_judged_on_is_told_by_the_parts_there_are(
+    world: World, report: dict[str, Any], told: str
+) -> None:
+    evaluation = world.runs()[-1].details["evaluation"]
+    change_run(world, evaluation={**evaluation, "gates": {**evaluation["gates"], **report}})
+    assert text_of(console_of(world).get(RUN).text, '<p class="soft pad">', "</p>").startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("training", "told"),
+    [
+        (
+            {"reused": "clicks-0", "attempt": 1},
+            "Nothing was trained: the version is that of clicks-0, whose page",
+        ),
+        ({}, "Training has not begun."),
+        ({"attempt": 1}, "No log lies on this host"),
+    ],
+)
+def test_a_run_without_a_log_says_why(world: World, training: dict[str, Any], told: str) -> None:
+    change_run(world, training=training)
+    html = console_of(world).get(RUN).text
+    assert told in text_of(html, '<section class="panel" id="log"', "</section>")
+
+
+@pytest.mark.parametrize(
+    ("policy", "performance", "drift"),
+    [
+        (
+            POLICY,
+            "Nothing yet: error, brier have given no verdict.",
+            "Nothing yet: inputs has given no verdict.",
+        ),
+        (
+            re.sub(r"  (inputs|error|brier): .*\n", "", POLICY).replace("any: [brier]", "any: [fresh]"),
+            "No monitor of this policy judges how good the champion is",
+            "No monitor of this policy looks at features",
+        ),
+        ("unreadable", "neither a file of this policy nor a run", "neither a file of this policy nor a run"),
+    ],
+)
+def test_a_policy_without_values_says_why_a_section_is_empty(
+    tmp_path: Path, policy: str, performance: str, drift: str
+) -> None:
+    path = tmp_path / "clicks.yaml"
+    path.write_text(policy)
+    store = open_store(f"sqlite:///{tmp_path / 'state.db'}")
+    with store.write() as tx:
+        tx.save_policy(PolicyName("clicks"), "h1", str(path), {}, START)
+    html = Console(store, FakeClock(START), tmp_path).get("/policies/clicks").text
+    assert performance in text_of(html, '<section class="panel" id="performance"', "</section>")
+    assert drift in text_of(html, '<section class="panel" id="heat"', "</section>")
+    store.close()
+
+
+def test_monitors_that_could_not_tell_say_why_in_their_sections(tmp_path: Path) -> None:
+    path = tmp_path / "clicks.yaml"
+    path.write_text(POLICY)
+    store = open_store(f"sqlite:///{tmp_path / 'state.db'}")
+    clicks = PolicyName("clicks")
+    with store.write() as tx:
+        tx.save_policy(clicks, "h1", str(path), {}, START)
+        tx.save_champion(clicks, Champion(Version("2"), START + 2 * HOUR, "promoted", START))
+        for name in ("brier", "inputs"):
+            blind = Verdict(
+                MonitorName(name), START, Status.INCONCLUSIVE, None, None, 0, "there is no champion"
+            )
+            tx.record_verdict(clicks, "h1", blind)
+    html = Console(store, FakeClock(START + 3 * HOUR), tmp_path).get("/policies/clicks").text
+    shown = text_of(html, '<section class="panel" id="performance"', "</section>")
+    assert "brier has given no value in this stretch: there is no champion (3h ago)." in shown
+    shown = text_of(html, '<section class="panel" id="heat"', "</section>")
+    assert "inputs has tested no feature in this stretch: there is no champion (3h ago)." in shown
+    notes = text_of(html, '<ul class="notes">', "</ul>")
+    assert notes.count("INCONCLUSIVE as of 2024-01-01 00:00 UTC, before version 2 became the champion") == 2
+    store.close()
+
+
+def text_of(html: str, start: str, end: str) -> str:
+    """The words between the first ``start`` and the ``end`` that follows; the start must be there."""
+    assert start in html
+    inner = html.partition(start)[2].partition(end)[0]
+    inner = inner if start.endswith(">") else inner.partition(">")[2]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", inner)).split()).replace(" ,", ",")
+
+
 def test_what_others_wrote_is_text(console: Console) -> None:
     html = console.get(RUN, Role.VIEWER).text
     assert HOSTILE not in html
@@ -163,6 +341,8 @@ def test_what_others_wrote_is_text(console: Console) -> None:
         ("/runs/none", 404, "There is no run none"),
         ("/policies/clicks/explode", 404, "There is no action explode"),
         (f"{RUN}/pictures/..%2F..%2Fstate.db", 404, "There is no such page"),
+        ("/nope", 404, "<code>/v1/openapi.json</code> names every one of the API"),
+        ("/docs", 404, "the console begins at <code>/</code>"),
         ("/?page=two", 422, "Correct the request"),
     ],
 )
