@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from ctrain.web.api.examples import ANSWERS, BODIES, CURSORS, PARAMETERS
 from ctrain.web.problems import MEDIA_TYPE, Problem
 
 DESCRIPTION = """\
@@ -34,11 +35,25 @@ def schema_of(app: FastAPI) -> dict[str, Any]:
     parts["Problem"] = problem
     for unused in ("HTTPValidationError", "ValidationError"):
         parts.pop(unused, None)
-    for path in schema["paths"].values():
-        for operation in path.values():
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            _with_examples(f"{method.upper()} {path}", operation)
             _with_problems(operation)
     app.openapi_schema = schema
     return schema
+
+
+def _with_examples(name: str, operation: dict[str, Any]) -> None:
+    """What is sent and what is answered where all goes well, as in the one story of the examples."""
+    for parameter in operation.get("parameters", ()):
+        known = CURSORS.get(name) if parameter["name"] == "cursor" else PARAMETERS.get(parameter["name"])
+        if known is not None:
+            parameter["example"] = known
+    if name in BODIES:
+        operation["requestBody"]["content"]["application/json"]["example"] = BODIES[name]
+    for status, answer in operation["responses"].items():
+        if status < "300" and name in ANSWERS:
+            answer["content"]["application/json"]["example"] = ANSWERS[name]
 
 
 def _with_problems(operation: dict[str, Any]) -> None:

@@ -33,9 +33,9 @@ Number = Annotated[float | None, BeforeValidator(_finite)]
 Seconds = Annotated[float | None, BeforeValidator(_seconds)]
 Words = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_printable)]
 Short = Annotated[str, StringConstraints(max_length=200), AfterValidator(_printable)]
-NameInPath = Annotated[str, Path(pattern=NAME, max_length=63, examples=["flight-delay"])]
-RunInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$", examples=["run-1"])]
-NumberInPath = Annotated[int, Path(ge=1, le=MOST_NUMBER, examples=[1])]
+NameInPath = Annotated[str, Path(pattern=NAME, max_length=63)]
+RunInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$")]
+NumberInPath = Annotated[int, Path(ge=1, le=MOST_NUMBER)]
 
 
 class Model(BaseModel):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from ctrain.domain import PolicyName
 from ctrain.domain.pushes import PushKind
@@ -24,6 +25,7 @@ from ctrain.sources.push_refusals import (
     UnknownMedia,
 )
 from ctrain.sources.push_spool import Sent, Spool
+from ctrain.web.api.examples import LABELS, ROWS
 from ctrain.web.api.intake import Intake
 from ctrain.web.auth import writer
 from ctrain.web.backend import Backend
@@ -53,26 +55,10 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     503: {"description": "The disk or the database does not answer: send it again after `Retry-After`."},
     507: {"description": "There is no room on the disk."},
 }
-_ROWS = [
-    {
-        "id": "r-1",
-        "time": "2026-11-20T08:00:00Z",
-        "score": 0.83,
-        "distance": 731,
-        "carrier": "UA",
-    }
-]
-_LABELS = [{"id": "r-1", "clicked": 1}]
 
 
 class PushAnswer(BaseModel):
     """What is answered for: it is on disk, and is read once."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"batch_id": "2026-11-20T08:00", "rows": 500, "repeated": False, "warnings": []}]
-        }
-    )
 
     batch_id: str
     rows: int
@@ -80,7 +66,7 @@ class PushAnswer(BaseModel):
     warnings: list[str] = Field(description="What was taken, and is remarkable all the same.")
 
 
-def _body_of(example: list[dict[str, Any]], key: str) -> dict[str, Any]:
+def _body_of(key: str, example: list[dict[str, Any]]) -> dict[str, Any]:
     row = {"type": "object"}
     many = {"type": "array", "items": row, "minItems": 1}
     within = {
@@ -91,8 +77,11 @@ def _body_of(example: list[dict[str, Any]], key: str) -> dict[str, Any]:
     }
     json_schema = {"anyOf": [many, within, row]}
     content = {
-        JSON: {"schema": json_schema, "example": {"batch_id": "2026-11-20T08:00", key: example}},
-        "application/x-ndjson": {"schema": {"type": "string", "description": "One JSON object a line."}},
+        JSON: {"schema": json_schema},
+        "application/x-ndjson": {
+            "schema": {"type": "string", "description": "One JSON object a line."},
+            "example": "".join(f"{json.dumps(row)}\n" for row in example),
+        },
         ARROW: {"schema": {"type": "string", "format": "binary"}},
     }
     return {"requestBody": {"required": True, "content": content}}
@@ -109,7 +98,7 @@ BatchId = Annotated[str | None, Query(description="The same, for senders that ca
     "/policies/{name}/rows",
     status_code=HTTPStatus.ACCEPTED,
     responses=_REFUSALS,
-    openapi_extra=_body_of(_ROWS, "rows"),
+    openapi_extra=_body_of("rows", ROWS),
     summary="Take a batch of rows",
 )
 async def push_rows(request: Request, name: str, key: Key = None, batch_id: BatchId = None) -> PushAnswer:
@@ -121,7 +110,7 @@ async def push_rows(request: Request, name: str, key: Key = None, batch_id: Batc
     "/policies/{name}/labels",
     status_code=HTTPStatus.ACCEPTED,
     responses=_REFUSALS,
-    openapi_extra=_body_of(_LABELS, "labels"),
+    openapi_extra=_body_of("labels", LABELS),
     summary="Take a batch of labels",
 )
 async def push_labels(request: Request, name: str, key: Key = None, batch_id: BatchId = None) -> PushAnswer:

@@ -117,7 +117,7 @@ class Request(Model):
     actor: str = Field(examples=["token nightly"])
     created_at: datetime
     state: Literal["open", "done", "refused"]
-    answer: str = Field(description="Empty while it is open.", examples=["done: run run-1 started"])
+    answer: str = Field(description="Empty while it is open.", examples=["done: run clicks-12 started"])
     arguments: dict[str, Any]
 
 

@@ -24,7 +24,7 @@ from ctrain.web.backend import Backend
 router = APIRouter(dependencies=[Depends(viewer)])
 OfPolicy = Annotated[
     str | None,
-    Query(pattern=NAME, max_length=63, description="Only of this policy.", examples=["flight-delay"]),
+    Query(pattern=NAME, max_length=63, description="Only of this policy."),
 ]
 
 
