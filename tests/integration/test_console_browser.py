@@ -113,6 +113,24 @@ def test_pages_are_accessible_in_both_themes_and_fit_a_phone(page: Page, served:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_importance_of_a_feature_is_a_line(page: Page, served: Served, width: int) -> None:
+    log_in(page, served)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto("/runs/clicks-1")
+    shares = page.locator("#training .bars td.num")
+    expect(shares).to_have_text(["74.9%", "15.1%", "10.0%"])
+    for share in shares.all():
+        lines = share.evaluate(
+            "cell => { const words = document.createRange(); words.selectNodeContents(cell);"
+            " return words.getClientRects().length }"
+        )
+        assert lines == 1
+        assert share.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
+    bars = page.locator("#training .bars svg")
+    assert min(bar.bounding_box()["width"] for bar in bars.all()) > 60  # type: ignore[index]  # all are shown
+
+
 def test_a_person_approves_by_keyboard_and_sees_the_run_go_on(page: Page, served: Served) -> None:
     page.goto("/login?next=/")
     page.keyboard.type(served.console.tokens[Role.APPROVER])

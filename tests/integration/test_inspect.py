@@ -222,6 +222,41 @@ def test_status_names_all_daemons_and_the_one_that_watches(store: Store, home: P
     assert any("watched by" in line and "process 7 on vm" in line for line in told().splitlines())
 
 
+def test_troubles_are_told_by_status_and_why_until_they_end(
+    queries: FleetQueries, write: Callable[..., None], home: Path
+) -> None:
+    begun_as = {
+        "policy_refused": ("policy_accepted", "its file is not valid, so the last good one is in force"),
+        "registry_unreadable": ("registry_readable", "the registry cannot be read"),
+        "tick_failed": ("tick_recovered", "its ticks fail, so nobody looks after it"),
+    }
+    for kind in begun_as:
+        write(lambda tx, kind=kind: tx.append_event(event(kind, message=f"{kind}: so it is\nmore")))
+    for _ in range(250):
+        write(lambda tx: tx.append_event(event("chatter")))
+    (status,) = queries.status().policies
+    assert [one.kind for one in status.troubles] == ["tick_failed", "registry_unreadable", "policy_refused"]
+    assert status.registry_trouble == "since 2024-01-01 00:00 UTC: registry_unreadable: so it is"
+    notes = queries.why(CLICKS).notes
+    shown = runner.invoke(app, ["status", "--home", str(home)], env={"COLUMNS": "160"}).output
+    why = runner.invoke(app, ["why", "clicks", "--home", str(home)], env={"COLUMNS": "160"}).output
+    for kind, (_, told) in begun_as.items():
+        (note,) = [one for one in notes if one.startswith(told)]
+        assert note.endswith(f": since 2024-01-01 00:00 UTC: {kind}: so it is")
+        assert f"- {told}" in why
+    for line in (
+        "trouble  │ its ticks fail, so",
+        "trouble  │ its file is not",
+        "registry │ cannot be read since",
+    ):
+        assert line in shown, shown
+    for end, _ in begun_as.values():
+        write(lambda tx, end=end: tx.append_event(event(end)))
+    (status,) = queries.status().policies
+    assert (status.troubles, status.registry_trouble) == ((), None)
+    assert "so it is" not in " ".join(queries.why(CLICKS).notes)
+
+
 def test_show_tells_phases_gates_comparison_and_alias_moves(
     queries: FleetQueries, write: Callable[..., None]
 ) -> None:

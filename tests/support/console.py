@@ -33,6 +33,7 @@ _APPROVAL = "promotion: {approval: manual, expires_after: 7d}"
 MANUAL = QUICK.replace("probation: {", f"{_APPROVAL}\nprobation: {{").replace(
     "max_duration: 4d", "max_duration: 4d, slices: [kind]"
 )
+IMPORTANCE = {"x": 0.749, "kind": 0.151, "z": 0.1}
 HOSTILE = "<script>alert('it')</script> & \"more\""
 
 
@@ -40,6 +41,7 @@ def waiting_world(folder: Path) -> World:
     """A poor champion, and a challenger that won in the shadow and waits for a person."""
     world = World(folder, policy_text=MANUAL, rows_per_hour=30)
     world.install(POOR, {"ctrain.window_start": START.isoformat(), "ctrain.cut_off": str(TRAINED_UNTIL)})
+    world.launcher.importance = IMPORTANCE
     world.land_together(48)
     world.settle()
     with world.store.write() as tx:
