@@ -61,7 +61,7 @@ def headline_of(status: PolicyStatus, why: Why) -> Headline:
         return _unwatched(why)
     trouble = _leading(status)
     if trouble is not None:
-        return Headline("trouble", f"{_sentence(what_is_wrong(trouble))}.", what_to_do(trouble))
+        return Headline("trouble", _sentence(what_is_wrong(trouble)), what_to_do(trouble))
     if status.run is not None:
         return of_run(status.run)
     if why.limits.paused:
@@ -174,7 +174,8 @@ def _at_rest(status: PolicyStatus, why: Why) -> Headline:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    stop = "" if text.endswith(("?", "!", ".")) else "."
+    return f"{text[:1].upper()}{text[1:]}{stop}"
 
 
 def _first_line(text: str) -> str:

@@ -232,6 +232,11 @@ def test_the_headline_says_the_most_pressing_thing(
     assert text in found.text
 
 
+def test_a_trouble_that_ends_with_a_question_gets_no_stop() -> None:
+    asks = TroubleNow("policy_refused", NOW, "7: data.pain: unknown key; did you mean pane?")
+    assert headline_of(replace(STATUS, troubles=(asks,)), WHY).text.endswith("did you mean pane?")
+
+
 def test_notes_do_not_repeat_the_headline() -> None:
     notes = (
         "no daemon runs: what stands here...",
