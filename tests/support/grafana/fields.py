@@ -1,7 +1,8 @@
 """What fields and panels of a Grafana dashboard have in common, as strict types; nothing else is allowed.
 
-Names and words are those of ``@grafana/schema`` 13.2 (``veneer/dashboard.types`` and the ``panelcfg`` of each
-kind of panel); those of targets and annotations belong to Grafana's Prometheus data source.
+A strict copy of names and words of ``@grafana/schema`` 13.2.3 (``veneer/dashboard.types`` and the
+``panelcfg`` of each kind of panel), which Grafana of the same number is built of; those of targets and
+annotations belong to Grafana's Prometheus data source.
 """
 # ruff: noqa: N815 - the names are Grafana's
 
