@@ -81,8 +81,8 @@ class DaskLauncher:
             if waited > 2 * timeout + GRACE_SECONDS:
                 return _given_up(job, JobState.TIMED_OUT, "its worker has not ended it at its timeout")
         elif waited > timeout:
-            why = cluster.trouble or f"no worker of {_named(cluster)} took the training in {timeout:g} s"
-            return _given_up(job, JobState.TIMED_OUT, why)
+            why = f"no worker of {_named(cluster)} took the training in {timeout:g} s"
+            return _given_up(job, JobState.TIMED_OUT, "; ".join(filter(None, (why, cluster.trouble))))
         elif cluster.troubled_seconds > UNREACHABLE_SECONDS:
             return _given_up(job, JobState.FAILED, cluster.trouble)
         return JobStatus(JobState.RUNNING, message=cluster.trouble)
