@@ -11,7 +11,7 @@ AUDITORS := .venv/auditors
 TOOLS := .venv/tools
 
 .DEFAULT_GOAL := help
-.PHONY: help venv compiled demo test pytest test-slow lint format docs chaos fuzz bench bench-dask bench-detect bench-alarms bench-scrape bench-load soak bench-promotion bench-streams bench-round peers tools audit lock services clean
+.PHONY: help venv compiled demo test pytest test-slow lint format docs chaos fuzz bench bench-dask bench-detect bench-alarms bench-scrape bench-load soak bench-promotion bench-streams bench-console bench-round peers tools audit lock services clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,7 +67,7 @@ fuzz: venv ## Policies, data files, cursors and requests with anything in them (
 	CTRAIN_EXAMPLES=$(or $(INPUTS),200) $(BIN)/python -m pytest -q tests/integration/test_api_fuzz.py
 
 bench: venv ## Ratios against peers, in one run each; nothing is asserted
-	@for file in $(filter-out %bench_dask.py %bench_detect.py %bench_alarms.py %bench_promotion.py %bench_streams.py %bench_round.py %bench_load.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in $(filter-out %bench_dask.py %bench_detect.py %bench_alarms.py %bench_promotion.py %bench_streams.py %bench_round.py %bench_console.py %bench_load.py,$(wildcard tests/benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 bench-dask: venv ## A profile of many rows by one and by two workers of a dask cluster, beside this machine (ROWS)
 	$(BIN)/python tests/benchmarks/bench_dask.py $(if $(ROWS),--rows $(ROWS))
@@ -93,6 +93,9 @@ bench-promotion: venv ## How often equal, better and worse models are promoted a
 bench-streams: venv ## The default policy over the streams of a catalogue, beside never, periodic and always (DATA=DIR)
 	@test -n "$(DATA)" || { echo "make bench-streams DATA=DIR: a folder of Parquet files with the columns t and target" >&2; exit 1; }
 	$(BIN)/python -m tests.benchmarks.bench_streams $(DATA)
+
+bench-console: venv ## Server time of the console's pages with many policies, beside ten (POLICIES)
+	$(BIN)/python tests/benchmarks/bench_console.py $(if $(POLICIES),--policies $(POLICIES))
 
 bench-round: venv ## What a round of fresh rows costs: CPU, commits, flushes, queries (POLICIES)
 	$(BIN)/python -m tests.benchmarks.bench_round $(if $(POLICIES),--policies $(POLICIES))
