@@ -22,7 +22,7 @@ from ctrain.engine.scores import Scored, load_scored
 from ctrain.engine.slices import slice_masks, with_block
 from ctrain.stats.empirical_bernstein import RowEvidence
 from ctrain.stats.losses import bounded_losses
-from ctrain.stats.sequential import ComparisonState
+from ctrain.stats.sequential import Bounds, ComparisonState
 
 if TYPE_CHECKING:
     from ctrain.domain import Json
@@ -68,9 +68,9 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is looked at after each block, and at which error rate the shown bounds hold."""
+    """What is looked at after each block, and the bounds that are shown."""
 
-    alpha: float
+    bounds: Callable[[ComparisonState], Bounds]
     enough: Callable[[Progress], bool]
 
 
@@ -122,14 +122,16 @@ def fold(
         failure = scored.message if scored.state == "failed" else ""
         return replace(before, waiting=not failure, failure=failure, clipped_share=_share(found))
     for compared in _blocks(watch, scored, new, old, start, end, block, found):
-        before = _with_block(before, phase, compared, look.alpha)
+        before = _with_block(before, phase, compared, look.bounds)
         if look.enough(before):
             return before
     run = with_details(before.run, phase, {"next_block": end.isoformat()})
     return replace(before, run=run, folded_until=end, clipped_share=_share(found_in(run, phase)))
 
 
-def _with_block(before: Progress, phase: str, compared: Compared, alpha: float) -> Progress:
+def _with_block(
+    before: Progress, phase: str, compared: Compared, bounds: Callable[[ComparisonState], Bounds]
+) -> Progress:
     state = before.state.with_block(compared.mean, compared.rows)
     evidence = before.evidence.with_rows(compared.differences)
     found = found_in(before.run, phase)
@@ -142,7 +144,7 @@ def _with_block(before: Progress, phase: str, compared: Compared, alpha: float) 
     if "slices" in found:
         following["slices"] = with_block(found["slices"], compared.slices)
     run = with_details(before.run, phase, following)
-    point = (compared.end, _point(state, alpha, compared.mean, compared.rows))
+    point = (compared.end, _point(state, bounds(state), compared.mean, compared.rows))
     return replace(
         before,
         run=run,
@@ -214,8 +216,7 @@ def _edges(start: datetime, end: datetime, block: timedelta) -> list[datetime]:
     return [start + block * index for index in range((end - start) // block + 1)]
 
 
-def _point(state: ComparisonState, alpha: float, mean: float, rows: int) -> dict[str, Any]:
-    bounds = state.bounds(alpha)
+def _point(state: ComparisonState, bounds: Bounds, mean: float, rows: int) -> dict[str, Any]:
     return {
         "blocks": state.blocks,
         "rows": state.rows,

@@ -57,8 +57,8 @@ class ProbationJudgement:
     bounds: Bounds
     outgrown: bool = False
     """Rows and blocks are enough, but too many losses are clipped: on this scale it is never decided."""
-    by_evidence: bool = True
-    """Whether the bounds decided; False where the mean did, at the end of an undecided probation."""
+    at_end: bool = False
+    """Whether the last test of an undecided probation decided, and not the bounds."""
 
     @property
     def decided(self) -> bool:
@@ -168,6 +168,15 @@ def _undecided(
     return ShadowJudgement(ShadowVerdict.REJECT, reason, bounds, by_evidence=False)
 
 
+def probation_bounds(spec: Probation, state: ComparisonState) -> Bounds:
+    """Return the mean difference with the bounds that a probation goes by.
+
+    The upper one, which accepts, has level ``alpha``. The lower one, which rolls back, has half of it: the
+    other half is left to the test at the end.
+    """
+    return replace(state.bounds(spec.alpha), lower=state.bounds(spec.alpha / 2).lower)
+
+
 def judge_probation(
     spec: Probation,
     state: ComparisonState,
@@ -179,17 +188,18 @@ def judge_probation(
 ) -> ProbationJudgement:
     """Return whether the new champion is accepted, rolled back or watched further, and why.
 
-    One limit decides both ways, as in the shadow: ``margin``, the worsening that is tolerated. The
-    champion is rolled back as soon as the lower bound of the difference is above it, which happens to one
-    that is not worse by more with probability about ``alpha``, over all looks. It is accepted after
-    ``duration`` of event time (``observed_until``, default ``now``, minus ``started_at``) with
-    ``min_rows`` rows and an upper bound below ``margin``. Undecided with enough rows, it is watched for up
-    to twice the duration; then a mean difference within ``margin`` accepts and any other rolls back,
-    which is no evidence: ``alpha`` does not bound it. Too few rows or blocks
-    extend the probation without limit, and never accept. Where only the clipped losses are too many,
-    it is ``outgrown``: the comparison has to begin anew on a larger scale.
+    ``margin`` is the worsening that is tolerated. The champion is rolled back as soon as the lower bound
+    of the difference is above it, and accepted after ``duration`` of event time (``observed_until``,
+    default ``now``, minus ``started_at``) with ``min_rows`` rows and an upper bound below it. Undecided
+    with enough rows, it is watched for up to twice the duration and then tested once: it is rolled back
+    if its mean difference is above the margin and a t-test of the blocks says that it is worse at all,
+    and accepted otherwise. A champion that is not worse is rolled back with probability about ``alpha``
+    at most, half of it by the bounds over all looks and half by the test at the end.
+
+    Too few rows or blocks extend the probation without limit, and never accept. Where only the clipped
+    losses are too many, it is ``outgrown``: the comparison has to begin anew on a larger scale.
     """
-    bounds = state.bounds(spec.alpha)
+    bounds = probation_bounds(spec, state)
     observed = (observed_until or now) - started_at
     seen = _seen(state, bounds)
     if bounds.lower > spec.margin and clipped_share <= MAX_CLIPPED_SHARE:
@@ -213,13 +223,17 @@ def judge_probation(
 
 
 def _at_end(spec: Probation, state: ComparisonState, bounds: Bounds) -> ProbationJudgement:
-    seen = _seen(state, bounds)
+    worse = state.p_value() < spec.alpha / 2
+    verdict, told = ProbationVerdict.ACCEPT, f"accepted, the mean is within the margin of {spec.margin:g}"
+    if state.mean > spec.margin and worse:
+        verdict, told = (
+            ProbationVerdict.ROLL_BACK,
+            f"rolled back, worse by more than {spec.margin:g} on average",
+        )
+    elif state.mean > spec.margin:
+        told = "accepted, the blocks do not tell its difference from chance"
     undecided = f"undecided after {LONGEST_PROBATION} times {format_duration(spec.duration)}"
-    if state.mean <= spec.margin:
-        reason = f"{undecided}, accepted because the mean is within the margin of {spec.margin:g}: {seen}"
-        return ProbationJudgement(ProbationVerdict.ACCEPT, reason, bounds, by_evidence=False)
-    reason = f"{undecided}, rolled back because the mean is above the margin of {spec.margin:g}: {seen}"
-    return ProbationJudgement(ProbationVerdict.ROLL_BACK, reason, bounds, by_evidence=False)
+    return ProbationJudgement(verdict, f"{undecided}, {told}: {_seen(state, bounds)}", bounds, at_end=True)
 
 
 def _missing(state: ComparisonState, min_rows: int, clipped_share: float) -> tuple[str, ...]:

@@ -22,7 +22,6 @@ def check_times(policy: Policy) -> Iterator[Problem]:
     yield from _check_panes(policy)
     yield from _check_retention(policy)
     yield from _check_shadow(policy)
-    yield from _check_probation(policy)
     yield from _check_limits(policy)
 
 
@@ -85,15 +84,6 @@ def _check_shadow(policy: Policy) -> Iterator[Problem]:
         yield Problem(
             ("shadow", "block"),
             f"{_d(shadow.block)} is longer than max_duration ({_d(shadow.max_duration)})",
-        )
-
-
-def _check_probation(policy: Policy) -> Iterator[Problem]:
-    if policy.probation.margin == 0:
-        yield Problem(
-            ("probation", "margin"),
-            "expected a margin above 0: an undecided probation goes by the mean, and would roll back about "
-            "half of the champions that are as good as the previous one",
         )
 
 

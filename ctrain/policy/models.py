@@ -126,11 +126,10 @@ class Probation(Frozen):
     duration: PositiveDuration
     """Event time until the new champion is accepted."""
     alpha: Share = 0.05
-    """Largest probability of rolling back by evidence a champion that is not worse by more than the margin,
-    over all looks. One that is undecided after twice ``duration`` is accepted or rolled back by its mean."""
+    """Largest probability of rolling back a champion that is not worse: half of it over all looks, and half
+    for a last test of one that is undecided after twice ``duration``."""
     margin: Annotated[float, Field(ge=0)] = 0.01
-    """The worsening of the metric that is tolerated; above 0, because of equal champions half are a little
-    worse on average."""
+    """The worsening of the metric that is tolerated."""
     min_rows: Annotated[int, Field(ge=1)] = 1000
     """Compared rows that acceptance needs; too few extend the probation."""
 

@@ -43,6 +43,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Json
+from ctrain.stats.tails import student_tail
 
 MIN_BLOCKS = 20
 TUNED_FOR = 60
@@ -88,9 +89,19 @@ class ComparisonState:
         """Return the mean with a lower and an upper bound, each one-sided at level ``alpha``."""
         if self.blocks < MIN_BLOCKS:
             return Bounds(self.mean, -math.inf, math.inf)
-        squares = self.squares + (self.blocks / self.rows) ** 2
-        width = math.sqrt(squares / self.blocks) * float(standard_width(np.float64(self.blocks), alpha))
+        width = self._deviation() * float(standard_width(np.float64(self.blocks), alpha))
         return Bounds(self.mean, self.mean - width, self.mean + width)
+
+    def p_value(self) -> float:
+        """Return the p-value of Student's test that the mean is above zero, for one look at a fixed time."""
+        if self.blocks < MIN_BLOCKS:
+            return 1.0
+        freedom = self.blocks - 1
+        return student_tail(self.mean / self._deviation() * math.sqrt(freedom), freedom)
+
+    def _deviation(self) -> float:
+        """The standard deviation of a block (divisor: blocks), never zero."""
+        return math.sqrt((self.squares + (self.blocks / self.rows) ** 2) / self.blocks)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that ``from_json`` reads back without losing a bit."""

@@ -131,6 +131,16 @@ def binomial_tail(more_than: int, trials: int, probability: float) -> float:
     return beta_head(more_than + 1.0, float(trials - more_than), probability)
 
 
+def student_tail(t: float, freedom: float) -> float:
+    """Return the probability that a variable of Student's distribution is above ``t``.
+
+    >>> round(student_tail(2.093024054408263, 19), 12)
+    0.025
+    """
+    outer = beta_head(freedom / 2.0, 0.5, freedom / (freedom + t * t)) / 2.0
+    return outer if t >= 0.0 else 1.0 - outer
+
+
 def beta_head(a: float, b: float, x: float) -> float:
     """Return the regularised incomplete beta function: a beta variable is below ``x``.
 

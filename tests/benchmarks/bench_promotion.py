@@ -182,28 +182,28 @@ def studied(scenario: str, gain: float, repetitions: int) -> dict[str, npt.NDArr
 
 @dataclass(frozen=True)
 class RolledBack:
-    """Rows until a probation rolled back, by evidence or at its end by the mean; 0 where it did not."""
+    """Rows until a probation rolled back, by its bounds or by the test at its end; 0 where it did not."""
 
-    by_evidence: npt.NDArray[np.int64]
-    by_mean: npt.NDArray[np.int64]
+    by_bounds: npt.NDArray[np.int64]
+    at_end: npt.NDArray[np.int64]
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
-        rows: npt.NDArray[np.int64] = self.by_evidence + self.by_mean
+        rows: npt.NDArray[np.int64] = self.by_bounds + self.at_end
         return rows
 
 
 def rolled_back(scenario: str, loss: float, repetitions: int) -> RolledBack:
     """What became of probations whose champion is worse than the previous one by ``loss``."""
     rng, draw = np.random.default_rng(SEED), SCENARIOS[scenario]
-    by_evidence, by_mean = np.zeros((2, repetitions), dtype=np.int64)
+    by_bounds, at_end = np.zeros((2, repetitions), dtype=np.int64)
     for repetition in range(repetitions):
         rows, holdout = draw(rng, ROWS, -loss), draw(rng, HOLDOUT_ROWS, -loss)
         looks = Looks(rows, block_rows(holdout, longest_probation_block(PROBATION)))
         end, judgement = probation_ended(looks)
         if judgement.verdict is ProbationVerdict.ROLL_BACK:
-            (by_evidence if judgement.by_evidence else by_mean)[repetition] = end
-    return RolledBack(by_evidence, by_mean)
+            (at_end if judgement.at_end else by_bounds)[repetition] = end
+    return RolledBack(by_bounds, at_end)
 
 
 def share(rows: npt.NDArray[np.int64]) -> str:
@@ -244,18 +244,13 @@ def report_rollbacks(repetitions: int) -> str:
         equal, limit = (rolled_back(scenario, loss, repetitions) for loss in (0.0, PROBATION.margin))
         worse = [rolled_back(scenario, loss, repetitions // 4) for loss in (0.02, 0.05)]
         found = [
-            f"{median(one.rows)} ({np.mean(one.by_evidence > 0):.0%}, {np.mean(one.rows > 0):.0%})"
+            f"{median(one.rows)} ({np.mean(one.by_bounds > 0):.0%}, {np.mean(one.rows > 0):.0%})"
             for one in worse
         ]
-        shares = [share(one) for one in (equal.by_evidence, equal.by_mean, limit.by_evidence)]
+        shares = [share(one) for one in (equal.rows, equal.by_bounds, limit.by_bounds)]
         lines.append((scenario, *shares, *found))
-    head = (
-        "rows",
-        "equal: rolled back by evidence",
-        "at the end by the mean",
-        "worse by the margin: by evidence",
-    )
-    return markdown((*head, "2 points worse: median rows (by evidence, in all)", "5 points"), lines)
+    head = ("rows", "equal: rolled back", "by the bounds", "worse by the margin: by the bounds")
+    return markdown((*head, "2 points worse: median rows (by the bounds, in all)", "5 points"), lines)
 
 
 def plot(

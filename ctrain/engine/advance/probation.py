@@ -9,7 +9,12 @@ from ctrain.domain import Run, Version
 from ctrain.engine.advance.rescaling import begun_anew, keep_begun_anew
 from ctrain.engine.comparison import Look, Progress, fold, measure, save_points
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
-from ctrain.lifecycle.comparison import ProbationJudgement, ProbationVerdict, judge_probation
+from ctrain.lifecycle.comparison import (
+    ProbationJudgement,
+    ProbationVerdict,
+    judge_probation,
+    probation_bounds,
+)
 from ctrain.lifecycle.transitions import RunEvent
 
 if TYPE_CHECKING:
@@ -25,7 +30,10 @@ def watch_probation(watch: Watch, run: Run) -> Step:
         champion = tx.champion(watch.name)
     if champion is None or champion.version != challenger:
         return _superseded(watch, run, champion.version if champion else None)
-    look = Look(watch.policy.probation.alpha, lambda progress: _is_enough(_judged(watch, progress)))
+    spec = watch.policy.probation
+    look = Look(
+        lambda state: probation_bounds(spec, state), lambda progress: _is_enough(_judged(watch, progress))
+    )
     progress = fold(watch, run, "probation", challenger, previous, look)
     if progress.waiting:
         return WAITING

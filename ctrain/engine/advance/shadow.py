@@ -46,7 +46,8 @@ def shadow(watch: Watch, run: Run) -> Step:
     assert challenger is not None
     assert champion is not None
     origin = datetime.fromisoformat(found_in(run, "shadow")["origin"])
-    look = Look(watch.policy.shadow.alpha, lambda progress: _judged(watch, progress, origin).decided)
+    alpha = watch.policy.shadow.alpha
+    look = Look(lambda state: state.bounds(alpha), lambda progress: _judged(watch, progress, origin).decided)
     last_at = origin + watch.policy.shadow.max_duration
     progress = fold(watch, run, "shadow", challenger, champion, look, last_at)
     if progress.failure:

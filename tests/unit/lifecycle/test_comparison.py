@@ -11,6 +11,7 @@ from ctrain.lifecycle.comparison import (
     judge_shadow,
     longest_probation_block,
     longest_shadow_block,
+    probation_bounds,
     with_short_blocks,
 )
 from ctrain.policy.models import Probation, Shadow
@@ -47,6 +48,8 @@ EQUAL = compared(0.0)
 CLEARLY_WORSE = compared(0.02)
 UNDECIDED = compared(0.005, deviation=0.1)
 UNDECIDED_ABOVE = compared(0.012, deviation=0.1)
+WORSE_AT_ONE_LOOK = compared(0.025, deviation=0.1)
+"""With a p-value of 0.0073, between alpha / 2 of 0.05 and of 0.012."""
 FEW_BLOCKS = compared(-0.5, blocks=19)
 FEW_ROWS = compared(-0.5, rows=999)
 NOTHING = ComparisonState()
@@ -202,8 +205,19 @@ PROBATIONS = [
     (EQUAL, {"margin": 0.0}, 14, 0.0, "observe", "extended, the bounds enclose the margin of 0"),
     (UNDECIDED, {}, 14, 0.0, "observe", "extended, the bounds enclose the margin of 0.01"),
     (UNDECIDED, {}, 27.9, 0.0, "observe", "extended"),
-    (UNDECIDED, {}, 28, 0.0, "accept", "undecided after 2 times 14d, accepted because the mean is within"),
-    (UNDECIDED_ABOVE, {}, 28, 0.0, "roll_back", "undecided after 2 times 14d, rolled back because the mean"),
+    (UNDECIDED, {}, 28, 0.0, "accept", "undecided after 2 times 14d, accepted, the mean is within"),
+    (UNDECIDED_ABOVE, {}, 28, 0.0, "accept", "accepted, the blocks do not tell its difference from chance"),
+    (WORSE_AT_ONE_LOOK, {}, 27.9, 0.0, "observe", "extended"),
+    (
+        WORSE_AT_ONE_LOOK,
+        {},
+        28,
+        0.0,
+        "roll_back",
+        "2 times 14d, rolled back, worse by more than 0.01 on average",
+    ),
+    (WORSE_AT_ONE_LOOK, {"alpha": 0.012}, 28, 0.0, "accept", "do not tell its difference from chance"),
+    (WORSE_AT_ONE_LOOK, {"margin": 0.03}, 28, 0.0, "accept", "the mean is within the margin of 0.03"),
     (FEW_ROWS, {}, 14, 0.0, "observe", "extended, too little to judge by (999 of 1000 rows)"),
     (FEW_ROWS, {}, 300, 0.0, "observe", "too little"),
     (FEW_BLOCKS, {}, 300, 0.0, "observe", "19 of 20 blocks"),
@@ -234,15 +248,25 @@ def test_probation(
 
 
 @pytest.mark.parametrize(
-    ("state", "days", "by_evidence"),
-    [(CLEARLY_WORSE, 2, True), (EQUAL, 14, True), (UNDECIDED, 28, False), (UNDECIDED_ABOVE, 28, False)],
+    ("state", "days", "at_end"),
+    [(CLEARLY_WORSE, 2, False), (EQUAL, 14, False), (UNDECIDED, 28, True), (WORSE_AT_ONE_LOOK, 28, True)],
 )
-def test_the_end_of_an_undecided_probation_is_no_evidence(
-    state: ComparisonState, days: int, by_evidence: bool
+def test_the_last_test_of_an_undecided_probation_is_told_from_its_bounds(
+    state: ComparisonState, days: int, at_end: bool
 ) -> None:
     judgement = judge_probation(probation(), state, started_at=START, now=START + days * DAY)
     assert judgement.decided
-    assert judgement.by_evidence is by_evidence
+    assert judgement.at_end is at_end
+
+
+def test_looks_of_a_probation_spend_half_of_alpha_on_going_back() -> None:
+    spec = probation(alpha=0.05)
+    bounds = probation_bounds(spec, UNDECIDED)
+    assert bounds.upper == UNDECIDED.bounds(0.05).upper
+    assert bounds.lower == UNDECIDED.bounds(0.025).lower
+    between = compared(0.0385, deviation=0.1)
+    assert between.bounds(0.05).lower > spec.margin > between.bounds(0.025).lower
+    assert judge_probation(spec, between, started_at=START, now=START + DAY).verdict == "observe"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from ctrain.stats.sequential import MIN_BLOCKS, TUNED_FOR, ComparisonState, standard_width
 
@@ -22,6 +23,13 @@ def test_moments_are_those_of_the_blocks() -> None:
     assert (state.blocks, state.rows) == (500, 25_000)
     assert state.mean == pytest.approx(float(means.mean()), rel=1e-14)
     assert state.squares == pytest.approx(float(((means - means.mean()) ** 2).sum()), rel=1e-4)
+
+
+def test_the_p_value_of_one_look_is_that_of_students_test() -> None:
+    means = RNG.normal(0.02, 0.1, 43)
+    expected = stats.ttest_1samp(means, 0.0, alternative="greater").pvalue
+    assert fold(means, rows=10_000).p_value() == pytest.approx(expected, rel=1e-3), "but for one more row"
+    assert fold(means[: MIN_BLOCKS - 1]).p_value() == 1.0
 
 
 def test_bounds_by_the_formula() -> None:

@@ -15,6 +15,7 @@ from ctrain.stats.tails import (
     kolmogorov_tail,
     kolmogorov_tail_of,
     normal_tail,
+    student_tail,
 )
 
 CLOSE = 1e-9
@@ -50,6 +51,12 @@ def test_binomial(trials: int, probability: float, share: float) -> None:
     more_than = math.floor(share * trials)
     expected = 1.0 if more_than < 0 else special.bdtrc(more_than, trials, probability)
     assert binomial_tail(more_than, trials, probability) == pytest.approx(expected, rel=1e-6, abs=1e-290)
+
+
+@pytest.mark.parametrize("freedom", [1, 19, 60, 999, 1_000_000])
+@pytest.mark.parametrize("t", [-30.0, -2.0, 0.0, 1e-3, 1.96, 8.0])
+def test_student(freedom: int, t: float) -> None:
+    assert student_tail(t, freedom) == pytest.approx(special.stdtr(freedom, -t), rel=1e-6, abs=1e-290)
 
 
 @pytest.mark.parametrize("x", [0.0, 1e-9, 0.2, 0.5, 0.999, 1.0])
