@@ -20,58 +20,6 @@ from ctrain.registry.client import MlflowRegistry
 from tests.integration.conftest import Embedded
 from tests.support.live import environment
 
-SOMEBODY_ELSE = """
-import mlflow
-import numpy as np
-import pandas as pd
-from mlflow import MlflowClient
-from mlflow.models import infer_signature
-from sklearn.linear_model import LogisticRegression
-
-rows = pd.DataFrame({"dep hour": [1.0, 2.0, 3.0, 4.0], "yes": [0.5, 0.1, 0.2, 0.7]})
-label = np.array([0, 1, 0, 1])
-model = LogisticRegression().fit(rows, label)
-mlflow.sklearn.log_model(
-    model,
-    name="model",
-    registered_model_name="churn, eu",
-    signature=infer_signature(rows, model.predict(rows)),
-    pip_requirements=["scikit-learn"],
-    serialization_format="cloudpickle",
-)
-client = MlflowClient()
-client.set_registered_model_alias("churn, eu", "champion", "1")
-
-
-class Price(mlflow.pyfunc.PythonModel):
-    def predict(self, context, model_input, params=None):
-        return model_input["size"].to_numpy() * 2.5
-
-
-signature = infer_signature(rows.rename(columns={"yes": "size"})[["size"]], np.array([1.5]))
-mlflow.pyfunc.log_model(
-    name="model",
-    python_model=Price(),
-    registered_model_name="price",
-    signature=signature,
-    pip_requirements=["mlflow"],
-)
-
-
-class Broken(mlflow.pyfunc.PythonModel):
-    def predict(self, context, model_input, params=None):
-        raise RuntimeError("out of order")
-
-
-mlflow.pyfunc.log_model(
-    name="model",
-    python_model=Broken(),
-    registered_model_name="broken",
-    signature=signature,
-    pip_requirements=["mlflow"],
-)
-"""
-
 FILLED_IN = {
     "folder of the served rows": "rows",
     "folder of the labels": "labels",
@@ -87,7 +35,7 @@ FILLED_IN = {
 @pytest.fixture(scope="module")
 def registered(embedded: Embedded) -> Embedded:
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SOMEBODY_ELSE],
+        [sys.executable, "-m", "tests.support.somebody_else"],
         env={**environment(), "MLFLOW_TRACKING_URI": embedded.uri, "MLFLOW_DISABLE_TELEMETRY": "true"},
         cwd=embedded.home,
         capture_output=True,

@@ -37,7 +37,7 @@ PIDS = "pids"
 """Folder below the TMPDIR of a process where each says that it is there: ROLE-PID."""
 FORKS = "forks"
 """Folder beside the script with a file for each process of it that names its fork."""
-MODULES = ("ctrain", "tests.e2e.faulty_daemon")
+MODULES = ("ctrain", "tests.e2e.faulty_daemon", "tests.support.somebody_else")
 
 WARM = (
     "mlflow.pyfunc",
