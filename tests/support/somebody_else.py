@@ -1,4 +1,4 @@
-"""Three models of somebody else, logged to MLflow without ctrain; run with ``-m`` so that classes go along."""
+"""Three models of somebody else, logged to MLflow without ctrain; with ``-m``, so that classes go along."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sklearn.linear_model import LogisticRegression
 LABEL = np.array([0, 1, 0, 1])
 
 
-class Price(mlflow.pyfunc.PythonModel):
+class Price(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  # MLflow loads it late
     """A model without a flavour of its own."""
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:
         return model_input["size"].to_numpy() * 2.5
 
 
-class Broken(mlflow.pyfunc.PythonModel):
+class Broken(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  # MLflow loads it late
     """Refuses every row."""
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:
@@ -42,7 +42,7 @@ def log_classifier() -> None:
     MlflowClient().set_registered_model_alias("churn, eu", "champion", "1")
 
 
-def log_class(name: str, model: mlflow.pyfunc.PythonModel) -> None:
+def log_class(name: str, model: Price | Broken) -> None:
     sizes = pd.DataFrame({"size": [0.5, 0.1, 0.2, 0.7]})
     mlflow.pyfunc.log_model(
         name="model",
