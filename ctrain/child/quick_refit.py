@@ -17,6 +17,7 @@ from ctrain.child.context import context_of
 from ctrain.child.importance import losses_of_rows
 from ctrain.child.isolation import answered_apart
 from ctrain.child.learnability import FITS, INCONCLUSIVE, NOT_LEARNABLE, QuickLosses, assess_learnability
+from ctrain.child.search_space import inside, left_out, told_left_out
 from ctrain.child.validation import metric_of
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ def look_ahead(
         )
     except Exception as error:  # noqa: BLE001 - no training fails for its look
         found = {"verdict": INCONCLUSIVE, "reason": f"the look failed: {error}", "rows": 0}
+    tune = job.get("tune")
+    foreign = left_out(tune["space"], tune["start"]) if tune else {}
+    if foreign:
+        found["reason"] += f"; {told_left_out(foreign)}"
     found["seconds"] = round(time.monotonic() - started, 3)
     print(f"the look before the training: {found['verdict']}: {found['reason']}")
     return found
@@ -118,8 +123,7 @@ def _losses(
 
     given = job["context"]
     tune = job.get("tune") or {"start": {}, "space": {}}
-    known = {name: value for name, value in tune["start"].items() if name in tune["space"]}
-    context = {**given, "params": {**given["params"], **known}}
+    context = {**given, "params": {**given["params"], **inside(tune["space"], tune["start"])}}
     chosen = np.arange(total) * len(rows.frame) // total
     found = []
     for first in range(FITS):

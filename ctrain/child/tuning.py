@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ctrain.child.search_space import grid, inside, is_whole, left_out, step_of, told_left_out
 from ctrain.child.trials import Elsewhere
 from ctrain.child.validation import metric_of, validation_loss
 
@@ -33,10 +34,14 @@ def tune(
     The champion's parameters are tried first, then the policy's own, as far as the space has them: a
     search that finds nothing better ends where it began. A trial that fails is passed over; when all
     fail, the last one's error is raised. With ``elsewhere`` others compute them, several at a time.
+    ``left_out`` are those of the champion's parameters that the space has not, or not with their values.
     """
     library = _optuna()
     spec, seed = job["tune"], int(job["context"]["seed"])
     failures: list[Exception] = []
+    foreign = left_out(spec["space"], spec["start"])
+    if foreign:
+        print(told_left_out(foreign))
 
     def objective(trial: optuna.Trial) -> float:
         params = {name: _suggested(trial, name, one) for name, one in spec["space"].items()}
@@ -69,6 +74,7 @@ def tune(
         "trials": len(study.trials),
         "failed": len(failures),
         "warm_start": _loss_of_champions(study.trials[0], spec),
+        "left_out": foreign,
         "seconds": round(time.monotonic() - started, 3),
     }
 
@@ -78,7 +84,7 @@ def _loss_of_champions(first: optuna.trial.FrozenTrial, spec: Mapping[str, Any])
 
     The space may not hold them any longer, or have a parameter that the champion was not searched for.
     """
-    kept = _inside(spec["space"], spec["start"])
+    kept = inside(spec["space"], spec["start"])
     whole = len(kept) == len(spec["space"]) and first.params == kept
     return first.value if whole and spec["sampler"] != "grid" else None
 
@@ -101,33 +107,16 @@ def _sampler(optuna: Any, spec: Mapping[str, Any], seed: int) -> Any:
     return kinds[spec["sampler"]](seed=seed)
 
 
-def grid(parameter: Mapping[str, Any]) -> list[Any]:
-    """The values of a parameter, in order.
-
-    >>> grid({"low": 0.5, "high": 1.0, "step": 0.25}), grid({"low": 2, "high": 4})
-    ([0.5, 0.75, 1.0], [2, 3, 4])
-    """
-    if "values" in parameter:
-        return list(parameter["values"])
-    low, high = parameter["low"], parameter["high"]
-    step = _step(parameter) or 1
-    return [low + step * position for position in range(int((high - low) / step + 1e-9) + 1)]
-
-
-def _step(parameter: Mapping[str, Any]) -> Any:
-    step = parameter.get("step")
-    return int(step) if step is not None and _whole(parameter) else step
-
-
-def _whole(parameter: Mapping[str, Any]) -> bool:
-    return isinstance(parameter["low"], int) and isinstance(parameter["high"], int)
-
-
 def _suggested(trial: optuna.Trial, name: str, parameter: Mapping[str, Any]) -> Any:
     if "values" in parameter:
         return trial.suggest_categorical(name, list(parameter["values"]))
-    low, high, log, step = parameter["low"], parameter["high"], parameter.get("log", False), _step(parameter)
-    if _whole(parameter):
+    low, high, log, step = (
+        parameter["low"],
+        parameter["high"],
+        parameter.get("log", False),
+        step_of(parameter),
+    )
+    if is_whole(parameter):
         return trial.suggest_int(name, low, high, log=log, step=step or 1)
     return trial.suggest_float(name, low, high, log=log, step=step)
 
@@ -136,16 +125,4 @@ def _starts(job: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What is tried first: the champion's parameters, then the policy's; those that the space has."""
     space = job["tune"]["space"]
     given = [job["tune"]["start"], job["context"]["params"]]
-    return [one for one in (_inside(space, params) for params in given) if one]
-
-
-def _inside(space: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that the space has."""
-    return {name: params[name] for name in space if name in params and _holds(space[name], params[name])}
-
-
-def _holds(parameter: Mapping[str, Any], value: Any) -> bool:
-    if "values" in parameter:
-        return value in parameter["values"]
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and parameter["low"] <= value <= parameter["high"]
+    return [one for one in (inside(space, params) for params in given) if one]

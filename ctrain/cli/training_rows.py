@@ -53,6 +53,9 @@ def _chosen(result: Json) -> Iterator[list[Any]]:
             f"{values}: {tuning['metric']} {tuning['loss']:.4g} on the newest rows, "
             f"the best of {tuning['trials']} trials{champion}",
         ]
+        foreign = ", ".join(f"{name} {_value(value)}" for name, value in tuning.get("left_out", {}).items())
+        if foreign:
+            yield ["not searched", f"of the champion's parameters {foreign}: train.tune has no such value"]
 
 
 def _value(value: object) -> str:

@@ -159,9 +159,16 @@ def _choices(result: Json) -> Iterator[str]:
         yield f"- {selection['chosen']} was chosen {by}: {named}"
     tuning = result.get("tuning")
     if tuning:
-        found = ", ".join(f"{name} {value}" for name, value in tuning["params"].items())
-        judged = f"{tuning['metric']} {figure(tuning['loss'])} on the newest training rows"
-        yield f"- tuned by {tuning['sampler']}, {tuning['trials']} trials: {one_line(found)}; {judged}"
+        found = f"{_valued(tuning['params'])}; {tuning['metric']} {figure(tuning['loss'])}"
+        trials = f"{tuning['sampler']}, {tuning['trials']} trials"
+        yield f"- tuned by {trials}: {found} on the newest training rows"
+        if tuning.get("left_out"):
+            foreign = _valued(tuning["left_out"])
+            yield f"- left out of the champion's parameters, as the search has no such value: {foreign}"
+
+
+def _valued(params: Json) -> str:
+    return one_line(", ".join(f"{name} {value}" for name, value in params.items()))
 
 
 def _comparison(run: Run, phase: str, metric: str) -> Iterator[str]:

@@ -137,6 +137,9 @@ def test_what_was_tuned_for_the_candidate_holds_for_its_refit_and_starts_the_nex
     assert again.tune["start"] == {"depth": 4}
     gone = training_job(watch, replace(first, champion_version=Version("99")), 1, "")
     assert gone.tune["start"] == {}
+    for edited in ("", "depth 4", "[4]", '{"loss": 1}', '{"params": 4}', "null"):
+        odd = shadowed.registry.register(slope_model(1.0), {"ctrain.tuning": edited})
+        assert training_job(watch, replace(first, champion_version=odd), 1, "").tune["start"] == {}
 
 
 def test_reference_and_baselines_are_kept_for_the_refit(shadowed: World) -> None:

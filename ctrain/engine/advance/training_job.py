@@ -101,8 +101,16 @@ def _champions_params(watch: Watch, run: Run) -> dict[str, Any]:
         tags = watch.registry.version(watch.policy.model.name, run.champion_version).tags
     except PermanentError:
         return {}
-    params: dict[str, Any] = json.loads(tags.get(TUNING_TAG, "{}")).get("params", {})
-    return params
+    return _params_of_search(tags.get(TUNING_TAG, "{}"))
+
+
+def _params_of_search(tag: str) -> dict[str, Any]:
+    """Empty where somebody has edited the tag to what no search writes."""
+    try:
+        params = json.loads(tag)["params"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return params if isinstance(params, dict) else {}
 
 
 def is_refit(run: Run) -> bool:

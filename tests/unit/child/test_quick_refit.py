@@ -219,17 +219,33 @@ def test_weights_go_with_their_rows(folder: Path) -> None:
     assert found["against_past"]["mean"] == pytest.approx(0.25 * square, abs=0.15)
 
 
+def searched(**start: Any) -> dict[str, Any]:
+    space = {"slope": {"values": [0.0, TRUE_SLOPE]}}
+    given = {"sampler": "grid", "trials": 2, "folds": 1, "timeout_seconds": None}
+    return {**given, "start": start, "space": space}
+
+
 def test_parameters_that_the_champion_was_tuned_to_are_taken(folder: Path) -> None:
-    tune = {
-        "start": {"slope": TRUE_SLOPE, "gone": 1},
-        "space": {"slope": {"values": [TRUE_SLOPE]}},
-        "sampler": "grid",
-        "trials": 1,
-        "folds": 1,
-        "timeout_seconds": None,
-    }
-    job = job_of(folder, "lines:given", tune=tune)
-    assert looked(job, rows_of(TRUE_SLOPE), folder)[0]["difference"]["mean"] == pytest.approx(0)
+    job = job_of(folder, "lines:given", tune=searched(slope=TRUE_SLOPE))
+    found = looked(job, rows_of(TRUE_SLOPE), folder)[0]
+    assert found["difference"]["mean"] == pytest.approx(0)
+    assert "left out" not in found["reason"]
+
+
+def test_those_that_no_training_could_be_given_are_left_out_and_told(folder: Path) -> None:
+    job = job_of(folder, "lines:given", tune=searched(slope=9.0, gone=1), params={"slope": TRUE_SLOPE})
+    found = looked(job, rows_of(TRUE_SLOPE), folder)[0]
+    assert found["difference"]["mean"] == pytest.approx(0)
+    note = "; left out of the champion's parameters, as train.tune has no such value: slope 9.0, gone 1"
+    assert found["reason"].endswith(note)
+
+
+def test_a_look_that_fails_for_what_was_left_out_says_so(folder: Path) -> None:
+    job = job_of(folder, "lines:given", tune=searched(slope=9.0))
+    found, model = looked(job, rows_of(TRUE_SLOPE), folder)
+    assert found["verdict"] == "inconclusive"
+    assert found["reason"].startswith("the look failed: KeyError: 'slope'; left out of the champion's")
+    assert model.slope == TRUE_SLOPE
 
 
 def test_an_answer_is_whole_whatever_its_length() -> None:

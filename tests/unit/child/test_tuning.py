@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from ctrain.child.fitting import fit
+from ctrain.child.search_space import grid, inside, left_out
 from ctrain.child.trials import TRIALS, asked_elsewhere
-from ctrain.child.tuning import grid, tune
+from ctrain.child.tuning import tune
 from ctrain.policy.tuning import Choices, Range, Tune
 from tests.support.lines import line_job, line_rows, write_lines
 
@@ -69,6 +70,7 @@ def test_it_begins_with_the_parameters_of_the_champion_and_then_the_policys(code
     known = {"slope": 1.7, "gone": 3}
     found = tuned(job_of(code, {"slope": SLOPE}, trials=1, start=known))
     assert (found["params"], found["warm_start"]) == ({"slope": 1.7}, pytest.approx(0))
+    assert found["left_out"] == {"gone": 3}
     assert tuned(job_of(code, {"slope": SLOPE}, trials=1, params={"slope": 0.5}))["params"] == {"slope": 0.5}
 
 
@@ -78,7 +80,49 @@ def test_parameters_that_the_space_has_not_are_no_beginning(code: Path, start: d
         job_of(code, {"slope": {**SLOPE, "low": 0.0}}, trials=2, start=start, params={"slope": 1.0})
     )
     assert 0.0 <= found["params"]["slope"] <= 3.0
-    assert found["warm_start"] is None
+    assert (found["warm_start"], found["left_out"]) == (None, start)
+
+
+STEPS = {"low": 0.1, "high": 3.0, "step": 0.1}
+WHOLE = {"low": 1, "high": 9}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "kept"),
+    [
+        (SLOPE, -3, -3.0),
+        (SLOPE, 3.1, None),
+        (SLOPE, float("nan"), None),
+        (SLOPE, [1.0], None),
+        (STEPS, 0.1 + 2 * 0.1, 0.1 + 2 * 0.1),
+        (STEPS, 0.35, None),
+        (WHOLE, 4.0, 4),
+        (WHOLE, 4.5, None),
+        ({**WHOLE, "step": 3.0}, 7, 7),
+        ({**WHOLE, "step": 3.0}, 6, None),
+        ({"values": [1, 2]}, 2.0, 2),
+        ({"values": [1, 2]}, True, None),
+        ({"values": [True, False]}, 1, None),
+        ({"values": ["a", True]}, True, True),
+        ({"values": ["a", "b"]}, "c", None),
+    ],
+)
+def test_a_value_is_kept_as_the_space_has_it_or_left_out(
+    parameter: dict[str, Any], value: Any, kept: Any
+) -> None:
+    space, params = {"it": parameter}, {"it": value}
+    found = inside(space, params)
+    assert found == ({} if kept is None else {"it": kept})
+    assert [type(one) for one in found.values()] == ([] if kept is None else [type(kept)])
+    assert left_out(space, params) == ({} if found else params)
+
+
+@pytest.mark.parametrize("start", [{"slope": 0.7}, {"slope": 9.0}])
+def test_between_two_steps_is_no_beginning_either(code: Path, start: dict[str, Any], capfd: Any) -> None:
+    space = {"slope": {**SLOPE, "low": 0.0, "step": 0.5}}
+    found = tuned(job_of(code, space, trials=1, start=start, params={"slope": 1.5}))
+    assert (found["params"], found["left_out"]) == ({"slope": 1.5}, start)
+    assert f"no such value: slope {start['slope']}\n" in capfd.readouterr().out
 
 
 def test_a_part_of_the_champions_parameters_is_not_the_champions(code: Path) -> None:

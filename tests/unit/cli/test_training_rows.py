@@ -50,6 +50,10 @@ def test_rows_and_what_was_held_out() -> None:
             {"result": {"tuning": {**TUNING, "warm_start": 0.15}}},
             ["tuned", f"{TUNED}; with the champion's 0.15"],
         ),
+        (
+            {"result": {"tuning": {**TUNING, "left_out": {"C": 200.0, "gone": None}}}},
+            ["not searched", "of the champion's parameters C 200, gone None: train.tune has no such value"],
+        ),
         ({"spent": [{"train_seconds": 1.7}, {"train_seconds": 0.12}]}, ["training time", "1.8 s"]),
         ({"spent": [{"train_seconds": 3725.2}]}, ["training time", "1:02:05"]),
         ({"failures": ["failed: no luck"]}, ["failed attempt", "failed: no luck"]),

@@ -98,11 +98,13 @@ def test_rows_and_importance() -> None:
                             "metric": "brier",
                             "sampler": "tpe",
                             "trials": 20,
+                            "left_out": {"penalty": "l3"},
                         }
                     },
                 }
             },
-            "- tuned by tpe, 20 trials: depth 4, rate 0.1; brier 0.181 on the newest training rows",
+            "- tuned by tpe, 20 trials: depth 4, rate 0.1; brier 0.181 on the newest training rows\n"
+            "- left out of the champion's parameters, as the search has no such value: penalty l3",
         ),
         ({"window": "the change that error found began then"}, "- the window: the change that error found"),
         ({"reused": "clicks-7"}, "- made by run clicks-7 from the same rows, code and parameters"),
