@@ -23,7 +23,7 @@ from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import InputError
 from ctrain.policy.data import FilesSource
 from ctrain.rows.columns import extract, label_columns, row_columns
-from ctrain.rows.instants import cast_instant, microseconds_of
+from ctrain.rows.instants import as_microseconds, cast_instant, microseconds_of
 from ctrain.rows.normalise import normalise_labels, normalise_rows
 from ctrain.sources.opening import FileSources
 
@@ -84,10 +84,6 @@ class History:
 
 def as_instant(microseconds: int | np.int64) -> datetime:
     return EPOCH_START + MICROSECOND * int(microseconds)
-
-
-def as_microseconds(instant: datetime) -> int:
-    return (instant - EPOCH_START) // MICROSECOND
 
 
 def load_history(policy: Policy, folder: Path, sources: Sources | None = None) -> History:

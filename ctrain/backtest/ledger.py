@@ -12,13 +12,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.backtest.history import MICROSECOND, as_microseconds
+from ctrain.backtest.history import MICROSECOND
 from ctrain.clocks import wait_for
 from ctrain.domain import ModelVersion, ScoreJob, Version
 from ctrain.engine.scored import judged_rows
 from ctrain.engine.watch import score_column
 from ctrain.errors import PermanentError, TransientError
-from ctrain.rows.instants import microseconds_of
+from ctrain.rows.instants import as_microseconds, microseconds_of
 from ctrain.stats.losses import row_losses
 
 if TYPE_CHECKING:

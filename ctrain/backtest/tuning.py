@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.compute as pc
 
-from ctrain.backtest.history import as_instant, as_microseconds
+from ctrain.backtest.history import as_instant
 from ctrain.engine.matured import ceil_to
 from ctrain.errors import InputError, PolicyError
 from ctrain.policy.fields import format_duration, parse_duration
@@ -22,7 +22,7 @@ from ctrain.policy.files import parse_policy
 from ctrain.policy.metrics import HIGHER_IS_BETTER
 from ctrain.policy.triggers import AllOf, AnyOf, AtLeast
 from ctrain.policy.words import shown_key
-from ctrain.rows.instants import microseconds_of
+from ctrain.rows.instants import as_microseconds, microseconds_of
 
 if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node, ScalarNode

@@ -191,10 +191,10 @@ def _labels(watch: Watch, tx: Transaction, since: datetime, needed: int) -> tupl
         return 0, 0
     window, end = watch.policy.train.window, training_end(watch.policy, matured)
     start = end - window.last if isinstance(window, LastWindow) else EPOCH_START
-    new = count_labelled(watch, since, end, state.sequence)
+    new = count_labelled(watch, since, end)
     if since >= start and new >= needed:
         return new, new
-    return new, count_labelled(watch, start, end, state.sequence)
+    return new, count_labelled(watch, start, end)
 
 
 def _last_cut_off(runs: list[Run]) -> datetime | None:

@@ -91,13 +91,9 @@ def labelled_rows(watch: Watch, start: datetime, end: datetime) -> pa.Table:
     return table.filter(pc.is_valid(table["label"]))
 
 
-def count_labelled(watch: Watch, start: datetime, end: datetime, sequence: int) -> int:
-    """How many matured rows of ``[start, end)`` have a label, as of an ingest sequence."""
-    key = (start, end)
-    known = watch.label_counts.get(key)
-    if known is None or known[0] != sequence:
-        if len(watch.label_counts) > 8:
-            watch.label_counts.clear()
-        known = (sequence, labelled_rows(watch, start, end).num_rows if start < end else 0)
-        watch.label_counts[key] = known
-    return known[1]
+def count_labelled(watch: Watch, start: datetime, end: datetime) -> int:
+    """How many matured rows of ``[start, end)`` have a label, as ``labelled_rows`` returns them."""
+    if start >= end:
+        return 0
+    found = watch.row_log.count(start, end)
+    return found.labelled if watch.policy.data.labels.absent_means == "missing" else found.rows

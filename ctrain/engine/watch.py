@@ -117,7 +117,6 @@ class Watch:
     """Name and fencing token; every write transaction proves that we still hold it."""
     registry_poll_seconds: float = 30.0
     registry_view: RegistryView = field(default_factory=RegistryView)
-    label_counts: dict[tuple[datetime, datetime], tuple[int, int]] = field(default_factory=dict)
     scores_early: bool = False
     """Rows are scored before their labels come: fewer jobs, and more rows where few ever get one."""
     watched_since: datetime = datetime(1970, 1, 1, tzinfo=UTC)

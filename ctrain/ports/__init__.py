@@ -8,7 +8,7 @@ from ctrain.ports.analysis import Analyst
 from ctrain.ports.metrics import MetricServer
 from ctrain.ports.notices import Notifier, OutboxTables
 from ctrain.ports.records import LeaseTables, PolicyTables, RunTables
-from ctrain.ports.rows import ReferenceFile, ReferenceRows, RowLog, RowLogs, Source, Sources
+from ctrain.ports.rows import ReferenceFile, ReferenceRows, RowCount, RowLog, RowLogs, Source, Sources
 from ctrain.ports.store import Store, Transaction
 from ctrain.ports.tables import DecisionTables, IngestTables, ObservationTables
 from ctrain.ports.telemetry import Telemetry
@@ -31,6 +31,7 @@ __all__ = [
     "ReferenceFile",
     "ReferenceRows",
     "Registry",
+    "RowCount",
     "RowLog",
     "RowLogs",
     "RunTables",

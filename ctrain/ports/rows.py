@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ctrain.domain import Ingested, IngestState, Json, PolicyName, Segment, SourceRead, Version
 
@@ -28,6 +28,13 @@ class ReferenceRows:
     """False when the file has no event times; those of the table mean nothing then."""
     origin: str
     """Where they are from, for a person."""
+
+
+class RowCount(NamedTuple):
+    """How many rows there are, and how many of them have a label."""
+
+    rows: int
+    labelled: int
 
 
 class Source(Protocol):
@@ -108,6 +115,9 @@ class RowLog(Protocol):
         ``label`` (float64 for binary and regression, string for multiclass; latest correction;
         null when absent), and ``score:VERSION`` per version asked for: null without a score.
         """
+
+    def count(self, start: datetime, end: datetime) -> RowCount:
+        """Count the rows that ``read`` returns, late ones included; a day is read for it once."""
 
     def rows_a_day(self, first: str, last: str) -> dict[str, int]:
         """How many rows lie on each ISO date from ``first`` to ``last`` that has any, in order."""

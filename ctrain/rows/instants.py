@@ -4,7 +4,7 @@ as in ``casting``.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ctrain.engine.matured import EPOCH_START
 from ctrain.rows.casting import (
     ArrowArray,
     Cast,
@@ -31,6 +32,7 @@ MICROSECONDS_A_DAY = 86_400_000_000
 LAST_DAY = 65_535
 """Days are counted from 1970-01-01 in 16 bits: to 2149."""
 DAY_SECONDS = 86_400
+_MICROSECOND = timedelta(microseconds=1)
 
 _OFFSET = r"\d\d:\d\d.*([Zz]|[+-]\d\d(:?\d\d)?)$"
 _DATE = r"^\d{4}-\d\d-\d\d$"
@@ -82,6 +84,11 @@ def cast_instant(array: ArrowArray, zone: str | None) -> CastInstants:
 def days_of(instants: ArrowArray) -> npt.NDArray[np.uint16]:
     """Return the days since 1970-01-01 (UTC) of instants without nulls."""
     return (microseconds_of(instants) // MICROSECONDS_A_DAY).astype(np.uint16)
+
+
+def as_microseconds(instant: datetime) -> int:
+    """Return the microseconds since 1970 of an instant with a time zone."""
+    return (instant - EPOCH_START) // _MICROSECOND
 
 
 def microseconds_of(instants: ArrowArray) -> npt.NDArray[np.int64]:

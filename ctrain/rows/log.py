@@ -24,14 +24,14 @@ from ctrain.domain import (
     SourceRead,
     Version,
 )
-from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import StateConflict
 from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, is_late, new_labels, new_rows, rows_of
 from ctrain.rows.casting import ArrowArray
+from ctrain.rows.counting import DayCounts
 from ctrain.rows.days import Days, score_type
 from ctrain.rows.finding import rows_between
 from ctrain.rows.identity import hash_ids
-from ctrain.rows.instants import days_of, microseconds_of
+from ctrain.rows.instants import as_microseconds, days_of, microseconds_of
 from ctrain.rows.known import KnownRows
 from ctrain.rows.manifest import Manifest
 from ctrain.rows.memory import RowMemory
@@ -49,7 +49,7 @@ from ctrain.rows.staging import SegmentWriter, Staged, newest
 
 if TYPE_CHECKING:
     from ctrain.policy.models import DataSpec
-    from ctrain.ports import Store
+    from ctrain.ports import RowCount, Store
 
 
 class ParquetRowLog:
@@ -81,6 +81,7 @@ class ParquetRowLog:
         with self._store.read() as tx:
             self._manifest = Manifest(tx.segments(self._policy))
         self._days = Days(self._files, self._manifest, self._schema, self._memory.days)
+        self._counts = DayCounts(self.read)
         self._known: KnownRows | None = None
         self._pending: PendingLabels | None = None
 
@@ -92,7 +93,7 @@ class ParquetRowLog:
         staged, writer = self._begin(state.sequence + 1, normalised, "rows", now, held)
         known = self._known_rows()
         arrived = new_rows(normalised.table, known.locate, known.labels)
-        closed_until = None if state.watermark is None else _microseconds(state.watermark)
+        closed_until = None if state.watermark is None else as_microseconds(state.watermark)
         late = is_late(arrived.table, self._data.pane // timedelta(microseconds=1), closed_until)
         writer.write_rows(arrived.table.add_column(2, "late", pa.array(late)), arrived.days)
         staged.hashes, staged.days = arrived.hashes, arrived.days
@@ -170,6 +171,7 @@ class ParquetRowLog:
             self._known.add(staged.hashes, staged.days)
         if staged.pending is not None:
             self._pending = staged.pending
+        self._counts.forget((*staged.rows, *staged.labels))
         for day, rows in staged.rows.items():
             self._days.add_rows(day, rows)
         for day, labels in staged.labels.items():
@@ -196,11 +198,9 @@ class ParquetRowLog:
     def _read(
         self, start: datetime, end: datetime, versions: Sequence[Version], include_late: bool
     ) -> pa.Table:
-        first, last = start.astimezone(UTC), end.astimezone(UTC)
-        tables = []
-        for day in self._manifest.days(first.date().isoformat(), last.date().isoformat()):
-            rows = self._days.rows(day, _microseconds(first), versions)
-            tables.append(rows_between(rows, _microseconds(first), _microseconds(last)))
+        first, last = as_microseconds(start), as_microseconds(end)
+        days = self._manifest.days_between(start, end)
+        tables = [rows_between(self._days.rows(day, first, versions), first, last) for day in days]
         if not tables:
             fields = [pa.field(f"score:{version}", score_type(self._schema)) for version in versions]
             return pa.schema([*self._schema, *fields]).empty_table()
@@ -208,6 +208,9 @@ class ParquetRowLog:
         if include_late or not pc.any(whole["late"]).as_py():
             return whole
         return whole.filter(pc.invert(whole["late"]))
+
+    def count(self, start: datetime, end: datetime) -> RowCount:
+        return self._counts.of(self._manifest.days_between(start, end), start, end)
 
     def rows_a_day(self, first: str, last: str) -> dict[str, int]:
         days = self._manifest.days(first, last)
@@ -234,6 +237,7 @@ class ParquetRowLog:
         days = {one.event_date for one in gone if one.kind is SegmentKind.ROWS}
         if self._known is not None:
             self._known.forget(days)
+        self._counts.forget(one.event_date for one in gone)
         for day in {one.event_date for one in gone}:
             self._days.forget(day)
         if any(one.event_date == PENDING for one in gone):
@@ -294,7 +298,3 @@ class ParquetRowLog:
             days = self._known_rows().locate(ids, hash_ids(ids))
             self._pending = PendingLabels(table.filter(pa.array(days == UNKNOWN)))
         return self._pending
-
-
-def _microseconds(instant: datetime) -> int:
-    return (instant - EPOCH_START) // timedelta(microseconds=1)

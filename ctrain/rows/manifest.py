@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from ctrain.domain import Segment, SegmentKind, Version
 from ctrain.rows.segments import PENDING
@@ -69,6 +69,10 @@ class Manifest:
         """Return the days from ``first`` to ``last`` that have rows, ascending."""
         days = self._days_of_rows()
         return days[bisect_left(days, first) : bisect_right(days, last)]
+
+    def days_between(self, start: datetime, end: datetime) -> list[str]:
+        """Return the days that have rows and of which a part may lie between two instants, ascending."""
+        return self.days(*(one.astimezone(UTC).date().isoformat() for one in (start, end)))
 
     def newest_days(self, amount: int) -> list[str]:
         """Return the last days that have rows, ascending."""

@@ -74,7 +74,7 @@ def test_memory_does_not_grow_with_what_has_been_seen(shadowing: World, tmp_path
     world = shadowing.branch(tmp_path / "world")
 
     def sizes() -> dict[str, int]:
-        names = ("label_counts", "retry_at", "references", "variabilities", "failures", "snapshots")
+        names = ("retry_at", "references", "variabilities", "failures", "snapshots")
         return {name: len(getattr(world.watch, name)) for name in names}
 
     world.live(12, step=4)
