@@ -54,7 +54,7 @@ class Profile:
                 column.below,
                 column.above,
             ]
-            arrays += [np.diff(column.cells, prepend=0), column.counts]
+            arrays += [_steps(column.cells), column.counts]
         return pack(_KIND, {"grid": self.grid, "rows": self.rows, "columns": described}, arrays)
 
     @classmethod
@@ -66,6 +66,13 @@ class Profile:
             for i, (name, numbers) in enumerate(header["columns"].items())
         }
         return cls(header["grid"], header["rows"], columns)
+
+
+def _steps(cells: Counts) -> Counts:
+    """Differences, the first number as it is; ``numpy.diff`` takes three times as long for a few."""
+    steps = cells.copy()
+    steps[1:] -= cells[:-1]
+    return steps
 
 
 def _column_from(numbers: Sequence[Any], cells: Counts, counts: Counts) -> ColumnProfile:
