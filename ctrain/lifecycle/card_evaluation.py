@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from ctrain.domain import Json, Run
 from ctrain.lifecycle.card_text import figure, one_line, table
@@ -37,26 +37,38 @@ def gate_lines(run: Run) -> Iterator[str]:
 def metric_lines(run: Run) -> Iterator[str]:
     """Yield the metrics beside the champion's."""
     names = [name for name in _found(run).get("challenger") or {} if GAP not in name]
-    yield from _beside(run, "metric", {name: name for name in names})
+    yield from _beside(run, "metric", names)
 
 
 def slice_lines(run: Run) -> Iterator[str]:
     """Yield what gates and shadow have found out about groups of rows."""
-    found = _found(run)
-    names = [
-        name for name in {**(found.get("challenger") or {}), **(found.get("champion") or {})} if GAP in name
-    ]
-    yield from _beside(
-        run, "largest difference between groups", {name: name.replace(GAP, " by ") for name in names}
-    )
+    groups = _found(run).get("groups") or ()
+    yield from _groups(run, groups)
     slices = run.details.get("shadow", {}).get("slices", {})
     states = {name: ComparisonState.from_json(one) for name, one in slices.items()}
     compared = [(name, one) for name, one in states.items() if one.blocks]
-    if names and compared:
+    if groups and compared:
         yield ""
     if compared:
         rows = [(name, f"{one.mean:+.4g}", f"{one.rows:,}") for name, one in compared]
         yield from table(("slice", "difference of the loss in the shadow", "rows"), rows)
+
+
+def _groups(run: Run, groups: Sequence[Json]) -> Iterator[str]:
+    """Of each gate between groups the gap and its limit, and below it the groups between which it lies."""
+    if not groups:
+        return
+    models, columns = _models(run)
+    rows = []
+    for gate in groups:
+        name = f"{gate['metric']} by {gate['by']}"
+        rows.append(
+            (f"{name}, gap", figure(gate["limit"]), *(figure(gate["gap"].get(one)) for one in models))
+        )
+        for one in gate["groups"]:
+            rate = "" if one["metric"] == gate["metric"] else f"{one['metric']} "
+            rows.append((f"{rate}of {one['group']}", "", *(figure(one.get(each)) for each in models)))
+    yield from table(("groups", "limit", *columns), rows)
 
 
 def serving_lines(run: Run) -> Iterator[str]:
@@ -74,29 +86,31 @@ def serving_lines(run: Run) -> Iterator[str]:
     yield from table(("serving", "this version", _champion(run)), rows)
 
 
-def _beside(run: Run, title: str, names: Mapping[str, str]) -> Iterator[str]:
+def _beside(run: Run, title: str, names: Sequence[str]) -> Iterator[str]:
     """A line for each metric: of all held-out rows, and of those on which the champion can be judged."""
-    found, rows = _found(run), run.details.get("training", {}).get("holdout_rows")
-    ours, theirs, paired = (found.get(role) or {} for role in ("challenger", "champion", "paired"))
     if not names:
         return
-    this = "this version" if judged_itself(run) else f"version {_candidate(run)}, which was fitted again"
+    found = _found(run)
+    models, columns = _models(run)
+    rows = [(name, *(figure((found.get(one) or {}).get(name)) for one in models)) for name in names]
+    yield from table((title, *columns), rows)
     fair = found.get("fair_rows", 0)
-    if not theirs or fair == rows:
-        yield from _columns((title, this, _champion(run)), names, (ours, theirs))
-        if theirs:
-            yield from ("", f"Both on the same {fair:,} rows.")
-        return
-    head = (title, f"{this}, all held-out rows", f"{this}, later rows", f"{_champion(run)}, later rows")
-    yield from _columns(head, names, (ours, paired, theirs))
-    yield from ("", f"The later rows are the {fair:,} that are later than the champion's training, too.")
+    if "paired" in models:
+        yield from ("", f"The later rows are the {fair:,} that are later than the champion's training, too.")
+    elif found.get("champion"):
+        yield from ("", f"Both on the same {fair:,} rows.")
 
 
-def _columns(
-    head: Sequence[str], names: Mapping[str, str], columns: Sequence[Mapping[str, float]]
-) -> Iterator[str]:
-    rows = [(told, *(figure(one.get(name)) for one in columns)) for name, told in names.items()]
-    return table(head, rows)
+def _models(run: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names under which models were judged, and the heads of their columns: three where rows differ."""
+    found = _found(run)
+    this = "this version" if judged_itself(run) else f"version {_candidate(run)}, which was fitted again"
+    champion = _champion(run)
+    on_the_same = found.get("fair_rows", 0) == run.details.get("training", {}).get("holdout_rows")
+    if not found.get("champion") or on_the_same:
+        return ("challenger", "champion"), (this, champion)
+    columns = (f"{this}, all held-out rows", f"{this}, later rows", f"{champion}, later rows")
+    return ("challenger", "paired", "champion"), columns
 
 
 def _measure(name: str, value: float | None) -> str:

@@ -90,6 +90,11 @@ def test_a_gap_between_groups_is_a_gate(poor: World, tmp_path: Path) -> None:
         for role in ("challenger", "paired", "champion")
     }
     assert gaps["challenger"] == gaps["paired"] > gaps["champion"] > 0
+    (told,) = last_run(fair).details["evaluation"]["groups"]
+    assert (told["metric"], told["by"], told["limit"], told["gap"]) == ("brier", "kind", 0.1, gaps)
+    for role, gap in gaps.items():
+        values = [one[role] for one in told["groups"]]
+        assert max(values) - min(values) == pytest.approx(gap)
 
 
 def test_groups_that_are_too_small_fail_the_gate_and_are_named(poor: World, tmp_path: Path) -> None:
@@ -97,3 +102,5 @@ def test_groups_that_are_too_small_fail_the_gate_and_are_named(poor: World, tmp_
     run = last_run(world)
     assert run.phase is Phase.REJECTED
     assert "fewer than two groups can be compared; fewer than 5000 rows: a (" in run.outcome_reason
+    (told,) = run.details["evaluation"]["groups"]
+    assert (told["gap"], told["groups"]) == ({}, [])

@@ -24,7 +24,7 @@ from ctrain.engine.advance.training_job import refitting
 from ctrain.engine.assess.estimated_performance import first_calibrations
 from ctrain.engine.champions import cut_off
 from ctrain.engine.digests import ensure_digest, known_version, record_refusal, tag_refusal
-from ctrain.engine.group_gaps import group_gaps
+from ctrain.engine.group_gaps import GroupGap, gap_metrics, gap_words, group_gaps, told_groups
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.engine.predictions import as_predictions
 from ctrain.engine.references import save_reference_of_run
@@ -65,30 +65,33 @@ def evaluate_challenger(watch: Watch, run: Run) -> Step:
     serving = measured_serving(watch, run, holdout.rows)
     if isinstance(serving, Step):
         return serving
-    challenger = _metrics(watch.policy.model.task, holdout.labels, holdout.challenger)
-    gaps, words = group_gaps(watch.policy, holdout.rows, holdout.labels, holdout.challenger)
-    challenger |= gaps
+    gaps = group_gaps(watch.policy, holdout.rows, holdout.labels, holdout.challenger)
+    challenger = _metrics(watch.policy.model.task, holdout.labels, holdout.challenger) | gap_metrics(gaps)
     champion = paired = None
+    groups = {"challenger": gaps}
     if holdout.champion is not None:
-        champion, paired = (
-            _on_fair_rows(watch, holdout, one) for one in (holdout.champion, holdout.challenger)
-        )
-    report = _judge(watch, holdout, challenger | serving_metrics(serving), paired, champion, words)
-    found = {"challenger": challenger, "champion": champion, "paired": paired}
+        champion, groups["champion"] = _on_fair_rows(watch, holdout, holdout.champion)
+        paired, groups["paired"] = _on_fair_rows(watch, holdout, holdout.challenger)
+    judged = challenger | serving_metrics(serving)
+    report = _judge(watch, holdout, judged, paired, champion, gap_words(gaps))
+    found: dict[str, Any] = {"challenger": challenger, "champion": champion, "paired": paired}
     found |= {**_fixed(watch, holdout), "gates": report.to_json()}
+    found |= {"groups": told_groups(groups)} if gaps else {}
     run = with_details(run, "evaluation", {**found, "serving": serving} if serving else found)
     _annotate(watch, run, report)
     return _conclude(watch, run, holdout, report)
 
 
-def _on_fair_rows(watch: Watch, holdout: Holdout, scores: Floats) -> dict[str, float]:
+def _on_fair_rows(
+    watch: Watch, holdout: Holdout, scores: Floats
+) -> tuple[dict[str, float], tuple[GroupGap, ...]]:
     """A model's metrics and gaps between groups on the rows that neither model was trained on."""
     import pyarrow as pa
 
     fair = holdout.fair
     rows, labels, scores = holdout.rows.filter(pa.array(fair)), holdout.labels[fair], scores[fair]
-    gaps, _ = group_gaps(watch.policy, rows, labels, scores)
-    return _metrics(watch.policy.model.task, labels, scores) | gaps
+    gaps = group_gaps(watch.policy, rows, labels, scores)
+    return _metrics(watch.policy.model.task, labels, scores) | gap_metrics(gaps), gaps
 
 
 def _metrics(task: Task, labels: Floats, scores: Floats) -> dict[str, float]:

@@ -143,7 +143,7 @@ def test_metrics_stand_beside_those_of_the_champion_and_gates_with_their_reasons
     failed = {"passed": False, "reason": "roc_auc >= 0.9: failed with 0.71"}
     told_of_failure = sections(a_challenger(evaluation={**EVALUATION, "gates": {"results": [failed]}}))
     assert told_of_failure["Gates"] == "- **roc_auc >= 0.9: failed with 0.71**"
-    assert "| brier by kind | 0.02 |  |  |" in told["Slices"].split("\n")
+    assert "Slices" not in told
 
 
 def test_models_that_were_judged_on_the_same_rows_stand_in_two_columns() -> None:
@@ -158,15 +158,46 @@ def test_models_that_were_judged_on_the_same_rows_stand_in_two_columns() -> None
     ]
 
 
-def test_gaps_between_groups_stand_beside_the_champions() -> None:
-    gap = "equalized_odds:gap:kind"
-    found = {role: {**EVALUATION[role], gap: value} for role, value in (("paired", 0.1), ("champion", 0.3))}
-    told = sections(a_challenger(evaluation={**EVALUATION, **found}))
-    assert told["Slices"].split("\n")[2:4] == [
-        "| brier by kind | 0.02 |  |  |",
-        "| equalized_odds by kind |  | 0.1 | 0.3 |",
+GROUPS = [
+    {
+        "metric": "brier",
+        "by": "kind",
+        "limit": 0.05,
+        "gap": {"challenger": 0.02, "paired": 0.03, "champion": 0.01},
+        "groups": [
+            {"metric": "brier", "group": "a", "challenger": 0.17, "paired": 0.16, "champion": 0.18},
+            {"metric": "brier", "group": "c|d", "challenger": 0.19, "paired": 0.19, "champion": 0.19},
+        ],
+    },
+    {
+        "metric": "equalized_odds",
+        "by": "kind",
+        "limit": 0.2,
+        "gap": {"challenger": 0.1},
+        "groups": [{"metric": "true_positive_rate", "group": "a", "challenger": 0.5}],
+    },
+    {"metric": "roc_auc", "by": "origin", "limit": 0.1, "gap": {}, "groups": []},
+]
+
+
+def test_each_gate_between_groups_is_told_with_the_groups_beside_the_champions() -> None:
+    evaluation = {**EVALUATION, "groups": GROUPS}
+    told = sections(a_challenger(evaluation=evaluation))
+    assert told["Slices"].split("\n") == [
+        "| groups | limit | this version, all held-out rows | this version, later rows"
+        " | champion (version 3), later rows |",
+        "| --- | --- | --- | --- | --- |",
+        "| brier by kind, gap | 0.05 | 0.02 | 0.03 | 0.01 |",
+        "| of a |  | 0.17 | 0.16 | 0.18 |",
+        "| of c\\|d |  | 0.19 | 0.19 | 0.19 |",
+        "| equalized_odds by kind, gap | 0.2 | 0.1 |  |  |",
+        "| true_positive_rate of a |  | 0.5 |  |  |",
+        "| roc_auc by origin, gap | 0.1 |  |  |  |",
     ]
-    assert gap not in told["Metrics on held-out rows"]
+    assert "gap" not in told["Metrics on held-out rows"]
+    alike = sections(a_challenger(evaluation={**evaluation, "fair_rows": 3000}))["Slices"]
+    assert "| brier by kind, gap | 0.05 | 0.02 | 0.01 |" in alike
+    assert "| of a |  | 0.17 | 0.18 |" in alike
 
 
 SERVED = {"latency_p50_ms": 1.25, "latency_p99_ms": 2.5, "size_bytes": 1234567, "deterministic": True}
@@ -194,7 +225,7 @@ def test_of_a_refit_the_candidates_metrics_and_its_own_serving_are_told() -> Non
     again = {**TRAINING, "rows": 15000, "candidate": {**CANDIDATE, "version": "2"}}
     serving = {"challenger": SERVED, "champion": SERVED}
     refitted = {"challenger": {**SERVED, "latency_p50_ms": 7.0}, "champion": SERVED}
-    found = {**EVALUATION, "serving": serving, "refit_serving": refitted}
+    found = {**EVALUATION, "serving": serving, "refit_serving": refitted, "groups": GROUPS}
     run = a_challenger(training=again, evaluation=found, shadow=compared(-0.01, 30))
     told = sections(run)
     assert "| metric | version 2, which was fitted again, all" in told["Metrics on held-out rows"]
@@ -289,7 +320,9 @@ def test_slices_that_live_rows_were_compared_on() -> None:
     }
     told = sections(a_challenger(shadow={**compared(-0.01, 30), "slices": slices}))["Slices"]
     assert told.split("\n")[2:] == ["| kind=a | +0.01 | 1,250 |"]
-    both = a_challenger(evaluation=EVALUATION, shadow={**compared(-0.01, 30), "slices": slices})
+    both = a_challenger(
+        evaluation={**EVALUATION, "groups": GROUPS}, shadow={**compared(-0.01, 30), "slices": slices}
+    )
     assert "\n\n| slice | difference of the loss in the shadow | rows |" in sections(both)["Slices"]
 
 
