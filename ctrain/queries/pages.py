@@ -20,6 +20,7 @@ from ctrain.queries.answers import Answer, PolicyStatus, RunDetail, RunNow, Why
 from ctrain.queries.champion_history import Reign, previous_version, reigns
 from ctrain.queries.heat import HeatMap
 from ctrain.queries.history_page import HistoryPage, history_page
+from ctrain.queries.judged import JudgedTable, groups_of, metrics_of, serving_of
 from ctrain.queries.limits import policy_in_force
 from ctrain.queries.sequence import ConfidenceSequence, sequences_of
 from ctrain.queries.series import MonitorSeries, series_of
@@ -74,6 +75,9 @@ class RunPage(Answer):
     metric: str
     sequences: tuple[ConfidenceSequence, ...]
     slices: tuple[SliceNow, ...]
+    metrics: JudgedTable
+    groups: JudgedTable
+    serving: JudgedTable
     card: str
     champion: Version | None
     """Of the policy, as it is now."""
@@ -144,6 +148,9 @@ class PageQueries:
                 metric=policy.model.metric if policy else "",
                 sequences=sequences_of(tx.comparison_points(run_id), policy),
                 slices=_slices(run, policy),
+                metrics=metrics_of(run, policy.model.metric if policy else ""),
+                groups=groups_of(run),
+                serving=serving_of(run),
                 card=render_card(run, policy.model.name, policy.model.metric) if policy and has_card else "",
                 champion=champion.version if champion else None,
                 previous=_previous(tx, run.policy, reigns(tx, run.policy)),

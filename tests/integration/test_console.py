@@ -25,7 +25,8 @@ from ctrain.domain import (
 )
 from ctrain.domain.access import Role
 from ctrain.errors import TransientError
-from ctrain.queries import FleetQueries, fleet
+from ctrain.queries import FleetQueries, fleet, pages
+from ctrain.queries.judged import JudgedTable, Line
 from ctrain.queries.limits import limits_left
 from ctrain.settings import Settings
 from ctrain.store import open_store
@@ -326,6 +327,39 @@ def text_of(html: str, start: str, end: str) -> str:
     inner = html.partition(start)[2].partition(end)[0]
     inner = inner if start.endswith(">") else inner.partition(">")[2]
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", inner)).split()).replace(" ,", ",")
+
+
+def test_a_run_shows_metrics_of_both_models_and_why_serving_was_not_measured(console: Console) -> None:
+    html = console.get(RUN, Role.VIEWER).text
+    shown = text_of(html, '<section class="panel flush" id="metrics"', "</section>")
+    assert shown.startswith("Metrics on held-out rows Metric Version 2 Champion, version 1 Difference")
+    assert re.search(r" Difference brier [\d.]+ [\d.]+ −[\d.]+ better ", shown)
+    for metric in ("roc auc", "f1", "log loss", "calibration error"):
+        assert re.search(rf" {metric} [\d.]+ [\d.]+ (0 |[+−][\d.]+ better )", shown), metric
+    assert re.search(
+        r"Both on the same [\d,]+ held-out rows\. No gate of the policy looks at groups\.$", shown
+    )
+    shown = text_of(html, '<section class="panel flush" id="serving"', "</section>")
+    assert shown == "Serving Not measured: no gate of the policy asks for latency, size or signature."
+
+
+def test_a_run_shows_gaps_between_groups_and_what_serving_costs(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = ("version 2", "champion, version 1")
+    gaps = (Line("brier by kind: gap", (0.25, 0.125), limit=0.3), Line(f"kind={HOSTILE}", (0.5, None)))
+    served = (Line("size, in bytes", (5000, 4000)), Line("same scores for the same rows", (True, None)))
+    monkeypatch.setattr(pages, "groups_of", lambda _: JudgedTable(columns, gaps, ""))
+    monkeypatch.setattr(pages, "serving_of", lambda _: JudgedTable(columns, served, "and so on"))
+    html = console.get(RUN, Role.VIEWER).text
+    shown = text_of(html, '<section class="panel flush" id="metrics"', "</section>")
+    assert "Groups Metric Version 2 Champion, version 1 Limit brier by kind: gap 0.25 0.125 0.3 " in shown
+    assert shown.endswith(f"kind={HOSTILE} 0.5 –")
+    shown = text_of(html, '<section class="panel flush" id="serving"', "</section>")
+    assert shown == (
+        "Serving Measured Version 2 Champion, version 1 "
+        "size, in bytes 5,000 4,000 same scores for the same rows yes – and so on"
+    )
 
 
 def test_what_others_wrote_is_text(console: Console) -> None:

@@ -52,7 +52,11 @@ class Run(Model):
     mlflow_run_id: str | None
     phases: list[PhaseTime]
     training: dict[str, Any]
-    evaluation: dict[str, Any]
+    evaluation: dict[str, Any] = Field(
+        description="Metrics on held-out rows: `challenger` on all; `paired` (the challenger) and `champion` "
+        "on the `fair_rows` that are later than both trainings. `groups`: each gate between groups. "
+        "`serving`: milliseconds of a prediction, bytes, `deterministic`. `gates`: what they said."
+    )
     comparisons: list[Comparison]
     alias_moves: list[AliasMove]
     probation: dict[str, Any]

@@ -38,6 +38,7 @@ FIRST_LOOK = {
 }
 
 
+SERVED = {"latency_p50_ms": 1.24, "latency_p99_ms": 2.61, "size_bytes": 412806, "deterministic": True}
 PHASES = [
     ("QUEUED", FIRED_AT, "brier BREACHED for 6h"),
     ("TRAINING", "2026-11-18T05:00:04Z", "412880 rows to train on, 103220 held out"),
@@ -62,9 +63,15 @@ DETAIL: dict[str, Any] = {
     },
     "evaluation": {
         "challenger": {"brier": 0.1987, "roc_auc": 0.7914},
+        "paired": {"brier": 0.1991, "roc_auc": 0.7902},
         "champion": {"brier": 0.2103, "roc_auc": 0.7702},
+        "fair_rows": 68900,
+        "serving": {
+            "challenger": {**SERVED, "latency_p50_ms": 1.31, "latency_p99_ms": 2.84},
+            "champion": SERVED,
+        },
         "gates": {
-            "n": 103220,
+            "n": 68900,
             "note": "",
             "passed": True,
             "results": [
