@@ -173,7 +173,7 @@ _COMPARISON_COLUMNS = ("comparison", "as of", "blocks", "rows", "difference", "l
 
 
 def _status_rows(one: PolicyStatus) -> list[list[str]]:
-    from ctrain.queries.troubles import of_registry, what_is_wrong
+    from ctrain.queries.troubles import what_is_wrong
 
     data, champion, run = one.data, one.champion, one.run
     rows = [
@@ -191,9 +191,7 @@ def _status_rows(one: PolicyStatus) -> list[list[str]]:
         rows.append(
             ["promoted", f"{one.models_promoted} of {one.models_trained} models trained within a year"]
         )
-    if one.registry_trouble:
-        rows.append(["registry", f"cannot be read {one.registry_trouble}"])
-    rows += [["trouble", what_is_wrong(other)] for other in one.troubles if not of_registry(other)]
+    rows += [["trouble", what_is_wrong(other)] for other in one.troubles]
     set_aside = {"late": data.late, "repeated": data.duplicates, **data.rejected}
     if any(set_aside.values()):
         rows.append(["set aside", ", ".join(f"{n} {reason}" for reason, n in set_aside.items() if n)])

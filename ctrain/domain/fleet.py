@@ -30,6 +30,7 @@ class RunLine:
     policy: PolicyName
     phase: Phase
     phase_since: datetime
+    outcome_reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class TroubleNow(Answer):
     """What keeps ctrain from its work on a policy since then, and has not ended."""
 
     kind: str
-    """Of the event that it began with: ``registry_unreadable``, ``tick_failed``, ``policy_refused``."""
+    """``tick_failed``, ``registry_unreadable``, ``rollback_failed`` or ``policy_refused``."""
     since_at: datetime
     message: str
 

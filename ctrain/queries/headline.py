@@ -14,11 +14,10 @@ from ctrain.queries.answers import (
     PolicyStatus,
     RunDetail,
     RunNow,
-    TroubleNow,
     Why,
 )
 from ctrain.queries.notes import NO_DAEMON, UNWATCHED, before_champion
-from ctrain.queries.troubles import keeps_from_deciding, what_is_wrong, what_to_do
+from ctrain.queries.troubles import what_is_wrong, what_to_do
 
 Tone = Literal["calm", "busy", "attention", "trouble"]
 _HELD = {
@@ -44,6 +43,8 @@ _DOING = {
     Phase.ROLLING_BACK: "is rolling back to the previous champion",
     Phase.ROLLBACK_FAILED: "could not roll back and tries again",
 }
+_NOTED = frozenset({Phase.AWAITING_APPROVAL, Phase.ROLLBACK_FAILED})
+"""Phases that the notes tell of already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,8 @@ def headline_of(status: PolicyStatus, why: Why) -> Headline:
     """The most pressing thing about a policy."""
     if why.daemon is None:
         return _unwatched(why)
-    trouble = _leading(status)
-    if trouble is not None:
+    if status.troubles:
+        trouble = status.troubles[0]
         return Headline("trouble", _sentence(what_is_wrong(trouble)), what_to_do(trouble))
     if status.run is not None:
         return of_run(status.run)
@@ -74,14 +75,14 @@ def headline_of(status: PolicyStatus, why: Why) -> Headline:
 
 def notes_besides(status: PolicyStatus, why: Why) -> tuple[str, ...]:
     """The notes without those that the headline and its link say already."""
-    trouble = _leading(status) if why.daemon is not None else None
+    leads = bool(status.troubles) and why.daemon is not None
     told = [NO_DAEMON, UNWATCHED]
-    if trouble is not None:
-        told.append(what_is_wrong(trouble))
+    if leads:
+        told.append(what_is_wrong(status.troubles[0]))
     elif why.daemon is not None:
         told.append(f"run {why.limits.active_run} waits")
     notes = tuple(note for note in why.notes if not note.startswith(tuple(told)))
-    if trouble is None or status.run is None or status.run.phase is Phase.AWAITING_APPROVAL:
+    if not leads or status.run is None or status.run.phase in _NOTED:
         return notes
     return (of_run(status.run).text, *notes)
 
@@ -129,13 +130,6 @@ def _unwatched(why: Why) -> Headline:
         todo = f"Give the policy's file to a daemon; {seen}"
         return Headline("trouble", f"Nothing happens: {UNWATCHED}.", todo)
     return Headline("trouble", f"Nothing happens: {NO_DAEMON}.", f"Start one with `ctrain run`; {seen}")
-
-
-def _leading(status: PolicyStatus) -> TroubleNow | None:
-    """The gravest trouble; None without one, or while a failed rollback is graver."""
-    trouble = next(iter(status.troubles), None)
-    stuck = status.run is not None and status.run.phase is Phase.ROLLBACK_FAILED
-    return None if stuck and trouble is not None and not keeps_from_deciding(trouble) else trouble
 
 
 def _held_back(decision: DecisionNow, limits: LimitsLeft) -> Headline:

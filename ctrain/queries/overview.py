@@ -7,18 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ctrain.domain import Champion, MonitorName, Phase, PolicyName, RunId, Status, TriggerName, Version
-from ctrain.queries.answers import Answer
+from ctrain.queries.answers import Answer, TroubleNow
+from ctrain.queries.troubles import by_gravity, what_is_wrong
 
 if TYPE_CHECKING:
-    from ctrain.domain.fleet import DecisionLine, PolicyLine, RunLine, TroubleLine, VerdictLine
+    from ctrain.domain.fleet import DecisionLine, PolicyLine, RunLine, VerdictLine
     from ctrain.ports import Transaction
 
 FEW = 4
 """Up to such a part of all verdicts is read one by one; more are faster read as a whole."""
-OfPolicy = TypeVar("OfPolicy", "VerdictLine", "TroubleLine")
 
 
 class Health(StrEnum):
@@ -121,9 +121,9 @@ def overview_of(
     memory: VerdictMemory,
 ) -> FleetOverview:
     """The whole fleet as one transaction sees it."""
-    said, troubles = memory.look(tx), _by_policy(tx.trouble_lines())
-    champions = tx.champions()
+    said, champions = memory.look(tx), tx.champions()
     runs = {one.policy: one for one in tx.run_lines()}
+    troubles = by_gravity(tx.trouble_lines(), runs.values())
     decisions = {one.policy: one for one in tx.decision_lines()}
     return FleetOverview(
         now,
@@ -134,7 +134,7 @@ def overview_of(
                 champions.get(policy.name),
                 runs.get(policy.name),
                 decisions.get(policy.name),
-                judge(runs.get(policy.name), said.get(policy.name, UNHEARD), troubles[policy.name]),
+                judge(said.get(policy.name, UNHEARD), troubles.get(policy.name, ())),
                 holders.get(policy.name),
             )
             for policy in tx.policy_lines()
@@ -142,15 +142,9 @@ def overview_of(
     )
 
 
-def judge(
-    run: RunLine | None, said: tuple[Health, str], troubles: Iterable[TroubleLine]
-) -> tuple[Health, str]:
-    """How a policy is, and why it is not well; ``said`` is that by its verdicts alone."""
-    for trouble in troubles:
-        return Health.TROUBLE, trouble.message
-    if run is not None and run.phase is Phase.ROLLBACK_FAILED:
-        return Health.TROUBLE, f"the rollback of run {run.id} has failed and is tried again"
-    return said
+def judge(said: tuple[Health, str], troubles: Sequence[TroubleNow]) -> tuple[Health, str]:
+    """How a policy is, and why it is not well: its gravest trouble, else what its verdicts have ``said``."""
+    return (Health.TROUBLE, what_is_wrong(troubles[0])) if troubles else said
 
 
 def speak(verdicts: Sequence[VerdictLine]) -> tuple[Health, str]:
@@ -203,8 +197,8 @@ def _trigger(decision: DecisionLine) -> LastTrigger:
     return LastTrigger(decision.trigger, outcome, decision.reason, *seen, lasts=lasts)
 
 
-def _by_policy(lines: Iterable[OfPolicy]) -> defaultdict[PolicyName, list[OfPolicy]]:
-    found: defaultdict[PolicyName, list[OfPolicy]] = defaultdict(list)
+def _by_policy(lines: Iterable[VerdictLine]) -> Mapping[PolicyName, list[VerdictLine]]:
+    found: defaultdict[PolicyName, list[VerdictLine]] = defaultdict(list)
     for one in lines:
         found[one.policy].append(one)
     return found

@@ -1,38 +1,52 @@
-"""What keeps ctrain from its work on a policy, as its events tell: since when, why, and what to do."""
+"""What keeps ctrain from its work on a policy: since when, why, and what to do; the gravest first."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ctrain.domain import PolicyName
+from ctrain.domain import Phase, PolicyName
 from ctrain.engine.champions import UNREADABLE
 from ctrain.engine.troubles import POLICY_REFUSED, TICK_FAILED
 from ctrain.queries.answers import TroubleNow
 
 if TYPE_CHECKING:
+    from ctrain.domain.fleet import RunLine, TroubleLine
     from ctrain.ports import Transaction
 
 Troubles = Mapping[PolicyName, tuple[TroubleNow, ...]]
-_GRAVEST = (TICK_FAILED, UNREADABLE, POLICY_REFUSED)
+ROLLBACK_FAILED = "rollback_failed"
+"""The one trouble that no event of its own begins: it is a phase of the active run."""
+_GRAVEST = (TICK_FAILED, UNREADABLE, ROLLBACK_FAILED, POLICY_REFUSED)
 _TOLD = {
     TICK_FAILED: "its ticks fail, so nobody looks after it",
     UNREADABLE: "the registry cannot be read, so nothing is decided or promoted",
+    ROLLBACK_FAILED: "a rollback has failed, so the new champion still serves; it is tried again",
     POLICY_REFUSED: "its file is not valid, so the last good one is in force",
 }
 _TODO = {
     TICK_FAILED: "Every tick tries again; the daemon's log has the traceback.",
     UNREADABLE: "Rows are read and monitors judge as always; it goes on by itself once MLflow answers.",
+    ROLLBACK_FAILED: "The run says what went wrong; the daemon tries again until the alias is back.",
     POLICY_REFUSED: "Correct the file (`ctrain validate FILE` checks it): the daemon takes it by itself.",
 }
 
 
 def troubles_of(tx: Transaction) -> Troubles:
     """The troubles that are under way, those of each policy by how grave they are."""
+    return by_gravity(tx.trouble_lines(), tx.run_lines())
+
+
+def by_gravity(lines: Iterable[TroubleLine], runs: Iterable[RunLine]) -> Troubles:
+    """The troubles of each policy, the gravest first; a rollback that has failed is one."""
     found: defaultdict[PolicyName, list[TroubleNow]] = defaultdict(list)
-    for one in tx.trouble_lines():
+    for one in lines:
         found[one.policy].append(TroubleNow(one.kind, one.at, one.message))
+    for run in runs:
+        if run.phase is Phase.ROLLBACK_FAILED:
+            message = f"run {run.id}: {run.outcome_reason}".rstrip(": ")
+            found[run.policy].append(TroubleNow(ROLLBACK_FAILED, run.phase_since, message))
     return {policy: tuple(sorted(some, key=_gravity)) for policy, some in found.items()}
 
 
@@ -47,18 +61,9 @@ def what_to_do(trouble: TroubleNow) -> str:
     return _TODO.get(trouble.kind, "")
 
 
-def keeps_from_deciding(trouble: TroubleNow) -> bool:
-    """Whether nothing can be decided while it lasts; a file that is refused leaves the last good one."""
-    return trouble.kind != POLICY_REFUSED
-
-
-def of_registry(trouble: TroubleNow) -> bool:
-    return trouble.kind == UNREADABLE
-
-
 def registry_words(troubles: Sequence[TroubleNow]) -> str | None:
     """Since when and why the registry cannot be read; None while it answers."""
-    return next((f"since {_since(one)}" for one in troubles if of_registry(one)), None)
+    return next((f"since {_since(one)}" for one in troubles if one.kind == UNREADABLE), None)
 
 
 def _since(trouble: TroubleNow) -> str:

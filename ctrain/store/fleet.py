@@ -132,7 +132,7 @@ def _champions() -> Prepared:
 
 @cache
 def _active_runs() -> Prepared:
-    fields = (_RUNS.c.id, _RUNS.c.policy, _RUNS.c.phase, _RUNS.c.phase_since)
+    fields = (_RUNS.c[name] for name in ("id", "policy", "phase", "phase_since", "outcome_reason"))
     return Prepared(select(*fields).where(text(schema.ACTIVE)))
 
 

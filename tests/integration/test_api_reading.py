@@ -105,7 +105,8 @@ def test_a_trouble_outdoes_a_breach_until_it_ends(tmp_path: Any) -> None:
             tx.append_event(Event(FLIGHTS, kind, START, "ctrain", f"{kind}: so it is"))
         line = get(web, "/v1/policies")["policies"][0]
         told.append((line["health"], line["why"]))
-    assert told == [("trouble", "registry_unreadable: so it is"), ("breached", "brier: BREACHED")]
+    assert told[1] == ("breached", "brier: BREACHED")
+    assert (told[0][0], told[0][1].endswith("UTC: registry_unreadable: so it is")) == ("trouble", True)
 
 
 @pytest.mark.parametrize(
@@ -255,15 +256,26 @@ def test_policies_of_a_large_fleet_are_named_sparingly(tmp_path: Any) -> None:
     assert "p20" not in detail
 
 
-def test_a_finished_rollback_that_failed_is_a_trouble() -> None:
+def test_a_rollback_that_failed_is_a_trouble_and_others_stand_before_or_behind_it() -> None:
     from ctrain.domain import Phase
-    from ctrain.domain.fleet import RunLine
+    from ctrain.domain.fleet import RunLine, TroubleLine
     from ctrain.queries.overview import UNHEARD, Health, judge
+    from ctrain.queries.troubles import by_gravity
 
     failed = run(1, phase=Phase.ROLLBACK_FAILED)
-    line = RunLine(failed.id, failed.policy, failed.phase, failed.phase_since)
-    assert judge(line, UNHEARD, [])[0] is Health.TROUBLE
-    assert judge(None, UNHEARD, []) == (Health.INCONCLUSIVE, "no monitor has given a verdict yet")
+    line = RunLine(failed.id, failed.policy, failed.phase, failed.phase_since, "MLflow is away\nTraceback")
+    kinds = ("policy_refused", "registry_unreadable", "tick_failed")
+    lines = [TroubleLine(failed.policy, kind, START, "so it is") for kind in kinds]
+    found = by_gravity(lines, [line])[failed.policy]
+    assert [one.kind for one in found] == [
+        "tick_failed",
+        "registry_unreadable",
+        "rollback_failed",
+        "policy_refused",
+    ]
+    health, why = judge(UNHEARD, by_gravity(lines[:1], [line])[failed.policy])
+    assert (health, why.endswith(f"run {failed.id}: MLflow is away")) == (Health.TROUBLE, True)
+    assert judge(UNHEARD, ()) == (Health.INCONCLUSIVE, "no monitor has given a verdict yet")
 
 
 def test_verdicts_of_the_policy_before_its_change_speak_until_the_new_one_does() -> None:

@@ -145,7 +145,7 @@ class DecisionNow(Model):
 class Trouble(Model):
     """What keeps ctrain from its work on a policy, and has not ended."""
 
-    kind: str = Field(examples=["policy_refused", "tick_failed", "registry_unreadable"])
+    kind: str = Field(examples=["tick_failed", "registry_unreadable", "rollback_failed", "policy_refused"])
     since_at: datetime
     message: str
 

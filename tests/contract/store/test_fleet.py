@@ -67,7 +67,7 @@ def test_champions_and_active_runs_of_all(known: SqlStore) -> None:
         tx.create_run(replace(run(1), phase=Phase.REJECTED, ended_at=START))
         tx.create_run(replace(run(2), phase=Phase.ROLLBACK_FAILED))
         assert tx.champions() == {FLIGHTS: champion}
-        assert tx.run_lines() == [RunLine(RunId("run-2"), FLIGHTS, Phase.ROLLBACK_FAILED, START)]
+        assert tx.run_lines() == [RunLine(RunId("run-2"), FLIGHTS, Phase.ROLLBACK_FAILED, START, "")]
 
 
 def test_the_decision_that_mattered_last(known: SqlStore) -> None:

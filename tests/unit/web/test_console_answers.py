@@ -185,16 +185,13 @@ UNKNOWN = (replace(STATUS.verdicts[0], status=Status.INCONCLUSIVE, reason="too f
             "Its file is not valid, so the last good one is in force: since 2026-03-01 00:00 UTC: so it is.",
         ),
         (
-            {"troubles": troubles("policy_refused"), "run": run(Phase.ROLLBACK_FAILED)},
+            {
+                "troubles": troubles("rollback_failed", "policy_refused"),
+                "run": run(Phase.ROLLBACK_FAILED),
+            },
             {},
             "trouble",
-            "could not roll back",
-        ),
-        (
-            {"troubles": troubles("tick_failed"), "run": run(Phase.ROLLBACK_FAILED)},
-            {},
-            "trouble",
-            "Its ticks fail",
+            "A rollback has failed, so the new champion still serves; it is tried again: since 2026-03-01",
         ),
         (
             {"troubles": troubles("tick_failed")},
