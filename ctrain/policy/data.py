@@ -114,7 +114,7 @@ class EventTime(Frozen):
     """When a row happened."""
 
     column: Text
-    """Column that holds the instant."""
+    """Column that holds the instant: a timestamp, or a text of ISO 8601 or day.month.year."""
     timezone: Zone | None = None
     """IANA zone of instants without an offset; without it, such instants are errors."""
 

@@ -191,7 +191,11 @@ def expected(kind: pa.DataType, column: Column) -> str | None:
     match column.kind:
         case "instant" | "date":
             fits = pa.types.is_timestamp(kind) or pa.types.is_date(kind)
-            return None if fits else f"{column.kind}s (timestamps, dates or ISO 8601 texts)"
+            return (
+                None
+                if fits
+                else f"{column.kind}s (timestamps, dates, or texts of ISO 8601 or day.month.year)"
+            )
         case "number" | "boolean":
             return None if number or pa.types.is_boolean(kind) else f"{column.kind}s"
         case "id":

@@ -36,6 +36,13 @@ _MICROSECOND = timedelta(microseconds=1)
 
 _OFFSET = r"\d\d:\d\d.*([Zz]|[+-]\d\d(:?\d\d)?)$"
 _DATE = r"^\d{4}-\d\d-\d\d$"
+_DOTTED = r"^\d\d?\.\d\d?\.\d{4}"
+_TO_ISO = (
+    (r"^(\d)\.", r"0\1."),
+    (r"^(\d\d)\.(\d)\.", r"\1.0\2."),
+    (r"^(\d\d)\.(\d\d)\.(\d{4})", r"\3-\2-\1"),
+)
+"""Day.month.year, which nobody reads otherwise, in steps to ISO 8601; slashes mean one or the other."""
 _FIRST_SECOND, _END_SECOND = -62_135_596_800, 253_402_300_800
 """Years 1 to 9999."""
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -129,6 +136,7 @@ def _days_of_timestamps(array: ArrowArray, zone: str | None) -> Cast:
 
 
 def _cast_date_texts(texts: ArrowArray, zone: str | None) -> Cast:
+    texts = _with_iso_dates(texts)
     is_date = pc.match_substring_regex(texts, _DATE)
     has_offset = pc.match_substring_regex(texts, _OFFSET)
     dates = _parse(pc.if_else(is_date, texts, None), pa.date32(), None)
@@ -141,7 +149,7 @@ def _cast_date_texts(texts: ArrowArray, zone: str | None) -> Cast:
 
 
 def _cast_instant_texts(array: ArrowArray, zone: str | None) -> CastInstants:
-    array = pc.utf8_trim_whitespace(array)
+    array = _with_iso_dates(pc.utf8_trim_whitespace(array))
     has_offset = pc.match_substring_regex(array, _OFFSET)
     aware = _parse(pc.if_else(has_offset, array, None), INSTANT, ZoneInfo("UTC"))
     local = _parse(pc.if_else(pc.invert(has_offset), array, None), pa.timestamp("us"), None)
@@ -151,6 +159,17 @@ def _cast_instant_texts(array: ArrowArray, zone: str | None) -> CastInstants:
     naive = as_mask(pc.is_valid(second)) if zone is None else none_bad(array)
     instants = first if zone is None else pc.coalesce(first, second)
     return CastInstants(instants, unknown | far | out, naive)
+
+
+def _with_iso_dates(texts: ArrowArray) -> ArrowArray:
+    """Return the texts with ISO dates where the date is day.month.year; the others as they are."""
+    dotted = pc.match_substring_regex(texts, _DOTTED)
+    if not pc.any(dotted).as_py():
+        return texts
+    turned = texts
+    for pattern, iso in _TO_ISO:
+        turned = pc.replace_substring_regex(turned, pattern, iso)
+    return pc.if_else(dotted, turned, texts)
 
 
 def _parse(texts: ArrowArray, kind: pa.DataType, zone: ZoneInfo | None) -> ArrowArray:

@@ -25,6 +25,7 @@ _FEW = 100
 _MOSTLY = 0.9
 _ID_WORDS = frozenset(("id", "ids", "uid", "uuid", "guid", "key", "index", "rowid"))
 _ROUNDS = 2
+_COMMA, _WITH_COMMAS = r"^-?\d+(\.\d{3})*,\d+$", r"^-?\d+(\.\d{3})*(,\d+)?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,18 @@ def _unusable(sample: pa.Table, name: str) -> str | None:
         return ID_NOTE.removeprefix("left out: ")
     if pc.count_distinct(present, mode="only_valid").as_py() == 1 and len(present) == len(values):
         return "it has one value"
+    if _has_decimal_commas(present):
+        return "it holds numbers with decimal commas; write them with points to learn from it"
     return ID_NOTE.removeprefix("left out: ") if _is_numbered(values, name) else None
+
+
+def _has_decimal_commas(texts: pa.ChunkedArray[Any]) -> bool:
+    """Whether nearly all values are texts of numbers, and most of these have a comma."""
+    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+        return False
+    with_commas = pc.sum(pc.match_substring_regex(texts, _COMMA)).as_py() or 0
+    numbers = pc.sum(pc.match_substring_regex(texts, _WITH_COMMAS)).as_py() or 0
+    return 2 * with_commas > numbers > _MOSTLY * len(texts)
 
 
 def _is_numbered(values: pa.ChunkedArray[Any], name: str) -> bool:

@@ -68,8 +68,8 @@ def read_times(
     kind = kind_of(type_)
     if kind not in {Kind.TIME, Kind.TEXT} or pa.types.is_time(type_):
         raise InputError(
-            f"--event-time: {column} holds {type_}, no instants; expected timestamps, dates or ISO 8601 texts"
-            " (leave the option out to go by the order of the rows)"
+            f"--event-time: {column} holds {type_}, no instants; expected timestamps, dates, or texts of"
+            " ISO 8601 or day.month.year (leave the option out to go by the order of the rows)"
         )
     parts: list[Instants] = []
     naive, shown = _is_naive(type_), ""
@@ -83,7 +83,7 @@ def read_times(
     if not np.any(found != NO_TIME):
         raise InputError(
             f"--event-time: none of {len(found):,} values of {column}{shown} is an instant between 1970 and"
-            " 2149; expected timestamps, dates or ISO 8601 texts such as 2026-01-31T08:00:00Z"
+            " 2149; expected timestamps, dates, or texts such as 2026-01-31T08:00:00Z or 31.01.2026 08:00"
         )
     return EventTimes(column, zone if naive else None, found)
 

@@ -177,6 +177,19 @@ def test_columns_that_are_left_out_say_why(values: Any, reason: str) -> None:
     assert left_out["user_id"].replace("item:", "element:") == reason
 
 
+def test_numbers_with_decimal_commas_are_no_categories() -> None:
+    left_out, kept = notes_of(
+        10,
+        x=X[:240],
+        price=[f"{1 + n / 100:.2f}".replace(".", ",") for n in range(80)] * 3,
+        size=["38", "39,5", "XL"] * 80,
+    )
+    assert left_out == {
+        "price": "it holds numbers with decimal commas; write them with points to learn from it"
+    }
+    assert set(kept) == {"x", "size"}
+
+
 def test_a_name_that_a_policy_cannot_hold_is_left_out() -> None:
     left_out, kept = notes_of(10, **{"${HOME}": X[:240], " ": X[:240], "x": X[:240]})
     assert kept == ("x",)
@@ -261,13 +274,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"columns": {"at": range(N)}},
-        "--event-time: at holds int64, no instants; expected timestamps, dates or ISO 8601 texts "
-        "(leave the option out to go by the order of the rows)",
+        "--event-time: at holds int64, no instants; expected timestamps, dates, or texts of ISO 8601 or "
+        "day.month.year (leave the option out to go by the order of the rows)",
     ),
     (
         {"columns": {"at": [None, *["08/01/2026 10:30"] * (N - 1)]}},
         "--event-time: none of 400 values of at, such as 08/01/2026 10:30, is an instant between 1970 and "
-        "2149; expected timestamps, dates or ISO 8601 texts such as 2026-01-31T08:00:00Z",
+        "2149; expected timestamps, dates, or texts such as 2026-01-31T08:00:00Z or 31.01.2026 08:00",
     ),
     (
         {"columns": {"at": [*HOURLY[:50], *[None] * 350]}},

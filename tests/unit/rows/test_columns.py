@@ -39,7 +39,7 @@ TEXT, NUMBER = pa.string(), pa.float64()
         (
             "instant",
             [pa.timestamp("ns", tz="UTC"), TEXT, pa.null()],
-            [(pa.int64(), "instants (timestamps, dates or ISO 8601 texts)")],
+            [(pa.int64(), "instants (timestamps, dates, or texts of ISO 8601 or day.month.year)")],
         ),
         (
             "number",
@@ -50,7 +50,7 @@ TEXT, NUMBER = pa.string(), pa.float64()
         (
             "date",
             [pa.date32(), pa.date64(), pa.timestamp("ns"), pa.timestamp("s", tz="UTC"), TEXT, pa.null()],
-            [(pa.int64(), "dates (timestamps, dates or ISO 8601 texts)")],
+            [(pa.int64(), "dates (timestamps, dates, or texts of ISO 8601 or day.month.year)")],
         ),
         ("text", [TEXT, pa.int64(), pa.bool_(), pa.date32()], [(pa.list_(TEXT), "texts")]),
     ],

@@ -274,7 +274,7 @@ def test_a_file_that_was_cut_off_after_its_reading_is_set_aside(tmp_path: Path) 
             lambda table: table.set_column(1, "scheduled_at", pa.array([1], pa.int64())),
             "wrong_type",
             "a.parquet: column 'scheduled_at' holds int64, expected instants "
-            "(timestamps, dates or ISO 8601 texts)",
+            "(timestamps, dates, or texts of ISO 8601 or day.month.year)",
         ),
         (
             lambda table: table.set_column(1, "scheduled_at", pa.array([datetime(2013, 1, 1)])),  # noqa: DTZ001 - naive on purpose
