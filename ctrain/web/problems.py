@@ -52,7 +52,7 @@ class Problem(BaseModel):
                     "type": "about:blank",
                     "title": "Not Found",
                     "status": 404,
-                    "detail": "there is no policy clicks here; known: flight-delay",
+                    "detail": "there is no policy click here; known: clicks",
                     "errors": [],
                 }
             ]

@@ -51,8 +51,4 @@ class Asked(BaseModel):
 
 
 class Page(Model):
-    next: str | None = Field(
-        default=None,
-        description="Address of the next page; null on the last.",
-        examples=["/v1/runs?limit=50&cursor=WyJydW5zIiw5XQ"],
-    )
+    next: str | None = Field(default=None, description="Address of the next page; null on the last.")

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from ctrain.domain import Phase, Status
 from ctrain.queries.overview import Health
+from ctrain.web.api.examples.policies import BRIER, CHAMPION
+from ctrain.web.api.examples.story import POLICY, RUN
 from ctrain.web.api.fields import Model, Number, Page, Seconds
 
 
@@ -30,13 +32,13 @@ class ColumnVerdict(Model):
 class Verdict(Model):
     """A monitor's answer as of the end of a closed pane."""
 
-    monitor: str = Field(examples=["brier"])
+    monitor: str = Field(examples=[BRIER["monitor"]])
     as_of: datetime
     status: Status
     value: Number
     threshold: Number
     n: int = Field(description="Rows that it rests on.")
-    reason: str = Field(examples=["brier 0.21 is above 0.20"])
+    reason: str = Field(examples=[BRIER["reason"]])
     features: list[ColumnVerdict] = Field(default_factory=list)
     model_version: str | None = None
 
@@ -67,11 +69,13 @@ class LastTrigger(Model):
 class PolicyLine(Model):
     """A policy in a line."""
 
-    policy: str = Field(examples=["flight-delay"])
+    policy: str = Field(examples=[POLICY])
     paused: bool
     health: Health
     why: str = Field(description="What is wrong; empty while it is well.")
-    champion: str | None = Field(description="Version of the registered model.", examples=["7"])
+    champion: str | None = Field(
+        description="Version of the registered model.", examples=[CHAMPION["version"]]
+    )
     champion_since_at: datetime | None
     run: ActiveRun | None
     awaits_approval: bool
@@ -99,7 +103,7 @@ class Champion(Model):
 class RunLine(Model):
     """A run in a line."""
 
-    id: str = Field(examples=["run-1"])
+    id: str = Field(examples=[RUN])
     policy: str
     phase: Phase
     phase_since: datetime
@@ -211,7 +215,7 @@ class Decision(Model):
     number: int
     trigger: str = Field(examples=["degraded"])
     outcome: str = Field(examples=["fired", "suppressed", "not_met"])
-    suppression: str | None = Field(examples=["cooldown", None])
+    suppression: str | None = Field(examples=["active_run", None])
     reason: str
     first_seen_at: datetime
     last_seen_at: datetime

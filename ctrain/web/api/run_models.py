@@ -9,6 +9,8 @@ from pydantic import Field
 
 from ctrain.domain import Phase, RequestKind
 from ctrain.domain.access import Role
+from ctrain.web.api.examples.policies import CHAMPION
+from ctrain.web.api.examples.story import DONE, TRIED
 from ctrain.web.api.fields import Asked, Model, Number, Page, Short, Words
 from ctrain.web.api.models import RunLine
 
@@ -121,7 +123,7 @@ class Request(Model):
     actor: str = Field(examples=["token nightly"])
     created_at: datetime
     state: Literal["open", "done", "refused"]
-    answer: str = Field(description="Empty while it is open.", examples=["done: run clicks-12 started"])
+    answer: str = Field(description="Empty while it is open.", examples=[DONE])
     arguments: dict[str, Any]
 
 
@@ -153,7 +155,7 @@ class WhoAmI(Model):
 class Reason(Asked):
     """Why; it is on record with who asked."""
 
-    reason: Words = Field(default="", examples=["the feed of origins was broken until noon"])
+    reason: Words = Field(default="", examples=[TRIED])
 
 
 class Trigger(Reason):
@@ -170,7 +172,7 @@ class Rollback(Reason):
         default=None,
         description="The version to go back from; refused when another is the champion by then. Without it "
         "a request that is sent twice, without the same idempotency key, goes back twice.",
-        examples=["7"],
+        examples=[CHAMPION["version"]],
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -112,3 +114,28 @@ def test_the_story_is_told_alike_everywhere() -> None:
     assert bound["challenger"] == run["approval"]["challenger"] == run["run"]["challenger_version"]
     assert bound["evidence"].startswith(BODIES["POST /v1/runs/{run_id}/approve"]["evidence"])
     assert bound["reason"] == BODIES["POST /v1/runs/{run_id}/approve"]["reason"]
+
+
+def told(example: Any) -> Iterator[tuple[str, Any]]:
+    """Every key of the examples with its value."""
+    parts = example.values() if isinstance(example, dict) else example if isinstance(example, list) else ()
+    if isinstance(example, dict):
+        yield from example.items()
+    for part in parts:
+        yield from told(part)
+
+
+def test_the_example_of_a_field_is_of_the_same_story() -> None:
+    story: dict[str, list[Any]] = defaultdict(list)
+    for name, value in told([ANSWERS, BODIES]):
+        story[name].append(value)
+    asked = [
+        (name, field["examples"][0])
+        for part in DOCUMENT["components"]["schemas"].values()
+        for name, field in part.get("properties", {}).items()
+        if "examples" in field
+    ]
+    untold = {"kind": "tick_failed"}  # no trouble is under way in the story
+    assert len(asked) > 10
+    assert [(name, one) for name, one in asked if one not in story[name] and untold.get(name) != one] == []
+    assert "flight" not in json.dumps(DOCUMENT)

@@ -11,7 +11,17 @@ from typing import Any
 
 from ctrain.web.api.examples.policies import BRIER, DECISIONS, INPUTS, LINE, REIGNS, STATUS, WHY
 from ctrain.web.api.examples.runs import DETAIL, EVENTS, FIRST_LOOK, LOOK, RUN_LINE
-from ctrain.web.api.examples.story import BATCH, EVIDENCE, NOW, POLICY, POLICY_HASH, REVIEWED, RUN, TRIED
+from ctrain.web.api.examples.story import (
+    BATCH,
+    DONE,
+    EVIDENCE,
+    NOW,
+    POLICY,
+    POLICY_HASH,
+    REVIEWED,
+    RUN,
+    TRIED,
+)
 from ctrain.web.api.paging import pack
 
 CURSORS = {
@@ -83,9 +93,7 @@ ANSWERS: dict[str, Any] = {
         ]
     },
     "GET /v1/events": _paged("GET /v1/events", events=EVENTS),
-    "GET /v1/requests/{number}": _request(
-        7, "approve", "token ann", {**_BOUND, "reason": REVIEWED}, f"done: run {RUN} is PROMOTING"
-    ),
+    "GET /v1/requests/{number}": _request(7, "approve", "token ann", {**_BOUND, "reason": REVIEWED}, DONE),
     "GET /v1/reloads/{number}": {"number": 7, "outcomes": [_OUTCOME]},
     "GET /v1/whoami": {"name": "ann", "role": "approver", "actor": "token ann"},
     "POST /v1/policies/{name}/trigger": _request(6, "trigger", "token nightly", _TRIGGER),

@@ -11,4 +11,5 @@ BETTER = (
     "better than +0.002 asks: difference -0.0121 [-0.0204, -0.0038] on 24316 rows in 48 blocks; waits for a "
     "person, for 7d"
 )
+DONE = f"done: run {RUN} is PROMOTING"
 TRIED, REVIEWED = "dwell times of the new app", "reviewed with the ads team"
