@@ -131,6 +131,15 @@ def test_before_there_are_bounds_the_mean_is_drawn_alone() -> None:
     assert (elements(svg, "band"), len(elements(svg, "line"))) == ([], 1)
 
 
+def test_bounds_of_one_look_are_drawn_too() -> None:
+    points = (SeqPoint(START, 1, 9, 0.1, None, None), SeqPoint(START, 2, 18, 0.2, 0.1, 0.3))
+    [bar] = elements(sequence_chart(ConfidenceSequence(Phase.SHADOWING, points, None, None, None)), "whisker")
+    scale = scale_around([0.1, 0.2, 0.3, 0.0], 216, 16, zero=True)
+    assert (bar.get("x1"), bar.get("x2")) == ("100%", "100%")
+    places = [float(bar.attrib[name]) for name in ("y1", "y2")]
+    assert places == pytest.approx([scale(0.3), scale(0.1)], abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("ratio", "breached", "level"),
     [(0.0, False, "l0"), (0.2, False, "l1"), (0.79, False, "l3"), (1.4, False, "l5"), (1.4, True, "over")],

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 
 from ctrain.queries.sequence import ConfidenceSequence, SeqPoint
-from ctrain.web.console.charts.frame import AXIS, path_through, picture, stretched, value_axis
+from ctrain.web.console.charts.frame import AXIS, path_through, picture, stretched, value_lines, value_numbers
 from ctrain.web.console.charts.scale import Scale, scale_around
 from ctrain.web.console.charts.svg import element, number, percent
 
@@ -21,7 +21,7 @@ def sequence_chart(sequence: ConfidenceSequence) -> Markup:
     points, limit = sequence.points, sequence.limit
     scale = scale_around(_shown_values(sequence), HEIGHT - 4, 16, zero=True)
     last = max(points[-1].blocks, 2)
-    parts = list(value_axis(scale, 5, signed=True))
+    parts = list(value_lines(scale, 5))
     parts += _block_axis(last)
     bounded = [one for one in points if one.lower is not None and one.upper is not None]
     shapes = []
@@ -34,6 +34,9 @@ def sequence_chart(sequence: ConfidenceSequence) -> Markup:
     shapes.append(element("path", d=path_through(means if len(means) > 1 else means * 2), class_="line"))
     parts.append(element("line", x1="0", x2="100%", y1=scale(0.0), y2=scale(0.0), class_="zero"))
     parts.append(stretched(HEIGHT, *shapes))
+    if len(bounded) == 1:
+        parts.append(_whisker(bounded[0], last, scale))
+    parts += value_numbers(scale, 5, signed=True)
     if limit is not None:
         y = scale(limit)
         parts.append(element("line", x1="0", x2="100%", y1=y, y2=y, class_="limit"))
@@ -61,6 +64,12 @@ def _band(points: Sequence[SeqPoint], last: int, scale: Scale) -> str:
     upper = [(_share(one, last), scale(one.upper or 0.0)) for one in points]
     lower = [(_share(one, last), scale(one.lower or 0.0)) for one in reversed(points)]
     return path_through([*upper, *lower]) + "Z"
+
+
+def _whisker(point: SeqPoint, last: int, scale: Scale) -> Markup:
+    """The bounds of a comparison that has them at one look alone: a band of one look is no area."""
+    x, top, bottom = percent(_share(point, last)), scale(point.upper or 0.0), scale(point.lower or 0.0)
+    return element("line", x1=x, x2=x, y1=top, y2=bottom, class_="whisker")
 
 
 def _share(point: SeqPoint, last: int) -> float:

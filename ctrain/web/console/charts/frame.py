@@ -53,10 +53,15 @@ def time_axis(period: Period, height: float) -> Iterator[Markup]:
         yield element("text", text, x=x, y=number(height + 15), text_anchor=anchor, class_="tick")
 
 
-def value_axis(scale: Scale, about: int = 4, signed: bool = False) -> Iterator[Markup]:
-    """Gridlines at round numbers, the numbers upon them at the left."""
+def value_lines(scale: Scale, about: int = 4) -> Iterator[Markup]:
+    """Gridlines at round numbers."""
     for value in scale.ticks(about):
         y = scale(value)
-        text = (f"{value:+g}" if signed and value else f"{value:g}").replace("-", "−")
         yield element("line", x1="0", x2="100%", y1=y, y2=y, class_="grid")
-        yield element("text", text, x="2", y=number(y - 3), class_="tick")
+
+
+def value_numbers(scale: Scale, about: int = 4, signed: bool = False) -> Iterator[Markup]:
+    """The numbers of these lines, upon them at the left; drawn last, nothing strikes them through."""
+    for value in scale.ticks(about):
+        text = (f"{value:+g}" if signed and value else f"{value:g}").replace("-", "−")
+        yield element("text", text, x="2", y=number(scale(value) - 3), class_="tick")

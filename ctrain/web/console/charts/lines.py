@@ -16,7 +16,8 @@ from ctrain.web.console.charts.frame import (
     picture,
     stretched,
     time_axis,
-    value_axis,
+    value_lines,
+    value_numbers,
 )
 from ctrain.web.console.charts.scale import Period, Scale, scale_around
 from ctrain.web.console.charts.svg import element, number, percent, title
@@ -32,10 +33,11 @@ def series_chart(series: MonitorSeries, period: Period, marks: Marks = ()) -> Ma
     valued = [one for one in points if one.value is not None]
     thresholds = [one.threshold for one in valued if one.threshold is not None]
     scale = scale_around([*(one.value or 0.0 for one in valued), *thresholds], HEIGHT - 4, 14)
-    parts = [*time_axis(period, HEIGHT), *value_axis(scale)]
+    parts = [*time_axis(period, HEIGHT), *value_lines(scale)]
     parts.append(stretched(HEIGHT, *_lines(points, period, scale)))
     parts += _marks(marks, period, HEIGHT)
     parts += _breaches(valued, period, scale)
+    parts += value_numbers(scale)
     parts += status_strip(points, period, HEIGHT + AXIS)
     return picture(HEIGHT + AXIS + STRIP + 2, _name(series, valued), *parts)
 
