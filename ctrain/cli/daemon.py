@@ -28,7 +28,10 @@ def run(
     paths: Annotated[list[Path], typer.Argument(help="Policy files, or folders of them.", metavar="PATH...")],
     home: Home = None,
     listen: Annotated[
-        str, typer.Option("--listen", help="HOST:PORT of /metrics and /-/healthy; loopback unless told.")
+        str,
+        typer.Option(
+            "--listen", help="HOST:PORT of console, API, /metrics and health; loopback unless told."
+        ),
     ] = DEFAULT_LISTEN,
     watch: Annotated[
         bool, typer.Option("--watch/--no-watch", help="Tick a policy as soon as a file of its sources comes.")
