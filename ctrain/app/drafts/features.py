@@ -122,9 +122,9 @@ def _has_decimal_commas(texts: pa.ChunkedArray[Any]) -> bool:
     """Whether nearly all values are texts of numbers, and most of these have a comma."""
     if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
         return False
-    with_commas = pc.sum(pc.match_substring_regex(texts, _COMMA)).as_py() or 0
-    numbers = pc.sum(pc.match_substring_regex(texts, _WITH_COMMAS)).as_py() or 0
-    return 2 * with_commas > numbers > _MOSTLY * len(texts)
+    numbers = texts.filter(pc.match_substring_regex(texts, _WITH_COMMAS))
+    with_commas = numbers.filter(pc.match_substring_regex(numbers, _COMMA))
+    return 2 * len(with_commas) > len(numbers) > _MOSTLY * len(texts)
 
 
 def _is_numbered(values: pa.ChunkedArray[Any], name: str) -> bool:

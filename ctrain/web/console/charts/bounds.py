@@ -36,7 +36,6 @@ def sequence_chart(sequence: ConfidenceSequence) -> Markup:
     parts.append(stretched(HEIGHT, *shapes))
     if len(bounded) == 1:
         parts.append(_whisker(bounded[0], last, scale))
-    parts += value_numbers(scale, 5, signed=True)
     if limit is not None:
         y = scale(limit)
         parts.append(element("line", x1="0", x2="100%", y1=y, y2=y, class_="limit"))
@@ -45,6 +44,7 @@ def sequence_chart(sequence: ConfidenceSequence) -> Markup:
                 "text", f"limit {limit:+g}", x="100%", y=number(y - 4), text_anchor="end", class_="tick limit"
             )
         )
+    parts += value_numbers(scale, 5, signed=True)
     x, y = percent(_share(points[-1], last)), scale(points[-1].mean)
     parts.append(element("circle", cx=x, cy=y, r=3.5, class_="dot"))
     return picture(HEIGHT + AXIS, _name(sequence), *parts)
