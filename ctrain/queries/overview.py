@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import Champion, MonitorName, Phase, PolicyName, RunId, Status, TriggerName, Version
 from ctrain.queries.answers import Answer, TroubleNow
-from ctrain.queries.troubles import by_gravity, what_is_wrong
+from ctrain.queries.troubles import by_gravity, in_short
 
 if TYPE_CHECKING:
     from ctrain.domain.fleet import DecisionLine, PolicyLine, RunLine, VerdictLine
@@ -144,7 +144,7 @@ def overview_of(
 
 def judge(said: tuple[Health, str], troubles: Sequence[TroubleNow]) -> tuple[Health, str]:
     """How a policy is, and why it is not well: its gravest trouble, else what its verdicts have ``said``."""
-    return (Health.TROUBLE, what_is_wrong(troubles[0])) if troubles else said
+    return (Health.TROUBLE, in_short(troubles[0])) if troubles else said
 
 
 def speak(verdicts: Sequence[VerdictLine]) -> tuple[Health, str]:

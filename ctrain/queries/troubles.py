@@ -52,8 +52,12 @@ def by_gravity(lines: Iterable[TroubleLine], runs: Iterable[RunLine]) -> Trouble
 
 def what_is_wrong(trouble: TroubleNow) -> str:
     """The trouble in a sentence without its stop: what it means, since when, and why."""
-    told = _TOLD.get(trouble.kind, trouble.kind.replace("_", " "))
-    return f"{told}: since {_since(trouble)}"
+    return f"{_meaning(trouble)}: since {_since(trouble)}"
+
+
+def in_short(trouble: TroubleNow) -> str:
+    """What the trouble means, and why, where there is little room."""
+    return f"{_meaning(trouble)}: {_why(trouble)}"
 
 
 def what_to_do(trouble: TroubleNow) -> str:
@@ -67,8 +71,15 @@ def registry_words(troubles: Sequence[TroubleNow]) -> str | None:
 
 
 def _since(trouble: TroubleNow) -> str:
-    first_line = trouble.message.partition("\n")[0].rstrip(".")
-    return f"{trouble.since_at:%Y-%m-%d %H:%M} UTC: {first_line}"
+    return f"{trouble.since_at:%Y-%m-%d %H:%M} UTC: {_why(trouble)}"
+
+
+def _meaning(trouble: TroubleNow) -> str:
+    return _TOLD.get(trouble.kind, trouble.kind.replace("_", " "))
+
+
+def _why(trouble: TroubleNow) -> str:
+    return trouble.message.partition("\n")[0].rstrip(".")
 
 
 def _gravity(trouble: TroubleNow) -> int:

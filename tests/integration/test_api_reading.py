@@ -106,7 +106,7 @@ def test_a_trouble_outdoes_a_breach_until_it_ends(tmp_path: Any) -> None:
         line = get(web, "/v1/policies")["policies"][0]
         told.append((line["health"], line["why"]))
     assert told[1] == ("breached", "brier: BREACHED")
-    assert (told[0][0], told[0][1].endswith("UTC: registry_unreadable: so it is")) == ("trouble", True)
+    assert (told[0][0], told[0][1].endswith("promoted: registry_unreadable: so it is")) == ("trouble", True)
 
 
 @pytest.mark.parametrize(
