@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 from ctrain.policy.fields import format_duration
 from ctrain.policy.models import Probation, Shadow
@@ -63,6 +64,9 @@ class ProbationJudgement:
     @property
     def decided(self) -> bool:
         return self.verdict is not ProbationVerdict.OBSERVE
+
+
+Judgement = TypeVar("Judgement", ShadowJudgement, ProbationJudgement)
 
 
 def judge_shadow(
@@ -123,9 +127,7 @@ def promotion_limit(spec: Shadow) -> float:
     return -spec.min_gain if spec.min_gain > 0 else spec.margin
 
 
-def with_short_blocks(
-    judgement: ShadowJudgement, wanted: timedelta | None, used: timedelta
-) -> ShadowJudgement:
+def with_short_blocks(judgement: Judgement, wanted: timedelta | None, used: timedelta) -> Judgement:
     """Return ``judgement``, with a warning in its reason where blocks are shorter than they should be.
 
     The means of such blocks depend on each other, and the bounds claim too much.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Run, Version
@@ -14,6 +14,7 @@ from ctrain.lifecycle.comparison import (
     ProbationVerdict,
     judge_probation,
     probation_bounds,
+    with_short_blocks,
 )
 from ctrain.lifecycle.transitions import RunEvent
 
@@ -73,7 +74,7 @@ def _is_enough(judgement: ProbationJudgement) -> bool:
 
 def _judged(watch: Watch, progress: Progress) -> ProbationJudgement:
     found = found_in(progress.run, "probation")
-    return judge_probation(
+    judgement = judge_probation(
         watch.policy.probation,
         progress.state,
         started_at=datetime.fromisoformat(found.get("watched_from", found["since"])),
@@ -81,6 +82,9 @@ def _judged(watch: Watch, progress: Progress) -> ProbationJudgement:
         now=watch.clock.now(),
         clipped_share=progress.clipped_share,
     )
+    wanted = found_in(progress.run, "evaluation").get("probation_block_wanted_seconds")
+    used = timedelta(seconds=found["block_seconds"])
+    return with_short_blocks(judgement, wanted and timedelta(seconds=wanted), used)
 
 
 def _judge(watch: Watch, run: Run, progress: Progress) -> Step:

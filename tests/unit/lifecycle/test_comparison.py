@@ -311,6 +311,8 @@ def test_a_promotion_by_on_inconclusive_is_none_by_evidence(
 )
 def test_blocks_that_are_too_short_are_told_of(wanted: timedelta | None, told: bool) -> None:
     judgement = judge_shadow(shadow(), EQUAL, rows_of(EQUAL), started_at=START, now=START + 8 * DAY)
+    after = judge_probation(probation(), EQUAL, started_at=START, now=START + 8 * DAY)
+    assert with_short_blocks(after, wanted, DAY).reason.endswith("(1d, 1d1h wanted)") is told
     found = with_short_blocks(judgement, wanted, DAY)
     assert (found.verdict, found.bounds) == (judgement.verdict, judgement.bounds)
     assert found.reason.startswith(judgement.reason)
