@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Annotated, Literal
 
@@ -23,6 +24,14 @@ class Choices(Frozen):
     values: Annotated[tuple[Scalar, ...], Field(min_length=1)]
     """What the parameter may be."""
 
+    def read(self, text: str) -> Scalar:
+        """The value that is written so, or else the text.
+
+        >>> Choices(values=(4, True, "log")).read("true"), Choices(values=(4, 8)).read("6")
+        (True, '6')
+        """
+        return next((one for one in self.values if text in (str(one), json.dumps(one))), text)
+
 
 class Range(Frozen):
     """A number between two bounds; a whole one when both are."""
@@ -39,6 +48,22 @@ class Range(Frozen):
     @property
     def whole(self) -> bool:
         return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def read(self, text: str) -> Scalar:
+        """The number that is written so, also one beyond the bounds, or else the text.
+
+        >>> (
+        ...     Range(low=1, high=8).read("9"),
+        ...     Range(low=0.5, high=1).read("1"),
+        ...     Range(low=1, high=8).read("many"),
+        ... )
+        (9, 1.0, 'many')
+        """
+        try:
+            number = int(text) if self.whole else float(text)
+        except ValueError:
+            return text
+        return number if math.isfinite(number) else text
 
 
 Parameter = Annotated[

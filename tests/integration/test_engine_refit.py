@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ctrain.domain import MonitorName, Phase, RequestKind, Run, Version
+from ctrain.domain import MonitorName, Phase, RequestKind, Run, TrainingJob, Version
 from ctrain.engine.advance import refit
 from ctrain.engine.advance.training_job import training_job
 from ctrain.engine.moves import found_in, with_details
@@ -140,6 +140,25 @@ def test_what_was_tuned_for_the_candidate_holds_for_its_refit_and_starts_the_nex
     for edited in ("", "depth 4", "[4]", '{"loss": 1}', '{"params": 4}', "null"):
         odd = shadowed.registry.register(slope_model(1.0), {"ctrain.tuning": edited})
         assert training_job(watch, replace(first, champion_version=odd), 1, "").tune["start"] == {}
+
+
+def test_what_a_person_gave_to_the_run_is_not_searched(shadowed: World) -> None:
+    space = "{depth: {low: 1, high: 8}, rate: {low: 0.1, high: 1.0}, loss: {values: [log, true]}}"
+    text = REFIT.replace("retries: 1", f"retries: 1\n  params: {{depth: 2}}\n  tune: {{space: {space}}}")
+    watch = replace(shadowed.watch, loaded=replace(shadowed.watch.loaded, policy=parsed(text)))
+    tag = {"ctrain.tuning": '{"params": {"depth": 3, "rate": 0.5}}'}
+    champion = shadowed.registry.register(slope_model(1.0), tag)
+    run = with_details(replace(newest(shadowed), champion_version=champion), "training", {"candidate": None})
+
+    def job_with(**params: str) -> TrainingJob:
+        return training_job(watch, with_details(run, "request", {"params": params}), 1, "")
+
+    job = job_with(depth="9", loss="true", note="6")
+    assert job.context.params == {"depth": 9, "loss": True, "note": "6"}
+    assert (list(job.tune["space"]), job.tune["start"]) == (["rate"], {"rate": 0.5})
+    whole = job_with(depth="deep", rate="1", loss="hinge")
+    assert whole.context.params == {"depth": "deep", "rate": 1.0, "loss": "hinge"}
+    assert whole.tune == {}
 
 
 def test_reference_and_baselines_are_kept_for_the_refit(shadowed: World) -> None:

@@ -61,8 +61,15 @@ def _chosen(run: Run) -> str:
 
 def params_of(watch: Watch, run: Run) -> dict[str, Any]:
     """The policy's parameters, over them those of the person who asked, and for a refit those found best."""
+    return {**watch.policy.train.params, **_asked(watch, run), **_tuned(run).get("params", {})}
+
+
+def _asked(watch: Watch, run: Run) -> dict[str, Any]:
+    """What a person gave to this run; of a parameter that is searched, in the type that the search has."""
+    tune = watch.policy.train.tune
+    space = tune.space if tune else {}
     asked = found_in(run, "request").get("params", {})
-    return {**watch.policy.train.params, **asked, **_tuned(run).get("params", {})}
+    return {name: space[name].read(text) if name in space else text for name, text in asked.items()}
 
 
 def _tuned(run: Run) -> Json:
@@ -73,16 +80,18 @@ def _tuned(run: Run) -> Json:
 
 
 def _tuning(watch: Watch, run: Run) -> dict[str, Any]:
-    """The search, with the champion's parameters to start from where a search found them."""
-    tune = watch.policy.train.tune
-    if tune is None:
+    """The search of what nobody gave to this run, from the champion's parameters on where they were found."""
+    tune, asked = watch.policy.train.tune, _asked(watch, run)
+    space = {name: one for name, one in tune.space.items() if name not in asked} if tune else {}
+    if tune is None or not space:
         return {}
+    known = _champions_params(watch, run)
     return {
         **tune.model_dump(mode="json", include={"sampler", "folds", "together"}),
         "trials": tune.wanted_trials,
         "timeout_seconds": tune.timeout.total_seconds() if tune.timeout else None,
-        "space": {name: one.model_dump(mode="json") for name, one in tune.space.items()},
-        "start": _champions_params(watch, run),
+        "space": {name: one.model_dump(mode="json") for name, one in space.items()},
+        "start": {name: value for name, value in known.items() if name not in asked},
     }
 
 
