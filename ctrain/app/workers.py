@@ -1,8 +1,7 @@
 """Further daemons beside one, on its home, for machines with more than one core: started, watched, stopped.
 
 They are daemons like any other, which share the policies by their leases. They have no address of their own:
-the first one passes on what they measure and how they are, ends those that hang and replaces those that end.
-A worker ends when its standard input does, which the first one holds.
+the first one passes on what they measure and how they are, and keeps them running.
 """
 
 from __future__ import annotations
@@ -10,18 +9,19 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
+from ctrain.app.kept_child import Care, KeptChild, start_child
 from ctrain.clocks import StreamClock, open_clock
 from ctrain.errors import InputError, TransientError
 from ctrain.telemetry.merged import merged
 from ctrain.web.private import PrivateDaemon
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from ctrain.ports import Telemetry, Timer
@@ -30,16 +30,9 @@ if TYPE_CHECKING:
 
 STOP_SECONDS = 45.0
 """A worker lets its ticks under way end."""
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
-STEADY_SECONDS = 60.0
-"""A worker that lived for so long is replaced at once."""
-ASKED_EVERY_SECONDS = 15.0
 PATIENCE_SECONDS = 5.0
-MOST_FAILURES = 4
-"""A worker that was not alive so often in a row hangs."""
 MOST_FAILURES_AT_START = 40
-"""The same before its first answer: it opens its policies first."""
+"""Before its first answer a worker opens its policies."""
 OF_THE_MANAGER = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"})
 """What the service manager says is for the first daemon."""
 
@@ -80,7 +73,7 @@ class Workers:
         """Stop all that have not been stopped; none is there any more."""
         self.end()
         for one in self._workers:
-            one.join()
+            one.close()
 
     def told(self, accept: str) -> dict[str, bytes]:
         """The metrics of those that answer, by their names."""
@@ -105,108 +98,62 @@ _NO_ANSWER = (0, b"")
 
 
 class Worker:
-    """One worker, and the thread that keeps it running."""
+    """One worker, which is kept running."""
 
     def __init__(
         self, name: str, command: Sequence[str], environ: dict[str, str], telemetry: Telemetry, timer: Timer
     ) -> None:
         self.name = name
         self._command, self._environ = list(command), environ
-        self._telemetry, self._timer = telemetry, timer
-        self._stopping = threading.Event()
-        self._lock = threading.RLock()
-        self._child: subprocess.Popen[bytes] | None = None
+        care = Care("worker", STOP_SECONDS, MOST_FAILURES_AT_START, {"worker": name})
+        self._kept = KeptChild(care, self._begin, self._answers, telemetry, timer)
         self._door: PrivateDaemon | None = None
-        self._there = False
-        """It has answered since it was started: its policies are its own matter from then on."""
-        self._keeper = threading.Thread(target=self._keep, name=f"ctrain-worker-{name}", daemon=True)
+        self._heard_from: int | None = None
+        """The process that answered last; from its first answer on its policies are its own matter."""
 
     def start(self) -> None:
-        self._keeper.start()
+        self._kept.start()
 
     def hang_up(self) -> None:
         """One that has not answered yet reads its policies anyway, and does not know the signal."""
-        with self._lock:
-            if self._there and self._child is not None:
-                self._child.send_signal(signal.SIGHUP)
+        if self._heard_from is not None:
+            self._kept.signal(signal.SIGHUP, self._heard_from)
 
     def end(self) -> None:
-        with self._lock:
-            self._stopping.set()
-            if self._child is not None:
-                self._child.terminate()
+        self._kept.end()
 
-    def join(self) -> None:
+    def close(self) -> None:
         """Wait until it has ended, but not for ever."""
-        with self._lock:
-            child = self._child
-        if child is not None:
-            _wait_or_kill(child)
-        if self._keeper.is_alive():
-            self._keeper.join()
+        self._kept.close()
 
     def says(self, path: str) -> bool:
         """False when a worker that has been there denies it or does not answer."""
-        there = self._there
-        return self.ask(path)[0] == _OK or not (there and self._there)
+        there = self._is_there()
+        return self.ask(path)[0] == _OK or not (there and self._is_there())
 
     def ask(self, path: str, accept: str = "") -> tuple[int, bytes]:
         """Status and body of its answer; status 0 when there is none."""
-        door = self._door
-        if door is None:
+        pid, door = self._kept.pid, self._door  # a door is never older than the process read before it
+        if pid is None or door is None:
             return _NO_ANSWER
         try:
             answer = door.fetch(path, accept)
         except TransientError:
             return _NO_ANSWER
-        self._there = self._there or self._door is door
+        self._heard_from = pid
         return answer.status, answer.body
 
-    def _keep(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        while not self._stopping.is_set():
-            begun = self._timer.monotonic()
-            ended = self._live_once()
-            if self._stopping.is_set():
-                return
-            if self._timer.monotonic() - begun > STEADY_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
-            self._telemetry.count("worker_restarts_total")
-            self._telemetry.log("worker_failed", worker=self.name, outcome=ended, again_in_seconds=pause)
-            self._stopping.wait(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+    def _is_there(self) -> bool:
+        """True when the process that runs now has answered."""
+        return self._heard_from is not None and self._heard_from == self._kept.pid
 
-    def _live_once(self) -> str:
-        """Start a worker, look after it, and return how it ended."""
+    def _answers(self) -> bool:
+        return self.ask("/-/alive")[0] == _OK
+
+    def _begin(self) -> subprocess.Popen[bytes]:
         name = f"ctrain-{secrets.token_hex(16)}"
-        with self._lock:
-            if self._stopping.is_set():
-                return "stopped"
-            try:
-                child = self._child = _start([*self._command, "--worker", name], self._environ)
-            except OSError as error:
-                return f"it cannot be started: {error}"
-            self._there, self._door = False, PrivateDaemon(name, PATIENCE_SECONDS)
-        self._look_after(child)
-        with self._lock:
-            self._door, self._there, self._child = None, False, None
-        if child.stdin is not None:
-            child.stdin.close()
-        return f"exit code {child.returncode}"
-
-    def _look_after(self, child: subprocess.Popen[bytes]) -> None:
-        """Return when it has ended, by itself or because it hung."""
-        failures = 0
-        while True:
-            try:
-                child.wait(ASKED_EVERY_SECONDS)
-            except subprocess.TimeoutExpired:
-                failures = 0 if self.ask("/-/alive")[0] == _OK else failures + 1
-            else:
-                return
-            if failures >= (MOST_FAILURES if self._there else MOST_FAILURES_AT_START):
-                self._telemetry.log("worker_hangs", worker=self.name, unanswered=failures)
-                child.kill()
+        self._door = PrivateDaemon(name, PATIENCE_SECONDS)
+        return start_child([*self._command, "--worker", name], self._environ)
 
 
 class Together:
@@ -256,22 +203,3 @@ def when_closed(opened: BinaryIO, stop: Callable[[], None]) -> None:
         stop()
 
     threading.Thread(target=read, name="ctrain-parent", daemon=True).start()
-
-
-def _start(command: Sequence[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
-    """A worker in a session of its own: Ctrl-C is for the first daemon."""
-    return subprocess.Popen(
-        list(command),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        env=environ,
-        start_new_session=True,
-    )
-
-
-def _wait_or_kill(child: subprocess.Popen[bytes]) -> None:
-    try:
-        child.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()

@@ -1,4 +1,4 @@
-"""From which level on a module of ctrain logs: ``info,engine=debug,app.web_child=error``."""
+"""From which level on a module of ctrain logs: ``info,engine=debug,app.kept_child=error``."""
 
 from __future__ import annotations
 

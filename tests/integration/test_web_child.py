@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
-from ctrain.app import web_child
+from ctrain.app import kept_child, web_child
 from ctrain.app.web_child import Console, WebChild
 from ctrain.app.wiring import open_quiet_telemetry
 from ctrain.clocks import RealTimer
@@ -93,7 +93,7 @@ def test_a_child_that_was_killed_comes_back_and_goes_with_its_daemon(child: WebC
     second = child.pid
     assert second not in {None, first}
 
-    child._child.stdin.close()  # type: ignore[union-attr]  # as the system does when the daemon is gone
+    child._kept._child.stdin.close()  # type: ignore[union-attr]  # as the system does when the daemon is gone
     wait_until(lambda: not psutil.pid_exists(second or 0), PATIENCE_SECONDS, "it ended")
 
     address = child.address
@@ -115,9 +115,10 @@ with socket.socket(fileno=int(sys.argv[1])) as listening:
 
 
 def test_a_child_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {"ASKED_EVERY_SECONDS": 0.02, "PATIENCE_SECONDS": 0.2, "STOP_SECONDS": 0.1}
-    for name, value in {**values, "MOST_FAILURES": 2, "MOST_FAILURES_AT_START": 10_000}.items():
-        monkeypatch.setattr(web_child, name, value)
+    monkeypatch.setattr(kept_child, "ASKED_EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(kept_child, "MOST_FAILURES", 2)
+    monkeypatch.setattr(web_child, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(web_child, "MOST_FAILURES_AT_START", 10_000)
     answered: list[bool] = []
     real = web_child.answers
 

@@ -1,21 +1,19 @@
-"""Daemons beside a daemon: how they are as one, and what becomes of one that hangs or ends."""
+"""Daemons beside a daemon: how they are started, and how they are as one."""
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ctrain.app import workers as module
+from ctrain.app.kept_child import start_child
 from ctrain.app.workers import Worker, Workers, check_workers, open_workers
 from ctrain.clocks import RealTimer, StreamClockFile
 from ctrain.errors import InputError
 from ctrain.settings import Settings
-from ctrain.telemetry import PrometheusTelemetry, open_log
 from ctrain.web import Health
 from ctrain.web.server import serve_privately
 from tests.support.fakes import QuietTelemetry
@@ -62,7 +60,7 @@ def test_the_service_manager_is_the_first_daemons(tmp_path: Path, monkeypatch: p
         started.append((command, environ))
         raise OSError("not here")
 
-    monkeypatch.setattr(module, "_start", start)
+    monkeypatch.setattr(module, "start_child", start)
     telemetry = QuietTelemetry()
     paths = [Path("policies")]
     workers = open_workers(2, paths, Settings.load(tmp_path, {}), telemetry, RealTimer())
@@ -82,15 +80,14 @@ def test_the_service_manager_is_the_first_daemons(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("well", [True, False])
 def test_a_worker_counts_once_it_has_answered(monkeypatch: pytest.MonkeyPatch, *, well: bool) -> None:
     """A real process that only waits; this one answers in its name, later on."""
-    monkeypatch.setattr(module, "ASKED_EVERY_SECONDS", 30.0)
     names: list[str] = []
-    real = module._start
+    real = start_child
 
     def start(command: list[str], environ: dict[str, str]) -> object:
         names.append(command[-1])
         return real([sys.executable, "-ISc", "input()"], environ)
 
-    monkeypatch.setattr(module, "_start", start)
+    monkeypatch.setattr(module, "start_child", start)
     workers = Workers([Worker("1", ["x"], {}, QuietTelemetry(), RealTimer())])
     told, how = workers.together(Told(), How(well=True))
     workers.start()
@@ -105,26 +102,3 @@ def test_a_worker_counts_once_it_has_answered(monkeypatch: pytest.MonkeyPatch, *
     assert states(how) == (False, False, True)  # it was there, and does not answer any more
     workers.close()
     assert states(how) == (True, True, True)
-
-
-def test_one_that_hangs_is_killed_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {"ASKED_EVERY_SECONDS": 0.01, "FIRST_PAUSE_SECONDS": 0.01, "MOST_FAILURES_AT_START": 2}
-    for name, value in values.items():
-        monkeypatch.setattr(module, name, value)
-    telemetry = PrometheusTelemetry(open_log({}), "1")
-    outcomes: list[object] = []
-    several = threading.Event()
-
-    class Noted(QuietTelemetry):
-        def log(self, event: str, **fields: object) -> None:
-            if event == "worker_failed":
-                outcomes.append(fields["outcome"])
-                telemetry.count("worker_restarts_total")
-                several.set()
-
-    command = [sys.executable, "-ISc", "import time; time.sleep(600)"]
-    workers = Workers([Worker("1", command, {}, Noted(), RealTimer())])
-    workers.start()
-    assert several.wait(30)
-    workers.close()
-    assert outcomes[0] == f"exit code {-signal.SIGKILL}"
