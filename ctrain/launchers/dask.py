@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from ctrain.domain import JobState, JobStatus, Json, RunId, TrainingJob
-from ctrain.launchers.dask_cluster import ONE_TRAINING, Answer, ClusterTask, DaskCluster, DaskClusters
+from ctrain.launchers.dask_cluster import Answer, ClusterTask, DaskCluster, DaskClusters
 from ctrain.launchers.job_folder import JobFolder
+from ctrain.launchers.local_cluster import ONE_TRAINING
 from ctrain.launchers.log_secrets import LogSecrets
 from ctrain.ports import Launcher, Timer
 

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 
-from ctrain.launchers.dask_cluster import ONE_TRAINING
+from ctrain.launchers.local_cluster import ONE_TRAINING
 
 THREADS = 2
 """Of a worker: one trains, one scores."""

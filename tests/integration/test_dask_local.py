@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ctrain.children import ChildGone
-from ctrain.launchers.dask_cluster import LONGEST_PAUSE_SECONDS, LocalDask
+from ctrain.launchers.local_cluster import LONGEST_PAUSE_SECONDS, LocalDask
 from tests.support.notices import SetTimer
 from tests.waiting import wait_until
 
