@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from ctrain.app.logged_history import past_sources
 from ctrain.app.past_files import AS_WRITTEN, Past
 from ctrain.app.throwaway import throwaway_folder
-from ctrain.app.wiring import load_fleet
 from ctrain.backtest.history import load_history
 from ctrain.backtest.page import make_page, picture_request
 from ctrain.backtest.perform import Choices, Room, perform
@@ -22,6 +21,7 @@ from ctrain.children import PASSED_ON
 from ctrain.clocks import RealTimer, wait_for
 from ctrain.domain import AnalysisJob
 from ctrain.errors import InputError, PermanentError
+from ctrain.policy.fleet import load_fleet
 from ctrain.policy.monitors import DriftMonitor
 
 if TYPE_CHECKING:

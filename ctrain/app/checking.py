@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from ctrain.app.wiring import (
     close_shell,
-    load_fleet,
     open_existing_database,
     open_quiet_telemetry,
     open_shell,
@@ -29,6 +28,7 @@ from ctrain.engine.quality_sight import newest_rows
 from ctrain.engine.sight import look
 from ctrain.errors import InputError, TransientError
 from ctrain.monitors.freshness import assess_freshness
+from ctrain.policy.fleet import load_fleet
 from ctrain.policy.monitors import ChangeMonitor, DomainClassifierMonitor, FreshnessMonitor, PrometheusMonitor
 from ctrain.store.upkeep import copy_policy
 

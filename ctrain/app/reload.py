@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ctrain.app.wiring import load_fleet
 from ctrain.domain import Phase, PolicyName, Request, RequestKind, Run
 from ctrain.engine.requests import answer_requests
 from ctrain.engine.troubles import POLICY_ACCEPTED, POLICY_REFUSED, begin_trouble, end_trouble
 from ctrain.errors import CtrainError, InputError, PolicyError, TransientError
 from ctrain.policy.files import SUFFIXES
+from ctrain.policy.fleet import load_fleet
 
 if TYPE_CHECKING:
     from ctrain.app.ticks import TickLoop

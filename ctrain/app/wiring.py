@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,16 +17,15 @@ from ctrain.engine.notice_delivery import ChannelBook
 from ctrain.engine.noticed_store import NoticedStore
 from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.engine.watch import Watch
-from ctrain.errors import InputError, PolicyError
-from ctrain.policy.available import unavailable_parts
-from ctrain.policy.checks import check_fleet
-from ctrain.policy.files import LoadedPolicy, load_policies, parse_policy, policy_identity
+from ctrain.errors import InputError
+from ctrain.policy.files import parse_policy, policy_identity
 from ctrain.policy.main_monitor import main_monitor
 from ctrain.promql import PromqlServer
 from ctrain.sources.push_contract import SpoolPlaces, contract_of
 
 if TYPE_CHECKING:
     from ctrain.launchers.dask_cluster import DaskClusters
+    from ctrain.policy.loaded import LoadedPolicy
     from ctrain.policy.models import Policy
     from ctrain.ports import (
         Analyst,
@@ -73,26 +72,6 @@ class Shell:
     """Where policies train, score and count that ask for it; None: nowhere."""
     channels: ChannelBook = field(default_factory=ChannelBook)
     """Of the policies that are watched."""
-
-
-def load_fleet(paths: Sequence[Path], environ: Mapping[str, str]) -> list[LoadedPolicy]:
-    """Every policy under ``paths``, fit to be run together.
-
-    Raises
-    ------
-    PolicyError
-        with every problem of every file, also parts that this version cannot run.
-    """
-    loaded, errors = load_policies(paths, environ)
-    problems = [problem for error in errors for problem in error.problems]
-    problems += check_fleet(loaded)
-    for one in loaded:
-        problems += [f"{one.path}: {message}" for message in unavailable_parts(one.policy)]
-    if problems:
-        raise PolicyError(*problems)
-    if not loaded:
-        raise InputError(f"no policy files (*.yaml) in {', '.join(map(str, paths))}")
-    return loaded
 
 
 def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | None) -> Watch:

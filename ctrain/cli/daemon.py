@@ -64,8 +64,9 @@ def run(
     from ctrain.app.daemon import Daemon
     from ctrain.app.faulting import planned_faults, with_faults
     from ctrain.app.memory import migrate_apart
-    from ctrain.app.wiring import load_fleet, open_shell, open_telemetry
+    from ctrain.app.wiring import open_shell, open_telemetry
     from ctrain.app.workers import check_workers, open_workers, when_closed
+    from ctrain.policy.fleet import load_fleet
 
     settings = load_settings(home)
     settings = replace(

@@ -17,11 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ctrain.app.wiring import Shell, close_shell, load_fleet, open_quiet_telemetry, open_shell, watch_policy
+from ctrain.app.wiring import Shell, close_shell, open_quiet_telemetry, open_shell, watch_policy
 from ctrain.clocks import RealTimer, StreamClockFile
 from ctrain.domain import Request, RequestKind, Run
 from ctrain.engine.tick import tick
 from ctrain.engine.watch import Watch
+from ctrain.policy.fleet import load_fleet
 from ctrain.scoring.pool import ScorerPool
 from ctrain.settings import Settings
 from tests.e2e.warm_launcher import WarmLauncher

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from ctrain.app.daemon import Daemon
 from ctrain.app.faulting import with_faults
-from ctrain.app.wiring import Shell, load_fleet, open_shell, open_telemetry
+from ctrain.app.wiring import Shell, open_shell, open_telemetry
 from ctrain.domain import Version
 from ctrain.faults import Act, Fault, Faults
 from ctrain.faults.reading import kill
+from ctrain.policy.fleet import load_fleet
 from ctrain.settings import Settings
 
 ROWS_WRITTEN = "commit.rows:before"
