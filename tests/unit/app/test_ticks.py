@@ -253,45 +253,38 @@ def test_between_two_instants_only_requests_are_looked_at(
     assert [read for _, _, read in script.seen] == [True, False, True]
 
 
-def test_a_clock_that_stands_is_no_illness(
-    make: Callable[..., TickLoop],
-    script: Script,
-    stream: StreamClockFile,
-    tmp_path: Path,
-    timer: StillTimer,
-    telemetry: QuietTelemetry,
-) -> None:
+@pytest.fixture
+def standing(
+    make: Callable[..., TickLoop], stream: StreamClockFile, tmp_path: Path, timer: StillTimer
+) -> TickLoop:
+    """Quiet at an instant of the stream that an hour of real time does not move."""
     loop = make(ADS, clock=StreamClock(tmp_path))
     loop.start()
     loop.stop()
     loop.take_turn(ADS)
     timer.seconds = 60 * MINUTES
-    stood_still = loop.healthy
-    loop.take_turn(ADS)
-    assert (stood_still, loop.healthy) == (False, True)
+    return loop
+
+
+def test_a_clock_that_stands_is_no_illness(
+    standing: TickLoop, script: Script, timer: StillTimer, telemetry: QuietTelemetry
+) -> None:
+    stood_still = standing.healthy
+    standing.take_turn(ADS)
+    assert (stood_still, standing.healthy) == (False, True)
     assert len(script.seen) == 1
     assert telemetry.counted["tick_last_success_timestamp_seconds", "ads"] == timer.now().timestamp()
 
 
 def test_a_clock_that_stands_hides_no_store_that_is_away(
-    make: Callable[..., TickLoop],
-    stream: StreamClockFile,
-    tmp_path: Path,
-    timer: StillTimer,
-    telemetry: QuietTelemetry,
+    standing: TickLoop, telemetry: QuietTelemetry
 ) -> None:
-    loop = make(ADS, clock=StreamClock(tmp_path))
-    loop.start()
-    loop.stop()
-    loop.take_turn(ADS)
-
     def away() -> Any:
         raise TransientError("the database is away")
 
-    cast(Any, loop.watched[ADS]).store.read = away
-    timer.seconds = 60 * MINUTES
-    loop.take_turn(ADS)
-    assert not loop.healthy
+    cast(Any, standing.watched[ADS]).store.read = away
+    standing.take_turn(ADS)
+    assert not standing.healthy
     assert telemetry.counted["tick_last_success_timestamp_seconds", "ads"] == NOON.timestamp()
 
 
