@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,6 +38,7 @@ def serve(
     daemon: Annotated[str, typer.Option("--daemon", hidden=True)] = "",
 ) -> None:
     """Serve the API and the console from the database of daemons that run elsewhere."""
+    signal.signal(signal.SIGHUP, lambda *_: None)  # tokens and certificates are as new as each request
     from ctrain.app.web_backend import serve_alone, serve_for_daemon
 
     settings = load_settings(home)

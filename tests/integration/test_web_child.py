@@ -244,6 +244,21 @@ def answer_by_tls(port: int, trusted: Certificate, host: str = "localhost") -> A
         connection.close()
 
 
+def test_a_server_of_its_own_outlives_a_hang_up(home: Path) -> None:
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    command = [sys.executable, "-m", "ctrain", "serve", "--home", str(home), "--listen", address]
+    server = subprocess.Popen(command, env=environment())
+    try:
+        wait_until(lambda: web_child.answers(("127.0.0.1", port), tls=False), PATIENCE_SECONDS, "it answers")
+        server.send_signal(signal.SIGHUP)
+        assert ask(address, "/v1/policies")[0] == 200
+        assert server.poll() is None
+    finally:
+        server.terminate()
+        server.wait(PATIENCE_SECONDS)
+
+
 @pytest.mark.service("openssl")
 def test_a_server_of_its_own_speaks_tls_and_takes_up_a_renewed_certificate(
     home: Path, tmp_path: Path
