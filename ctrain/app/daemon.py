@@ -256,9 +256,9 @@ class Daemon:
         reloader.look()
         if holdings.missing - before:
             holdings.balance()
-        problem = reloader.problem.partition("\n")[0]
-        self._state.reloaded(f"refused: {problem}" if problem else "policies read again")
-        return reloader.problem
+        problem = "\n".join(filter(None, [reloader.problem, *dict(holdings.refused).values()]))
+        self._state.reloaded(f"refused: {problem.splitlines()[0]}" if problem else "policies read again")
+        return problem
 
     def _leftovers(self, known: Collection[PolicyName]) -> dict[PolicyName, LoadedPolicy]:
         """Policies without a file whose run is half done, by the snapshots that can be used."""

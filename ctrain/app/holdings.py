@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ctrain.app.lease import is_here
+from ctrain.app.refusing import tell_refused
 from ctrain.app.spreading import Share, Sight, assess_share
 from ctrain.domain import PolicyName
 from ctrain.domain.leases import policy_lease
@@ -54,7 +55,8 @@ class Holdings:
         self._find_leftovers = leftovers
         self._fleet: dict[PolicyName, LoadedPolicy] = {}
         self._leftovers: dict[PolicyName, LoadedPolicy] = {}
-        self._refused: set[PolicyName] = set()
+        self.refused: dict[PolicyName, str] = {}
+        """Policies that cannot be watched while their files are as they are, and why."""
         self._tokens: dict[PolicyName, int] = {}
         self._daemons: frozenset[str] = frozenset()
         self._free_since: dict[PolicyName, float] = {}
@@ -64,11 +66,12 @@ class Holdings:
         self._balancing = threading.Lock()
         self.leave: Callable[[Iterable[PolicyName]], None] = lambda _: None
         """Told of policies that have no file any more."""
+        self.tell_refused = partial(tell_refused, shell)
 
     def want(self, fleet: Sequence[LoadedPolicy]) -> None:
         """From now on these are the policies that have files."""
         self._fleet = {PolicyName(one.policy.policy): one for one in fleet}
-        self._refused.clear()
+        self.refused.clear()
 
     @property
     def missing(self) -> set[PolicyName]:
@@ -147,7 +150,7 @@ class Holdings:
         sight = Sight(
             me=self._leases.holder,
             daemons=held.daemons,
-            wanted=wanted.keys() - self._refused,
+            wanted=wanted.keys() - self.refused.keys(),
             holders={**held.holders, **dict.fromkeys(self._loop.parting, NOBODY_YET)},
             orphans=self._orphans(wanted, self._lease_seconds),
             kept=self._kept,
@@ -171,7 +174,7 @@ class Holdings:
         """Watch what is held and is not watched yet; give back what nobody wants any more."""
         settled = self._loop.watched.keys() | self._loop.parting  # before the tokens: they go last
         for name in sorted(self._tokens.keys() - settled):
-            if name in wanted and name not in self._refused:
+            if name in wanted and name not in self.refused:
                 self._open(name, wanted[name], first=first)
             else:
                 self._give_back(name)
@@ -181,13 +184,15 @@ class Holdings:
         try:
             self._loop.watch(name, partial(self.open, loaded))
         except CtrainError as error:
+            refused = not isinstance(error, TransientError) and self._still_held(name)
+            if refused:
+                self.tell_refused(loaded, (policy_lease(name), self._tokens[name]), str(error))
             if first and name in self._fleet:
                 raise
-            refused = not isinstance(error, TransientError) and self._still_held(name)
             kind = "policy_refused" if refused else "policy_not_opened"
             self._shell.telemetry.log(kind, policy=name, path=str(loaded.path), message=str(error))
             if refused:
-                self._refused.add(name)
+                self.refused[name] = f"{loaded.path}: {error}"
                 self._give_back(name)
                 self._shell.telemetry.gauge("config_last_reload_successful", 0.0)
             return

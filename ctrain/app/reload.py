@@ -80,6 +80,12 @@ class PolicyFiles:
         return tuple((name, found.st_mtime_ns, found.st_size) for name, found in stats)
 
 
+def problems_of_file(path: Path, problems: Iterable[str]) -> str:
+    """Those that are the file's, which each of them names first; empty when it has none."""
+    own = [one for one in problems if one.startswith(f"{path}:")]
+    return "; ".join(f"{path.name}{one.removeprefix(str(path))}" for one in own)
+
+
 class Wanted(Protocol):
     """Who decides which of the policies are watched here, and opens them."""
 
@@ -110,6 +116,9 @@ class Reloader:
         self._removed = removed
         self._missing: set[PolicyName] = set()
         self._refused: set[PolicyName] = set()
+        self._accepted: set[PolicyName] = set()
+        """Policies of which the last reading left no refusal on record."""
+        self._readable = False
         self.problem = ""
         """What was wrong with the files when they were read last; empty: nothing."""
 
@@ -124,9 +133,10 @@ class Reloader:
         """
         if self._files.touched():
             self._reload()
-            return
-        missing, self._missing = self._missing, set()
-        self.leave(missing)
+        else:
+            missing, self._missing = self._missing, set()
+            self.leave(missing)
+        self._tell_accepted()
 
     def leave(self, names: Iterable[PolicyName]) -> None:
         """Stop watching policies that have no file any more, each once nothing of it is half done."""
@@ -142,9 +152,11 @@ class Reloader:
             self._telemetry.gauge("config_last_reload_successful", 0.0)
             self._telemetry.log("reload_refused", message=str(error))
             self.problem = str(error)
+            self._readable = False
             self._tell_refused(error)
             return
-        self.problem = ""
+        self.problem, self._readable = "", True
+        self._refused, self._accepted = set(), set()
         if self._holdings is not None:
             self._holdings.want(fleet)
         refused = [one for one in fleet if not self._take_over(one)]
@@ -158,7 +170,6 @@ class Reloader:
             return True  # it is taken when its turn comes, here or by another daemon
         if known is not None and (known.loaded.hash, known.loaded.path) == (loaded.hash, loaded.path):
             self._loop.keep(name)
-            self._tell_accepted(known)
             return True
         try:
             self._loop.watch(name, partial(self._open_watch, loaded))
@@ -168,29 +179,35 @@ class Reloader:
             self._telemetry.log("reload_refused", policy=name, path=str(loaded.path), message=str(error))
             self.problem = "\n".join(filter(None, (self.problem, f"{loaded.path}: {error}")))
             if known is not None:
-                self._tell_one_refused(known, str(error))
+                self._tell_one_refused(known, f"{loaded.path.name}: {error}")
             return False
         self._telemetry.log("policy_reloaded", policy=name, path=str(loaded.path), hash=loaded.hash)
-        self._tell_accepted(self._loop.watched[name])
         return True
 
     def _tell_refused(self, error: CtrainError) -> None:
         """Put on record, with each policy whose file has problems, what they are."""
         problems = error.problems if isinstance(error, PolicyError) else ()
         for watch in self._loop.watched.values():
-            path = str(watch.loaded.path)
-            own = [one.removeprefix(path).lstrip(":") for one in problems if one.startswith(path)]
+            own = problems_of_file(watch.loaded.path, problems)
             if own:
-                self._tell_one_refused(watch, "; ".join(own))
+                self._tell_one_refused(watch, own)
 
     def _tell_one_refused(self, watch: Watch, message: str) -> None:
         self._refused.add(watch.name)
         begin_trouble(watch, POLICY_REFUSED, POLICY_ACCEPTED, message)
 
-    def _tell_accepted(self, watch: Watch) -> None:
-        if watch.name in self._refused:
-            end_trouble(watch, POLICY_REFUSED, POLICY_ACCEPTED, "the policy's file is valid again")
-            self._refused.discard(watch.name)
+    def _tell_accepted(self) -> None:
+        """Put on record which refusals are over, also those that another daemon has put there."""
+        watched = self._loop.watched
+        self._accepted &= watched.keys()
+        fresh = watched.keys() - self._refused - self._accepted
+        if not (fresh and self._readable):
+            return
+        with self._store.read() as tx:
+            told = {one.policy for one in tx.trouble_lines() if one.kind == POLICY_REFUSED}
+        for name in sorted(fresh & told):
+            end_trouble(watched[name], POLICY_REFUSED, POLICY_ACCEPTED, "the policy's file is valid again")
+        self._accepted |= fresh
 
     def _done_with(self, watch: Watch) -> bool:
         """True when the policy can be let go; cancels a run that has not gone too far for it."""

@@ -95,7 +95,7 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
     since = record.registered_at if record else now
     return replace(
         _watch(shell, loaded, row_log, lease, since),
-        store=_telling(shell, policy),
+        store=telling_store(shell, policy),
         pane_counter=_pane_counter(shell, policy),
     )
 
@@ -114,7 +114,7 @@ def look_on(shell: Shell, loaded: LoadedPolicy) -> Watch:
     return _watch(shell, loaded, row_log, None, shell.clock.now())
 
 
-def _telling(shell: Shell, policy: Policy) -> Store:
+def telling_store(shell: Shell, policy: Policy) -> Store:
     """The store, whose events also go to the policy's channels."""
     channels = told_channels(policy, shell.clock)
     shell.channels.take(PolicyName(policy.policy), channels)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ctrain.domain import Event
-    from ctrain.engine.watch import Watch
+    from ctrain.domain import Event, PolicyName
+    from ctrain.ports import Store, Transaction
 
 TICK_FAILED, TICK_RECOVERED = "tick_failed", "tick_recovered"
 POLICY_REFUSED, POLICY_ACCEPTED = "policy_refused", "policy_accepted"
@@ -17,21 +17,37 @@ RECENT_EVENTS = 50
 LONGEST_TEXT = 500
 
 
-def begin_trouble(watch: Watch, kind: str, end_kind: str, message: str) -> bool:
+class Told(Protocol):
+    """Whose trouble it is: a policy under watch, or one that cannot be watched."""
+
+    @property
+    def name(self) -> PolicyName: ...
+
+    @property
+    def store(self) -> Store: ...
+
+    def redact(self, text: str, /) -> str: ...
+
+    def fence(self, tx: Transaction) -> None: ...
+
+    def event(self, kind: str, message: str) -> Event: ...
+
+
+def begin_trouble(policy: Told, kind: str, end_kind: str, message: str) -> bool:
     """Put the beginning of a trouble on record; False when it is there, with the same message."""
-    text = watch.redact(message)[:LONGEST_TEXT]
-    known = _under_way(watch, kind, end_kind)
+    text = policy.redact(message)[:LONGEST_TEXT]
+    known = _under_way(policy, kind, end_kind)
     if known is not None and known.message == text:
         return False
-    _tell(watch, kind, text)
+    _tell(policy, kind, text)
     return True
 
 
-def end_trouble(watch: Watch, kind: str, end_kind: str, message: str) -> bool:
+def end_trouble(policy: Told, kind: str, end_kind: str, message: str) -> bool:
     """Put the end of a trouble on record; False when none is under way."""
-    if _under_way(watch, kind, end_kind) is None:
+    if _under_way(policy, kind, end_kind) is None:
         return False
-    _tell(watch, end_kind, message)
+    _tell(policy, end_kind, message)
     return True
 
 
@@ -41,12 +57,12 @@ def trouble(events: Iterable[Event], kind: str, end_kind: str) -> Event | None:
     return newest if newest is not None and newest.kind == kind else None
 
 
-def _under_way(watch: Watch, kind: str, end_kind: str) -> Event | None:
-    with watch.store.read() as tx:
-        return trouble(tx.events(watch.name, limit=RECENT_EVENTS), kind, end_kind)
+def _under_way(policy: Told, kind: str, end_kind: str) -> Event | None:
+    with policy.store.read() as tx:
+        return trouble(tx.events(policy.name, limit=RECENT_EVENTS), kind, end_kind)
 
 
-def _tell(watch: Watch, kind: str, message: str) -> None:
-    with watch.store.write() as tx:
-        watch.fence(tx)
-        tx.append_event(watch.event(kind, message))
+def _tell(policy: Told, kind: str, message: str) -> None:
+    with policy.store.write() as tx:
+        policy.fence(tx)
+        tx.append_event(policy.event(kind, message))

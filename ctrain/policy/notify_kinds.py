@@ -121,7 +121,10 @@ NOTICE_KINDS: Mapping[str, NoticeKind] = MappingProxyType(
             ("tick_recovered",), "ctrain looks after the policy again", "success", _TICK
         ),
         "policy_refused": NoticeKind(
-            ("policy_refused",), "its file is not valid; the last good one is in force", "failure", _FILE
+            ("policy_refused",),
+            "its file is refused; at best the last good one is in force",
+            "failure",
+            _FILE,
         ),
         "policy_accepted": NoticeKind(
             ("policy_accepted",), "its file is valid again and in force", "success", _FILE

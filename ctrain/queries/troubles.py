@@ -23,7 +23,7 @@ _TOLD = {
     TICK_FAILED: "its ticks fail, so nobody looks after it",
     UNREADABLE: "the registry cannot be read, so nothing is decided or promoted",
     ROLLBACK_FAILED: "a rollback has failed, so the new champion still serves; it is tried again",
-    POLICY_REFUSED: "its file is not valid, so the last good one is in force",
+    POLICY_REFUSED: "its file is refused, so at best the last good one is in force",
 }
 _TODO = {
     TICK_FAILED: "Every tick tries again; the daemon's log has the traceback.",

@@ -172,7 +172,7 @@ def test_pages_are_compressed_unless_they_hold_the_secret_of_a_form(
         (
             "policy_refused",
             "policy_accepted",
-            "Its file is not valid, so the last good one is in force: since",
+            "Its file is refused, so at best the last good one is in force: since",
         ),
         ("tick_failed", "tick_recovered", "Its ticks fail, so nobody looks after it: since"),
     ],

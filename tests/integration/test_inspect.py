@@ -226,7 +226,10 @@ def test_troubles_are_told_by_status_and_why_until_they_end(
     queries: FleetQueries, write: Callable[..., None], home: Path
 ) -> None:
     begun_as = {
-        "policy_refused": ("policy_accepted", "its file is not valid, so the last good one is in force"),
+        "policy_refused": (
+            "policy_accepted",
+            "its file is refused, so at best the last good one is in force",
+        ),
         "registry_unreadable": ("registry_readable", "the registry cannot be read"),
         "tick_failed": ("tick_recovered", "its ticks fail, so nobody looks after it"),
     }

@@ -45,6 +45,7 @@ class One:
     opened: list[tuple[PolicyName, int]] = field(default_factory=list)
     left: list[PolicyName] = field(default_factory=list)
     killed: list[str] = field(default_factory=list)
+    refused: list[tuple[PolicyName, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         launcher = SimpleNamespace(lose=self.lose)
@@ -58,7 +59,13 @@ class One:
         self.leases.register(lambda _: "")
         self.holdings = Holdings(cast(Any, shell), self.leases, self.loop, self.open_watch, self.leftovers)
         self.holdings.leave = self.left.extend
+        self.holdings.tell_refused = self.tell_refused  # type: ignore[assignment]  # the same, already bound
         self.holdings.want([loaded(name) for name in self.files])
+
+    def tell_refused(self, one: Any, lease: tuple[str, int], why: str) -> None:
+        with self.store.read() as tx:
+            tx.require_token(*lease)
+        self.refused.append((one.policy.policy, why))
 
     def lose(self, folder: str) -> int:
         self.killed.append(folder)
@@ -216,6 +223,8 @@ def test_what_cannot_be_opened_for_a_moment_is_tried_again_and_what_never_can_is
     one.holdings.balance()
     assert one.watched == [NAMES[0], NAMES[2]]
     assert [fields["policy"] for fields in one.logged("policy_refused")] == [NAMES[1]]
+    assert one.refused == [(NAMES[1], "another model")]
+    assert one.holdings.refused == {NAMES[1]: "p1.yaml: another model"}
     one.faults.clear()
     one.holdings.want([loaded(name) for name in NAMES[:3]])
     one.holdings.balance()

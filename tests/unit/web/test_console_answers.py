@@ -182,7 +182,7 @@ UNKNOWN = (replace(STATUS.verdicts[0], status=Status.INCONCLUSIVE, reason="too f
             {"troubles": troubles("policy_refused")},
             {},
             "trouble",
-            "Its file is not valid, so the last good one is in force: since 2026-03-01 00:00 UTC: so it is.",
+            "Its file is refused, so at best the last good one is in force: since 2026-03-01 00:00 UTC: so",
         ),
         (
             {
@@ -230,7 +230,7 @@ def test_the_headline_says_the_most_pressing_thing(
 
 
 def test_a_trouble_that_ends_with_a_question_gets_no_stop() -> None:
-    asks = TroubleNow("policy_refused", NOW, "7: data.pain: unknown key; did you mean pane?")
+    asks = TroubleNow("policy_refused", NOW, "clicks.yaml:7: data.pain: unknown key; did you mean pane?")
     assert headline_of(replace(STATUS, troubles=(asks,)), WHY).text.endswith("did you mean pane?")
 
 
@@ -250,13 +250,13 @@ def test_beside_a_trouble_the_other_troubles_and_the_run_are_notes() -> None:
     why = replace(WHY, notes=notes, limits=replace(LIMITS, active_run=RunId("r-1")))
     doing, other = notes_besides(status, why)
     assert doing == "Run r-1 is comparing challenger and champion on the same live rows."
-    assert other.startswith("its file is not valid, so the last good one is in force: since 2026-03-01")
+    assert other.startswith("its file is refused, so at best the last good one is in force: since 2026-03-01")
     waits = replace(status, run=run(Phase.AWAITING_APPROVAL))
     notes = notes_on(waits, "daemon", ["daemon"], NOW)
     shown = notes_besides(waits, replace(why, notes=notes))
     assert [one.partition(":")[0] for one in shown] == [other.partition(":")[0], "run r-1 waits for a person"]
     unwatched = notes_besides(status, replace(why, notes=notes_on(status, None, [], NOW), daemon=None))
-    assert [one.partition(",")[0] for one in unwatched] == ["its ticks fail", "its file is not valid"]
+    assert [one.partition(",")[0] for one in unwatched] == ["its ticks fail", "its file is refused"]
 
 
 @pytest.mark.parametrize(
