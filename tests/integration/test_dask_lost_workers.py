@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow  # half a minute: clusters, and workers that are k
 URI = "http://127.0.0.1:9"
 TRIALS = ("0", "1")
 PROGRAM = '''#!{python} -IS
-"""In the place of an interpreter: a training with two trials, a trial, or scores; each waits until it may."""
+"""In the place of an interpreter: a training with two trials; a trial, or scores, which wait at a gate."""
 
 import json, os, select, sys, time
 
@@ -43,34 +43,43 @@ def begun(path):
         file.write(str(os.getpid()) + "\\n")
 
 
-def wait_for(path, parent=True):
-    while not os.path.exists(path):
-        if parent and select.select([0], [], [], 0.02)[0] and not os.read(0, 1):
+def pass_gate():
+    gate = os.open("{gate}", os.O_RDONLY | os.O_NONBLOCK)
+    while True:
+        ready = select.select([0, gate], [], [])[0]
+        if 0 in ready and not os.read(0, 1):
             sys.exit(1)  # whoever asked is gone
-        time.sleep(0.02)
+        try:
+            if gate in ready:
+                return os.read(gate, 1) or sys.exit(1)  # the test is over
+        except BlockingIOError:
+            pass  # the other trial was faster
 
 
 if role == "train":
     folder = words[0]
     begun(folder + "/starts")
     write(folder + "/job.state.json", {{"pid": os.getpid(), "started_at": time.time()}})
-    for number in "01":
-        write(folder + "/trials/" + number + ".ask.json", {{}})
-    answers = []
-    for number in "01":
-        wait_for(folder + "/trials/" + number + ".answer.json", parent=False)
-        answers.append(json.load(open(folder + "/trials/" + number + ".answer.json"))["loss"])
+    os.mkfifo(folder + "/answered")
+    answered = os.open(folder + "/answered", os.O_RDWR)
+    trials = [folder + "/trials/" + number for number in "01"]
+    for trial in trials:
+        write(trial + ".ask.json", {{}})
+    while not all(os.path.exists(trial + ".answer.json") for trial in trials):
+        os.read(answered, 1)
+    answers = [json.load(open(trial + ".answer.json"))["loss"] for trial in trials]
     write(folder + "/result.json", {{"version": "1", "answers": answers}})
 if role == "trials":
     at = words[0] + "/trials/" + words[1]
     begun(at + ".starts")
-    wait_for(words[0] + "/go")
+    pass_gate()
     write(at + ".answer.json", {{"loss": os.getpid()}})
+    os.write(os.open(words[0] + "/answered", os.O_RDWR), b"1")
 if role == "score":
     asked = json.loads(sys.stdin.readline())
     begun(asked["rows_path"] + ".starts")
     open(asked["output_path"], "w").write("half of")
-    wait_for(asked["rows_path"] + ".go")
+    pass_gate()
     write(asked["output_path"], os.getpid())
     told = {{"key": asked["key"], "ok": True, "bad_rows": 0, "seconds": 0.1, "measured": {{}}}}
     print(json.dumps(told), flush=True)
@@ -98,10 +107,32 @@ def clusters() -> Iterator[DaskClusters]:
     clusters.close()
 
 
+class Gate:
+    """Where children of a test wait until so many may go on."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+        self._number = os.open(path, os.O_RDWR)
+
+    def let_through(self, children: int) -> None:
+        os.write(self._number, b"1" * children)
+
+    def close(self) -> None:
+        os.close(self._number)
+
+
 @pytest.fixture
-def program(tmp_path: Path) -> str:
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.close()
+
+
+@pytest.fixture
+def program(gate: Gate, tmp_path: Path) -> str:
     path = tmp_path / "python"
-    path.write_text(PROGRAM.format(python=sys.executable))
+    path.write_text(PROGRAM.format(python=sys.executable, gate=gate.path))
     path.chmod(0o755)
     return str(path)
 
@@ -175,7 +206,7 @@ def settled(scorer: ClusterScorer, job: ScoreJob) -> object:
 
 
 def test_a_trial_whose_worker_is_lost_is_computed_again(
-    cluster: Cluster, clusters: DaskClusters, search: Callable[[int], TrainingJob]
+    cluster: Cluster, clusters: DaskClusters, search: Callable[[int], TrainingJob], gate: Gate
 ) -> None:
     launcher, job = DaskLauncher(clusters, URI, PromptTimer()), search(1)
     launcher.start(job)
@@ -185,7 +216,7 @@ def test_a_trial_whose_worker_is_lost_is_computed_again(
     [kept] = [pid for pid in trials if pid != lost]
     kill(worker_of(lost, cluster))
     wait_until(partial(gone, lost), 10.0, "the end of the trial")
-    (Path(job.folder) / "go").touch()
+    gate.let_through(len(TRIALS))
     status = end_of(launcher, job)
     assert status.state is JobState.SUCCEEDED, status
     answers = status.result["answers"]
@@ -199,7 +230,7 @@ def test_a_trial_whose_worker_is_lost_is_computed_again(
 
 
 def test_a_search_whose_own_worker_is_lost_ends_with_its_trials_and_is_tried_again(
-    cluster: Cluster, clusters: DaskClusters, search: Callable[[int], TrainingJob]
+    cluster: Cluster, clusters: DaskClusters, search: Callable[[int], TrainingJob], gate: Gate
 ) -> None:
     launcher, job = DaskLauncher(clusters, URI, PromptTimer()), search(1)
     launcher.start(job)
@@ -213,14 +244,14 @@ def test_a_search_whose_own_worker_is_lost_ends_with_its_trials_and_is_tried_aga
     again = search(2)
     launcher.start(again)
     under_way(launcher, again)
-    (Path(again.folder) / "go").touch()
+    gate.let_through(len(TRIALS))
     assert end_of(launcher, again).state is JobState.SUCCEEDED
     assert not list(Path(job.folder).glob("trials/*.answer.json"))
 
 
 @pytest.mark.parametrize("lost", ["worker", "scheduler"])
 def test_scores_whose_worker_or_scheduler_is_lost_are_computed_once_more_and_are_one_answer(
-    cluster: Cluster, clusters: DaskClusters, scores: ScoreJob, lost: str
+    cluster: Cluster, clusters: DaskClusters, scores: ScoreJob, gate: Gate, lost: str
 ) -> None:
     timer = PromptTimer()
     scorer = ClusterScorer(clusters, URI, timer)
@@ -235,7 +266,7 @@ def test_scores_whose_worker_or_scheduler_is_lost_are_computed_once_more_and_are
     wait_until(partial(gone, first), 10.0, "the end of the child")
     cluster.start_worker()
     second = score_under_way(scorer, scores, 2)
-    Path(f"{scores.rows_path}.go").touch()
+    gate.let_through(1)
     status = settled(scorer, scores)
     assert getattr(status, "state", "") == "done", status
     assert json.loads(Path(scores.output_path).read_text()) == second
