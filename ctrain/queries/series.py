@@ -12,6 +12,7 @@ from ctrain.policy.models import Policy
 from ctrain.queries.answers import Answer
 
 MOST_POINTS = 240
+_OF_THE_CLOCK = frozenset({"freshness", "prometheus"})
 _RANK = {Status.BREACHED: 2, Status.OK: 1, Status.INCONCLUSIVE: 0}
 
 
@@ -40,6 +41,11 @@ class MonitorSeries(Answer):
     @property
     def values(self) -> tuple[float, ...]:
         return tuple(one.value for one in self.points if one.value is not None)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the newest verdict holds since then: of the clock's only what is news is put on record."""
+        return self.kind in _OF_THE_CLOCK
 
 
 def series_of(policy: Policy | None, verdicts: Sequence[Verdict], most: int = MOST_POINTS) -> MonitorSeries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as Xml
 
@@ -17,7 +18,7 @@ from ctrain.queries.series import MonitorSeries, Point
 from ctrain.queries.timeline import RunBar, Timeline, TriggerMark
 from ctrain.web.console.charts.bounds import sequence_chart
 from ctrain.web.console.charts.heat import heat_chart, level_of
-from ctrain.web.console.charts.lines import series_chart, status_strip
+from ctrain.web.console.charts.lines import series_chart, status_strip, strip_chart
 from ctrain.web.console.charts.scale import Period, Scale, round_step, scale_around
 from ctrain.web.console.charts.spark import spark
 from ctrain.web.console.charts.timeline import timeline_chart
@@ -106,6 +107,15 @@ def test_equal_verdicts_are_one_piece_of_the_strip() -> None:
         ("0%", "50%", "strip ok"),
         ("50%", "50%", "strip breached"),
     ]
+
+
+@pytest.mark.parametrize(("kind", "pieces"), [("performance", []), ("freshness", [("0%", "100%")])])
+def test_a_verdict_that_stands_until_there_is_another_fills_the_strip(
+    kind: str, pieces: list[tuple[str, str]]
+) -> None:
+    """Of the clock's verdicts only changes are on record."""
+    svg = strip_chart(replace(series(point(-48, 1.0), point(-30, 1.0)), kind=kind), DAY)
+    assert [(one.get("x"), one.get("width")) for one in elements(svg, "strip")] == pieces
 
 
 def test_bounds_close_in_on_the_limit() -> None:

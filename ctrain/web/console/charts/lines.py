@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from markupsafe import Markup
@@ -117,6 +118,9 @@ def status_strip(
 def strip_chart(series: MonitorSeries, period: Period) -> Markup:
     """Only the bar, for a line of a table."""
     points = [one for one in series.points if one.as_of >= period.start]
+    before = [one for one in series.points if one.as_of < period.start]
+    if before and series.stands:
+        points.insert(0, replace(before[-1], as_of=period.start))
     said = sum(one.status is Status.BREACHED for one in points)
     name = f"{series.monitor}: {said} of the {len(points)} verdicts shown are BREACHED"
     return picture(10.0, name, *status_strip(points, period, 0.0, 10.0), kind="stripchart")
