@@ -305,7 +305,7 @@ def test_the_registry_may_go_and_come_back(story: Shell) -> None:
     database.rename(away)
     try:
         story.live.clock.set(later)
-        wait_until(lambda: "cannot be read since" in story.type("status").out, 60, "status says so")
+        wait_until(lambda: "the registry cannot be read" in story.type("status").out, 60, "status says so")
         why, metrics = story.type("why", "clicks"), story.metrics()
         begun = story.type("rollback", "clicks", "--reason", "support called", "--wait", "0.5")
     finally:
