@@ -35,6 +35,7 @@ class ConfidenceSequence(Answer):
     limit: float | None
     """None where the policy of the run cannot be read."""
     alpha: float | None
+    """Of each bound; the lower one of a probation has half of it."""
     min_rows: int | None
 
     @property

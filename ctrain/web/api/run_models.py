@@ -80,7 +80,10 @@ class Look(Model):
 
 
 class Sequence(Model):
-    """The confidence sequence of a phase; `limit` decides: promoted below it, rejected above it."""
+    """The confidence sequence of a phase; `limit` decides: promoted below it, rejected above it.
+
+    Each bound has `alpha`, the lower one of a probation half of it.
+    """
 
     phase: Phase
     points: list[Look]
