@@ -25,7 +25,7 @@ class SegmentKind(StrEnum):
 
 
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far in the future an event may lie: clocks differ, and a row that is set aside stays so."""
+"""How far in the future an event may lie: clocks differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Segment:
     policy: PolicyName
     kind: SegmentKind
     event_date: str
-    """ISO date (UTC) of every row in it; ``"pending"`` for labels whose row has not arrived."""
+    """ISO date (UTC) of every row in it; ``"pending"``: labels whose row has not arrived, and early rows."""
     path: str
     """Relative to the row log's folder."""
     rows: int

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Ingested, IngestState
+from ctrain.domain import Ingested, IngestState, SourceRead
 from ctrain.engine.arrivals import add_arrived
 from ctrain.engine.row_commits import committing_rows
 from ctrain.engine.seen_values import add_seen
@@ -21,7 +21,7 @@ from ctrain.engine.unread import tell_unread
 from ctrain.engine.wrong_clock import refuse_wrong_clock
 
 if TYPE_CHECKING:
-    from ctrain.domain import Arrived, Json, SourceRead
+    from ctrain.domain import Arrived, Json
     from ctrain.engine.watch import Watch
     from ctrain.ports import Source, Transaction
 
@@ -43,6 +43,8 @@ def ingest(watch: Watch) -> bool:
     state, labels, moved, watch.behind = _take_labels(watch, state)
     for _ in range(0 if watch.behind else READS_PER_TICK):
         rows = _unread(watch.rows_source, state.rows_cursor)
+        if rows is None and watch.row_log.has_due(watch.clock.now()):
+            rows = SourceRead((), state.rows_cursor)
         watch.behind = rows is not None and rows.more
         if labels is not None or rows is not None:
             state, moved = _take(watch, state, labels, rows), True
@@ -53,10 +55,12 @@ def ingest(watch: Watch) -> bool:
 
 
 def has_unread(watch: Watch, state: IngestState) -> bool:
-    """True when there may be something to read after the cursors of ``state``; nothing is read."""
+    """True when there may be something to take in after the cursors of ``state``; nothing is read."""
     labels = watch.labels_source
-    return watch.rows_source.has_unread(state.rows_cursor) or (
-        labels is not None and labels.has_unread(state.labels_cursor)
+    return (
+        watch.rows_source.has_unread(state.rows_cursor)
+        or (labels is not None and labels.has_unread(state.labels_cursor))
+        or watch.row_log.has_due(watch.clock.now())
     )
 
 

@@ -76,10 +76,15 @@ class RowLog(Protocol):
     ) -> Ingested:
         """Normalise, set aside what cannot be used, drop repeated ids, write segments by date.
 
+        A row that lies in the near future counts as set aside, and waits: a later write takes it in.
+
         ``after`` are labels that were held for these rows: the segments of both are returned, to be
         committed together, and ``state`` is the one after the labels. Until they are adopted, or it is swept,
         the log shows labels that are not committed.
         """
+
+    def has_due(self, now: datetime) -> bool:
+        """True when rows that lay in the near future have happened: ``write_rows`` takes them in."""
 
     def write_labels(
         self, read: SourceRead, state: IngestState, now: datetime, *, held: bool = False

@@ -29,6 +29,7 @@ from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, is_late, new_label
 from ctrain.rows.casting import ArrowArray
 from ctrain.rows.counting import DayCounts
 from ctrain.rows.days import Days, score_type
+from ctrain.rows.early import EarlyRows
 from ctrain.rows.finding import rows_between
 from ctrain.rows.identity import hash_ids
 from ctrain.rows.instants import as_microseconds, days_of, microseconds_of
@@ -81,6 +82,7 @@ class ParquetRowLog:
         with self._store.read() as tx:
             self._manifest = Manifest(tx.segments(self._policy))
         self._days = Days(self._files, self._manifest, self._schema, self._memory.days)
+        self._early = EarlyRows(self._files, self._manifest)
         self._counts = DayCounts(self.read)
         self._known: KnownRows | None = None
         self._pending: PendingLabels | None = None
@@ -88,7 +90,9 @@ class ParquetRowLog:
     def write_rows(
         self, read: SourceRead, state: IngestState, now: datetime, *, after: Ingested | None = None
     ) -> Ingested:
-        normalised = with_lines(normalise_rows(read.batches, self._data, self._task, now), read.lines)
+        due = self._early.due(now)
+        batches = (*due.batches, *read.batches)
+        normalised = with_lines(normalise_rows(batches, self._data, self._task, now), read.lines)
         held = self._take_in_held(after)
         staged, writer = self._begin(state.sequence + 1, normalised, "rows", now, held)
         known = self._known_rows()
@@ -98,6 +102,7 @@ class ParquetRowLog:
         writer.write_rows(arrived.table.add_column(2, "late", pa.array(late)), arrived.days)
         staged.hashes, staged.days = arrived.hashes, arrived.days
         writer.write_labels(*self._with_those_that_waited(arrived, writer, now))
+        writer.write_early((*due.still_early, *normalised.early), due.segments, now)
         writer.gather_scores()
         self._files.flush()
         if held is not None:
@@ -121,6 +126,9 @@ class ParquetRowLog:
             ),
             newest_event_at=min(newest_at.astimezone(UTC), now) if newest_at is not None else None,
         )
+
+    def has_due(self, now: datetime) -> bool:
+        return self._early.has_due(now)
 
     def write_labels(
         self, read: SourceRead, state: IngestState, now: datetime, *, held: bool = False
@@ -234,7 +242,7 @@ class ParquetRowLog:
         gone = list(segments)
         self._manifest.remove([one.id for one in gone])
         self._files.delete(gone)
-        days = {one.event_date for one in gone if one.kind is SegmentKind.ROWS}
+        days = {one.event_date for one in gone if one.kind is SegmentKind.ROWS} - {PENDING}
         if self._known is not None:
             self._known.forget(days)
         self._counts.forget(one.event_date for one in gone)

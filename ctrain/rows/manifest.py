@@ -80,11 +80,12 @@ class Manifest:
 
     def _days_of_rows(self) -> list[str]:
         if self._days is None:
-            self._days = sorted(day for kind, day, _ in self._by_place if kind is SegmentKind.ROWS)
+            days = (day for kind, day, _ in self._by_place if kind is SegmentKind.ROWS)
+            self._days = sorted(day for day in days if day != PENDING)
         return self._days
 
     def before(self, day: str) -> list[Segment]:
-        """Return the segments of days before ``day``, pending labels by the day of their arrival."""
+        """Return the segments of days before ``day``, what is pending by the day of its arrival."""
         return [one for one in self._by_id.values() if _retires_by(one) < day]
 
     def absorbable(

@@ -14,11 +14,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.domain import CLOCK_SKEW
+from ctrain.rows.aside import FUTURE, REASONS, lines_table, origin_of, side_by_side
 from ctrain.rows.casting import (
     ArrowArray,
     Cast,
@@ -39,6 +39,7 @@ from ctrain.rows.columns import (
     label_columns,
     row_columns,
 )
+from ctrain.rows.early import waiting_rows
 from ctrain.rows.instants import INSTANT, cast_date, cast_instant, microseconds_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 Marks = dict[str, Mask]
 """Which rows cannot be used, by reason; a reason overrules those before it."""
-REASONS = ("", "null_id", "null_time", "naive_time", "future_time", "bad_value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ class Normalised:
 
     table: pa.Table
     set_aside: tuple[pa.Table, ...] = ()
-    """Source rows with ``reason``, ``source_path`` and ``source_row``."""
+    """Source rows with ``reason``, ``source_path``, ``source_row`` and ``source_line``."""
+    early: tuple[pa.Table, ...] = ()
+    """Those of them that are read again in their time, as ``waiting_rows`` makes them."""
     wrong: Mapping[str, Mask] = field(default_factory=dict)
     """Rows of ``table`` whose value of a feature means nothing, where there are any."""
     absent: Mapping[str, Mask] = field(default_factory=dict)
@@ -124,7 +126,7 @@ def normalise_rows(batches: Sequence[SourceBatch], data: DataSpec, task: str, no
         unread = instants.bad | instants.naive
         marks = {
             "bad_value": bad | instants.bad,
-            "future_time": _after(instants.values, now + CLOCK_SKEW),
+            FUTURE: _after(instants.values, now + CLOCK_SKEW),
             "naive_time": instants.naive,
             "null_time": _is_null(instants.values) & ~unread,
             "null_id": without_id,
@@ -132,7 +134,7 @@ def normalise_rows(batches: Sequence[SourceBatch], data: DataSpec, task: str, no
         absent = [one.name for one in features if found_path(table.schema, one) is None]
         return _Converted(found, marks, wrong, absent)
 
-    return _normalise(batches, row_schema(data, task), convert)
+    return _normalise(batches, row_schema(data, task), convert, now)
 
 
 def normalise_labels(batches: Sequence[SourceBatch], data: DataSpec, task: str) -> Normalised:
@@ -153,25 +155,18 @@ def with_lines(normalised: Normalised, lines: Sequence[RejectedLine]) -> Normali
     """Return the same, with lines of files that are no rows among what was set aside."""
     if not lines:
         return normalised
-    table = pa.table(
-        {
-            "text": pa.array([one.text for one in lines], pa.string()),
-            "message": pa.array([one.message for one in lines], pa.string()),
-            "reason": pa.array([one.reason for one in lines], pa.string()),
-            "source_path": pa.array([one.path for one in lines], pa.string()),
-            "source_line": pa.array([one.line for one in lines], pa.int64()),
-        }
-    )
-    return replace(normalised, set_aside=(*normalised.set_aside, table))
+    return replace(normalised, set_aside=(*normalised.set_aside, lines_table(lines)))
 
 
 def _normalise(
     batches: Sequence[SourceBatch],
     schema: pa.Schema,
     convert: Callable[[pa.Table], _Converted],
+    now: datetime | None = None,
 ) -> Normalised:
     tables: list[pa.Table] = []
     set_aside: list[pa.Table] = []
+    early: list[pa.Table] = []
     wrong: list[dict[str, Mask]] = []
     absent: list[dict[str, Mask]] = []
     new_columns: dict[str, int] = {}
@@ -190,7 +185,11 @@ def _normalise(
         if reasons.any():
             kept = reasons == 0
             table = table.filter(pa.array(kept))
-            set_aside.append(_with_reasons(source, reasons, group))
+            found_there, origin = source.filter(pa.array(~kept)), origin_of(reasons, group)
+            set_aside.append(side_by_side(found_there, origin))
+            if now is not None:
+                instants = found["event_at"].filter(pa.array(~kept))
+                early.append(waiting_rows(found_there, origin, instants, now))
             marked = {name: mask[kept] for name, mask in marked.items()}
         tables.append(table)
         wrong.append(marked)
@@ -200,6 +199,7 @@ def _normalise(
     return Normalised(
         pa.concat_tables(tables).combine_chunks() if tables else schema.empty_table(),
         tuple(set_aside),
+        tuple(table for table in early if table.num_rows),
         _joined(wrong, sizes),
         _joined(absent, sizes),
         new_columns,
@@ -229,22 +229,6 @@ def _new_columns(group: Iterable[SourceBatch], instants: ArrowArray | None) -> d
                 found |= {name: int(events.min()) for name in batch.new_columns}
         start += batch.table.num_rows
     return found
-
-
-def _with_reasons(source: pa.Table, reasons: npt.NDArray[np.int8], group: Sequence[SourceBatch]) -> pa.Table:
-    """Return the source rows that cannot be used, and why and where each was found."""
-    paths = np.repeat([batch.path for batch in group], [batch.table.num_rows for batch in group])
-    places = np.concatenate([batch.first_row + np.arange(batch.table.num_rows) for batch in group])
-    chosen = np.flatnonzero(reasons)
-    texts = pa.array([REASONS[one] for one in reasons[chosen]], pa.string())
-    table = source.take(chosen).append_column("reason", texts)
-    table = table.append_column("source_path", pa.array(paths[chosen].tolist(), pa.string()))
-    table = table.append_column("source_row", pa.array(places[chosen], pa.int64()))
-    if all(batch.lines is None for batch in group):
-        return table
-    numbers = [np.full(one.table.num_rows, -1) if one.lines is None else one.lines for one in group]
-    lines = np.concatenate(numbers)[chosen]
-    return table.append_column("source_line", pa.array(lines, pa.int64(), mask=lines < 0))
 
 
 def _cast_all(

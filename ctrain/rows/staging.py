@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -95,6 +95,15 @@ class SegmentWriter:
         whole = newest([self._files.read(one) for one in absorbed])
         segment = self._files.write(SegmentKind.SCORES, day, whole, self._staged.sequence, version=version)
         self._add(segment, absorbed)
+
+    def write_early(self, tables: Sequence[pa.Table], due: Sequence[Segment], now: datetime) -> None:
+        """Let rows of the near future wait; ``due`` are the segments of which they are what waits on."""
+        day = now.date().isoformat()
+        self._staged.segments += [
+            self._files.write(SegmentKind.ROWS, PENDING, table, self._staged.sequence, folder=day)
+            for table in tables
+        ]
+        self._staged.replaced += due
 
     def write_pending(self, before: PendingLabels, labels: pa.Table, now: datetime) -> None:
         """Let ``labels`` wait, too."""

@@ -12,12 +12,18 @@ from ctrain.domain import CLOCK_SKEW, Ingested, IngestState
 from ctrain.engine.tick import tick
 from ctrain.engine.wrong_clock import refuse_wrong_clock
 from ctrain.errors import TransientError
-from tests.support.world import HOUR, START, World
+from tests.support.world import HOUR, START, Produced, World
 
 
 def state_of(world: World) -> IngestState:
     with world.store.read() as tx:
         return tx.ingest_state(world.name)
+
+
+def happened(produced: Produced, world: World) -> int:
+    """How many of its rows are not from the future by the clock."""
+    limit = world.clock.now() + CLOCK_SKEW
+    return sum(at is not None and at <= limit for at in produced.rows["at"].to_pylist())
 
 
 def is_refused(state: IngestState, ingested: Ingested) -> bool:
@@ -44,6 +50,30 @@ def test_rows_that_come_while_the_clock_is_behind_wait_until_it_is_right(tmp_pat
     after = state_of(world)
     assert after.rows_total == before.rows_total + world.rows_per_hour
     assert after.rejected_total == {}
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["lives", "dies"])
+def test_rows_that_come_while_no_row_shows_that_the_clock_is_behind_come_in_when_it_is_right(
+    tmp_path: Path, dies: bool
+) -> None:
+    world = World(tmp_path)
+    world.live(2)
+    before = state_of(world)
+    unread = [world.produce() for _ in range(10)]
+    world.clock.advance(-4 * HOUR)
+    for one in unread:
+        world.put_rows(one)
+    world.settle()
+    waiting = state_of(world)
+    assert waiting.rows_total == before.rows_total + 6 * world.rows_per_hour + happened(unread[6], world)
+    if dies:
+        world.open()
+    world.clock.advance(4 * HOUR)
+    world.settle()
+    after = state_of(world)
+    assert after.rows_total == before.rows_total + 10 * world.rows_per_hour
+    assert after.late_total == before.late_total
+    assert world.tick().quiet
 
 
 @pytest.mark.parametrize(
