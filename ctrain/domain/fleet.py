@@ -20,6 +20,8 @@ class PolicyLine:
     since this is kept."""
     newest_event_at: datetime | None
     last_arrival_at: datetime | None
+    verdict_sequence: int
+    """Another number than at an earlier look: verdicts have come or gone since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,6 @@ class VerdictLine:
     as_of: datetime
     status: Status
     policy_hash: str
-
-
-VerdictTime = tuple[PolicyName, MonitorName, datetime]
-"""What names a verdict: one is given once, and never changed."""
 
 
 @dataclass(frozen=True, slots=True)

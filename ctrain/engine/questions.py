@@ -131,7 +131,6 @@ OF_PAGES = frozenset(
         "runs_page",
         "trouble_lines",
         "verdict_lines",
-        "verdict_times",
         "verdicts_page",
     }
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ctrain.domain import Champion, PolicyName
-from ctrain.domain.fleet import DecisionLine, PolicyLine, RunLine, TroubleLine, VerdictLine, VerdictTime
+from ctrain.domain.fleet import DecisionLine, PolicyLine, RunLine, TroubleLine, VerdictLine
 
 
 class FleetTables(Protocol):
@@ -21,11 +21,8 @@ class FleetTables(Protocol):
     def decision_lines(self) -> list[DecisionLine]:
         """Of each policy the newest decision that fired or was suppressed."""
 
-    def verdict_times(self) -> list[VerdictTime]:
-        """As of when the newest verdict of each monitor of each policy is."""
-
-    def verdict_lines(self, wanted: Sequence[VerdictTime] | None = None) -> list[VerdictLine]:
-        """The newest verdict of each monitor of each policy, or those that are wanted."""
+    def verdict_lines(self, policies: Sequence[PolicyName]) -> list[VerdictLine]:
+        """The newest verdict of each monitor of these policies."""
 
     def trouble_lines(self) -> list[TroubleLine]:
         """What began and has not ended."""

@@ -27,7 +27,8 @@ from ctrain.queries.heat import HeatMemory
 from ctrain.queries.limits import limits_left, policy_in_force
 from ctrain.queries.newest_decisions import decision_now, newest_decisions
 from ctrain.queries.notes import notes_on
-from ctrain.queries.overview import FleetOverview, VerdictMemory, overview_of
+from ctrain.queries.overview import FleetOverview, PolicyLineNow, Said, overview_of
+from ctrain.queries.remembered import Remembered
 from ctrain.queries.troubles import Troubles, registry_words, troubles_of
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class FleetQueries:
         self._store = store
         self._clock = clock
         self._environ = environ
-        self._verdicts = VerdictMemory()
+        self._said: Remembered[Said] = Remembered()
+        self._values: Remembered[tuple[float, ...]] = Remembered()
         self.heat = HeatMemory()
 
     def status(self, policy: PolicyName | None = None) -> FleetStatus:
@@ -77,14 +79,12 @@ class FleetQueries:
         """Every policy in a line, in a time that allows for thousands."""
         with self._store.read() as tx:
             daemons, holders = self._held(tx)
-            return overview_of(tx, self._clock.now(), daemons, holders, self._verdicts)
+            return overview_of(tx, self._clock.now(), daemons, holders, self._said)
 
-    def sparklines(
-        self, policies: Sequence[PolicyName], limit: int = SPARK_VALUES
-    ) -> Mapping[PolicyName, tuple[float | None, ...]]:
+    def sparklines(self, lines: Sequence[PolicyLineNow]) -> Mapping[PolicyName, tuple[float, ...]]:
         """The last values of what speaks for each policy, oldest first; nothing where there are none."""
-        with self._store.read() as tx:
-            return tx.main_values(policies, limit)
+        states = {one.policy: (one.verdict_sequence, one.monitor) for one in lines}
+        return self._values.look(states, self._main_values)
 
     def runs(self, policy: PolicyName | None = None, limit: int = 20) -> tuple[RunNow, ...]:
         """The newest runs first."""
@@ -125,6 +125,11 @@ class FleetQueries:
                 shadows=status.shadows,
                 promoted_undecided=status.promoted_undecided,
             )
+
+    def _main_values(self, policies: Sequence[PolicyName]) -> dict[PolicyName, tuple[float, ...]]:
+        with self._store.read() as tx:
+            found = tx.main_values(policies, SPARK_VALUES)
+        return {name: tuple(one for one in found.get(name, ()) if one is not None) for name in policies}
 
     def _held(self, tx: Transaction) -> tuple[tuple[str, ...], dict[PolicyName, str]]:
         """The daemons that live, and who holds which policy."""

@@ -9,16 +9,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Champion, MonitorName, Phase, PolicyName, RunId, Status, TriggerName, Version
+from ctrain.domain import Champion, Phase, PolicyName, RunId, Status, TriggerName, Version
 from ctrain.queries.answers import Answer, TroubleNow
 from ctrain.queries.troubles import by_gravity, in_short
 
 if TYPE_CHECKING:
     from ctrain.domain.fleet import DecisionLine, PolicyLine, RunLine, VerdictLine
     from ctrain.ports import Transaction
-
-FEW = 4
-"""Up to such a part of all verdicts is read one by one; more are faster read as a whole."""
+    from ctrain.queries.remembered import Remembered
 
 
 class Health(StrEnum):
@@ -73,6 +71,7 @@ class PolicyLineNow(Answer):
     """Who watches it; None while nobody does."""
     monitor: str | None
     """The monitor that ``FleetQueries.sparklines`` gives the values of."""
+    verdict_sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,33 +83,9 @@ class FleetOverview(Answer):
     policies: tuple[PolicyLineNow, ...]
 
 
-Seen = Mapping[tuple[PolicyName, MonitorName], "VerdictLine"]
-Said = Mapping[PolicyName, tuple[Health, str]]
-UNHEARD = (Health.INCONCLUSIVE, "no monitor has given a verdict yet")
-
-
-class VerdictMemory:
-    """What the newest verdicts say of each policy; what was there at the last look is not read again."""
-
-    def __init__(self) -> None:
-        self._known: tuple[Seen, Said] = ({}, {})
-
-    def look(self, tx: Transaction) -> Said:
-        """How each policy is that has verdicts, by these alone, and why it is not well."""
-        (seen, said), times = self._known, tx.verdict_times()
-        fresh = [
-            (policy, monitor, as_of)
-            for policy, monitor, as_of in times
-            if (line := seen.get((policy, monitor))) is None or line.as_of != as_of
-        ]
-        if not fresh and len(times) == len(seen):
-            return said
-        lines = tx.verdict_lines(fresh if len(fresh) < len(times) // FEW else None)
-        newest = {**seen, **{(one.policy, one.monitor): one for one in lines}}
-        seen = {(policy, monitor): newest[policy, monitor] for policy, monitor, _ in times}
-        said = {policy: speak(found) for policy, found in _by_policy(seen.values()).items()}
-        self._known = seen, said
-        return said
+Said = tuple[Health, str]
+"""How a policy is, and why it is not well."""
+UNHEARD: Said = (Health.INCONCLUSIVE, "no monitor has given a verdict yet")
 
 
 def overview_of(
@@ -118,10 +93,12 @@ def overview_of(
     now: datetime,
     daemons: tuple[str, ...],
     holders: Mapping[PolicyName, str],
-    memory: VerdictMemory,
+    memory: Remembered[Said],
 ) -> FleetOverview:
-    """The whole fleet as one transaction sees it."""
-    said, champions = memory.look(tx), tx.champions()
+    """The whole fleet as one transaction sees it; ``memory`` is of what verdicts say."""
+    lines, champions = tx.policy_lines(), tx.champions()
+    sequences = {one.name: one.verdict_sequence for one in lines}
+    said = memory.look(sequences, lambda names: _said(tx.verdict_lines(names), names))
     runs = {one.policy: one for one in tx.run_lines()}
     troubles = by_gravity(tx.trouble_lines(), runs.values())
     decisions = {one.policy: one for one in tx.decision_lines()}
@@ -134,20 +111,20 @@ def overview_of(
                 champions.get(policy.name),
                 runs.get(policy.name),
                 decisions.get(policy.name),
-                judge(said.get(policy.name, UNHEARD), troubles.get(policy.name, ())),
+                judge(said[policy.name], troubles.get(policy.name, ())),
                 holders.get(policy.name),
             )
-            for policy in tx.policy_lines()
+            for policy in lines
         ),
     )
 
 
-def judge(said: tuple[Health, str], troubles: Sequence[TroubleNow]) -> tuple[Health, str]:
+def judge(said: Said, troubles: Sequence[TroubleNow]) -> Said:
     """How a policy is, and why it is not well: its gravest trouble, else what its verdicts have ``said``."""
     return (Health.TROUBLE, in_short(troubles[0])) if troubles else said
 
 
-def speak(verdicts: Sequence[VerdictLine]) -> tuple[Health, str]:
+def speak(verdicts: Sequence[VerdictLine]) -> Said:
     """How a policy is by its verdicts, of which there is one at least.
 
     Those of the policy as it was before its last change count only until the new one has given some: a
@@ -171,7 +148,7 @@ def _line(
     champion: Champion | None,
     run: RunLine | None,
     decision: DecisionLine | None,
-    judged: tuple[Health, str],
+    judged: Said,
     holder: str | None,
 ) -> PolicyLineNow:
     return PolicyLineNow(
@@ -187,6 +164,7 @@ def _line(
         newest_event_at=policy.newest_event_at,
         holder=holder,
         monitor=policy.main_monitor,
+        verdict_sequence=policy.verdict_sequence,
     )
 
 
@@ -197,8 +175,8 @@ def _trigger(decision: DecisionLine) -> LastTrigger:
     return LastTrigger(decision.trigger, outcome, decision.reason, *seen, lasts=lasts)
 
 
-def _by_policy(lines: Iterable[VerdictLine]) -> Mapping[PolicyName, list[VerdictLine]]:
+def _said(lines: Iterable[VerdictLine], policies: Iterable[PolicyName]) -> dict[PolicyName, Said]:
     found: defaultdict[PolicyName, list[VerdictLine]] = defaultdict(list)
     for one in lines:
         found[one.policy].append(one)
-    return found
+    return {name: speak(found[name]) if name in found else UNHEARD for name in policies}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, literal_column, select, text, tuple_
+from sqlalchemy import and_, func, literal_column, select, text
 
 from ctrain.domain import (
     Champion,
@@ -16,19 +16,18 @@ from ctrain.domain import (
     Status,
     Suppression,
 )
-from ctrain.domain.fleet import DecisionLine, PolicyLine, RunLine, TroubleLine, VerdictLine, VerdictTime
+from ctrain.domain.fleet import DecisionLine, PolicyLine, RunLine, TroubleLine, VerdictLine
 from ctrain.store import schema
-from ctrain.store.access import Row, TableAccess
+from ctrain.store.access import TableAccess
 from ctrain.store.prepared import Prepared
 from ctrain.store.schema.actions import TROUBLE_PAIRS, TROUBLES
 
 if TYPE_CHECKING:
-    from sqlalchemy import CTE, ScalarSelect, Select
+    from sqlalchemy import Select
 
 _POLICIES, _VERDICTS, _EVENTS = schema.policies, schema.verdicts, schema.events
 _DECISIONS, _RUNS, _INGEST = schema.decisions, schema.runs, schema.ingest_states
 AT_ONCE = 500
-_VERDICT_FIELDS = ("policy", "monitor", "as_of", "status", "policy_hash")
 
 
 class FleetAccess(TableAccess):
@@ -66,22 +65,13 @@ class FleetAccess(TableAccess):
             for row in self._all(_decisions())
         ]
 
-    def verdict_times(self) -> list[VerdictTime]:
-        """As of when the newest verdict of each monitor is that ever gave one; read from an index alone."""
-        rows = self._all(_verdict_times())
-        return [(row["policy"], row["monitor"], row["as_of"]) for row in rows if row["monitor"] is not None]
-
-    def verdict_lines(self, wanted: Sequence[VerdictTime] | None = None) -> list[VerdictLine]:
-        """The newest verdict of each monitor that ever gave one, or those that are wanted."""
-        if wanted is None:
-            return [_verdict_line(row) for row in self._all(_newest_verdicts())]
-        lines = []
-        for start in range(0, len(wanted), AT_ONCE // 3):
-            some = wanted[start : start + AT_ONCE // 3]
-            fields = (_VERDICTS.c[name] for name in _VERDICT_FIELDS)
-            key = tuple_(_VERDICTS.c.policy, _VERDICTS.c.monitor, _VERDICTS.c.as_of)
-            lines += [_verdict_line(row) for row in self._all(select(*fields).where(key.in_(some)))]
-        return lines
+    def verdict_lines(self, policies: Sequence[PolicyName]) -> list[VerdictLine]:
+        """The newest verdict of each monitor of these policies that ever gave one."""
+        return [
+            VerdictLine(**{**row, "status": Status(row["status"])})
+            for start in range(0, len(policies), AT_ONCE)
+            for row in self._all(_newest_verdicts(policies[start : start + AT_ONCE]))
+        ]
 
     def trouble_lines(self) -> list[TroubleLine]:
         """What began and has not ended."""
@@ -119,6 +109,7 @@ def _policies() -> Prepared:
             _POLICIES.c.main_monitor,
             _INGEST.c.newest_event_at,
             _INGEST.c.last_arrival_at,
+            _POLICIES.c.verdict_sequence,
         )
         .join(_INGEST, _INGEST.c.policy == _POLICIES.c.name, isouter=True)
         .order_by(_POLICIES.c.name)
@@ -165,11 +156,15 @@ def _decisions() -> Prepared:
     )
 
 
-def _newest_as_of() -> tuple[CTE, ScalarSelect[Any]]:
+def _newest_verdicts(policies: Sequence[PolicyName]) -> Select[Any]:
     """Pairs of policy and monitor, found by jumping from one to the next, and the newest verdict of each."""
     some, other, last = _VERDICTS.alias(), _VERDICTS.alias(), _VERDICTS.alias()
     first = select(func.min(some.c.monitor)).where(some.c.policy == _POLICIES.c.name).scalar_subquery()
-    pairs = select(_POLICIES.c.name.label("policy"), first.label("monitor")).cte("pairs", recursive=True)
+    pairs = (
+        select(_POLICIES.c.name.label("policy"), first.label("monitor"))
+        .where(_POLICIES.c.name.in_(policies))
+        .cte("pairs", recursive=True)
+    )
     following = select(func.min(other.c.monitor)).where(
         other.c.policy == pairs.c.policy, other.c.monitor > pairs.c.monitor
     )
@@ -179,29 +174,13 @@ def _newest_as_of() -> tuple[CTE, ScalarSelect[Any]]:
     newest = select(func.max(last.c.as_of)).where(
         last.c.policy == pairs.c.policy, last.c.monitor == pairs.c.monitor
     )
-    return pairs, newest.scalar_subquery()
-
-
-@cache
-def _verdict_times() -> Prepared:
-    pairs, newest = _newest_as_of()
-    return Prepared(select(pairs.c.policy, pairs.c.monitor, newest.label("as_of")))
-
-
-@cache
-def _newest_verdicts() -> Prepared:
-    pairs, newest = _newest_as_of()
     same = and_(
         _VERDICTS.c.policy == pairs.c.policy,
         _VERDICTS.c.monitor == pairs.c.monitor,
-        _VERDICTS.c.as_of == newest,
+        _VERDICTS.c.as_of == newest.scalar_subquery(),
     )
-    fields = (_VERDICTS.c[name] for name in _VERDICT_FIELDS)
-    return Prepared(select(*fields).select_from(pairs).join(_VERDICTS, same))
-
-
-def _verdict_line(row: Row) -> VerdictLine:
-    return VerdictLine(**{**row, "status": Status(row["status"])})
+    fields = (_VERDICTS.c[name] for name in ("policy", "monitor", "as_of", "status", "policy_hash"))
+    return select(*fields).select_from(pairs).join(_VERDICTS, same)
 
 
 @cache

@@ -12,6 +12,7 @@ from sqlalchemy import and_, bindparam, func, or_, select, tuple_
 from ctrain.domain import ENDED, Outcome, PolicyName, Version
 from ctrain.store import schema
 from ctrain.store.access import TableAccess
+from ctrain.store.verdicts import VERDICTS_CHANGED
 
 if TYPE_CHECKING:
     from sqlalchemy import BindParameter, Delete, Select
@@ -36,6 +37,7 @@ class PruneAccess(TableAccess):
         verdict of a monitor, the newest decision and occurrence of a trigger, and all of a run that has not
         ended.
         """
+        VERDICTS_CHANGED.run(self._connection, [{"policy": policy}])
         values = {"policy": policy, "thinned_before": thinned_before, "before": before, "limit": limit}
         return {
             "verdicts": self._changed(_old_verdicts(), **values),

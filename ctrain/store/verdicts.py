@@ -13,12 +13,20 @@ from ctrain.errors import StateConflict
 from ctrain.store import schema
 from ctrain.store.access import Row, TableAccess, values_of
 from ctrain.store.canonical import canonical_text
+from ctrain.store.prepared import Prepared
 
 if TYPE_CHECKING:
     from sqlalchemy import CTE, BindParameter, Select
 
 _VERDICTS = schema.verdicts
 _POLICY: BindParameter[str] = bindparam("policy")
+_POLICIES = schema.policies
+VERDICTS_CHANGED = Prepared(
+    _POLICIES.update()
+    .where(_POLICIES.c.name == _POLICY)
+    .values(verdict_sequence=_POLICIES.c.verdict_sequence + 1)
+)
+"""Run in each transaction that gives or deletes verdicts of a policy."""
 _FIELDS = [column for column in _VERDICTS.c if column.name not in {"policy", "policy_hash"}]
 
 
@@ -35,6 +43,7 @@ class VerdictAccess(TableAccess):
         """
         values = _stored(verdict)
         if self._insert_once(_VERDICTS, {"policy": policy, "policy_hash": policy_hash, **values}):
+            VERDICTS_CHANGED.run(self._connection, [{"policy": policy}])
             return
         row = self._first(
             select(*_FIELDS).filter_by(policy=policy, monitor=verdict.monitor, as_of=verdict.as_of)
@@ -58,6 +67,7 @@ class VerdictAccess(TableAccess):
         if not verdicts:
             return
         same = {"policy": policy, "policy_hash": policy_hash}
+        VERDICTS_CHANGED.run(self._connection, [{"policy": policy}])
         if self._insert_new(_VERDICTS, [{**same, **_stored(one)} for one in verdicts]) != len(verdicts):
             for verdict in verdicts:
                 self.record_verdict(policy, policy_hash, verdict)

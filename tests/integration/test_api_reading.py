@@ -19,11 +19,9 @@ from ctrain.domain import (
     Status,
     Suppression,
 )
-from ctrain.queries import FleetQueries
 from ctrain.queries import pages as page_queries
 from ctrain.queries.pages import PageQueries
 from ctrain.store import verdicts as verdict_rows
-from ctrain.store.fleet import FleetAccess
 from ctrain.web.api.paging import pack
 from tests.contract.store.builders import FLIGHTS, HOUR, OTHER, START, decision, run, verdict
 from tests.support.web import NOW, Web, tell_story
@@ -286,30 +284,3 @@ def test_verdicts_of_the_policy_before_its_change_speak_until_the_new_one_does()
     old = VerdictLine(FLIGHTS, MonitorName("gone"), START, Status.BREACHED, "h1")
     new = VerdictLine(FLIGHTS, MonitorName("brier"), START + HOUR, Status.OK, "h2")
     assert [speak([old])[0].value, speak([old, new])[0].value] == ["breached", "ok"]
-
-
-def test_only_verdicts_that_came_since_are_read_again(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    web = Web(tmp_path)
-    tell_story(web.store)
-    with web.store.write() as tx:
-        for number in range(12):
-            tx.record_verdict(OTHER, "h1", verdict(f"m{number:02d}"))
-    read: list[Any] = []
-    lines = FleetAccess.verdict_lines
-
-    def reading(tx: FleetAccess, wanted: Any = None) -> Any:
-        read.append(wanted)
-        return lines(tx, wanted)
-
-    monkeypatch.setattr(FleetAccess, "verdict_lines", reading)
-    queries = FleetQueries(web.store, web.clock, {})
-
-    def health() -> list[str]:
-        return [one.health.value for one in queries.overview().policies]
-
-    assert [health(), health()] == [["breached", "ok"]] * 2
-    with web.store.write() as tx:
-        tx.record_verdict(FLIGHTS, "h1", verdict(hours=5))
-        tx.record_verdict(OTHER, "h1", verdict("m03", hours=5, status=Status.BREACHED))
-    assert [health(), health()] == [["ok", "breached"]] * 2
-    assert [None if wanted is None else len(wanted) for wanted in read] == [None, 2]

@@ -37,7 +37,7 @@ from ctrain.store.schema.observations import (
 )
 from ctrain.store.schema.pushes import pushed_batches, reload_outcomes, reloads
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest revision in ``ctrain/store/migrations``."""
 
 __all__ = [

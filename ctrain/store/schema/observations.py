@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    LargeBinary,
+    Table,
+    UniqueConstraint,
+)
 
 from ctrain.domain import SegmentKind, Status
 from ctrain.store.columns import ExactFloat
@@ -27,6 +36,7 @@ policies = Table(
     instant_column("registered_at"),
     instant_column("updated_at"),
     text_column("main_monitor", nullable=True),
+    Column("verdict_sequence", BigInteger, nullable=False, server_default="0"),
 )
 
 champions = Table(

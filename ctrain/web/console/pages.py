@@ -69,7 +69,7 @@ def overview(
         now=fleet.now,
         daemons=fleet.daemons,
         listing=shown,
-        sparks=here.queries.sparklines([one.policy for one in shown.rows]),
+        sparks=here.queries.sparklines(shown.rows),
         summary=summary_of(shown.counts, shown.total),
         q=q,
         state=state if state in STATES else "",

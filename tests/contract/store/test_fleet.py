@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -26,6 +27,7 @@ from ctrain.engine import troubles
 from ctrain.engine.champions import READABLE, UNREADABLE
 from ctrain.store import SqlStore
 from ctrain.store.schema.actions import TROUBLE_PAIRS
+from ctrain.store.sql_store import SqlTransaction
 from tests.contract.store.builders import FLIGHTS, HOUR, OTHER, START, decision, run, verdict
 
 BRIER = MonitorName("brier")
@@ -49,8 +51,8 @@ def test_policies_come_by_name_with_what_they_have_read(known: SqlStore) -> None
         tx.set_paused(OTHER, True)
         tx.save_ingest_state(OTHER, IngestState(newest_event_at=START, last_arrival_at=START + HOUR))
         assert tx.policy_lines() == [
-            PolicyLine(FLIGHTS, False, BRIER, None, None),
-            PolicyLine(OTHER, True, None, START, START + HOUR),
+            PolicyLine(FLIGHTS, False, BRIER, None, None, 0),
+            PolicyLine(OTHER, True, None, START, START + HOUR, 0),
         ]
 
 
@@ -107,10 +109,8 @@ def test_the_newest_verdict_of_each_monitor(known: SqlStore) -> None:
                     status = Status.BREACHED if (policy, name, hours) == (OTHER, "inputs", 2) else Status.OK
                     one = verdict(monitor=MonitorName(name), as_of=START + HOUR * hours, status=status)
                     tx.record_verdict(policy, f"h{hours}", one)
-        lines = tx.verdict_lines()
-        times = [(one.policy, one.monitor, one.as_of) for one in lines]
-        assert sorted(tx.verdict_times()) == sorted(times)
-        assert tx.verdict_lines(times[2:4]) in (lines[2:4], lines[2:4][::-1])
+        lines = tx.verdict_lines([FLIGHTS, OTHER])
+        assert {one.policy for one in tx.verdict_lines([OTHER])} == {OTHER}
         assert tx.verdict_lines([]) == []
         for policy in (FLIGHTS, OTHER):
             expected = [(one.monitor, one.as_of, one.status) for one in tx.latest_verdicts(policy)]
@@ -118,6 +118,28 @@ def test_the_newest_verdict_of_each_monitor(known: SqlStore) -> None:
             assert sorted(found) == expected
     assert {one.policy_hash for one in lines} == {"h2"}
     assert len(lines) == 6
+
+
+CHANGES: list[Callable[[SqlTransaction], object]] = [
+    lambda tx: tx.record_verdict(FLIGHTS, "h1", verdict(hours=9)),
+    lambda tx: tx.record_verdict(FLIGHTS, "h1", verdict("inputs")),
+    lambda tx: tx.record_verdicts(FLIGHTS, "h1", [verdict("inputs"), verdict("inputs", hours=1)]),
+    lambda tx: tx.prune(FLIGHTS, thinned_before=START + HOUR, before=START + HOUR, limit=9),
+]
+"""Verdicts that come, the later ones as of earlier instants or known in part, and one that goes."""
+
+
+def test_a_policy_gets_another_number_whenever_its_verdicts_change(known: SqlStore) -> None:
+    numbers = set()
+    for change in CHANGES:
+        with known.write() as tx:
+            before = tx.verdicts(FLIGHTS)
+            change(tx)
+            assert tx.verdicts(FLIGHTS) != before
+            flights, other = tx.policy_lines()
+        numbers.add(flights.verdict_sequence)
+        assert other.verdict_sequence == 0
+    assert len(numbers - {0}) == len(CHANGES)
 
 
 def test_the_last_values_of_the_main_monitor(known: SqlStore) -> None:

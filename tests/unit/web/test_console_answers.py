@@ -278,7 +278,7 @@ def test_a_note_says_when_a_verdict_is_older_than_the_champion(since: datetime, 
 def line(name: str, health: Health = Health.OK, **changes: Any) -> PolicyLineNow:
     empty = PolicyLineNow(
         PolicyName(name), False, health, "", None, None, run=None, awaits_approval=False, last_trigger=None,
-        newest_event_at=None, holder=None, monitor=None,
+        newest_event_at=None, holder=None, monitor=None, verdict_sequence=0,
     )  # fmt: skip
     return replace(empty, **changes)
 

@@ -47,14 +47,14 @@ def point(hours: float, value: float | None, status: Status = Status.OK) -> Poin
 
 
 def test_a_sparkline_goes_through_its_values() -> None:
-    svg = spark([0.0, 1.0, 2.0])
+    svg = spark((0.0, 1.0, 2.0))
     assert [one.get("d") for one in elements(svg, "line")] == ["M3 18.76L48 11L93 3.24"]
     assert elements(svg, "dot")[0].attrib["cx"] == "93"
-    assert spark([1.0]) == ""
+    assert spark((1.0,)) == ""
 
 
 def test_equal_values_are_a_level_line() -> None:
-    assert elements(spark([5.0, 5.0]), "line")[0].get("d") == "M3 11L93 11"
+    assert elements(spark((5.0, 5.0)), "line")[0].get("d") == "M3 11L93 11"
 
 
 @pytest.mark.parametrize(

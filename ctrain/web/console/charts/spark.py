@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 from markupsafe import Markup
 
@@ -10,25 +10,28 @@ from ctrain.web.console.charts.scale import scale_around
 from ctrain.web.console.charts.svg import element, number
 
 WIDTH, HEIGHT = 96.0, 22.0
+KEPT = 2048
+"""Drawn lines: a page shows most of those of the last one again."""
 
 
-def spark(values: Sequence[float], threshold: float | None = None, name: str = "") -> Markup:
+@lru_cache(KEPT)
+def spark(values: tuple[float, ...], name: str = "") -> Markup:
     """A line through the values, the last one dotted; empty for fewer than two."""
     if len(values) < 2:
         return Markup("")
-    known = [*values, threshold] if threshold is not None else values
-    scale = scale_around(known, HEIGHT - 2, 2)
+    scale = scale_around(values, HEIGHT - 2, 2)
     step = (WIDTH - 6) / (len(values) - 1)
     places = [(3 + step * index, scale(value)) for index, value in enumerate(values)]
-    line = "M" + "L".join(f"{number(x)} {number(y)}" for x, y in places)
-    parts = [element("path", d=line, class_="line")]
-    if threshold is not None:
-        y = number(scale(threshold))
-        parts.insert(0, element("path", d=f"M0 {y}H{number(WIDTH)}", class_="limit"))
-    x, y_last = places[-1]
-    parts.append(element("circle", cx=x, cy=y_last, r=2.2, class_="dot"))
+    x, y = places[-1]
     label = f"{name}: from {values[0]:.4g} to {values[-1]:.4g}" if name else f"{values[-1]:.4g}"
-    box = f"0 0 {number(WIDTH)} {number(HEIGHT)}"
     return element(
-        "svg", *parts, class_="spark", viewBox=box, width=WIDTH, height=HEIGHT, role="img", aria_label=label
+        "svg",
+        element("path", d="M" + "L".join(f"{number(x)} {number(y)}" for x, y in places), class_="line"),
+        element("circle", cx=x, cy=y, r=2.2, class_="dot"),
+        class_="spark",
+        viewBox=f"0 0 {number(WIDTH)} {number(HEIGHT)}",
+        width=WIDTH,
+        height=HEIGHT,
+        role="img",
+        aria_label=label,
     )
