@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ctrain.app.lease import is_gone
@@ -88,10 +89,11 @@ def _serve(
     until_closed: IO[bytes] | None,
 ) -> None:
     from ctrain.web.application import create_application
+    from ctrain.web.console.ahead import look_ahead
 
     rules = rules_for(bound.getsockname()[0], environ, tls=certificate is not None)
     backend = open_backend(settings, environ, rules, daemon)
     app = create_application(backend)
     renewed = RenewedCertificate(certificate, backend.timer, backend.log) if certificate is not None else None
     backend.log("console_started", listen=shown_address(bound), tls=rules.tls)
-    run_application(app, bound, renewed, until_closed)
+    run_application(app, bound, renewed, until_closed, partial(look_ahead, backend))

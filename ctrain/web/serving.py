@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from fastapi import FastAPI
 
@@ -18,6 +20,8 @@ CONNECTIONS = 512
 HEADER_BYTES = 64 << 10
 PATIENCE_SECONDS = 8.0
 """After which a server that should have stopped is stopped, whatever it does."""
+QUIET_SECONDS = 1.0
+"""Left to the start and the first answers to probes, before work that can wait is done beside them."""
 
 
 def run_application(
@@ -25,8 +29,12 @@ def run_application(
     listening: socket.socket,
     certificate: RenewedCertificate | None,
     until_closed: IO[bytes] | None,
+    beside: Callable[[], None],
 ) -> None:
-    """Serve until SIGTERM, SIGINT, or the end of ``until_closed``: whoever holds its other end is gone."""
+    """Serve until SIGTERM, SIGINT, or the end of ``until_closed``: whoever holds its other end is gone.
+
+    ``beside`` runs once in a thread, soon after.
+    """
     import uvicorn
 
     from ctrain.web.patience import PatientProtocol
@@ -51,6 +59,7 @@ def run_application(
     server = uvicorn.Server(config)
     if until_closed is not None:
         threading.Thread(target=_stop_at_end, args=(server, until_closed), daemon=True).start()
+    _start_timer(QUIET_SECONDS, beside)
     server.run(sockets=[listening])
 
 
@@ -58,6 +67,11 @@ def _stop_at_end(server: object, pipe: IO[bytes]) -> None:
     while pipe.read(1):
         pass
     server.should_exit = True  # type: ignore[attr-defined]  # a uvicorn.Server, imported only where it runs
-    hard = threading.Timer(PATIENCE_SECONDS, os._exit, (1,))
-    hard.daemon = True
-    hard.start()
+    _start_timer(PATIENCE_SECONDS, partial(os._exit, 1))
+
+
+def _start_timer(seconds: float, then: Callable[[], object]) -> None:
+    """Call ``then`` in a thread that the end of the process does not wait for."""
+    timer = threading.Timer(seconds, then)
+    timer.daemon = True
+    timer.start()
