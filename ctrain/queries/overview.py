@@ -69,6 +69,8 @@ class PolicyLineNow(Answer):
     """Event time of the newest row."""
     holder: str | None
     """Who watches it; None while nobody does."""
+    unwatched: bool
+    """Nobody does, though daemons live."""
     monitor: str | None
     """The monitor that ``FleetQueries.sparklines`` gives the values of."""
     verdict_sequence: int
@@ -113,6 +115,7 @@ def overview_of(
                 decisions.get(policy.name),
                 judge(said[policy.name], troubles.get(policy.name, ())),
                 holders.get(policy.name),
+                daemons,
             )
             for policy in lines
         ),
@@ -150,6 +153,7 @@ def _line(
     decision: DecisionLine | None,
     judged: Said,
     holder: str | None,
+    daemons: tuple[str, ...],
 ) -> PolicyLineNow:
     return PolicyLineNow(
         policy=policy.name,
@@ -163,6 +167,7 @@ def _line(
         last_trigger=_trigger(decision) if decision else None,
         newest_event_at=policy.newest_event_at,
         holder=holder,
+        unwatched=holder is None and bool(daemons),
         monitor=policy.main_monitor,
         verdict_sequence=policy.verdict_sequence,
     )

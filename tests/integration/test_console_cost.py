@@ -10,8 +10,12 @@ import pytest
 from sqlalchemy import Engine, event
 
 from ctrain.domain import MonitorName, PolicyName, Status
+from ctrain.errors import TransientError
 from ctrain.queries.remembered import Remembered
+from ctrain.store import SqlStore
 from ctrain.store.fleet import FleetAccess
+from ctrain.web.console.ahead import look_ahead
+from ctrain.web.console.rendering import templates
 from tests.contract.store.builders import FLIGHTS, OTHER, START, decision, verdict
 from tests.support.web import Web, tell_story
 
@@ -138,3 +142,37 @@ def test_an_earlier_look_that_ends_later_is_not_what_stays() -> None:
         "new again",
         "new again",
     ]
+
+
+def test_a_server_that_has_looked_ahead_reads_no_verdicts_for_its_first_page(
+    web: Web, read: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_ahead(web.app.state.backend)
+    read.clear()
+    monkeypatch.setattr(type(templates()), "compile", None)
+    assert shown(web)[FLIGHTS] == ("breached", "brier: from 0 to 0.4")
+    assert read == []
+
+
+def test_a_server_looks_ahead_in_vain_while_the_database_is_away(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: SqlStore) -> None:
+        raise TransientError("the database does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlStore, "read", away)
+        look_ahead(web.app.state.backend)
+    assert shown(web)[FLIGHTS][0] == "breached"
+
+
+def test_a_policy_that_nobody_watches_beside_others_is_told(web: Web) -> None:
+    assert "no daemon runs" in (alone := web.ask("/").text)
+    assert "no daemon watches it" not in alone
+    web.with_daemon()
+    assert "no daemon watches it" not in web.ask("/").text
+    with web.store.write() as tx:
+        tx.save_policy(PolicyName("late"), "h1", "/p.yaml", {}, START)
+    html = web.ask("/?state=unwatched").text
+    assert "1 unwatched" in html
+    assert html.count("no daemon watches it") == html.count('<tr id="policy-') == 1

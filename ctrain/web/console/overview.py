@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ctrain.queries.overview import Health, PolicyLineNow
+from ctrain.queries.overview import PolicyLineNow
 
 PAGE = 100
-STATES = ("trouble", "breached", "inconclusive", "ok", "running", "approval", "paused")
+STATES = ("trouble", "unwatched", "breached", "inconclusive", "ok", "running", "approval", "paused")
 _SEVERITY = {one: place for place, one in enumerate(STATES)}
 Key = Callable[[PolicyLineNow], Any]
 
@@ -21,7 +21,11 @@ def _newest_first(at: datetime | None) -> float:
 
 
 SORTS: dict[str, Key] = {
-    "health": lambda row: (not row.awaits_approval, _SEVERITY[row.health.value], row.policy),
+    "health": lambda row: (
+        not row.awaits_approval,
+        min(_SEVERITY[one] for one in states_of(row)),
+        row.policy,
+    ),
     "name": lambda row: row.policy,
     "champion": lambda row: (_newest_first(row.champion_since_at), row.policy),
     "run": lambda row: (row.run is None, _newest_first(row.run.phase_since if row.run else None)),
@@ -62,6 +66,8 @@ def listing(rows: Sequence[PolicyLineNow], text: str, state: str, sort: str, pag
 def states_of(row: PolicyLineNow) -> Iterator[str]:
     """The states of ``STATES`` that a policy is in."""
     yield row.health.value
+    if row.unwatched:
+        yield "unwatched"
     if row.run is not None:
         yield "running"
     if row.awaits_approval:
@@ -72,7 +78,7 @@ def states_of(row: PolicyLineNow) -> Iterator[str]:
 
 def summary_of(counts: dict[str, int], total: int) -> str:
     """The fleet in a sentence, for whoever listens to the page."""
-    wrong = [f"{counts[one]} {one}" for one in (Health.TROUBLE.value, Health.BREACHED.value) if counts[one]]
+    wrong = [f"{counts[one]} {one}" for one in ("trouble", "unwatched", "breached") if counts[one]]
     waiting = [f"{counts['approval']} waiting for approval"] if counts["approval"] else []
     told = ", ".join([*wrong, *waiting]) or "nothing needs a person"
     return f"{total} policies: {told}"

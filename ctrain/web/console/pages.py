@@ -15,6 +15,7 @@ from ctrain.domain import Phase, PolicyName, RunId
 from ctrain.errors import InputError
 from ctrain.queries.headline import headline_of, next_step, notes_besides, of_run
 from ctrain.queries.history_page import MATTERS
+from ctrain.queries.notes import UNWATCHED
 from ctrain.queries.pages import PageQueries
 from ctrain.queries.timeline import WORKING
 from ctrain.web.auth import Caller, viewer
@@ -74,6 +75,7 @@ def overview(
         q=q,
         state=state if state in STATES else "",
         states=STATES,
+        unwatched=UNWATCHED,
         sort=sort if sort in SORTS else "health",
     )
 

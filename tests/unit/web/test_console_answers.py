@@ -278,7 +278,7 @@ def test_a_note_says_when_a_verdict_is_older_than_the_champion(since: datetime, 
 def line(name: str, health: Health = Health.OK, **changes: Any) -> PolicyLineNow:
     empty = PolicyLineNow(
         PolicyName(name), False, health, "", None, None, run=None, awaits_approval=False, last_trigger=None,
-        newest_event_at=None, holder=None, monitor=None, verdict_sequence=0,
+        newest_event_at=None, holder=None, unwatched=False, monitor=None, verdict_sequence=0,
     )  # fmt: skip
     return replace(empty, **changes)
 
@@ -289,20 +289,22 @@ FLEET = [
     line("c-bad", Health.BREACHED),
     line("d-waits", run=ActiveRun(RunId("r"), Phase.AWAITING_APPROVAL, NOW), awaits_approval=True),
     line("e-stuck", Health.TROUBLE, paused=True),
+    line("f-alone", unwatched=True),
 ]
 
 
 @pytest.mark.parametrize(
     ("asked", "names"),
     [
-        ({}, ["d-waits", "e-stuck", "c-bad", "a-fine", "b-fine"]),
-        ({"sort": "name"}, ["a-fine", "b-fine", "c-bad", "d-waits", "e-stuck"]),
-        ({"sort": "rows"}, ["c-bad", "d-waits", "e-stuck", "a-fine", "b-fine"]),
-        ({"sort": "no such"}, ["d-waits", "e-stuck", "c-bad", "a-fine", "b-fine"]),
+        ({}, ["d-waits", "e-stuck", "f-alone", "c-bad", "a-fine", "b-fine"]),
+        ({"sort": "name"}, ["a-fine", "b-fine", "c-bad", "d-waits", "e-stuck", "f-alone"]),
+        ({"sort": "rows"}, ["c-bad", "d-waits", "e-stuck", "f-alone", "a-fine", "b-fine"]),
+        ({"sort": "no such"}, ["d-waits", "e-stuck", "f-alone", "c-bad", "a-fine", "b-fine"]),
         ({"text": " FINE "}, ["a-fine", "b-fine"]),
         ({"state": "breached"}, ["c-bad"]),
         ({"state": "approval"}, ["d-waits"]),
         ({"state": "paused"}, ["e-stuck"]),
+        ({"state": "unwatched"}, ["f-alone"]),
         ({"state": "<odd>", "text": "c"}, ["e-stuck", "c-bad"]),
     ],
 )
@@ -320,7 +322,7 @@ def test_the_list_is_paged_at_a_hundred() -> None:
 
 def test_the_fleet_is_told_in_a_sentence() -> None:
     counts = listing(FLEET, "", "", "name", 1).counts
-    assert summary_of(counts, 5) == "5 policies: 1 trouble, 1 breached, 1 waiting for approval"
+    assert summary_of(counts, 6) == ("6 policies: 1 trouble, 1 unwatched, 1 breached, 1 waiting for approval")
 
 
 def test_the_end_of_the_newest_log_is_shown(tmp_path: Path) -> None:
