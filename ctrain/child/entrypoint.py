@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -63,14 +64,11 @@ def pickle_by_value(code_folder: Path) -> None:
     """Let models carry the classes of the policy's own modules, so that they load anywhere."""
     import cloudpickle
 
+    own = f"{code_folder}{os.sep}"
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if file and _is_own(Path(file), code_folder):
+        if file and file.startswith(own) and "site-packages" not in Path(file).parts:
             cloudpickle.register_pickle_by_value(module)
-
-
-def _is_own(file: Path, code_folder: Path) -> bool:
-    return file.is_relative_to(code_folder) and "site-packages" not in file.parts
 
 
 def pip_requirements(imported_by_training: Iterable[str]) -> list[str]:

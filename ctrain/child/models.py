@@ -85,7 +85,8 @@ def load_model(source: str, expected_digest: str | None) -> LoadedModel:
 def _load(copy: Path, folder: Path, digest: str) -> LoadedModel:
     import mlflow.pyfunc
 
-    pyfunc = mlflow.pyfunc.load_model(str(folder))
+    # MLflow would read all that is installed, for a second, to warn of other versions in a log.
+    pyfunc = mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
     flavors = tuple(sorted(pyfunc.metadata.flavors))
     estimator = pyfunc.get_raw_model() if "sklearn" in flavors else None
     return LoadedModel(copy, pyfunc, estimator, signature_columns(pyfunc.metadata.signature), flavors, digest)

@@ -21,6 +21,8 @@ EXAMPLE_ROWS = 5
 TEXTS = ("categorical", "text")
 """Kinds of features that a model is given as strings; it is given the others as doubles."""
 MAX_ESTIMATOR_PARAMS = 60
+NO_REQUIREMENT = "mlflow; python_version < '3'"
+"""One that applies nowhere: without any, MLflow adds its own and reads all that is installed to check it."""
 REGISTERED_URI = re.compile(r"models:/(?P<name>[^/]+)/(?P<version>\d+)")
 
 
@@ -83,7 +85,7 @@ def save_model_quietly(estimator: Any, folder: Path, **described: Any) -> None:
     # The artifact's digest is on record and checked before every load, which is what the warning asks for.
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
     given = {"serialization_format": "cloudpickle", **described}
-    mlflow.sklearn.save_model(estimator, str(folder), pip_requirements=[], **given)
+    mlflow.sklearn.save_model(estimator, str(folder), pip_requirements=[NO_REQUIREMENT], **given)
 
 
 def _described(
