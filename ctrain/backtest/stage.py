@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctrain.backtest.ahead import AheadScorer
 from ctrain.backtest.clock import VirtualClock, VirtualTimer
 from ctrain.backtest.history import History, RevealedSource
 from ctrain.backtest.launcher import Trains, VirtualLauncher
@@ -74,10 +75,8 @@ def set_stage(
     policy, clock = loaded.policy, VirtualClock(now)
     name, registry = PolicyName(policy.policy), MemoryRegistry()
     launcher = VirtualLauncher(crew.trainer, registry, clock, training_time)
-    scorer, analyst = (
-        PatientScorer(crew.scorer, folder.name),
-        WithoutPictures(crew.open_analyst(folder / "runs")),
-    )
+    scorer = AheadScorer(PatientScorer(crew.scorer, folder.name), history.known)
+    analyst = WithoutPictures(crew.open_analyst(folder / "runs"))
     row_logs = ParquetRowLogs(folder / "rows", store, HELD_BYTES)
     with store.write() as tx:
         tx.save_policy(name, loaded.hash, str(loaded.path), policy_identity(policy), now)

@@ -32,6 +32,8 @@ PAUSE_SECONDS = 60.0
 """Between attempts once it has been said that rows cannot be scored."""
 ROWS_PER_JOB = 100_000
 END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
+KEPT = "scores-"
+"""What keys of jobs begin with whose scores go into the row log; those of others are asked for once."""
 JOBS_A_LOOK = 1_000
 """As long as each is answered at once."""
 
@@ -137,7 +139,7 @@ def _request(watch: Watch, version: Version, rows: pa.Table) -> Scored:
     There is one job per version at a time, whoever asked for it; once its answer has been collected
     it is seen anew which rows are still missing.
     """
-    key = f"scores-{watch.name}-{version}"
+    key = f"{KEPT}{watch.name}-{version}"
     model = known_version(watch, version)
     answer = _answer(watch, key, model, rows)
     if isinstance(answer, Scored):
