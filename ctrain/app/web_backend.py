@@ -96,4 +96,4 @@ def _serve(
     app = create_application(backend)
     renewed = RenewedCertificate(certificate, backend.timer, backend.log) if certificate is not None else None
     backend.log("console_started", listen=shown_address(bound), tls=rules.tls)
-    run_application(app, bound, renewed, until_closed, partial(look_ahead, backend))
+    run_application(app, bound, renewed, until_closed, partial(look_ahead, app))

@@ -66,7 +66,7 @@ def measure(folder: Path, policies: int) -> dict[str, Took]:
     web = Web(folder)
     fill(web, policies)
     web.app = web.application()
-    look_ahead(web.app.state.backend)
+    look_ahead(web.app)
     found = {}
     for name, path in PAGES.items():
         _, first, size = look(web, path)

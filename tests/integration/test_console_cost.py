@@ -147,7 +147,7 @@ def test_an_earlier_look_that_ends_later_is_not_what_stays() -> None:
 def test_a_server_that_has_looked_ahead_reads_no_verdicts_for_its_first_page(
     web: Web, read: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look_ahead(web.app.state.backend)
+    look_ahead(web.app)
     read.clear()
     monkeypatch.setattr(type(templates()), "compile", None)
     assert shown(web)[FLIGHTS] == ("breached", "brier: from 0 to 0.4")
@@ -162,7 +162,7 @@ def test_a_server_looks_ahead_in_vain_while_the_database_is_away(
 
     with monkeypatch.context() as patch:
         patch.setattr(SqlStore, "read", away)
-        look_ahead(web.app.state.backend)
+        look_ahead(web.app)
     assert shown(web)[FLIGHTS][0] == "breached"
 
 
