@@ -22,12 +22,14 @@ from ctrain.app.noticing import open_notices
 from ctrain.app.pushing import SWEEP_EVERY, SpoolKeeper
 from ctrain.app.reload import PolicyFiles, Reloader
 from ctrain.app.reload_asked import ReloadRequests
+from ctrain.app.removing import tell_gone
 from ctrain.app.sd_notify import ServiceState
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.app.watching import FolderWatch
 from ctrain.app.wiring import Shell, close_shell, watch_policy
 from ctrain.app.workers import NO_WORKERS
 from ctrain.clocks import StreamClock
+from ctrain.domain import PolicyName
 from ctrain.errors import CtrainError
 from ctrain.policy.files import parse_policy
 from ctrain.registry.embedded import embedded_tracking_uri
@@ -36,7 +38,7 @@ from ctrain.sources.push_contract import SpoolPlaces
 if TYPE_CHECKING:
     from ctrain.app.web_child import Console, Serving
     from ctrain.app.workers import Workers
-    from ctrain.domain import PolicyName, Run, RunId
+    from ctrain.domain import Run, RunId
     from ctrain.policy.files import LoadedPolicy
     from ctrain.web import Exposition
 
@@ -103,6 +105,8 @@ class Daemon:
         shell = self._shell
         claim_home(shell.settings, shell.store)
         self._leases.register(self._reason_to_stay_away)
+        present = {PolicyName(one.policy.policy) for one in self._fleet}
+        tell_gone(shell.store, shell.clock, PolicyFiles(self._paths).folders, present)
         self._heartbeat.start()
         try:
             yield

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ctrain.app.removing import tell_let_go
 from ctrain.domain import Phase, PolicyName, Request, RequestKind, Run
 from ctrain.engine.requests import answer_requests
 from ctrain.engine.troubles import POLICY_ACCEPTED, POLICY_REFUSED, begin_trouble, end_trouble
@@ -36,7 +37,7 @@ class PolicyFiles:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = [path.absolute() for path in paths]
-        self._folders = {path if path.is_dir() else path.parent for path in self._paths}
+        self.folders = frozenset(path if path.is_dir() else path.parent for path in self._paths)
         self._stamp: Stamp | None = None
 
     def touched(self) -> bool:
@@ -60,7 +61,7 @@ class PolicyFiles:
         InputError
             when a folder is not there: that is an accident, not somebody who removes a policy.
         """
-        for folder in sorted(self._folders):
+        for folder in sorted(self.folders):
             if not folder.is_dir():
                 raise InputError(f"{folder}: the folder of the policies is gone")
         files = self._files()
@@ -217,6 +218,7 @@ class Reloader:
             return False
         if run is not None:
             self._cancel(watch, run)
+        tell_let_go(watch)
         self._telemetry.log("policy_removed", policy=watch.name)
         self._telemetry.remove_policy(watch.name)
         self._removed(watch.name)

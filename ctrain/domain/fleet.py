@@ -22,6 +22,8 @@ class PolicyLine:
     last_arrival_at: datetime | None
     verdict_sequence: int
     """Another number than at an earlier look: verdicts have come or gone since."""
+    removed_at: datetime | None = None
+    """Since when it has no file."""
 
 
 @dataclass(frozen=True, slots=True)

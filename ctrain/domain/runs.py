@@ -111,6 +111,8 @@ class PolicyRecord:
     """The file it was read from last."""
     registered_at: datetime
     """When it was watched for the first time: schedules count from here."""
+    removed_at: datetime | None = None
+    """Since when it has no file; None while it has one, as far as daemons know."""
 
 
 class RequestKind(StrEnum):

@@ -67,6 +67,7 @@ CHANGED_BY: Mapping[str, frozenset[str]] = {
     "add_comparison_point": frozenset({"comparison_points"}),
     "save_policy": _POLICIES,
     "set_paused": _POLICIES,
+    "remove_policy": _POLICIES,
     "save_champion": frozenset({"champion"}),
     "append_event": frozenset({"events", "links", "newest_link", "count_links", "links_between"}),
     "record_intent": _INTENTS,

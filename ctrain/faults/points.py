@@ -58,6 +58,7 @@ WRITES: Mapping[str, str] = MappingProxyType(
         "claim_occurrence": "occurrence",
         "create_run": "run_created",
         "save_policy": "policy",
+        "remove_policy": "policy",
         "save_champion": "champion",
         "append_event": "event",
         "record_intent": "intent",

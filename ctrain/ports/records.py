@@ -60,6 +60,9 @@ class PolicyTables(Protocol):
 
     def policy_record(self, policy: PolicyName) -> PolicyRecord | None: ...
 
+    def remove_policy(self, policy: PolicyName, now: datetime) -> bool:
+        """Note that it has no file any more, until it is saved again; False when that is known."""
+
     def set_paused(self, policy: PolicyName, paused: bool) -> None: ...
 
     def paused(self, policy: PolicyName) -> bool: ...

@@ -142,6 +142,8 @@ class PolicyStatus(Answer):
     """Who watches it; None while nobody does."""
     troubles: tuple[TroubleNow, ...] = ()
     """All that are under way, that of the registry included; the gravest first."""
+    removed_at: datetime | None = None
+    """Since when it has no file, and is not to be watched."""
 
     @property
     def breached(self) -> tuple[str, ...]:

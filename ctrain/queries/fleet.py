@@ -149,7 +149,7 @@ def _known(tx: Transaction, policy: PolicyName | None) -> list[PolicyName]:
 
 
 def _status(tx: Transaction, policy: PolicyName, now: datetime, troubles: Troubles) -> PolicyStatus:
-    run = tx.active_run(policy)
+    run, record = tx.active_run(policy), tx.policy_record(policy)
     decisions = tx.decisions(policy, limit=1)
     champion = tx.champion(policy)
     events = tx.events(policy, limit=RECENT_EVENTS)
@@ -172,6 +172,7 @@ def _status(tx: Transaction, policy: PolicyName, now: datetime, troubles: Troubl
         models_trained=good.trained,
         models_promoted=good.promoted,
         troubles=under_way,
+        removed_at=record.removed_at if record else None,
         **_notices(tx, policy),
     )
 

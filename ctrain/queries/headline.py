@@ -16,7 +16,7 @@ from ctrain.queries.answers import (
     RunNow,
     Why,
 )
-from ctrain.queries.notes import NO_DAEMON, UNWATCHED, before_champion
+from ctrain.queries.notes import NO_DAEMON, REMOVED, UNWATCHED, before_champion
 from ctrain.queries.troubles import what_is_wrong, what_to_do
 
 Tone = Literal["calm", "busy", "attention", "trouble"]
@@ -59,7 +59,7 @@ class Headline(Answer):
 def headline_of(status: PolicyStatus, why: Why) -> Headline:
     """The most pressing thing about a policy."""
     if why.daemon is None:
-        return _unwatched(why)
+        return _unwatched(status, why)
     if status.troubles:
         trouble = status.troubles[0]
         return Headline("trouble", _sentence(what_is_wrong(trouble)), what_to_do(trouble))
@@ -76,7 +76,7 @@ def headline_of(status: PolicyStatus, why: Why) -> Headline:
 def notes_besides(status: PolicyStatus, why: Why) -> tuple[str, ...]:
     """The notes without those that the headline and its link say already."""
     leads = bool(status.troubles) and why.daemon is not None
-    told = [NO_DAEMON, UNWATCHED]
+    told = [NO_DAEMON, UNWATCHED, REMOVED]
     if leads:
         told.append(what_is_wrong(status.troubles[0]))
     elif why.daemon is not None:
@@ -124,8 +124,11 @@ def next_step(detail: RunDetail) -> str:
             return ""
 
 
-def _unwatched(why: Why) -> Headline:
+def _unwatched(status: PolicyStatus, why: Why) -> Headline:
     seen = "what stands here is what the last one saw."
+    if status.removed_at is not None:
+        told = f"Nothing happens: {REMOVED} at {status.removed_at:%Y-%m-%d %H:%M} UTC."
+        return Headline("attention", told, f"To have it watched again, put the file back; {seen}")
     if any(note.startswith(UNWATCHED) for note in why.notes):
         todo = f"Give the policy's file to a daemon; {seen}"
         return Headline("trouble", f"Nothing happens: {UNWATCHED}.", todo)

@@ -29,7 +29,7 @@ MATTERS: dict[str, tuple[str, ...]] = {
         "resumed",
     ),
     "data": ("source_note", "file_rejected", "values_unread", "reference_made"),
-    "policy": ("policy_refused", "policy_accepted", "policy_changed"),
+    "policy": ("policy_refused", "policy_accepted", "policy_changed", "policy_removed"),
     "trouble": (
         "registry_unreadable",
         "registry_readable",

@@ -16,6 +16,7 @@ SILENT_FOR = timedelta(days=1)
 
 NO_DAEMON = "no daemon runs"
 UNWATCHED = "no daemon watches it"
+REMOVED = "its file was removed"
 
 
 def notes_on(
@@ -23,6 +24,8 @@ def notes_on(
 ) -> tuple[str, ...]:
     """One sentence per thing that keeps the policy from being decided on fresh, whole data."""
     nobody = UNWATCHED if daemons else NO_DAEMON
+    if status.removed_at is not None:
+        nobody = f"{REMOVED} at {status.removed_at:%Y-%m-%d %H:%M} UTC, and {UNWATCHED}"
     return tuple(_notes(status, nobody if daemon is None else "", now))
 
 

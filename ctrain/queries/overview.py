@@ -70,7 +70,9 @@ class PolicyLineNow(Answer):
     holder: str | None
     """Who watches it; None while nobody does."""
     unwatched: bool
-    """Nobody does, though daemons live."""
+    """Nobody does, though daemons live and it has a file, as far as they know."""
+    removed_at: datetime | None
+    """Since when it has no file: nobody is to watch it."""
     monitor: str | None
     """The monitor that ``FleetQueries.sparklines`` gives the values of."""
     verdict_sequence: int
@@ -167,7 +169,8 @@ def _line(
         last_trigger=_trigger(decision) if decision else None,
         newest_event_at=policy.newest_event_at,
         holder=holder,
-        unwatched=holder is None and bool(daemons),
+        unwatched=holder is None and bool(daemons) and policy.removed_at is None,
+        removed_at=policy.removed_at,
         monitor=policy.main_monitor,
         verdict_sequence=policy.verdict_sequence,
     )

@@ -110,6 +110,7 @@ def _policies() -> Prepared:
             _INGEST.c.newest_event_at,
             _INGEST.c.last_arrival_at,
             _POLICIES.c.verdict_sequence,
+            _POLICIES.c.removed_at,
         )
         .join(_INGEST, _INGEST.c.policy == _POLICIES.c.name, isouter=True)
         .order_by(_POLICIES.c.name)

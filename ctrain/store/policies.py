@@ -47,6 +47,7 @@ class PolicyAccess(TableAccess):
             "path": path,
             "updated_at": now,
             "main_monitor": main_monitor,
+            "removed_at": None,
         }
         row = self._first(select(_POLICIES.c.identity).where(_POLICIES.c.name == policy))
         if row is None:
@@ -67,9 +68,15 @@ class PolicyAccess(TableAccess):
 
     def policy_record(self, policy: PolicyName) -> PolicyRecord | None:
         """What is known of the policy; None when no daemon has ever watched it."""
-        fields = (_POLICIES.c.name, _POLICIES.c.policy_hash, _POLICIES.c.path, _POLICIES.c.registered_at)
+        names = ("name", "policy_hash", "path", "registered_at", "removed_at")
+        fields = (_POLICIES.c[name] for name in names)
         row = self._first(select(*fields).where(_POLICIES.c.name == policy))
         return None if row is None else PolicyRecord(**row)
+
+    def remove_policy(self, policy: PolicyName, now: datetime) -> bool:
+        """Note that the policy has no file any more; False when that is known, or nobody registered it."""
+        there = _POLICIES.update().where(_POLICIES.c.name == policy, _POLICIES.c.removed_at.is_(None))
+        return self._changed(there.values(removed_at=now)) == 1
 
     def set_paused(self, policy: PolicyName, paused: bool) -> None:
         """Pause or resume the policy.

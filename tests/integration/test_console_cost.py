@@ -176,3 +176,7 @@ def test_a_policy_that_nobody_watches_beside_others_is_told(web: Web) -> None:
     html = web.ask("/?state=unwatched").text
     assert "1 unwatched" in html
     assert html.count("no daemon watches it") == html.count('<tr id="policy-') == 1
+    with web.store.write() as tx:
+        tx.remove_policy(PolicyName("late"), START)
+    html = web.ask("/").text
+    assert ("no daemon watches it" in html, "its file was removed at 20" in html) == (False, True)

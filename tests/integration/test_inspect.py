@@ -199,6 +199,17 @@ def test_daemons_and_who_watches_what_are_seen_by_their_leases(store: Store, que
         "Give the policy's file to a dae",
     )
     with store.write() as tx:
+        tx.remove_policy(CLICKS, START)
+    removed = queries.why(CLICKS)
+    assert removed.notes[0].startswith(
+        "its file was removed at 2024-01-01 00:00 UTC, and no daemon watches it: "
+    )
+    told = headline_of(queries.status().policies[0], removed)
+    assert (told.tone, told.text) == (
+        "attention",
+        "Nothing happens: its file was removed at 2024-01-01 00:00 UTC.",
+    )
+    with store.write() as tx:
         tx.acquire_lease("policy:clicks", "vm:7", now, HOUR)
     assert [one.holder for one in queries.status().policies] == ["vm:7"]
     assert queries.why(CLICKS).daemon == "vm:7"

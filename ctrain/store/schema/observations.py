@@ -37,6 +37,7 @@ policies = Table(
     instant_column("updated_at"),
     text_column("main_monitor", nullable=True),
     Column("verdict_sequence", BigInteger, nullable=False, server_default="0"),
+    instant_column("removed_at", nullable=True),
 )
 
 champions = Table(

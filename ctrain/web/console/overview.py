@@ -11,7 +11,9 @@ from typing import Any
 from ctrain.queries.overview import PolicyLineNow
 
 PAGE = 100
-STATES = ("trouble", "unwatched", "breached", "inconclusive", "ok", "running", "approval", "paused")
+STATES = (
+    "trouble", "unwatched", "breached", "inconclusive", "ok", "running", "approval", "paused", "removed",
+)  # fmt: skip
 _SEVERITY = {one: place for place, one in enumerate(STATES)}
 Key = Callable[[PolicyLineNow], Any]
 
@@ -64,7 +66,10 @@ def listing(rows: Sequence[PolicyLineNow], text: str, state: str, sort: str, pag
 
 
 def states_of(row: PolicyLineNow) -> Iterator[str]:
-    """The states of ``STATES`` that a policy is in."""
+    """The states of ``STATES`` that a policy is in; one that has no file any more is in no other."""
+    if row.removed_at is not None:
+        yield "removed"
+        return
     yield row.health.value
     if row.unwatched:
         yield "unwatched"

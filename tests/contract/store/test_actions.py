@@ -215,6 +215,12 @@ def test_policy_keeps_its_identity_and_its_pause(store: SqlStore) -> None:
         assert tx.policies() == ["a", "flight-delay"]
         assert tx.policy_record(FLIGHTS) == PolicyRecord(FLIGHTS, "h2", "/p/b.yaml", START)
         assert tx.policy_record(OTHER) is None
+    with store.write() as tx:
+        assert [tx.remove_policy(one, START) for one in (FLIGHTS, FLIGHTS, OTHER)] == [True, False, False]
+        gone = PolicyRecord(FLIGHTS, "h2", "/p/b.yaml", START, START)
+        assert tx.policy_record(FLIGHTS) == gone
+        tx.save_policy(FLIGHTS, "h2", "/p/b.yaml", {"id": "row", "model": "m"}, START + HOUR)
+        assert tx.policy_record(FLIGHTS) == replace(gone, removed_at=None)
     with pytest.raises(StateConflict, match="flight-delay: id, task cannot change"), store.write() as tx:
         tx.save_policy(FLIGHTS, "h3", "/p/b.yaml", {"model": "m", "id": "key", "task": "binary"}, START)
     with pytest.raises(StateConflict, match="no such policy"), store.write() as tx:

@@ -56,6 +56,12 @@ def test_policies_come_by_name_with_what_they_have_read(known: SqlStore) -> None
         ]
 
 
+def test_a_policy_without_a_file_says_so(known: SqlStore) -> None:
+    with known.write() as tx:
+        tx.remove_policy(OTHER, START)
+        assert [one.removed_at for one in tx.policy_lines()] == [None, START]
+
+
 def test_the_main_monitor_follows_the_policy(known: SqlStore) -> None:
     with known.write() as tx:
         tx.save_policy(FLIGHTS, "h2", "/p/a.yaml", {}, START)

@@ -12,6 +12,7 @@ import pytest
 
 from ctrain.app import ticks
 from ctrain.app.reload import PolicyFiles, Reloader
+from ctrain.app.removing import tell_gone
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.domain import Phase, PolicyName, RunId, Version
 from ctrain.engine.tick import Ticked
@@ -231,6 +232,32 @@ def test_a_removed_file_cancels_a_run_that_has_not_moved_the_alias(
         run = tx.run(run_id)
     assert run is not None
     assert run.outcome_reason == "cancelled by ctrain: its policy file was removed"
+
+
+def test_that_a_file_was_removed_and_came_back_is_on_record(reloading: Reloading) -> None:
+    def record() -> tuple[bool, list[str]]:
+        with reloading.store.read() as tx:
+            found, events = tx.policy_record(CLICKS), tx.events(CLICKS)
+        assert found is not None
+        told = [one.message for one in events if one.kind == "policy_removed"]
+        return found.removed_at is not None, told
+
+    message = "clicks.yaml was removed: the policy is not watched any more"
+    reloading.file.unlink()
+    reloading.look(2)
+    assert record() == (True, [message])
+    reloading.write(POLICY)
+    reloading.look()
+    assert record() == (False, [message])
+    reloading.loop.forget(CLICKS)
+    reloading.file.unlink()
+    elsewhere, clock = frozenset({reloading.folder.parent}), reloading.world.clock
+    assert tell_gone(reloading.store, clock, elsewhere, ()) == []
+    assert tell_gone(reloading.store, clock, {reloading.folder}, {CLICKS}) == []
+    assert record() == (False, [message])
+    for gone in ([CLICKS], []):
+        assert tell_gone(reloading.store, clock, {reloading.folder}, ()) == gone
+    assert record() == (True, [message, message])
 
 
 @pytest.mark.parametrize(

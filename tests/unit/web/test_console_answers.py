@@ -279,6 +279,7 @@ def line(name: str, health: Health = Health.OK, **changes: Any) -> PolicyLineNow
     empty = PolicyLineNow(
         PolicyName(name), False, health, "", None, None, run=None, awaits_approval=False, last_trigger=None,
         newest_event_at=None, holder=None, unwatched=False, monitor=None, verdict_sequence=0,
+        removed_at=None,
     )  # fmt: skip
     return replace(empty, **changes)
 
@@ -290,21 +291,23 @@ FLEET = [
     line("d-waits", run=ActiveRun(RunId("r"), Phase.AWAITING_APPROVAL, NOW), awaits_approval=True),
     line("e-stuck", Health.TROUBLE, paused=True),
     line("f-alone", unwatched=True),
+    line("g-gone", Health.BREACHED, removed_at=NOW),
 ]
 
 
 @pytest.mark.parametrize(
     ("asked", "names"),
     [
-        ({}, ["d-waits", "e-stuck", "f-alone", "c-bad", "a-fine", "b-fine"]),
-        ({"sort": "name"}, ["a-fine", "b-fine", "c-bad", "d-waits", "e-stuck", "f-alone"]),
-        ({"sort": "rows"}, ["c-bad", "d-waits", "e-stuck", "f-alone", "a-fine", "b-fine"]),
-        ({"sort": "no such"}, ["d-waits", "e-stuck", "f-alone", "c-bad", "a-fine", "b-fine"]),
+        ({}, ["d-waits", "e-stuck", "f-alone", "c-bad", "a-fine", "b-fine", "g-gone"]),
+        ({"sort": "name"}, ["a-fine", "b-fine", "c-bad", "d-waits", "e-stuck", "f-alone", "g-gone"]),
+        ({"sort": "rows"}, ["c-bad", "d-waits", "e-stuck", "f-alone", "g-gone", "a-fine", "b-fine"]),
+        ({"sort": "no such"}, ["d-waits", "e-stuck", "f-alone", "c-bad", "a-fine", "b-fine", "g-gone"]),
         ({"text": " FINE "}, ["a-fine", "b-fine"]),
         ({"state": "breached"}, ["c-bad"]),
         ({"state": "approval"}, ["d-waits"]),
         ({"state": "paused"}, ["e-stuck"]),
         ({"state": "unwatched"}, ["f-alone"]),
+        ({"state": "removed"}, ["g-gone"]),
         ({"state": "<odd>", "text": "c"}, ["e-stuck", "c-bad"]),
     ],
 )
@@ -322,7 +325,7 @@ def test_the_list_is_paged_at_a_hundred() -> None:
 
 def test_the_fleet_is_told_in_a_sentence() -> None:
     counts = listing(FLEET, "", "", "name", 1).counts
-    assert summary_of(counts, 6) == ("6 policies: 1 trouble, 1 unwatched, 1 breached, 1 waiting for approval")
+    assert summary_of(counts, 7) == ("7 policies: 1 trouble, 1 unwatched, 1 breached, 1 waiting for approval")
 
 
 def test_the_end_of_the_newest_log_is_shown(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whether a policy has other verdicts than at the last look, without looking at them.
+"""Whether a policy has other verdicts than at the last look, and when its file was removed.
 
 Revision 0010, after 0009.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from ctrain.store.migrations.columns import instant
+
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
@@ -15,11 +17,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Where it begins does not matter: whoever looks has seen nothing yet."""
+    """Where the sequence begins does not matter: whoever looks has seen nothing yet."""
     op.add_column(
         "policies", sa.Column("verdict_sequence", sa.BigInteger(), nullable=False, server_default="0")
     )
+    op.add_column("policies", instant("removed_at", nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("policies", "removed_at")
     op.drop_column("policies", "verdict_sequence")
