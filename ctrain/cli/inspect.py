@@ -46,8 +46,9 @@ def status(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = F
         typer.echo("no policies yet: `ctrain run PATH` brings them")
     for one in fleet.policies:
         rows = _status_rows(one)
-        if len(fleet.daemons) > 1:
-            rows.insert(0, ["watched by", named(one.holder)])
+        if len(fleet.daemons) > 1 or one.removed_at or (fleet.daemons and one.holder is None):
+            removed = f": its file was removed at {instant(one.removed_at)}" if one.removed_at else ""
+            rows.insert(0, ["watched by", named(one.holder) + removed])
         print_table(["", ""], rows, title=one.policy + (" (paused)" if one.paused else ""))
         if one.verdicts:
             print_table(VERDICT_COLUMNS, [verdict_row(verdict) for verdict in one.verdicts])

@@ -226,9 +226,15 @@ def test_status_names_all_daemons_and_the_one_that_watches(store: Store, home: P
     assert told().startswith("no daemon runs;")
     live("daemon:vm:7:1:x", "vm:7:1:x")
     assert told().startswith("a daemon runs (process 7 on vm);")
+    assert any("watched by" in line and "nobody" in line for line in told().splitlines())
+    with store.write() as tx:
+        tx.remove_policy(CLICKS, START)
+    assert "nobody: its file was removed at 2024-01-01 00:00" in told()
+    with store.write() as tx:
+        tx.save_policy(CLICKS, "hash-1", str(home.parent / "clicks.yaml"), {"model": "clicks"}, START)
+    live("policy:clicks", "vm:7:1:x")
     assert "watched by" not in told()
     live("daemon:host:42:1:y", "host:42:1:y")
-    live("policy:clicks", "vm:7:1:x")
     assert told().startswith("2 daemons run (process 42 on host, process 7 on vm);")
     assert any("watched by" in line and "process 7 on vm" in line for line in told().splitlines())
 
