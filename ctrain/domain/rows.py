@@ -132,6 +132,8 @@ class Ingested:
     labels: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
     """Rows set aside, by reason."""
+    came_due: int = 0
+    """Rows that were set aside for being from the future by an earlier read, and are judged by this one."""
     newest_event_at: datetime | None = None
     arrived: Arrived | None = field(default=None, compare=False, repr=False)
     """The rows themselves, of a read of rows."""

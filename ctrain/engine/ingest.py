@@ -18,7 +18,7 @@ from ctrain.engine.arrivals import add_arrived
 from ctrain.engine.row_commits import committing_rows
 from ctrain.engine.seen_values import add_seen
 from ctrain.engine.unread import tell_unread
-from ctrain.engine.wrong_clock import refuse_wrong_clock
+from ctrain.engine.wrong_clock import FUTURE, refuse_wrong_clock
 
 if TYPE_CHECKING:
     from ctrain.domain import Arrived, Json
@@ -119,6 +119,7 @@ def _counted(state: IngestState, read: SourceRead, ingested: Ingested) -> Ingest
     rejected = Counter(state.rejected_total)
     rejected.update(ingested.rejected)
     rejected.update(f"file_{file.reason}" for file in read.rejected)
+    rejected.subtract({FUTURE: ingested.came_due} if ingested.came_due else {})
     return replace(
         state,
         sequence=state.sequence + 1,

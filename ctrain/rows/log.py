@@ -114,6 +114,7 @@ class ParquetRowLog:
             accepted=arrived.table.num_rows,
             late=int(np.count_nonzero(late)),
             duplicates=arrived.duplicates,
+            came_due=sum(batch.table.num_rows for batch in due.batches),
             labels=arrived.labels.num_rows,
             arrived=Arrived(
                 rows=arrived.table,

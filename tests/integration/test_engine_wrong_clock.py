@@ -66,13 +66,17 @@ def test_rows_that_come_while_no_row_shows_that_the_clock_is_behind_come_in_when
     world.settle()
     waiting = state_of(world)
     assert waiting.rows_total == before.rows_total + 6 * world.rows_per_hour + happened(unread[6], world)
+    assert (
+        waiting.rejected_total["future_time"]
+        == 10 * world.rows_per_hour + before.rows_total - waiting.rows_total
+    )
     if dies:
         world.open()
     world.clock.advance(4 * HOUR)
     world.settle()
     after = state_of(world)
     assert after.rows_total == before.rows_total + 10 * world.rows_per_hour
-    assert after.late_total == before.late_total
+    assert (after.late_total, after.rejected_total["future_time"]) == (before.late_total, 0)
     assert world.tick().quiet
 
 

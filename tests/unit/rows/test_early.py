@@ -42,7 +42,7 @@ def test_rows_from_the_future_come_in_when_they_have_happened(harness: RowLogHar
         harness.restart()
         assert harness.log.has_due(now)
         later = harness.commit(harness.log.write_rows(NOTHING, harness.state, now))
-        assert (later.accepted, later.rejected) == (1, {})
+        assert (later.accepted, later.rejected, later.came_due) == (1, {}, 1)
         assert taken in {one for (one,) in harness.read("row_id")}
         assert not harness.log.has_due(now)
     assert (harness.read("row_id"), waiting(harness)) == ([("a",), ("b",), ("c",)], 0)
