@@ -49,52 +49,62 @@ def run_backtest(
 ) -> Backtest:
     """Return what the policy in the file ``path`` would have done over its history, or over ``past``.
 
-    Nothing outside a temporary folder is written, and no server is asked anything. Raises what
-    ``load_replayed`` does.
+    Nothing outside temporary folders is written, and no server is asked anything. Raises what
+    ``load_replayed`` and ``read_past`` do.
     """
-    loaded, history = load_replayed(path, environ, past)
-    room_bytes = ROOM_PER_BYTE * history.known.nbytes
-    with open_room(loaded, environ, progress, room_bytes) as room:
-        return perform(loaded, history, room, choices)
+    loaded = load_replayed(path, environ)
+    with open_crew(loaded, environ) as crew:
+        history = read_past(loaded, environ, past)
+        with open_room(crew, environ, progress, ROOM_PER_BYTE * history.known.nbytes) as room:
+            return perform(loaded, history, room, choices)
 
 
-def load_replayed(
-    path: Path,
-    environ: Mapping[str, str],
-    past: Past = AS_WRITTEN,
-    check: Callable[[LoadedPolicy], object] = lambda _loaded: None,
-) -> tuple[LoadedPolicy, History]:
-    """The one policy in the file ``path`` and its history, which is not read where ``check`` raises.
+def load_replayed(path: Path, environ: Mapping[str, str]) -> LoadedPolicy:
+    """The one policy in the file ``path``.
 
     Raises
     ------
     PolicyError
         with every problem of the file.
     InputError
-        when the file holds several policies, ``past`` does not fit it, or there is no history.
+        when the file holds several policies.
     """
     found = load_fleet([path], environ)
     if len(found) != 1:
         raise InputError(f"{path}: {len(found)} policies; history is replayed through one")
-    check(found[0])
-    policy = past.read_by(found[0].policy)
-    return found[0], load_history(policy, found[0].folder, past_sources(policy, environ))
+    return found[0]
+
+
+def read_past(loaded: LoadedPolicy, environ: Mapping[str, str], past: Past = AS_WRITTEN) -> History:
+    """The history of the policy.
+
+    Raises
+    ------
+    InputError
+        when ``past`` does not fit the policy, or there is no history.
+    """
+    policy = past.read_by(loaded.policy)
+    return load_history(policy, loaded.folder, past_sources(policy, environ))
 
 
 @contextmanager
 def open_room(
-    loaded: LoadedPolicy,
-    environ: Mapping[str, str],
-    progress: Callable[[str, float], None],
-    room_bytes: int,
+    crew: Crew, environ: Mapping[str, str], progress: Callable[[str, float], None], room_bytes: int
 ) -> Iterator[Room]:
-    """A temporary folder and children that train, score and analyse; all gone at the end."""
+    """A temporary folder, gone at the end, for what the crew works on."""
+    with throwaway_folder(PREFIX, _memory_if_it_fits(room_bytes, environ)) as folder:
+        yield Room(folder, _open_store, crew, progress)
+
+
+@contextmanager
+def open_crew(loaded: LoadedPolicy, environ: Mapping[str, str]) -> Iterator[Crew]:
+    """Children that train, score and analyse, gone at the end; they get ready while history is read."""
     from ctrain.analysis import AnalystChildren
     from ctrain.scoring.pool import ScorerPool
 
     timer = RealTimer()
     quiet = {name: value for name, value in environ.items() if name in PASSED_ON}
-    with throwaway_folder(PREFIX, _memory_if_it_fits(room_bytes, environ)) as folder:
+    with throwaway_folder(PREFIX, _memory_if_it_fits(0, environ)) as folder:
         nowhere = f"sqlite:///{folder / 'mlflow.db'}"
         trainer = Trainer(
             folder / "trainings",
@@ -114,7 +124,7 @@ def open_room(
         try:
             trainer.warm_up(loaded.policy.train.python or "")
             scorer.warm_up(loaded.policy.model.python or "")
-            yield Room(folder, _open_store, Crew(trainer, scorer, open_analyst), progress)
+            yield Crew(trainer, scorer, open_analyst)
         finally:
             for end in ends:
                 end()

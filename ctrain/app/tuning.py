@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctrain.app.backtesting import ROOM_PER_BYTE, load_replayed, open_room
+from ctrain.app.backtesting import ROOM_PER_BYTE, load_replayed, open_crew, open_room, read_past
 from ctrain.app.past_files import AS_WRITTEN, Past
 from ctrain.backtest.frontier import Score, Tried, Tuned, frontier, pick
 from ctrain.backtest.perform import Choices, Room, make_plan, perform
@@ -51,11 +51,14 @@ def run_tuning(
     """Return better values for the policy in the file ``path``, as far as its history, or ``past``, knows.
 
     Nothing outside a temporary folder is written, and no server is asked anything. Raises what
-    ``load_replayed`` does; InputError also where the policy holds nothing to tune, or history is too short.
+    ``run_backtest`` does; InputError also where the policy holds nothing to tune, or history is too short.
     """
-    loaded, history = load_replayed(path, environ, past, lambda loaded: search_space(loaded, environ))
-    with open_room(loaded, environ, progress, 2 * ROOM_PER_BYTE * history.known.nbytes) as room:
-        return tune(loaded, history, room, wanted, environ)
+    loaded = load_replayed(path, environ)
+    search_space(loaded, environ)  # whoever has nothing to tune is told before anything is started
+    with open_crew(loaded, environ) as crew:
+        history = read_past(loaded, environ, past)
+        with open_room(crew, environ, progress, 2 * ROOM_PER_BYTE * history.known.nbytes) as room:
+            return tune(loaded, history, room, wanted, environ)
 
 
 def tune(

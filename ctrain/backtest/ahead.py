@@ -23,7 +23,7 @@ from ctrain.rows.instants import microseconds_of
 if TYPE_CHECKING:
     from ctrain.ports import Scorer
 
-MOST_AHEAD = 20_000
+MOST_AHEAD = 10_000
 """Rows; by then the request itself takes next to nothing of the time."""
 DONE = ScoreStatus("done")
 

@@ -23,6 +23,7 @@ from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import InputError
 from ctrain.policy.data import FilesSource
 from ctrain.rows.columns import extract, label_columns, row_columns
+from ctrain.rows.days import in_order
 from ctrain.rows.instants import as_microseconds, cast_instant, microseconds_of
 from ctrain.rows.normalise import normalise_labels, normalise_rows
 from ctrain.sources.opening import FileSources
@@ -130,12 +131,10 @@ def _read_all(source: Source) -> tuple[list[SourceBatch], list[str]]:
 
 def _first_of_each_id(rows: pa.Table) -> pa.Table:
     """The row log drops a repeated id: what came first counts."""
-    positions = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
-    ordered = positions.sort_by([("event_at", "ascending"), ("position", "ascending")])
+    ordered = rows.take(np.argsort(microseconds_of(rows["event_at"]), kind="stable"))
     ids = ordered["row_id"].combine_chunks()
     first = pc.index_in(ids, value_set=ids)
-    kept = pc.equal(first, pa.array(np.arange(len(ids)), first.type))
-    return ordered.filter(kept).drop_columns(["position"])
+    return ordered.filter(pc.equal(first, pa.array(np.arange(len(ids)), first.type)))
 
 
 def _revealed(batches: Sequence[SourceBatch], policy: Policy) -> Iterable[Stretch]:
@@ -213,7 +212,7 @@ def _judged_by(rows: pa.Table, labels: pa.Table, data: DataSpec) -> pa.Table:
     if data.labels.absent_means == 0:
         label = label.fill_null("0" if pa.types.is_string(label.type) else 0.0)
     table = rows.select(["row_id", "event_at", *data.features.names]).append_column("label", label)
-    return table.sort_by([("event_at", "ascending"), ("row_id", "ascending")])
+    return in_order(table)
 
 
 class RevealedSource:

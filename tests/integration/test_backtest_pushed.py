@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ctrain.app.backtesting import load_replayed
-from ctrain.app.past_files import Past
+from ctrain.app.backtesting import load_replayed, read_past
+from ctrain.app.past_files import AS_WRITTEN, Past
 from ctrain.backtest.history import History, load_history
 from ctrain.domain import Ingested, IngestState, PolicyName
 from ctrain.errors import InputError
-from ctrain.policy.files import parse_policy
+from ctrain.policy.files import LoadedPolicy, parse_policy
 from ctrain.ports import RowLog, Store
 from ctrain.rows import ParquetRowLogs
 from ctrain.sources.opening import FileSources
@@ -124,6 +124,11 @@ def told(history: History) -> tuple[Any, ...]:
     )
 
 
+def read(path: Path, environ: dict[str, str], past: Past = AS_WRITTEN) -> tuple[LoadedPolicy, History]:
+    loaded = load_replayed(path, environ)
+    return loaded, read_past(loaded, environ, past)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -136,7 +141,7 @@ def told(history: History) -> tuple[Any, ...]:
 def test_the_row_log_tells_what_files_would(folder: Path, text: str) -> None:
     (folder / "clicks.yaml").write_text(text)
     loaded = parse_policy(FILES, folder / "clicks.yaml", {})
-    _, history = load_replayed(folder / "clicks.yaml", {"CTRAIN_HOME": str(folder / "home")})
+    _, history = read(folder / "clicks.yaml", {"CTRAIN_HOME": str(folder / "home")})
     assert told(history) == told(load_history(loaded.policy, loaded.folder))
 
 
@@ -145,9 +150,9 @@ def test_a_home_without_these_rows_says_what_to_do(folder: Path) -> None:
     with pytest.raises(
         InputError, match=r"views: its rows are pushed, .* holds none of them: .* by CTRAIN_HOME"
     ):
-        load_replayed(folder / "clicks.yaml", {"CTRAIN_HOME": str(folder / "home")})
+        read(folder / "clicks.yaml", {"CTRAIN_HOME": str(folder / "home")})
     with pytest.raises(InputError, match="no ctrain home here"):
-        load_replayed(folder / "clicks.yaml", {"CTRAIN_HOME": str(folder / "nowhere")})
+        read(folder / "clicks.yaml", {"CTRAIN_HOME": str(folder / "nowhere")})
 
 
 @pytest.mark.parametrize(
@@ -167,7 +172,7 @@ def test_files_of_the_past_take_the_place_of_a_source(
     path = folder / "policies" / "clicks.yaml"
     path.parent.mkdir()
     path.write_text(text.replace("path: labels", "path: ../labels").replace("path: rows", "path: ../rows"))
-    loaded, history = load_replayed(path, {"CTRAIN_HOME": str(folder / "home")}, past)
+    loaded, history = read(path, {"CTRAIN_HOME": str(folder / "home")}, past)
     written = parse_policy(FILES, folder / "clicks.yaml", {})
     assert told(history) == told(load_history(written.policy, written.folder))
     assert loaded.policy == parse_policy(path.read_text(), path, {}).policy
@@ -178,6 +183,6 @@ def test_files_of_the_past_that_do_not_fit_are_said(folder: Path, monkeypatch: p
     inside = FILES.replace("{source: {type: files, path: labels}, id: key, label: y, ", "{label: y, ")
     (folder / "clicks.yaml").write_text(inside)
     with pytest.raises(InputError, match="--history-labels labels: clicks has its labels in the column y"):
-        load_replayed(folder / "clicks.yaml", {}, Past(labels=Path("labels")))
+        read(folder / "clicks.yaml", {}, Past(labels=Path("labels")))
     with pytest.raises(InputError, match=r"absent: there is no row to replay"):
-        load_replayed(folder / "clicks.yaml", {}, Past(Path("absent")))
+        read(folder / "clicks.yaml", {}, Past(Path("absent")))
