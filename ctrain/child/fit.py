@@ -10,6 +10,7 @@ importing often takes longer than fitting.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -55,6 +56,7 @@ def warm_up() -> None:
 def answer(job: Mapping[str, Any]) -> dict[str, Any]:
     """Train in a fork and return what it wrote down; never raises."""
     folder = Path(job["folder"])
+    gc.freeze()  # collecting garbage would copy all that the fork shares with this process
     child = os.fork()
     if child == 0:
         _run(job, folder)
@@ -108,7 +110,7 @@ def fit(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     from ctrain.child.registration import save_estimator
 
     spec = json.loads((folder / "job.json").read_text())
-    rows = training_frame(pq.read_table(folder / "rows.parquet"))
+    rows = training_frame(pq.ParquetFile(folder / "rows.parquet").read())
     before = set(sys.modules)
     notes: dict[str, Any] = {}
     try:

@@ -94,7 +94,7 @@ def score_file(model: LoadedModel, job: Mapping[str, Any]) -> tuple[int, dict[st
 
     from ctrain.child.probe import probe_model
 
-    table = pq.read_table(job["rows_path"])
+    table = pq.ParquetFile(job["rows_path"]).read()
     frame, usable = model.frame(table, job["features"])
     scored, scores = score_frame(model, frame, usable, job["task"], job["output"])
     output = Path(job["output_path"])
