@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MOST_AHEAD = 10_000
 """Rows; by then the request itself takes next to nothing of the time."""
+LARGE = 1_000
+"""Rows of a request that is left as it is: handing on what was scored early would save nothing."""
 DONE = ScoreStatus("done")
 
 
@@ -49,7 +51,7 @@ class AheadScorer:
         if not job.key.startswith(KEPT):
             self._scorer.submit(job)
         elif (known := self._known(job)) is not None:
-            pq.write_table(known, job.output_path)
+            pq.write_table(known, job.output_path, use_dictionary=False)
             self._answered.add(job.key)
         else:
             self._scorer.submit(self._reaching_ahead(job))
@@ -80,11 +82,17 @@ class AheadScorer:
             return None
         ids = pq.ParquetFile(job.rows_path).read(["row_id"])["row_id"]
         places = pc.index_in(ids.combine_chunks(), value_set=answer["row_id"].combine_chunks())
-        return None if places.null_count else answer.take(places)
+        if places.null_count:
+            return None
+        # What lies before is not asked for again: it is in the row log.
+        self._answers[job.version.version] = answer.slice(pc.min(places).as_py())
+        return answer.take(places)
 
     def _reaching_ahead(self, job: ScoreJob) -> ScoreJob:
         """The job with rows to come; as it is where none are due."""
         asked = pq.ParquetFile(job.rows_path).read()
+        if asked.num_rows >= LARGE:
+            return job
         first = int(np.searchsorted(self._events, microseconds_of(asked["event_at"]).max(), side="right"))
         coming = self._history.slice(first, min(self._scored[job.version.version], MOST_AHEAD))
         self._scored[job.version.version] += asked.num_rows + coming.num_rows
@@ -92,5 +100,6 @@ class AheadScorer:
             return job
         self._reaching[job.key] = job
         path = str(Path(job.rows_path).with_name("ahead.parquet"))
-        pq.write_table(pa.concat_tables([asked, coming.select(asked.column_names).cast(asked.schema)]), path)
+        both = pa.concat_tables([asked, coming.select(asked.column_names).cast(asked.schema)])
+        pq.write_table(both, path, use_dictionary=False)
         return replace(job, rows_path=path)

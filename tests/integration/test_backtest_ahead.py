@@ -94,6 +94,15 @@ def test_scores_that_are_not_kept_are_asked_for_alone(tmp_path: Path) -> None:
     assert child.shown == [10, 10]
 
 
+def test_a_large_request_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctrain.backtest.ahead.LARGE", 10)
+    child = Doubles()
+    scorer = AheadScorer(child, HISTORY)
+    for first, end in ((0, 10), (10, 20), (20, 25), (25, 30)):
+        assert ask(scorer, tmp_path, first, end).state == "done"
+    assert child.shown == [10, 10, 5, 10]
+
+
 @pytest.mark.parametrize(("refuses", "state"), [(25, "done"), (15, "failed")])
 def test_a_row_to_come_lets_none_before_it_fail(tmp_path: Path, refuses: int, state: str) -> None:
     child = Doubles(refuses)
