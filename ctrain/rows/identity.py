@@ -138,6 +138,8 @@ class RowIndex:
         """
         positions: list[Positions] = [np.empty(0, dtype=np.intp)]
         days: list[Days] = [np.empty(0, dtype=np.uint16)]
+        order = np.argsort(hashes)
+        hashes = hashes[order]  # neighbours are found near each other, in the processor's cache
         for run, run_days in self._runs:
             first = np.searchsorted(run, hashes)
             hit = np.flatnonzero(run[np.minimum(first, len(run) - 1)] == hashes)
@@ -145,7 +147,7 @@ class RowIndex:
                 continue
             counts = np.searchsorted(run, hashes[hit], side="right") - first[hit]
             starts = np.repeat(first[hit] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
-            positions.append(np.repeat(hit, counts))
+            positions.append(order[np.repeat(hit, counts)])
             days.append(run_days[starts + np.arange(len(starts))])
         return np.concatenate(positions), np.concatenate(days)
 
