@@ -35,6 +35,8 @@ _CALENDAR_NAMES = frozenset(
         *("dayofmonth", "dayofyear", "doy", "yday", "date", "season", "ordinal"),
     )
 )
+_ZONES = range(-12, 15)
+"""Hours that the time zones of the world are ahead of UTC."""
 _CYCLES = frozenset(("sin", "cos"))
 _Fields = Mapping[str, Counts]
 
@@ -53,13 +55,12 @@ def leave_out(table: pa.Table, event_at: str = "event_at") -> dict[str, str]:
     {'month': 'left out: it is the month of the event time'}
     """
     sample = _sample(table, event_at)
-    moments = _microseconds(sample.column(event_at))
-    shifted = [_calendar_fields(moments + hours * _HOUR_MICROSECONDS) for hours in range(-12, 15)]
+    calendar = _Calendar(_microseconds(sample.column(event_at)))
     notes: dict[str, str] = {}
     for column in table.column_names:
         if column == event_at:
             continue
-        note = _note(sample, event_at, column, shifted) or id_note(table, column)
+        note = _note(sample, column, calendar) or id_note(table, column)
         if note is not None:
             notes[column] = note
     return notes
@@ -89,8 +90,22 @@ def _microseconds(moments: pa.ChunkedArray[Any]) -> Counts:
     return np.asarray(instants.to_numpy(), dtype=np.int64)
 
 
-def _calendar_fields(moments: Counts) -> _Fields:
-    day = moments // _DAY_MICROSECONDS
+class _Calendar:
+    """The calendar fields of moments in every time zone, each worked out when it is asked for."""
+
+    def __init__(self, moments: Counts) -> None:
+        self.moments = moments
+        self._fields: dict[int, _Fields] = {}
+
+    def at(self, hours: int) -> _Fields:
+        """In the zone that is so many hours ahead of UTC."""
+        if hours not in self._fields:
+            self._fields[hours] = _calendar_fields(self.moments, hours)
+        return self._fields[hours]
+
+
+def _calendar_fields(moments: Counts, hours: int) -> _Fields:
+    day = (moments + hours * _HOUR_MICROSECONDS) // _DAY_MICROSECONDS
     dates = day.astype("datetime64[D]")
     month = dates.astype("datetime64[M]")
     year = dates.astype("datetime64[Y]")
@@ -117,7 +132,7 @@ def _iso_week(day: Counts) -> Counts:
     return days // 7 + 1
 
 
-def _note(sample: pa.Table, event_at: str, column: str, shifted: list[_Fields]) -> str | None:
+def _note(sample: pa.Table, column: str, calendar: _Calendar) -> str | None:
     kind = plain(sample.column(column)).type
     if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
         return TIME_NOTE
@@ -125,38 +140,39 @@ def _note(sample: pa.Table, event_at: str, column: str, shifted: list[_Fields]) 
         return None
     words = set(re.split(r"[^a-z]+", column.lower()))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        moments = _microseconds(sample.column(event_at))
-        return _numeric_note(numeric_values(sample, column), moments, shifted, words)
-    if words & _CALENDAR_NAMES and _follows_date(_codes(text_values(sample, column)), shifted):
+        return _numeric_note(numeric_values(sample, column), calendar, words)
+    if words & _CALENDAR_NAMES and _follows_date(_codes(text_values(sample, column)), calendar):
         return DATE_NOTE
     return None
 
 
-def _numeric_note(values: Floats, moments: Counts, shifted: list[_Fields], words: set[str]) -> str | None:
+def _numeric_note(values: Floats, calendar: _Calendar, words: set[str]) -> str | None:
     known = np.isfinite(values)
     if np.count_nonzero(known) < _ENOUGH_ROWS:
         return None
     named = bool(words & _CALENDAR_NAMES)
-    for fields in shifted:
-        for field, expected in fields.items():
-            if _equal_but_for_a_constant(values[known], expected[known], named):
-                return f"left out: it is the {field} of the event time"
-    if _grows(values[known], moments[known]):
+    for hours, field in _possible_fields(values, known, calendar.moments):
+        if _equal_but_for_a_constant(values[known], calendar.at(hours)[field][known], named):
+            return f"left out: it is the {field} of the event time"
+    if _grows(values[known], calendar.moments[known]):
         return CLOCK_NOTE
-    if named and words & _CYCLES and _follows_date(np.unique(values, return_inverse=True)[1], shifted):
+    if named and words & _CYCLES and _follows_date(np.unique(values, return_inverse=True)[1], calendar):
         return DATE_NOTE
     return None
 
 
-def _equal_but_for_a_constant(values: Floats, expected: Counts, named: bool) -> bool:
-    """Tell whether values and field move together; where the field stands still, the name decides.
+def _possible_fields(values: Floats, known: NDArray[np.bool_], moments: Counts) -> Iterator[tuple[int, str]]:
+    """Yield zones and fields that the values may be: of a few rows half would agree where nearly all do."""
+    few = np.flatnonzero(known)[:: max(np.count_nonzero(known) // _FEW_ROWS, 1)]
+    for hours in _ZONES:
+        for field, expected in _calendar_fields(moments[few], hours).items():
+            difference = values[few] - expected
+            if np.mean(difference == np.median(difference)) >= 0.5:
+                yield hours, field
 
-    Most that do not are told by a few rows: of these less than half would have to agree where nearly all do.
-    """
-    few = slice(None, None, max(len(values) // _FEW_ROWS, 1))
-    first = values[few] - expected[few]
-    if np.mean(first == np.median(first)) < 0.5:
-        return False
+
+def _equal_but_for_a_constant(values: Floats, expected: Counts, named: bool) -> bool:
+    """Tell whether values and field move together; where the field stands still, the name decides."""
     difference = values - expected
     offset = np.median(difference)
     agrees = difference == offset
@@ -183,9 +199,10 @@ def _codes(values: pa.ChunkedArray[Any]) -> NDArray[np.int64]:
     return np.unique([text or "" for text in values.to_pylist()], return_inverse=True)[1]
 
 
-def _follows_date(codes: NDArray[np.int64], shifted: list[_Fields]) -> bool:
+def _follows_date(codes: NDArray[np.int64], calendar: _Calendar) -> bool:
     """Tell whether the date decides a value that changes, in some time zone."""
-    return bool(np.any(codes != codes[0])) and any(_decides(fields["date"], codes) for fields in shifted)
+    dates = (calendar.at(hours)["date"] for hours in _ZONES)
+    return bool(np.any(codes != codes[0])) and any(_decides(one, codes) for one in dates)
 
 
 def _decides(dates: Counts, codes: NDArray[np.int64]) -> bool:
