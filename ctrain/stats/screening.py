@@ -91,17 +91,33 @@ def _microseconds(moments: pa.ChunkedArray[Any]) -> Counts:
 
 
 class _Calendar:
-    """The calendar fields of moments in every time zone, each worked out when it is asked for."""
+    """The calendar fields of moments in every time zone; of all rows each is worked out when asked for."""
 
     def __init__(self, moments: Counts) -> None:
         self.moments = moments
         self._fields: dict[int, _Fields] = {}
+        self._few = slice(None, None, max(len(moments) // _FEW_ROWS, 1))
+        first = {hours: _calendar_fields(moments[self._few], hours) for hours in _ZONES}
+        self._names = [(hours, field) for hours, fields in first.items() for field in fields]
+        self._first = np.stack([first[hours][field] for hours, field in self._names])
 
     def at(self, hours: int) -> _Fields:
         """In the zone that is so many hours ahead of UTC."""
         if hours not in self._fields:
             self._fields[hours] = _calendar_fields(self.moments, hours)
         return self._fields[hours]
+
+    def possible(self, values: Floats, known: NDArray[np.bool_]) -> list[tuple[int, str]]:
+        """Return the zones and fields that the values may be.
+
+        Of a few rows half would agree where nearly all do.
+        """
+        there = known[self._few]
+        if not there.any():
+            return self._names
+        differences = values[self._few][there] - self._first[:, there]
+        agree = np.mean(differences == np.median(differences, axis=1, keepdims=True), axis=1)
+        return [self._names[place] for place in np.flatnonzero(agree >= 0.5)]
 
 
 def _calendar_fields(moments: Counts, hours: int) -> _Fields:
@@ -151,7 +167,7 @@ def _numeric_note(values: Floats, calendar: _Calendar, words: set[str]) -> str |
     if np.count_nonzero(known) < _ENOUGH_ROWS:
         return None
     named = bool(words & _CALENDAR_NAMES)
-    for hours, field in _possible_fields(values, known, calendar.moments):
+    for hours, field in calendar.possible(values, known):
         if _equal_but_for_a_constant(values[known], calendar.at(hours)[field][known], named):
             return f"left out: it is the {field} of the event time"
     if _grows(values[known], calendar.moments[known]):
@@ -159,16 +175,6 @@ def _numeric_note(values: Floats, calendar: _Calendar, words: set[str]) -> str |
     if named and words & _CYCLES and _follows_date(np.unique(values, return_inverse=True)[1], calendar):
         return DATE_NOTE
     return None
-
-
-def _possible_fields(values: Floats, known: NDArray[np.bool_], moments: Counts) -> Iterator[tuple[int, str]]:
-    """Yield zones and fields that the values may be: of a few rows half would agree where nearly all do."""
-    few = np.flatnonzero(known)[:: max(np.count_nonzero(known) // _FEW_ROWS, 1)]
-    for hours in _ZONES:
-        for field, expected in _calendar_fields(moments[few], hours).items():
-            difference = values[few] - expected
-            if np.mean(difference == np.median(difference)) >= 0.5:
-                yield hours, field
 
 
 def _equal_but_for_a_constant(values: Floats, expected: Counts, named: bool) -> bool:
