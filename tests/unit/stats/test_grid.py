@@ -173,6 +173,21 @@ RNG = np.random.default_rng(4)
             [moment.date().toordinal() for moment in EVENT_AT],
             "left out: it is the day of the year",
         ),
+        (
+            "m",
+            [m.month if place % 40 else -1 for place, m in enumerate(EVENT_AT)],
+            "it is the month of the event",
+        ),
+        (
+            "m",
+            [m.month if place % 41 == 7 else None for place, m in enumerate(EVENT_AT)],
+            "it is the month of",
+        ),
+        (
+            "w",
+            [m.weekday() if place % 48 else None for place, m in enumerate(EVENT_AT)],
+            "it is the weekday of",
+        ),
         ("month_sin", [np.sin(moment.month) for moment in EVENT_AT], DATE_NOTE),
         ("weekday", [f"{moment:%A}" for moment in LOCAL], DATE_NOTE),
         ("sequence", list(range(ROWS)), CLOCK_NOTE),
