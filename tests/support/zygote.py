@@ -143,8 +143,8 @@ class Zygote:
         return pid
 
     def close(self) -> None:
-        self._warm.kill()
-        self._warm.wait()
+        with self._warm:  # its pipe, too
+            self._warm.kill()
 
 
 def warm_up() -> None:
