@@ -17,6 +17,7 @@ from ctrain.app.faltering import Faltering
 from ctrain.app.holdings import Heartbeat, Holdings
 from ctrain.app.home import claim_home
 from ctrain.app.lease import DaemonLeases, is_here
+from ctrain.app.leftovers import Leftovers
 from ctrain.app.memory import RELEASE_SECONDS, release_memory
 from ctrain.app.noticing import open_notices
 from ctrain.app.pushing import SWEEP_EVERY, SpoolKeeper
@@ -31,14 +32,12 @@ from ctrain.app.workers import NO_WORKERS
 from ctrain.clocks import StreamClock
 from ctrain.domain import PolicyName
 from ctrain.errors import CtrainError
-from ctrain.policy.files import parse_policy
 from ctrain.registry.embedded import embedded_tracking_uri
 from ctrain.sources.push_contract import SpoolPlaces
 
 if TYPE_CHECKING:
     from ctrain.app.web_child import Console, Serving
     from ctrain.app.workers import Workers
-    from ctrain.domain import Run, RunId
     from ctrain.policy.files import LoadedPolicy
     from ctrain.web import Exposition
 
@@ -70,7 +69,6 @@ class Daemon:
         self._listen = listen
         self._stopping = threading.Event()
         self._holdings: Holdings | None = None
-        self._unreadable: set[RunId] = set()
         self._hang_up: Callable[[], None] = lambda: None
         """What SIGHUP does; nothing before there is something to read again."""
         lease = shell.settings.lease
@@ -150,7 +148,8 @@ class Daemon:
         shell = self._shell
         rhythm = Rhythm(tick=shell.settings.tick, lease=shell.settings.lease)
         loop = TickLoop({}, shell.clock, shell.timer, shell.telemetry, rhythm, Faltering(shell.timer))
-        holdings = Holdings(shell, self._leases, loop, partial(watch_policy, shell), self._leftovers)
+        leftovers = Leftovers(shell.store, shell.telemetry)
+        holdings = Holdings(shell, self._leases, loop, partial(watch_policy, shell), leftovers.find)
         reloader = Reloader(
             PolicyFiles(self._paths),
             loop,
@@ -263,29 +262,6 @@ class Daemon:
         problem = "\n".join(filter(None, [reloader.problem, *dict(holdings.refused).values()]))
         self._state.reloaded(f"refused: {problem.splitlines()[0]}" if problem else "policies read again")
         return problem
-
-    def _leftovers(self, known: Collection[PolicyName]) -> dict[PolicyName, LoadedPolicy]:
-        """Policies without a file whose run is half done, by the snapshots that can be used."""
-        with self._shell.store.read() as tx:
-            runs = [tx.active_run(name) for name in tx.policies() if name not in known]
-        found = {run.policy: self._snapshot(run) for run in runs if run is not None}
-        return {name: loaded for name, loaded in found.items() if loaded is not None}
-
-    def _snapshot(self, run: Run) -> LoadedPolicy | None:
-        """The policy of a run as it was when it began; None when that cannot be used any more."""
-        try:
-            return parse_policy(run.policy_text, Path(run.policy_path), os.environ)
-        except CtrainError as error:
-            if run.id not in self._unreadable:
-                self._shell.telemetry.log(
-                    "snapshot_unreadable",
-                    policy=run.policy,
-                    run=run.id,
-                    phase=run.phase.value,
-                    message=str(error),
-                )
-            self._unreadable.add(run.id)
-            return None
 
     @contextmanager
     def _stopped_by_signals(self) -> Iterator[None]:

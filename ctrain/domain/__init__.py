@@ -13,6 +13,7 @@ from ctrain.domain.names import Json, MonitorName, PolicyName, RunId, Task, Trig
 from ctrain.domain.notices import Channel, Delivery, Message, Notice, NoticeStatus
 from ctrain.domain.rows import (
     CLOCK_SKEW,
+    FUTURE,
     Arrived,
     Ingested,
     IngestState,
@@ -29,6 +30,7 @@ from ctrain.domain.verdicts import FeatureVerdict, Status, Verdict
 __all__ = [
     "CLOCK_SKEW",
     "ENDED",
+    "FUTURE",
     "AliasIntent",
     "AnalysisJob",
     "AnalysisStatus",

@@ -26,6 +26,8 @@ class SegmentKind(StrEnum):
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far in the future an event may lie: clocks differ."""
+FUTURE = "future_time"
+"""The reason for which a row beyond that is set aside."""
 
 
 @dataclass(frozen=True, slots=True)

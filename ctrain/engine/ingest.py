@@ -13,12 +13,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Ingested, IngestState, SourceRead
+from ctrain.domain import FUTURE, Ingested, IngestState, SourceRead
 from ctrain.engine.arrivals import add_arrived
 from ctrain.engine.row_commits import committing_rows
 from ctrain.engine.seen_values import add_seen
 from ctrain.engine.unread import tell_unread
-from ctrain.engine.wrong_clock import FUTURE, refuse_wrong_clock
+from ctrain.engine.wrong_clock import refuse_wrong_clock
 
 if TYPE_CHECKING:
     from ctrain.domain import Arrived, Json

@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import CLOCK_SKEW
+from ctrain.domain import CLOCK_SKEW, FUTURE
 from ctrain.errors import TransientError
 
 if TYPE_CHECKING:
     from ctrain.domain import Ingested, IngestState
-
-FUTURE = "future_time"
 
 
 def refuse_wrong_clock(state: IngestState, ingested: Ingested, now: datetime) -> None:

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ctrain.domain import FUTURE
+
 if TYPE_CHECKING:
     from ctrain.domain import RejectedLine, SourceBatch
 
-FUTURE = "future_time"
 REASONS = ("", "null_id", "null_time", "naive_time", FUTURE, "bad_value")
 
 

@@ -14,8 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.domain import CLOCK_SKEW, Segment, SegmentKind, SourceBatch
-from ctrain.rows.aside import FUTURE
+from ctrain.domain import CLOCK_SKEW, FUTURE, Segment, SegmentKind, SourceBatch
 from ctrain.rows.casting import ArrowArray, Mask, as_mask
 from ctrain.rows.instants import INSTANT, as_microseconds, microseconds_of
 from ctrain.rows.manifest import Manifest

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.domain import CLOCK_SKEW
-from ctrain.rows.aside import FUTURE, REASONS, lines_table, origin_of, side_by_side
+from ctrain.domain import CLOCK_SKEW, FUTURE
+from ctrain.rows.aside import REASONS, lines_table, origin_of, side_by_side
 from ctrain.rows.casting import (
     ArrowArray,
     Cast,
