@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from ctrain.app.throwaway import throwaway_folder
 from ctrain.backtest.history import load_history
 from ctrain.backtest.page import make_page, picture_request
 from ctrain.backtest.perform import Choices, Room, perform
+from ctrain.backtest.result import Took
 from ctrain.backtest.stage import Crew
 from ctrain.backtest.trainer import Trainer
 from ctrain.children import PASSED_ON
@@ -35,6 +37,8 @@ DRAWING_SECONDS = 300.0
 MEMORY = "/dev/shm"  # noqa: S108  # nosec B108 # a folder of unguessable name is made in it
 LIKELY_NEEDED = ("mlflow.sklearn", "mlflow.pyfunc", "sklearn.pipeline", "pandas", "pyarrow.parquet")
 """By models that are scored: imported while history is read up to the first training."""
+MODELS_OF_ONE = 3
+"""That a strategy asks scores of in turn: a challenger, the champion, the one before it."""
 ROOM_PER_BYTE = 10
 """What strategies may need on disk for each byte of history: a row log and training rows each."""
 SPARE_BYTES = 1 << 30
@@ -52,11 +56,14 @@ def run_backtest(
     Nothing outside temporary folders is written, and no server is asked anything. Raises what
     ``load_replayed`` and ``read_past`` do.
     """
+    timer = RealTimer()
+    begun_at = timer.monotonic()
     loaded = load_replayed(path, environ)
     with open_crew(loaded, environ) as crew:
         history = read_past(loaded, environ, past)
         with open_room(crew, environ, progress, ROOM_PER_BYTE * history.known.nbytes) as room:
-            return perform(loaded, history, room, choices)
+            found = perform(loaded, history, room, choices)
+    return replace(found, took=Took(timer.monotonic() - begun_at, crew.trainer.total_seconds))
 
 
 def load_replayed(path: Path, environ: Mapping[str, str]) -> LoadedPolicy:
@@ -93,7 +100,7 @@ def open_room(
 ) -> Iterator[Room]:
     """A temporary folder, gone at the end, for what the crew works on."""
     with throwaway_folder(PREFIX, _memory_if_it_fits(room_bytes, environ)) as folder:
-        yield Room(folder, _open_store, crew, progress)
+        yield Room(folder, _open_store, crew, progress, side_by_side=_side_by_side())
 
 
 @contextmanager
@@ -113,7 +120,13 @@ def open_crew(loaded: LoadedPolicy, environ: Mapping[str, str]) -> Iterator[Crew
             environ=environ,
             declared=loaded.policy.train.env,
         )
-        scorer = ScorerPool(nowhere, timer, environ=quiet, preload=LIKELY_NEEDED)
+        scorer = ScorerPool(
+            nowhere,
+            timer,
+            environ=quiet,
+            preload=LIKELY_NEEDED,
+            models_per_child=MODELS_OF_ONE * _side_by_side(),
+        )
         ends = [trainer.close, scorer.close]
 
         def open_analyst(workspace: Path) -> AnalystChildren:
@@ -135,6 +148,11 @@ def _memory_if_it_fits(room_bytes: int, environ: Mapping[str, str]) -> str | Non
     if "TMPDIR" in environ or not os.access(MEMORY, os.W_OK):
         return None
     return MEMORY if shutil.disk_usage(MEMORY).free > room_bytes + SPARE_BYTES else None
+
+
+def _side_by_side() -> int:
+    """Strategies at a time: as many as there are cores, and one that waits for its training."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def _open_store(path: Path) -> Store:

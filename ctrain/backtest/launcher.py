@@ -20,6 +20,10 @@ CONTENT_TAG = "ctrain.content_digest"
 class Trains(Protocol):
     """Who does the work."""
 
+    @property
+    def total_seconds(self) -> float:
+        """What all trainings took together, each counted once."""
+
     def submit(self, job: TrainingJob) -> str:
         """Queue the job; return the key of its result."""
 

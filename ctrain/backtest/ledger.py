@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,14 +73,17 @@ class Point:
 
 
 class Ledger:
-    """Scores stretches of history in children; what a version has scored is not scored again."""
+    """Scores stretches of history in children; what a version has scored is not scored again.
+
+    Safe to call from several threads.
+    """
 
     def __init__(self, history: History, policy: Policy, scorer: Scorer, workspace: Workspace) -> None:
         self._policy, self._scorer, self._workspace = policy, scorer, workspace
         labelled = history.known.filter(pc.is_valid(history.known["label"]))
         self._rows = labelled
         self._events = microseconds_of(labelled["event_at"].combine_chunks())
-        self._jobs = 0
+        self._jobs = count(1)
 
     def judge(
         self, reigns: Sequence[Reign], start: datetime, end: datetime, row_log: RowLog | None = None
@@ -134,8 +138,7 @@ class Ledger:
         return row_losses(model.task, model.metric, judged.labels, judged.scores[version.version])
 
     def _scores(self, version: ModelVersion, rows: pa.Table) -> Any:
-        self._jobs += 1
-        owner, policy = f"ledger-{self._jobs}", self._policy
+        owner, policy = f"ledger-{next(self._jobs)}", self._policy
         features = policy.data.features.names
         asked = rows.select(["row_id", "event_at", *features])
         job = ScoreJob(

@@ -1,17 +1,19 @@
-"""The backtest: the policy through history, then simpler strategies on the same rows."""
+"""The backtest: the policy through history, and beside it simpler strategies on the same rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctrain.backtest.history import MOST_NAMED
 from ctrain.backtest.ledger import Judged, Ledger, series
-from ctrain.backtest.replay import Progress, Replay, Replayed
+from ctrain.backtest.replay import Replay, Replayed
 from ctrain.backtest.result import (
     Backtest,
     Outcome,
@@ -25,7 +27,8 @@ from ctrain.backtest.result import (
 )
 from ctrain.backtest.stage import Crew, set_stage
 from ctrain.backtest.steps import GRID_STEPS, MOST_STEPS
-from ctrain.backtest.strategies import BASELINES, PHASES, Plan, Strategy, as_written, baselines
+from ctrain.backtest.strategies import BASELINES, FOLLOW, PHASES, Plan, Strategy, as_written, baselines
+from ctrain.backtest.together import Together
 from ctrain.engine.matured import ceil_to
 from ctrain.errors import InputError, PermanentError
 from ctrain.policy.monitors import PrometheusMonitor
@@ -66,6 +69,9 @@ class Room:
     open_store: Callable[[Path], Store]
     crew: Crew
     progress: Callable[[str, float], None] = field(default=lambda _name, _share: None)
+    """Told by several threads how far each strategy is."""
+    side_by_side: int = 1
+    """Strategies that are played at a time: while one waits for its training, another goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +96,9 @@ def perform(loaded: LoadedPolicy, history: History, room: Room, choices: Choices
         when no first model passes the gates, so that there is nothing to compare.
     """
     plan = make_plan(loaded.policy, history, choices)
-    ledger = Ledger(history, loaded.policy, room.crew.scorer, FolderWorkspace(room.folder / "ledger"))
-    policy = _play(as_written(loaded), plan, loaded.policy, history, room, ledger, choices)
-    others = {}
-    for name in choices.baselines:
-        strategies = baselines(name, loaded, plan, retrains_of(policy.replayed), choices.phases)
-        others[name] = [_play(one, plan, loaded.policy, history, room, ledger, choices) for one in strategies]
+    with Together(room.side_by_side) as together:
+        performance = _Performance(loaded, plan, history, room, choices, together)
+        policy, others = performance.play_all()
     # What waits for the end of a blackout serves later: all are judged from when the last one served.
     start = max(one.serves_from for one in chain([policy], *others.values()))
     end = plan.ends_at - loaded.policy.data.labels.matures_after
@@ -135,39 +138,75 @@ def make_plan(policy: Policy, history: History, choices: Choices) -> Plan:
     return Plan(starts_at, ends_at, step, shadow_step, choices.grid_steps, policy.limits.blackout)
 
 
-def _play(
-    strategy: Strategy,
-    plan: Plan,
-    policy: Policy,
-    history: History,
-    room: Room,
-    ledger: Ledger,
-    choices: Choices,
-) -> _Played:
-    folder = room.folder / strategy.name
-    folder.mkdir(parents=True, exist_ok=True)
-    store = room.open_store(folder / "state.db")
-    stage = set_stage(
-        folder, store, strategy.loaded, history, room.crew, plan.starts_at, choices.training_time
-    )
-    replayed = Replay(stage, strategy, plan).play(_told(room, strategy.name))
-    if not replayed.reigns:
-        nothing = "no run was started" + (" outside limits.blackout" if plan.blackout else "")
-        reasons = "; ".join(run.outcome_reason for run in replayed.runs[-1:]) or nothing
-        raise PermanentError(f"no first model came into force by {plan.ends_at.isoformat()}: {reasons}")
-    start, end = replayed.reigns[0].since_at, plan.ends_at - policy.data.labels.matures_after
-    judged = ledger.judge(replayed.reigns, start, end, stage.watch.row_log)
-    return _Played(replayed, judged)
+class _Performance:
+    """Strategies on stages of their own, with one crew."""
+
+    def __init__(
+        self,
+        loaded: LoadedPolicy,
+        plan: Plan,
+        history: History,
+        room: Room,
+        choices: Choices,
+        together: Together,
+    ) -> None:
+        self._loaded, self._plan, self._history = loaded, plan, history
+        self._room, self._choices, self._together = room, choices, together
+        workspace = FolderWorkspace(room.folder / "ledger")
+        self._ledger = Ledger(history, loaded.policy, room.crew.scorer, workspace)
+
+    def play_all(self) -> tuple[_Played, dict[str, list[_Played]]]:
+        """What came of the policy, and of the simpler strategies by name, in the order asked for.
+
+        A strategy whose trainings hang on how often the policy trained begins once that is known.
+        """
+        begun = self._begin(as_written(self._loaded))
+        parts = {name: self._begin_all(name, None) for name in self._choices.baselines if name not in FOLLOW}
+        policy = self._together.result(begun)
+        retrains = retrains_of(policy.replayed)
+        parts |= {name: self._begin_all(name, retrains) for name in self._choices.baselines if name in FOLLOW}
+        others = {
+            name: [self._together.result(part) for part in parts[name]] for name in self._choices.baselines
+        }
+        return policy, others
+
+    def _begin_all(self, name: str, retrains: int | None) -> list[Future[_Played]]:
+        found = baselines(name, self._loaded, self._plan, retrains or 0, self._choices.phases)
+        return [self._begin(one) for one in found]
+
+    def _begin(self, strategy: Strategy) -> Future[_Played]:
+        return self._together.begin(partial(self._play, strategy))
+
+    def _play(self, strategy: Strategy) -> _Played:
+        folder, plan, policy = self._room.folder / strategy.name, self._plan, self._loaded.policy
+        folder.mkdir(parents=True, exist_ok=True)
+        store = self._room.open_store(folder / "state.db")
+        stage = set_stage(
+            folder,
+            store,
+            strategy.loaded,
+            self._history,
+            self._room.crew,
+            plan.starts_at,
+            self._choices.training_time,
+        )
+        replayed = Replay(stage, strategy, plan, self._together).play(partial(self._tell, strategy.name))
+        if not replayed.reigns:
+            nothing = "no run was started" + (" outside limits.blackout" if plan.blackout else "")
+            reasons = "; ".join(run.outcome_reason for run in replayed.runs[-1:]) or nothing
+            raise PermanentError(f"no first model came into force by {plan.ends_at.isoformat()}: {reasons}")
+        start, end = replayed.reigns[0].since_at, plan.ends_at - policy.data.labels.matures_after
+        judged = self._ledger.judge(replayed.reigns, start, end, stage.watch.row_log)
+        return _Played(replayed, judged)
+
+    def _tell(self, name: str, share: float) -> None:
+        self._room.progress(name, share)
 
 
 def _outcome(played: _Played, start: datetime, end: datetime, plan: Plan) -> Outcome:
     judged = played.judged.since(start)
     points = series(judged, played.replayed.reigns, start, end, plan.grid_steps)
     return outcome(played.replayed, judged, points)
-
-
-def _told(room: Room, name: str) -> Progress:
-    return lambda share: room.progress(name, share)
 
 
 def _notes(policy: Policy, history: History) -> Iterable[str]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ctrain.backtest.launcher import Cost
     from ctrain.backtest.stage import Stage
     from ctrain.backtest.strategies import Plan, Strategy
+    from ctrain.backtest.together import Together
 
 T = TypeVar("T")
 ACTOR = "backtest"
@@ -71,10 +72,10 @@ class Replayed:
 
 
 class Replay:
-    """Plays one strategy on its stage, once."""
+    """Plays one strategy on its stage, once; it goes on while ``together`` with others is wanted."""
 
-    def __init__(self, stage: Stage, strategy: Strategy, plan: Plan) -> None:
-        self._stage, self._strategy, self._plan = stage, strategy, plan
+    def __init__(self, stage: Stage, strategy: Strategy, plan: Plan, together: Together) -> None:
+        self._stage, self._strategy, self._plan, self._together = stage, strategy, plan, together
         self._watch = stage.watch
         self._reigns: list[Reign] = []
         self._asks = sorted(strategy.asks_at)
@@ -89,10 +90,13 @@ class Replay:
             when a child does not answer for an hour.
         PermanentError
             when runs follow each other without end at one instant.
+        AbandonedError
+            when nobody waits for it any more.
         """
         plan = self._plan
         now = plan.starts_at
         while True:
+            self._together.go_on()
             self._stage.clock.move_to(now)
             self._settle()
             if self._ask(now):
@@ -137,7 +141,12 @@ class Replay:
             return True
         if not stage.working:
             return False
-        ended = wait_for(lambda: stage.take_ended() or not stage.working, PATIENCE_SECONDS, PAUSE_SECONDS)
+        ended = wait_for(
+            lambda: stage.take_ended() or not stage.working or self._together.abandoned,
+            PATIENCE_SECONDS,
+            PAUSE_SECONDS,
+        )
+        self._together.go_on()
         if not ended:
             raise TransientError("a child of the backtest does not answer")
         return True

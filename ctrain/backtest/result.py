@@ -130,6 +130,18 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
+class Took:
+    """What the backtest itself took, in seconds of real time."""
+
+    seconds: float
+    train_seconds: float
+    """Of all trainings, each counted once: strategies share those of the same rows."""
+
+    def to_json(self) -> dict[str, float]:
+        return {"seconds": round(self.seconds, 3), "train_seconds": round(self.train_seconds, 3)}
+
+
+@dataclass(frozen=True, slots=True)
 class Backtest:
     """All that a backtest found."""
 
@@ -146,6 +158,8 @@ class Backtest:
     """What monitors saw of each feature."""
     notes: Sequence[str] = ()
     trainings: Sequence[Training] = ()
+    took: Took | None = None
+    """None where nobody looked at a clock."""
 
     @property
     def regret(self) -> Regret | None:
@@ -169,6 +183,7 @@ class Backtest:
             "regret": self.regret.to_json() if self.regret else None,
             "events": [one.to_json() for one in self.events],
             "notes": list(self.notes),
+            "took": self.took.to_json() if self.took else None,
         }
 
 

@@ -26,6 +26,8 @@ BASELINES = ("never", "periodic", "always", "adwin")
 UNSHADOWED = "unshadowed"
 """The policy itself, except that what passes its gates is promoted at once."""
 STRATEGIES = (*BASELINES, UNSHADOWED)
+FOLLOW = frozenset({"periodic"})
+"""They retrain as often as the policy did."""
 PHASES = 4
 """Of the fixed intervals: what they reach hangs on when they begin, so that several are averaged."""
 DETECTOR = "adwin"

@@ -80,7 +80,7 @@ class Trainer:
         self._at_work: _UnderWay | None = None
         self._done: dict[str, Trained] = {}
         self._children: dict[str, LineChild] = {}
-        self.seconds = 0.0
+        self.total_seconds = 0.0
         """What all trainings took together, each counted once."""
 
     def warm_up(self, python: str) -> None:
@@ -188,7 +188,7 @@ class Trainer:
 
     def _end(self, under_way: _UnderWay, trained: Trained) -> None:
         self._done[under_way.key] = trained
-        self.seconds += trained.seconds
+        self.total_seconds += trained.seconds
         if self._at_work is under_way:
             self._at_work = None
 

@@ -125,6 +125,8 @@ def _print(found: Backtest, notes: Iterable[str]) -> None:
         print(f"suppressed by {reason}: {count}")
     for note in notes:
         print(f"note: {note}")
+    if found.took is not None:
+        print(f"took {found.took.seconds:.0f} s, {found.took.train_seconds:.0f} s of them trainings")
     _print_timeline(found)
 
 

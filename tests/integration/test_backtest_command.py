@@ -73,6 +73,8 @@ def test_the_policy_and_all_strategies_on_the_same_rows(tmp_path: Path, visitors
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     found = json.loads(document.read_text())
+    # Children may be training while others replay, but one at a time.
+    assert 0 < found["took"]["train_seconds"] < found["took"]["seconds"]
     assert visitors == []
     new = {path.name for path in tmp_path.iterdir()} - set(before)
     assert new == {"found.json", "found.html", "seen.jsonl"}

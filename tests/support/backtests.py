@@ -102,6 +102,10 @@ class SlopeTrainer:
     trained: dict[str, Trained] = field(default_factory=dict)
     params: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def total_seconds(self) -> float:
+        return self.seconds * len(self.trained)
+
     def submit(self, job: TrainingJob) -> str:
         rows = pq.read_table(Path(job.folder) / "rows.parquet")
         hours = rows["t"].to_numpy()
