@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 2.0
 """So often the folders are looked up again: policies come and go, folders appear and are replaced."""
+REST = 50
+"""Times as long as looking them up took, and no longer than ``LONGEST_REST_SECONDS``, they are left alone."""
+LONGEST_REST_SECONDS = 10.0
 RETRY_SECONDS = 60.0
 """After the system refused to watch them."""
 STEP_MS = 50
@@ -85,14 +88,17 @@ class FolderWatch:
             self._thread.join()
 
     def _run(self) -> None:
-        refreshed_at = float("-inf")
+        due = float("-inf")
         while not self._stopping.is_set():
             try:
-                if self._timer.monotonic() - refreshed_at >= self._refresh_seconds:
-                    refreshed_at = self._timer.monotonic()
+                begun = self._timer.monotonic()
+                if begun >= due:
+                    due = begun + self._refresh_seconds
                     self._refresh()
+                    took = self._timer.monotonic() - begun
+                    due = max(due, begun + min(REST * took, LONGEST_REST_SECONDS))
                 if self._listen():
-                    refreshed_at = float("-inf")
+                    due = float("-inf")
             except Exception as error:  # noqa: BLE001  # a hint that fails must not end the hints
                 self._telemetry.log(
                     "folder_watch_failed", message=str(error), traceback=traceback.format_exc()

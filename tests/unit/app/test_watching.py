@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import threading
@@ -13,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from ctrain.app.folder_plan import Plan, plan_watching, remote_mounts
-from ctrain.app.watching import DELETED, RETRY_SECONDS, Changes, FolderWatch, Notify
+from ctrain.app.watching import DELETED, REST, RETRY_SECONDS, Changes, FolderWatch, Notify
 from ctrain.clocks import RealTimer
 from ctrain.domain import PolicyName
 from ctrain.engine.watch import Watch
@@ -229,6 +230,41 @@ class MinuteTimer(RealTimer):
     def monotonic(self) -> float:
         self.seconds += RETRY_SECONDS
         return self.seconds
+
+
+class LaboriousTimer(RealTimer):
+    """Time that passes while folders are looked up, and while nothing comes."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+def test_looking_up_many_folders_is_followed_by_a_longer_rest(woken: Woken, tmp_path: Path) -> None:
+    timer, begun = LaboriousTimer(), list[float]()
+
+    class Many(Folders):
+        def folders(self) -> list[str]:
+            begun.append(timer.seconds)
+            timer.seconds += 0.1
+            return super().folders()
+
+    class Waiting(Scripted):
+        def watch(self, debounce_ms: int, step_ms: int, timeout_ms: int, stop_event: object) -> Changes:
+            if len(begun) > 3:
+                self.told_all.set()
+            timer.seconds += 1.0
+            return "timeout"
+
+    woken.watches[ADS] = watch_of(Many(tmp_path, "*.csv"))
+    waiting = Waiting()
+    woken.start(open_notify=waiting.open, timer=timer)
+    assert waiting.told_all.wait(PATIENCE_SECONDS)
+    pauses = [after - before for before, after in itertools.pairwise(begun)]
+    assert min(pauses) >= REST * 0.1
+    assert max(pauses) < REST * 0.1 + 1.2
 
 
 def test_a_limit_of_the_system_leaves_polling_and_one_line_in_the_log(woken: Woken, tmp_path: Path) -> None:
