@@ -52,7 +52,7 @@ class _UnderWay:
 
 
 class Trainer:
-    """Trains what it is given, one job after the other; safe to use from the thread that owns it."""
+    """Trains what it is given, one job after the other; safe to call from several threads."""
 
     def __init__(
         self,
