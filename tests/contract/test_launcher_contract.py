@@ -20,7 +20,8 @@ from ctrain.launchers.dask_cluster import DaskClusters
 from ctrain.launchers.process import ProcessLauncher
 from ctrain.ports import Launcher
 from tests.support.clusters import Cluster
-from tests.support.trainers import begun, end_of, gone, let_go, stand_in_job, starts
+from tests.support.processes import gone
+from tests.support.trainers import begun, end_of, let_go, stand_in_job, starts
 from tests.waiting import wait_until
 
 URI = "http://127.0.0.1:9"

@@ -25,7 +25,8 @@ from ctrain.registry.client import MlflowRegistry
 from ctrain.scoring.pool import ScorerPool
 from tests.integration.conftest import Embedded, Trained
 from tests.integration.test_scoring import rows_with_ids, score_job
-from tests.support.trainers import end_of, gone
+from tests.support.processes import gone
+from tests.support.trainers import end_of
 from tests.support.training import training_job
 from tests.waiting import wait_until
 

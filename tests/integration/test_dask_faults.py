@@ -23,7 +23,8 @@ from ctrain.launchers.dask_cluster import DaskClusters
 from ctrain.launchers.dask_versions import Difference
 from ctrain.launchers.job_folder import JobFolder
 from tests.support.clusters import Cluster, kill, worker_of
-from tests.support.trainers import begun, end_of, gone, let_go, stand_in_job, starts
+from tests.support.processes import gone
+from tests.support.trainers import begun, end_of, let_go, stand_in_job, starts
 from tests.support.training import ShiftedTimer
 from tests.waiting import wait_until
 

@@ -16,7 +16,8 @@ from ctrain.domain import JobState, ModelVersion, ScoreJob, Task, TrainingJob, V
 from ctrain.launchers.dask import DaskLauncher
 from ctrain.launchers.dask_cluster import DaskClusters
 from tests.support.clusters import Cluster, kill, worker_of
-from tests.support.trainers import end_of, gone
+from tests.support.processes import gone
+from tests.support.trainers import end_of
 from tests.support.training import ShiftedTimer, training_job
 from tests.waiting import wait_until
 

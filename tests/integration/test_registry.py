@@ -19,6 +19,7 @@ from ctrain.errors import PermanentError, TransientError
 from ctrain.registry.client import MlflowRegistry
 from ctrain.registry.embedded import embedded_tracking_uri
 from tests.integration.conftest import Embedded, Trained
+from tests.support.processes import words_of
 from tests.waiting import wait_until
 
 MODEL = "flights"
@@ -26,14 +27,6 @@ MODEL = "flights"
 
 def registry_children() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if "registry" in words_of(one)]
-
-
-def words_of(one: psutil.Process) -> list[str]:
-    """The command line of a process; none once it has ended, waited for or not."""
-    try:
-        return one.cmdline()
-    except psutil.NoSuchProcess:
-        return []
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ from ctrain.web.tokens import make_token
 from tests.support.fakes import QuietTelemetry
 from tests.support.live import environment, open_live
 from tests.support.ports import free_port
+from tests.support.processes import words_of
 from tests.support.web import SteadyTimer, tell_story
 from tests.waiting import wait_until
 
@@ -206,7 +207,7 @@ def test_a_daemon_with_a_console_is_scraped_acted_on_and_stopped(tmp_path: Path)
 
 
 def serving(daemon: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    return [one for one in psutil.Process(daemon.pid).children() if "serve" in one.cmdline()]
+    return [one for one in psutil.Process(daemon.pid).children() if "serve" in words_of(one)]
 
 
 def all_on_loopback(processes: list[psutil.Process]) -> bool:

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from ctrain.domain import JobState, JobStatus, TrainingJob
 from ctrain.ports import Launcher
 from tests.support.training import training_job
@@ -89,10 +87,6 @@ def begun(launcher: Launcher, job: TrainingJob) -> int:
 
     (pid,) = wait_until(began, 30.0, "the start of the training")
     return pid
-
-
-def gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def end_of(launcher: Launcher, job: TrainingJob) -> JobStatus:
