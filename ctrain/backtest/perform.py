@@ -161,7 +161,7 @@ class _Performance:
         A strategy whose trainings hang on how often the policy trained begins once that is known.
         """
         begun = self._begin(as_written(self._loaded))
-        parts = {name: self._begin_all(name, None) for name in self._choices.baselines if name not in FOLLOW}
+        parts = {name: self._begin_all(name, 0) for name in self._choices.baselines if name not in FOLLOW}
         policy = self._together.result(begun)
         retrains = retrains_of(policy.replayed)
         parts |= {name: self._begin_all(name, retrains) for name in self._choices.baselines if name in FOLLOW}
@@ -170,8 +170,8 @@ class _Performance:
         }
         return policy, others
 
-    def _begin_all(self, name: str, retrains: int | None) -> list[Future[_Played]]:
-        found = baselines(name, self._loaded, self._plan, retrains or 0, self._choices.phases)
+    def _begin_all(self, name: str, retrains: int) -> list[Future[_Played]]:
+        found = baselines(name, self._loaded, self._plan, retrains, self._choices.phases)
         return [self._begin(one) for one in found]
 
     def _begin(self, strategy: Strategy) -> Future[_Played]:
