@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.backtest.history import MOST_NAMED
 from ctrain.backtest.ledger import Judged, Ledger, series
-from ctrain.backtest.replay import Replay, Replayed
-from ctrain.backtest.result import (
-    Backtest,
-    Outcome,
+from ctrain.backtest.outcomes import (
     averaged,
     drift_of,
     first_training,
@@ -25,6 +22,8 @@ from ctrain.backtest.result import (
     timeline,
     trainings_of,
 )
+from ctrain.backtest.replay import Replay, Replayed
+from ctrain.backtest.result import Backtest, Outcome
 from ctrain.backtest.stage import Crew, set_stage
 from ctrain.backtest.steps import GRID_STEPS, MOST_STEPS
 from ctrain.backtest.strategies import BASELINES, FOLLOW, PHASES, Plan, Strategy, as_written, baselines

@@ -67,6 +67,21 @@ def test_simple_strategies_train_on_the_same_rows_and_serve_what_passes_the_gate
     assert always.metric < never.metric
 
 
+def test_strategies_side_by_side_find_what_each_finds_alone(tmp_path: Path) -> None:
+    choices = Choices(
+        baselines=("never", "always", "adwin", "periodic"),
+        starts_at=START + 24 * HOUR,
+        step=4 * HOUR,
+        grid_steps=4,
+    )
+    loaded = write_history(tmp_path / "data", make_rows(72, 30))
+    alone, beside = (
+        play(tmp_path / f"room-{at_once}", loaded, choices, side_by_side=at_once).found.to_json()
+        for at_once in (1, 4)
+    )
+    assert beside == alone
+
+
 NIGHT = "limits: {blackout: [{from: '22:00', to: '06:00', timezone: UTC}], "
 HALVES = [
     f"{{from: '{start}', to: '{end}', timezone: UTC}}"

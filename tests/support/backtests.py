@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,7 @@ class SlopeTrainer:
     models: dict[str, Model] = field(default_factory=dict)
     trained: dict[str, Trained] = field(default_factory=dict)
     params: Mapping[str, object] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
     def total_seconds(self) -> float:
@@ -110,7 +112,7 @@ class SlopeTrainer:
         rows = pq.read_table(Path(job.folder) / "rows.parquet")
         hours = rows["t"].to_numpy()
         self.seen[job.run_id] = (float(hours.min()), float(hours.max()))
-        key = f"model-{len(self.trained) + 1}"
+        key = f"model-{next(self._numbers)}"
         self.models[key] = self.fit(rows, self.params)
         self.trained[key] = Trained(
             folder=key, seconds=self.seconds, rows=rows.num_rows, digest=key, content_digest=key
@@ -165,11 +167,14 @@ def play(
     seconds: float = 60.0,
     fit: Callable[[pa.Table, Mapping[str, object]], Model] = fit_slope,
     progress: Callable[[str, float], None] = lambda _name, _share: None,
+    side_by_side: int = 1,
 ) -> Played:
     """Backtest a policy over the history beside it, without a child."""
     trainer = SlopeTrainer(seconds, fit)
     crew = Crew(trainer, SlopeScorer(trainer), FakeAnalyst)
-    room = Room(folder, lambda path: open_store(f"sqlite:///{path}", durable=False), crew, progress)
+    room = Room(
+        folder, lambda path: open_store(f"sqlite:///{path}", durable=False), crew, progress, side_by_side
+    )
     history = load_history(loaded.policy, loaded.folder)
     found = perform(loaded, history, room, choices or Choices(baselines=(), step=2 * HOUR))
     return Played(found, trainer, history, folder)

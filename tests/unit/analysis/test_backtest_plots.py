@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ctrain.analysis.backtest_plots import COLOURS, LINES, MARKS, _plot_metric
-from ctrain.backtest import result
+from ctrain.backtest import outcomes
 from ctrain.backtest.strategies import STRATEGIES
 from ctrain.domain import Phase
 
@@ -17,7 +17,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC).isoformat()
 
 def test_every_mark_is_of_a_kind_that_the_timeline_tells() -> None:
     assert set(MARKS) <= {"promoted"} | {f"run_{phase.value.lower()}" for phase in Phase if phase.ended}
-    assert result.PROMOTED in MARKS
+    assert outcomes.PROMOTED in MARKS
 
 
 @pytest.mark.parametrize("kind", ["promoted", "run_rolled_back", "run_rejected"])
