@@ -14,6 +14,7 @@ from ctrain.app.forking import in_forks
 from ctrain.errors import InputError
 from ctrain.sources.formats import format_of
 from ctrain.sources.tables import read_batches, table_files
+from ctrain.sources.texts import batch_with_utf8
 from ctrain.stats.lattice import BLOCK, Scratch
 
 MANY_VALUES = 64_000_000
@@ -218,7 +219,7 @@ class ColumnReader:
         try:
             file = self._file(path, name if name in self.dictionaries else "")
             for batch in file.iter_batches(rows, row_groups=piece.groups, columns=[name], use_threads=False):
-                consumer.add(pa.Table.from_batches([batch]))
+                consumer.add(pa.Table.from_batches([batch_with_utf8(batch)]))
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: cannot be read as parquet: {error}") from error
 
@@ -260,8 +261,10 @@ def read_footer(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_metadata(path)
-    except (pa.ArrowException, OSError) as error:
+        footer = pq.read_metadata(path)
+        footer.schema.to_arrow_schema()  # names that are not UTF-8 show here
+        return footer
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as parquet: {error}") from error
 
 

@@ -96,8 +96,7 @@ class ParquetContent:
                 ),
                 None,
             )
-            statistics = chunk.statistics if chunk is not None and chunk.is_stats_set else None
-            instant = _microseconds(statistics.min) if statistics and statistics.has_min_max else None
+            instant = _least(chunk) if chunk is not None and chunk.is_stats_set else None
             if instant is None:
                 return None
             instants.append(instant)
@@ -144,6 +143,17 @@ def _open(path: Path, stream: BinaryIO) -> ParquetContent | Fault:
         return ParquetContent(content, pq.ParquetFile(source), size)
     except (pa.ArrowException, OSError):
         return Fault("truncated", "the file has no footer: it is being written or was cut off", content)
+    except UnicodeDecodeError:
+        return Fault("damaged", "the footer is damaged: a column's name is not UTF-8 text", content)
+
+
+def _least(chunk: Any) -> int | None:
+    """The least instant that the statistics of a column tell; None for one that means nothing."""
+    statistics = chunk.statistics
+    try:
+        return _microseconds(statistics.min) if statistics.has_min_max else None
+    except (OverflowError, UnicodeDecodeError):
+        return None
 
 
 def _microseconds(value: Any) -> int | None:

@@ -14,6 +14,7 @@ from ctrain.sources.cursor import Done, Open
 from ctrain.sources.inspection import Inspection, Inspector, RowReader
 from ctrain.sources.parquet import Fault
 from ctrain.sources.reading import NO_CONTENT, Reading, SortKey, sort_key
+from ctrain.sources.texts import with_utf8
 
 if TYPE_CHECKING:
     from ctrain.ports import Timer
@@ -25,6 +26,8 @@ class ParquetFiles:
     def __init__(self, columns: Sequence[Column], timer: Timer | None) -> None:
         self._inspector = Inspector(columns, timer)
         self._rows = RowReader()
+        self._mended: set[str] = set()
+        """Columns of which it has been said that they are not UTF-8."""
 
     def inspect(self, name: str, path: str, stat: str, reading: Reading) -> SortKey | None:
         inspected = self._inspector.inspect(name, Path(path), stat)
@@ -86,13 +89,15 @@ class ParquetFiles:
         resumed = position is not None and position.content == inspected.content
         offset = position.offset if position is not None and resumed else 0
         try:
-            table = self._rows.read(name, opened, inspected.paths, offset, reading.room)
+            found = self._rows.read(name, opened, inspected.paths, offset, reading.room)
+            table, mended = with_utf8(found)
         except (pa.ArrowException, OSError) as error:
             message = f"the rows from {offset} on are damaged ({_first_line(error)})"
             aside = Done(inspected.stat, inspected.content, None)
             self._set_aside(name, aside, "damaged", message, reading)
             return
         fresh = () if resumed else self._note(name, inspected, reading)
+        self._note_texts(name, mended, reading)
         reading.batches.append(SourceBatch(table, name, offset, fresh))
         reading.room -= table.num_rows
         reached = offset + table.num_rows
@@ -117,6 +122,16 @@ class ParquetFiles:
         if inspected.problem is not None:
             reading.notes.append(f"{name}: {inspected.problem.message}; the rows are read without it")
         return reading.note_unused(name, inspected.extra)
+
+    def _note_texts(self, name: str, columns: Sequence[str], reading: Reading) -> None:
+        """Say of a column, once, that bytes of its texts were written out."""
+        fresh = [one for one in columns if one not in self._mended]
+        self._mended.update(fresh)
+        if fresh:
+            names = ", ".join(map(repr, fresh))
+            reading.notes.append(
+                f"{name}: texts of {names} are not UTF-8; a byte that is none is read as \\x and its number"
+            )
 
     def _set_aside(self, name: str, done: Done, reason: str, message: str, reading: Reading) -> None:
         reading.set_aside(name, done, reason, message)

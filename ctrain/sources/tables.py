@@ -10,6 +10,7 @@ import pyarrow as pa
 from ctrain.domain import RejectedLine
 from ctrain.errors import InputError
 from ctrain.sources.formats import FileFormat, format_of
+from ctrain.sources.texts import batch_with_utf8
 
 BATCH_ROWS = 65_536
 _KINDS_OF_FILES = "*.parquet, *.csv, *.jsonl or *.ndjson (the texts also with .gz or .zst)"
@@ -58,7 +59,7 @@ def read_batches(
             yield from _texts(path, kind, columns, on_rejected)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as {kind.kind}: {error}") from error
 
 
@@ -93,4 +94,5 @@ def _parquet(path: Path, columns: Sequence[str] | None, rows: int) -> Iterator[p
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
-    yield from file.iter_batches(batch_size=rows, columns=list(columns) if columns is not None else None)
+    batches = file.iter_batches(batch_size=rows, columns=list(columns) if columns is not None else None)
+    yield from map(batch_with_utf8, batches)

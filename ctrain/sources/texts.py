@@ -1,0 +1,64 @@
+"""Texts of Parquet files, which nobody has checked to be the UTF-8 that they are said to be."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from ctrain.rows.casting import ArrowArray, is_text
+
+
+def with_utf8(table: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
+    r"""Return the table with all texts in UTF-8, and the columns where some were not.
+
+    A byte that is none of a text is written out, so that different values stay different.
+
+    >>> latin = pa.array([b"M\xfcller", b"Meier", None]).view(pa.string())
+    >>> with_utf8(pa.table({"name": latin}))[0]["name"].to_pylist()
+    ['M\\xfcller', 'Meier', None]
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        when something else about the values is damaged.
+    """
+    if _is_sound(table):
+        return table, ()
+    mended = []
+    for at, field in enumerate(table.schema):
+        if not _is_sound(table.column(at)):
+            chunks = [_mended(chunk) for chunk in table.column(at).chunks]
+            table = table.set_column(at, field, pa.chunked_array(chunks, field.type))
+            mended.append(field.name)
+    table.validate(full=True)
+    return table, tuple(mended)
+
+
+def batch_with_utf8(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch with all texts in UTF-8; raises as ``with_utf8``."""
+    table, mended = with_utf8(pa.Table.from_batches([batch]))
+    return table.combine_chunks().to_batches()[0] if mended else batch
+
+
+def _is_sound(values: pa.Table | ArrowArray) -> bool:
+    try:
+        values.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _mended(array: ArrowArray) -> ArrowArray:
+    if is_text(array.type):
+        read = [None if one is None else one.decode(errors="backslashreplace") for one in _bytes_of(array)]
+        return pa.array(read, array.type)
+    if isinstance(array, pa.DictionaryArray):
+        return pa.DictionaryArray.from_arrays(array.indices, _mended(array.dictionary))
+    if isinstance(array, pa.StructArray):
+        fields = [_mended(array.field(at)) for at in range(array.type.num_fields)]
+        return pa.StructArray.from_arrays(fields, fields=list(array.type), mask=array.is_null())
+    return array
+
+
+def _bytes_of(array: ArrowArray) -> list[bytes | None]:
+    found: list[bytes | None] = array.cast(pa.large_binary()).to_pylist()
+    return found
