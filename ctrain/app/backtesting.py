@@ -54,7 +54,7 @@ def run_backtest(
     """Return what the policy in the file ``path`` would have done over its history, or over ``past``.
 
     Nothing outside temporary folders is written, and no server is asked anything. Raises what
-    ``load_replayed`` and ``read_past`` do.
+    ``load_replayed``, ``read_past`` and ``perform`` do, and InputError when no row could be judged.
     """
     timer = RealTimer()
     begun_at = timer.monotonic()
@@ -63,6 +63,12 @@ def run_backtest(
         history = read_past(loaded, environ, past)
         with open_room(crew, environ, progress, ROOM_PER_BYTE * history.known.nbytes) as room:
             found = perform(loaded, history, room, choices)
+    if found.judged_from >= found.judged_until:
+        raise InputError(
+            f"the first model serves from {found.judged_from.isoformat()}, and labels of rows until "
+            f"{found.judged_until.isoformat()} have matured by the end, so that there is no row to judge: "
+            "take an earlier --from, a later --to or a shorter --training-time"
+        )
     return replace(found, took=Took(timer.monotonic() - begun_at, crew.trainer.total_seconds))
 
 

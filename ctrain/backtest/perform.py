@@ -30,6 +30,7 @@ from ctrain.backtest.strategies import BASELINES, FOLLOW, PHASES, Plan, Strategy
 from ctrain.backtest.together import Together
 from ctrain.engine.matured import ceil_to
 from ctrain.errors import InputError, PermanentError
+from ctrain.policy.fields import format_duration
 from ctrain.policy.monitors import PrometheusMonitor
 from ctrain.rows.workspace import FolderWorkspace
 
@@ -125,16 +126,34 @@ def make_plan(policy: Policy, history: History, choices: Choices) -> Plan:
     """From when to when: the first tenth of the rows is there before the first model is trained."""
     starts_at = choices.starts_at or ceil_to(history.instant_of_share(FIRST_SHARE), policy.data.pane)
     ends_at = choices.ends_at or history.last_at
-    if not history.first_at <= starts_at < ends_at:
-        raise InputError(
-            f"history goes from {history.first_at.isoformat()} to {history.last_at.isoformat()}; "
-            f"nothing of it lies between {starts_at.isoformat()} and {ends_at.isoformat()}"
-        )
+    _check_times(policy, history, starts_at, ends_at)
     pane = policy.data.pane
     panes = max(-(-((ends_at - starts_at) // pane) // MOST_STEPS), 1)
     step = choices.step or pane * panes
     shadow_step = min(step, pane * -(-step // (pane * SHADOW_STEPS)))
     return Plan(starts_at, ends_at, step, shadow_step, choices.grid_steps, policy.limits.blackout)
+
+
+def _check_times(policy: Policy, history: History, starts_at: datetime, ends_at: datetime) -> None:
+    """Raise InputError unless a model can be trained at the start, and labels of later rows mature."""
+    if starts_at >= ends_at:
+        raise InputError(
+            f"history goes from {history.first_at.isoformat()} to {history.last_at.isoformat()}; "
+            f"nothing of it lies between {starts_at.isoformat()} and {ends_at.isoformat()}: "
+            "take an earlier --from, or a later --to"
+        )
+    if starts_at < history.first_at:
+        raise InputError(
+            f"--from {starts_at.isoformat()}: the first model is trained then, and the first row is of "
+            f"{history.first_at.isoformat()}; take a later --from, or leave it out"
+        )
+    matures_after = policy.data.labels.matures_after
+    if starts_at >= ends_at - matures_after:
+        raise InputError(
+            f"no label of a row from {starts_at.isoformat()} on has matured by {ends_at.isoformat()} "
+            f"(data.labels.matures_after is {format_duration(matures_after)}): take an earlier --from, or a "
+            "later --to"
+        )
 
 
 class _Performance:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ctrain.cli.options import AsJson
-from ctrain.cli.output import guarded, print_json, print_table
+from ctrain.cli.output import BAD_INPUT, fail, guarded, print_json, print_table
 
 if TYPE_CHECKING:
     from ctrain.stats.stored_profile import StoredProfile
@@ -50,6 +50,8 @@ def profile(
     reference = read_profile(against) if against is not None else None
     with opened_on(TableFiles.find(files), on) as opened:
         found = profile_files(opened, against=reference, event_time=event_time)
+    if not found.profile.rows:
+        fail(f"{', '.join(map(str, files))}: there is no row to count", BAD_INPUT)
     write_profile(found, output)
     columns = [_described(name, found) for name in found.grid.columns]
     if as_json:

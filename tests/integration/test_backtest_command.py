@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from ctrain.cli import app
 from tests.support.backtests import make_rows, write_history
 
+EIGHT = "2024-01-01T08:00:00"
 CODE = """
 import json
 from pathlib import Path
@@ -107,7 +108,13 @@ def test_the_policy_and_all_strategies_on_the_same_rows(tmp_path: Path, visitors
         (("--step", "soon"), "--step soon: expected a duration such as"),
         (("--step", "0h"), "--step 0h: expected a duration above zero"),
         (("--from", "2030-01-01"), "nothing of it lies between 2030-01-01"),
-        (("--from", "2023-01-01"), "history goes from 2024-01-01"),
+        (("--from", "2023-01-01"), "and the first row is of 2024-01-01"),
+        (("--from", EIGHT, "--to", EIGHT), "take an earlier --from, or a later --to"),
+        (("--from", EIGHT, "--to", "2024-01-01T09:00:00"), "no label of a row from 2024-01-01T08:00"),
+        (
+            ("--from", "2024-01-01T09:00:00", "--to", "2024-01-01T11:30:00", "--training-time", "1h"),
+            "so that there is no row to judge",
+        ),
     ],
 )
 def test_what_cannot_be_asked_for(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

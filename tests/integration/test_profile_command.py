@@ -170,6 +170,25 @@ def test_bad_input_is_told(
     assert not Path("p").exists()
 
 
+def test_files_without_rows_have_no_profile(tmp_path: Path) -> None:
+    """Nor are they one side of a comparison."""
+    empty, rows = tmp_path / "empty.parquet", tmp_path / "rows.parquet"
+    whole = pa.table({"x": np.arange(1000.0), "k": pa.array(["a", "b"] * 500).dictionary_encode()})
+    pq.write_table(whole.slice(0, 0), empty)
+    pq.write_table(whole, rows)
+    done = run(empty, "-o", tmp_path / "o.prof")
+    assert (done.exit_code, done.stderr) == (2, f"{empty}: there is no row to count\n")
+    assert not (tmp_path / "o.prof").exists()
+    compared = CliRunner().invoke(app, ["compare", str(empty), str(rows)])
+    assert compared.exit_code == 2
+    assert "the reference table has no rows" in compared.stderr
+
+
+def test_no_values_are_kept_as_one_chunk() -> None:
+    kept = sampling._ColumnSample("k", pa.dictionary(pa.int32(), pa.string()))
+    assert kept.values().to_pylist() == []
+
+
 def test_the_table_names_every_column(file: Path, tmp_path: Path) -> None:
     result = run(file, "-o", tmp_path / "p")
     assert result.exit_code == 0
