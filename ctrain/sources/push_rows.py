@@ -5,6 +5,7 @@ The judge is the row log's own (``normalise_rows``), so what was taken is not se
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -114,6 +115,8 @@ def _value_at(row: Mapping[str, Any], path: str) -> Any:
 
 
 def _array_of(path: str, values: list[Any]) -> ArrowArray:
+    """The values in one type; NaN, which JSON of Python has for any missing value, is null."""
+    values = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
     kinds = {type(value) for value in values} - {type(None)}
     for row, value in enumerate(values):
         if isinstance(value, dict | list):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -57,6 +58,21 @@ def test_the_columns_that_the_policy_names_are_kept_in_their_types() -> None:
         },
     ]
     assert found.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [(["AA", math.nan], ["AA", None]), ([True, math.nan], [True, None]), ([math.nan], [None])],
+    ids=str,
+)
+def test_a_number_that_is_none_is_a_missing_value_in_a_column_of_texts(values: list[Any], found: Any) -> None:
+    judged = judge([row(str(at), carrier=value) for at, value in enumerate(values)])
+    assert judged.table["carrier"].to_pylist() == found
+
+
+def test_an_id_that_is_no_number_is_missing() -> None:
+    with pytest.raises(BadRow, match="row 1: there is no id"):
+        judge([row("a"), row(math.nan)])
 
 
 @pytest.mark.parametrize(
