@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -129,7 +130,7 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 def _parse(line: bytes, index: int) -> dict[str, Any] | BadRecord:
     try:
-        found = json.loads(line.decode())
+        found = json.loads(line.removeprefix(BOM_UTF8).decode())
     except UnicodeDecodeError as error:
         return BadRecord(index, "not_utf8", f"it is not UTF-8 text (byte {error.start + 1} of the line)")
     except json.JSONDecodeError as error:

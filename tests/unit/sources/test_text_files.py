@@ -106,6 +106,20 @@ def test_what_is_appended_is_read_on(tmp_path: Path, kind: str, restart: bool) -
         source = open_files(tmp_path) if restart else source
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.csv"])
+def test_a_byte_order_mark_costs_no_row(tmp_path: Path, name: str) -> None:
+    text = HEADER + line(1) + line(2) if name.endswith("csv") else record(1) + record(2)
+    write_text(tmp_path / "rows" / name, f"\ufeff{text}")
+    read = open_files(tmp_path).read({}, 1000)
+    assert ids_of(read) == ["1", "2"]
+    assert (read.lines, read.notes) == ((), ())
+
+
+def test_a_lone_json_line_behind_a_byte_order_mark_needs_no_newline(tmp_path: Path) -> None:
+    write_text(tmp_path / "rows/a.jsonl", f"\ufeff{record(1).rstrip()}")
+    assert ids_of(open_files(tmp_path).read({}, 1000)) == ["1"]
+
+
 def test_rows_know_their_lines(tmp_path: Path) -> None:
     text = HEADER + line('"1\n"') + "\r\n" + line(2) + "broken\n" + line(3)
     write_text(tmp_path / "rows/a.csv", text)
