@@ -30,6 +30,8 @@ FIRST_BYTES = 512 * 2**10
 """What is looked at of the beginning: a header, or the fields of the first lines of JSON."""
 MOST_LOOKED_AT = 50
 """So many lines of a block are looked at for another header."""
+_TOLD_APART = 64
+"""So many bytes tell one file without a first line from another: it may grow, and is set aside once."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BLANK = b" \t\r\n\0\xef\xbb\xbf"
 
@@ -190,7 +192,7 @@ def _look_at_csv(
         return start, _csv_layout(earlier, columns)
     line, size = header_line(first)
     if line is None:
-        return Position(header=known), Layout()
+        return _endless(first) or (Position(header=known), Layout())
     try:
         header = Header.parse(line)
     except (UnicodeDecodeError, csv.Error) as error:
@@ -202,6 +204,20 @@ def _look_at_csv(
     is_usable = layout.problem is None or layout.problem.bearable
     number = ledger.number_of(header.line.decode()) if is_usable else 0
     return Position(offset=size, lines=first.count(b"\n", 0, size), header=number), layout
+
+
+def _endless(first: bytes) -> Fault | None:
+    """Return why no first line ends where rows are there already; None while a header may be all there is."""
+    text = first.strip(_BLANK)
+    if b"\n" not in text and b"\r" in text:
+        message = "its lines end with carriage returns alone, expected newlines"
+    elif b"\n" in text:
+        message = "its first line does not end: a quote in it is not closed"
+    elif len(first) >= FIRST_BYTES:
+        message = f"its first line does not end within {FIRST_BYTES} bytes"
+    else:
+        return None
+    return Fault("bad_header", message, fingerprint(text[:_TOLD_APART] + message.encode()))
 
 
 def header_line(first: bytes) -> tuple[bytes | None, int]:

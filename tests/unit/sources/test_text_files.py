@@ -463,6 +463,56 @@ def test_what_is_no_text_is_set_aside(tmp_path: Path, content: bytes, message: s
     assert read.rejected[0].message.startswith(f"a.csv: {message}")
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            (HEADER + line(1) + line(2)).replace("\n", "\r"),
+            "its lines end with carriage returns alone, expected newlines",
+        ),
+        ('"' + HEADER + line(1), "its first line does not end: a quote in it is not closed"),
+        ("x," * 300, "its first line does not end within 500 bytes"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_a_first_line_that_does_not_end_sets_the_file_aside_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str, message: str
+) -> None:
+    monkeypatch.setattr(text_look, "FIRST_BYTES", 500)
+    path = write_text(tmp_path / "rows" / name, content)
+    source = open_files(tmp_path)
+    reads = read_often(source, times=PATIENCE_READS - 1)
+    assert all(read.rejected == () for read in reads)
+    reads += read_often(source, reads[-1].cursor)
+    append_text(path, content[:20])
+    reads += read_often(open_files(tmp_path), reads[-1].cursor, 2 * PATIENCE_READS)
+    assert [(one.reason, one.message) for read in reads for one in read.rejected] == [
+        ("bad_header", f"{name}: {message}{ENDING}")
+    ]
+    write_text(path, HEADER + line(1))
+    read = source.read(reads[-1].cursor, 1000)
+    assert ids_of(read) == ["1"]
+    assert read.notes == (f"{name}: the file was set aside before; it can be read now",)
+
+
+def test_a_quoted_header_that_is_set_aside_is_read_when_it_is_completed(tmp_path: Path) -> None:
+    path = write_text(tmp_path / "rows/a.csv", HEADER.rstrip() + ',"a\nname')
+    source = open_files(tmp_path)
+    reads = read_often(source)
+    assert [one.reason for read in reads for one in read.rejected] == ["bad_header"]
+    append_text(path, '"\n' + line(1, more=","))
+    assert ids_of(source.read(reads[-1].cursor, 1000)) == ["1"]
+
+
+def test_a_header_alone_between_carriage_return_and_newline_waits(tmp_path: Path) -> None:
+    path = write_text(tmp_path / "rows/a.csv", f"\ufeff{HEADER.rstrip()}\r")
+    source = open_files(tmp_path)
+    reads = read_often(source)
+    assert all(read.rejected == () for read in reads)
+    append_text(path, "\n" + line(1))
+    assert ids_of(source.read(reads[-1].cursor, 1000)) == ["1"]
+
+
 def test_a_feature_that_a_later_file_lacks_is_missing_there(tmp_path: Path) -> None:
     write_text(tmp_path / "rows/a.csv", HEADER + line(1))
     source = open_files(tmp_path)
