@@ -6,7 +6,9 @@ eight bytes for each event time.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -102,14 +104,28 @@ def write_draft(draft: Draft) -> tuple[str, ...]:
     text = policy_text(draft.findings)
     parse_policy(text, draft.policy, {})
     try:
-        for path in draft.files:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        send = _write_past(draft)
-        draft.training.write_text(training_text(draft.findings.policy), "utf-8")
-        draft.policy.write_text(text, "utf-8")
+        with _folders(draft.files):
+            send = _write_past(draft)
+            draft.training.write_text(training_text(draft.findings.policy), "utf-8")
+            draft.policy.write_text(text, "utf-8")
     except OSError as error:
         raise InputError(f"--out {draft.policy.parent}: cannot be written to: {error.strerror}") from error
     return send
+
+
+@contextmanager
+def _folders(files: Sequence[Path]) -> Iterator[None]:
+    """Make the folders of these files; those that were not there go again when the writing fails."""
+    parents = [folder for path in files for folder in path.parents]
+    made = [one for one in dict.fromkeys(parents) if not one.exists()]
+    try:
+        for path in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in made:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _write_past(draft: Draft) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.app.drafts.instants import NO_TIME, ROW_SECOND, EventTimes
-from ctrain.app.drafts.labels import Label, written
+from ctrain.app.drafts.labels import Label, in_words
 from ctrain.app.drafts.sample import batch_rows
 from ctrain.rows.instants import INSTANT
 from ctrain.sources.tables import BATCH_ROWS
@@ -160,4 +160,4 @@ def _known(values: pa.ChunkedArray[Any]) -> Any:
 
 
 def _coded(values: pa.ChunkedArray[Any], codes: Mapping[str, int]) -> Sequence[int]:
-    return [codes[written(value)] for value in plain(values).to_pylist()]
+    return [codes[word] for word in in_words(values)]

@@ -121,6 +121,17 @@ def written(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
+def in_words(values: pa.ChunkedArray[Any]) -> list[str]:
+    """Return classes as they were counted: numbers of any type as floats.
+
+    >>> in_words(pa.chunked_array([pa.array([2, 1]).cast(pa.decimal128(20, 2))]))
+    ['2', '1']
+    """
+    is_number = kind_of(values.type) is Kind.NUMBER
+    found = as_floats(values).tolist() if is_number else plain(values).to_pylist()
+    return [written(value) for value in found]
+
+
 def _inferred(name: str, seen: _Seen, kind: Kind) -> Task:
     if kind is Kind.NUMBER and (not seen.whole or len(seen.counts) > MOST_COUNTED_NUMBERS):
         return Task.REGRESSION

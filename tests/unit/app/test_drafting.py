@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -436,6 +438,46 @@ def test_what_is_drafted_can_be_run_and_its_rows_come_in_time(
     assert policy.shadow.min_duration >= 20 * policy.data.pane
     named = {name for trigger in policy.triggers.values() for name in getattr(trigger, "monitors", ())}
     assert named == {"loss"}
+
+
+@pytest.mark.parametrize("push", [False, True])
+@pytest.mark.parametrize(
+    ("greater", "other", "type_"),
+    [
+        (Decimal("2.00"), Decimal("1.00"), pa.decimal128(20, 2)),
+        (2**53 + 4, 2**53 + 1, pa.int64()),
+        (2**64 - 1, 2**63, pa.uint64()),
+        (2, 1, pa.dictionary(pa.int8(), pa.int64())),
+    ],
+)
+def test_two_classes_of_any_numbers_become_0_and_1(
+    tmp_path: Path, greater: Any, other: Any, type_: pa.DataType, push: bool
+) -> None:
+    values = pa.array([greater if n % 3 else other for n in range(N)], type_)
+    draft = draft_policy(a_wish(tmp_path, columns={"bought": values}, push=push))
+    write_draft(draft)
+    if push:
+        found = [
+            json.loads(line)["bought"] for line in (draft.labels / "0001.jsonl").read_text().splitlines()
+        ]
+    else:
+        found = pq.read_table(draft.labels)["bought"].to_pylist()
+    assert found == [int(n % 3 > 0) for n in range(N)]
+
+
+@pytest.mark.parametrize("push", [False, True])
+def test_folders_of_a_draft_go_when_the_writing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, push: bool
+) -> None:
+    draft = draft_policy(a_wish(tmp_path, push=push, out=tmp_path / "new/out"))
+
+    def fail(*_: object) -> None:
+        raise KeyError("2.00")
+
+    monkeypatch.setattr(history.History, "parts", fail)
+    with pytest.raises(KeyError):
+        write_draft(draft)
+    assert [path.name for path in tmp_path.iterdir()] == ["shop.parquet"]
 
 
 def test_few_labels_are_told_of(tmp_path: Path) -> None:
