@@ -149,10 +149,10 @@ def without_bad(values: ArrowArray, bad: Mask) -> Cast:
 
 
 def _as_truth(array: ArrowArray) -> ArrowArray:
-    """Turn the texts true and false into numbers; leave everything else."""
+    """Turn the texts true and false, with white space around them or not, into numbers; leave all else."""
     if not is_text(array.type):
         return array
-    lower = pc.utf8_lower(array)
+    lower = pc.utf8_lower(pc.utf8_trim_whitespace(array.cast(pa.string())))
     for word, digit in (("true", "1"), ("false", "0")):
         array = pc.if_else(pc.equal(lower, pa.scalar(word)), digit, array.cast(pa.string()))
     return array

@@ -180,6 +180,7 @@ def test_hours_of_daylight_saving(local: str, instant: str) -> None:
         ("binary", pa.array([0, 1, None, 2]), [0.0, 1.0, None, None], [3]),
         ("binary", pa.array([True, False]), [1.0, 0.0], []),
         ("binary", pa.array(["true", "0", "yes"]), [1.0, 0.0, None], [2]),
+        ("binary", pa.array(["true ", "\tFALSE\n", " 1 "]), [1.0, 0.0, 1.0], []),
         ("binary", pa.array([0.5, NAN]), [None, None], [0]),
         ("regression", pa.array([1.5, NAN, INFINITY]), [1.5, None, None], [2]),
         ("multiclass", pa.array([3.0, None]), ["3", None], []),
