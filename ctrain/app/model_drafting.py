@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctrain.app.adopting import examine_model
-from ctrain.app.drafts.asked import check_free, check_name, check_time_zone, module_name
+from ctrain.app.drafts.asked import check_free, check_name, check_nameable, check_time_zone, module_name
 from ctrain.app.drafts.of_model import Known, draft_policy
 from ctrain.app.drafts.sending import sending_commands
 from ctrain.app.drafts.text import training_text
@@ -108,6 +108,8 @@ def draft_for_model(settings: Settings, wish: ModelWish, *, force: bool = False)
     check_name(wish.name)
     check_time_zone(wish.timezone)
     check_free((policy, training), force)
+    for option, column in (("--label", wish.label), ("--event-time", wish.event_time), ("--id", wish.id)):
+        check_nameable(option, column)
     asked = _asked_task(wish.task)
     report = examine_model(settings, wish.model)
     _check_told_enough(report, asked)

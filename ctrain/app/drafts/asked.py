@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import available_timezones
 
+from ctrain.app.drafts.wording import UNNAMEABLE, is_nameable
 from ctrain.app.scanning import TableFiles
 from ctrain.errors import InputError
 from ctrain.policy.fields import check_zone
@@ -100,15 +101,24 @@ def open_file(wish: Wish) -> TableFiles:
 
 
 def check_columns(wish: Wish, names: Sequence[str]) -> None:
-    """Raise InputError for a column that the file does not have, or that is given twice."""
+    """Raise InputError for a column that the file lacks, a policy cannot name, or that is given twice."""
     given = [("--label", wish.label), ("--event-time", wish.event_time), ("--id", wish.id)]
     for option, name in [*given, *(("--drop", name) for name in wish.drop)]:
         if name is not None and name not in names:
             raise InputError(f"{option}: {wish.file} has no column {name!r}{_meant(name, names)}")
+    for option, name in given:
+        if name is not None:
+            check_nameable(option, name)
     used: dict[str, str] = {}
     for option, name in [*given, *(("--drop", name) for name in dict.fromkeys(wish.drop))]:
         if name is not None and used.setdefault(name, option) != option:
             raise InputError(f"{option}: {name} is given as {used[name]}, too")
+
+
+def check_nameable(option: str, column: str) -> None:
+    """Raise InputError for a column that a policy cannot name."""
+    if not is_nameable(column):
+        raise InputError(f"{option}: a policy cannot name {column!r}: {UNNAMEABLE}")
 
 
 def _meant(name: str, names: Sequence[str]) -> str:

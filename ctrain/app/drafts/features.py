@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ctrain.app.drafts.wording import UNNAMEABLE, is_nameable
 from ctrain.rows.instants import INSTANT
 from ctrain.stats.columns import as_floats, plain
 from ctrain.stats.kinds import Role, role_of
@@ -98,8 +99,8 @@ def _comes_round(values: pa.ChunkedArray[Any]) -> bool:
 
 def _unusable(sample: pa.Table, name: str) -> str | None:
     """Why a column is no feature, whatever the time; None: it is one."""
-    if not name.strip() or "${" in name:
-        return "a policy cannot name it: it is empty, or stands for a variable of the environment"
+    if not is_nameable(name):
+        return f"a policy cannot name it: {UNNAMEABLE}"
     values = sample.column(name)
     kind, role = kind_of(values.type), role_of(values)
     if kind is Kind.TIME:

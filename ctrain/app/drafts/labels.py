@@ -124,7 +124,7 @@ def written(value: object) -> str:
 def in_words(values: pa.ChunkedArray[Any]) -> list[str]:
     """Return classes as they were counted: numbers of any type as floats.
 
-    >>> in_words(pa.chunked_array([pa.array([2, 1]).cast(pa.decimal128(20, 2))]))
+    >>> in_words(pa.chunked_array([pa.array([2, 1]).cast(pa.decimal128(21, 2))]))
     ['2', '1']
     """
     is_number = kind_of(values.type) is Kind.NUMBER

@@ -5,16 +5,31 @@ from __future__ import annotations
 import json
 import re
 
+UNNAMEABLE = "it is empty, or stands for a variable of the environment"
+"""Why a policy cannot name a column."""
 PLAIN_WORD = re.compile(r"(?!(?:true|false|null)$)[A-Za-z_][\w.-]*", re.ASCII | re.IGNORECASE)
 
 
 def scalar(text: str) -> str:
-    """Return YAML that means this text: quoted unless it is a plain word.
+    r"""Return YAML that means this text: quoted unless it is a plain word, escaped where it is invisible.
 
-    >>> scalar("price"), scalar("no of rooms")
-    ('price', '"no of rooms"')
+    >>> scalar("price"), scalar("no of rooms"), scalar("größe\u2028")
+    ('price', '"no of rooms"', '"größe\\u2028"')
     """
-    return text if PLAIN_WORD.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    if PLAIN_WORD.fullmatch(text):
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(one if one.isprintable() else _escaped(one) for one in quoted)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 2**16 else f"\\U{code:08x}"
+
+
+def is_nameable(column: str) -> bool:
+    """Return whether a policy can name a column."""
+    return bool(column.strip()) and "${" not in column
 
 
 def number(value: float) -> str:

@@ -242,6 +242,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "--id: {file} has no column 'zz'; "
         "it has at, x, bought, c0, c1, c2, c3, c4, c5, c6, c7, c8 and 21 more",
     ),
+    *(
+        (
+            {"columns": {name: SHOP["bought"] if option == "label" else HOURLY}, option: name},
+            f"--{option.replace('_', '-')}: a policy cannot name {quoted}: "
+            "it is empty, or stands for a variable of the environment",
+        )
+        for option in ("label", "event_time", "id")
+        for name, quoted in (("${HOME}", "'${{HOME}}'"), (" ", "' '"))
+    ),
     ({"drop": ("yy",)}, "--drop: {file} has no column 'yy'; it has at, x, bought"),
     ({"drop": ("bought",)}, "--drop: bought is given as --label, too"),
     ({"id": "at"}, "--id: at is given as --event-time, too"),
@@ -416,6 +425,15 @@ def test_any_name_of_a_column_can_be_written(tmp_path: Path) -> None:
         "#1",
         "- x",
         "p: q",
+        "a\x7f",
+        "a\x85b",
+        "\u2028a",
+        "\u2029a",
+        "a\u200db",
+        "\ufeffa",
+        "\U000e0001",
+        "\U0001f600",
+        "line\n",
     ]
     draft = draft_policy(a_wish(tmp_path, columns={name: X + n for n, name in enumerate(names)}))
     policy = written(draft)
