@@ -7,8 +7,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+
+from ctrain.app.steady_time import SteadyTime
 
 if TYPE_CHECKING:
     from apscheduler.executors.pool import ThreadPoolExecutor
@@ -43,6 +45,7 @@ class Ticker:
 
     def __init__(self, timer: Timer, began: Callable[[float], None] = lambda _: None) -> None:
         self._timer = timer
+        self._time = SteadyTime(timer)
         self._began = began
         self._due: dict[PolicyName, float] = {}
         """Of what is pending, and of what is due and waits for a thread."""
@@ -75,7 +78,7 @@ class Ticker:
             # A tick schedules its successor while it, and maybe its predecessor, still count as running;
             # a job above the maximum would be dropped, and with it all ticks after it.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 100},
-            timezone="UTC",
+            timezone=self._time,
         )
         # It warns of each upkeep that is left out while the last one goes on: on a busy machine, of all.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
@@ -109,7 +112,7 @@ class Ticker:
         scheduler = self._scheduler
         if scheduler is not None and scheduler.running:
             self._due[name] = self._timer.monotonic() + seconds
-            run_date = self._timer.now() + timedelta(seconds=seconds)
+            run_date = self._time.now() + timedelta(seconds=seconds)
             scheduler.add_job(
                 self._call, "date", run_date=run_date, args=[name, call], id=name, replace_existing=True
             )
@@ -130,10 +133,17 @@ class Ticker:
 
     def every(self, interval: timedelta, call: Callable[[], None]) -> None:
         """Call every ``interval``, however busy the policies are."""
+        from apscheduler.triggers.interval import IntervalTrigger
+
+        class Every(IntervalTrigger):  # type: ignore[misc]  # apscheduler has no types
+            def get_next_fire_time(self, previous: datetime | None, _: datetime) -> datetime:
+                """Count in steady time, to which instants cannot be converted."""
+                due: datetime = self.start_date if previous is None else previous + self.interval
+                return due
+
         assert self._scheduler is not None
-        self._scheduler.add_job(
-            call, "interval", seconds=interval.total_seconds(), executor="upkeep", max_instances=1
-        )
+        trigger = Every(seconds=interval.total_seconds(), timezone=self._time)
+        self._scheduler.add_job(call, trigger, executor="upkeep", max_instances=1)
 
     def stop(self) -> None:
         """Let the calls under way finish, and start no more."""

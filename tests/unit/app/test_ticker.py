@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -211,3 +211,92 @@ def test_intervals_without_a_tick_are_counted() -> None:
         tell(seconds)
     assert telemetry.counted["ticks_skipped_total",] == 2
     assert telemetry.counted["tick_lateness_seconds",] == 25.0
+
+
+class SetClock(StillTimer):
+    """A machine's clock that can be set, above real time that passes when it is told to."""
+
+    ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+    """What the scheduler takes for the machine's clock."""
+    clock = SetClock()
+
+    class Datetime(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return clock.now().astimezone(tz)
+
+    monkeypatch.setattr("apscheduler.schedulers.base.datetime", Datetime)
+    monkeypatch.setattr("apscheduler.triggers.interval.datetime", Datetime)
+    return clock
+
+
+@pytest.mark.parametrize("step", [timedelta(days=-1), timedelta(days=1)], ids=["back", "forward"])
+@pytest.mark.parametrize("kind", ["ticks", "upkeep"])
+def test_a_clock_that_is_set_neither_holds_up_nor_hurries_what_is_due(
+    clock: SetClock, kind: str, step: timedelta
+) -> None:
+    begun: list[float] = []
+    ticker = Ticker(clock)
+    ticker.start()
+    scheduler: Any = ticker._scheduler
+
+    def dues() -> list[datetime]:
+        return [job.next_run_time for job in scheduler.get_jobs()]
+
+    try:
+        if kind == "ticks":
+            ticker.after(AN_HOUR, BUSY, lambda _: begun.append(clock.monotonic()))
+        else:
+            ticker.every(AN_HOUR, lambda: begun.append(clock.monotonic()))
+        clock.advance(1800)
+        clock.ahead = step
+        before = dues()
+        assert scheduler._process_jobs() == pytest.approx(1800)
+        assert dues() == before
+        clock.advance(1800)
+        scheduler._process_jobs()
+        wait_until(lambda: bool(begun), 5, "what is due is called")
+    finally:
+        ticker.stop()
+    assert begun == [3600]
+
+
+def test_upkeep_goes_on_in_its_interval_and_leaves_out_what_it_missed(clock: SetClock) -> None:
+    ticker = Ticker(clock)
+    ticker.start()
+    scheduler: Any = ticker._scheduler
+    called = threading.Semaphore(0)
+    try:
+        ticker.every(AN_HOUR, called.release)
+        clock.advance(2.5 * 3600)
+        assert scheduler._process_jobs() == pytest.approx(1800)
+        assert called.acquire(timeout=5)
+    finally:
+        ticker.stop()
+    assert not called.acquire(blocking=False)
+
+
+def test_a_fault_in_upkeep_is_told(clock: SetClock, caplog: pytest.LogCaptureFixture) -> None:
+    ticker = Ticker(clock)
+    ticker.start()
+    scheduler: Any = ticker._scheduler
+
+    def fail() -> None:
+        raise OSError("no space left")
+
+    try:
+        ticker.every(AN_HOUR, fail)
+        clock.advance(3600)
+        scheduler._process_jobs()
+    finally:
+        ticker.stop()
+    (record,) = caplog.records
+    assert "interval[1:00:00], next run at: 2024-05-01 0" in record.getMessage()
+    assert "no space left" in caplog.text
