@@ -102,7 +102,7 @@ class ParquetRowLog:
         writer.write_rows(arrived.table.add_column(2, "late", pa.array(late)), arrived.days)
         staged.hashes, staged.days = arrived.hashes, arrived.days
         writer.write_labels(*self._with_those_that_waited(arrived, writer, now))
-        writer.write_early((*due.still_early, *normalised.early), due.segments, now)
+        writer.write_early((*due.still_early, *normalised.early), due.segments)
         writer.gather_scores()
         self._files.flush()
         if held is not None:

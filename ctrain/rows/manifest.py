@@ -85,7 +85,7 @@ class Manifest:
         return self._days
 
     def before(self, day: str) -> list[Segment]:
-        """Return the segments of days before ``day``, what is pending by the day of its arrival."""
+        """Return the segments of days before ``day``, what is pending by the day of its folder."""
         return [one for one in self._by_id.values() if _retires_by(one) < day]
 
     def absorbable(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ctrain.domain import Segment, SegmentKind, Version
 from ctrain.rows.days import in_order
@@ -96,11 +97,15 @@ class SegmentWriter:
         segment = self._files.write(SegmentKind.SCORES, day, whole, self._staged.sequence, version=version)
         self._add(segment, absorbed)
 
-    def write_early(self, tables: Sequence[pa.Table], due: Sequence[Segment], now: datetime) -> None:
-        """Let rows of the near future wait; ``due`` are the segments of which they are what waits on."""
-        day = now.date().isoformat()
+    def write_early(self, tables: Sequence[pa.Table], due: Sequence[Segment]) -> None:
+        """Let rows of the near future wait; ``due`` are the segments of which they are what waits on.
+
+        They retire by their newest event: by the day of arrival they might go before they have happened.
+        """
         self._staged.segments += [
-            self._files.write(SegmentKind.ROWS, PENDING, table, self._staged.sequence, folder=day)
+            self._files.write(
+                SegmentKind.ROWS, PENDING, table, self._staged.sequence, folder=_day_of_newest(table)
+            )
             for table in tables
         ]
         self._staged.replaced += due
@@ -142,6 +147,11 @@ class SegmentWriter:
             return pa.concat_tables([*older, rows], promote_options="default")
         except pa.ArrowException:
             return None
+
+
+def _day_of_newest(table: pa.Table) -> str:
+    newest_at: datetime = pc.max(table["event_at"]).as_py()
+    return newest_at.astimezone(UTC).date().isoformat()
 
 
 def by_day(table: pa.Table, days: npt.NDArray[np.signedinteger]) -> Iterator[tuple[str, pa.Table]]:

@@ -101,3 +101,15 @@ def test_a_row_that_waited_is_judged_like_any_other_with_its_place_in_the_file(
     assert pq.read_table(path).select(
         ["source_path", "source_line", "reason_2", "source_row_2"]
     ).to_pylist() == [{"source_path": "rows.csv", "source_line": 16, "reason_2": "z", "source_row_2": 7}]
+
+
+def test_rows_that_wait_are_not_retired_before_they_have_happened(harness: RowLogHarness) -> None:
+    harness.rows(ahead(["a", "b"], WAITS - HOUR, step=HOUR / 2))
+    assert harness.log.retire(NOW + WAITS - HOUR) == []
+    harness.commit(harness.log.write_rows(NOTHING, harness.state, NOW + WAITS - HOUR / 2 - CLOCK_SKEW))
+    assert (harness.read("row_id"), waiting(harness)) == ([("a",), ("b",)], 0)
+
+
+def test_rows_that_waited_in_vain_are_retired(harness: RowLogHarness) -> None:
+    harness.rows(ahead(["a"], HOUR))
+    assert [one.event_date for one in harness.log.retire(NOW + 2 * WAITS)] == [PENDING]
