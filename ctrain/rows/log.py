@@ -44,7 +44,7 @@ from ctrain.rows.normalise import (
     row_schema,
     with_lines,
 )
-from ctrain.rows.pending import PendingLabels
+from ctrain.rows.pending import PendingLabels, waits_since
 from ctrain.rows.segments import PENDING, SegmentFolder
 from ctrain.rows.staging import SegmentWriter, Staged, newest
 
@@ -101,7 +101,7 @@ class ParquetRowLog:
         late = is_late(arrived.table, self._data.pane // timedelta(microseconds=1), closed_until)
         writer.write_rows(arrived.table.add_column(2, "late", pa.array(late)), arrived.days)
         staged.hashes, staged.days = arrived.hashes, arrived.days
-        writer.write_labels(*self._with_those_that_waited(arrived, writer, now))
+        writer.write_labels(*self._with_those_that_waited(arrived, writer, waits_since(state, now)))
         writer.write_early((*due.still_early, *normalised.early), due.segments)
         writer.gather_scores()
         self._files.flush()
@@ -141,7 +141,7 @@ class ParquetRowLog:
         has_row = arrived.days != UNKNOWN
         writer.write_labels(rows_of(arrived.table, has_row), arrived.days[has_row])
         if not has_row.all():
-            writer.write_pending(pending, arrived.table.filter(pa.array(~has_row)), now)
+            writer.write_pending(pending, arrived.table.filter(pa.array(~has_row)), waits_since(state, now))
         if not held:
             self._files.flush()
         return self._ingested(

@@ -86,7 +86,7 @@ class Manifest:
 
     def before(self, day: str) -> list[Segment]:
         """Return the segments of days before ``day``, what is pending by the day of its folder."""
-        return [one for one in self._by_id.values() if _retires_by(one) < day]
+        return [one for one in self._by_id.values() if retires_by(one) < day]
 
     def absorbable(
         self, kind: SegmentKind, day: str, rows: int, version: Version | None = None
@@ -118,7 +118,7 @@ class Manifest:
         return None
 
 
-def _retires_by(segment: Segment) -> str:
+def retires_by(segment: Segment) -> str:
     """The day that decides when a segment is too old."""
     if segment.event_date != PENDING:
         return segment.event_date

@@ -6,6 +6,9 @@ was used stays on disk for a while, and is known as used because its row is know
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +16,9 @@ import pyarrow.compute as pc
 from ctrain.rows.casting import ArrowArray, Mask
 from ctrain.rows.identity import hash_ids
 from ctrain.rows.spill import Hashes
+
+if TYPE_CHECKING:
+    from ctrain.domain import IngestState
 
 
 class PendingLabels:
@@ -52,6 +58,11 @@ class PendingLabels:
     def _may_have(self, hashes: Hashes) -> Mask:
         places = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
         return np.asarray(self._hashes[places] == hashes)
+
+
+def waits_since(state: IngestState, now: datetime) -> datetime:
+    """The present; by the newest event when the clock is behind it."""
+    return max(now, state.newest_event_at or now)
 
 
 def _ids(table: pa.Table) -> ArrowArray:

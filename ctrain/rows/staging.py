@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ctrain.domain import Segment, SegmentKind, Version
 from ctrain.rows.days import in_order
-from ctrain.rows.manifest import Manifest, day_text
+from ctrain.rows.manifest import Manifest, day_text, retires_by
 from ctrain.rows.pending import PendingLabels
 from ctrain.rows.segments import PENDING, SegmentFolder
 from ctrain.rows.spill import DayNumbers as Days
@@ -131,9 +131,9 @@ class SegmentWriter:
         self._staged.pending = after
 
     def _add_pending(self, table: pa.Table, absorbed: list[Segment], now: datetime) -> None:
-        segment = self._files.write(
-            SegmentKind.LABELS, PENDING, table, self._staged.sequence, folder=now.date().isoformat()
-        )
+        """Let labels wait, no shorter than those they take in: ``now`` may be of a clock that is behind."""
+        day = max([now.astimezone(UTC).date().isoformat(), *(retires_by(one) for one in absorbed)])
+        segment = self._files.write(SegmentKind.LABELS, PENDING, table, self._staged.sequence, folder=day)
         self._add(segment, absorbed)
 
     def _add(self, segment: Segment, absorbed: list[Segment]) -> None:

@@ -281,3 +281,26 @@ def test_rows_are_refused_when_the_labels_before_them_are_not_there(harness: Row
     harness.log.sweep()
     with pytest.raises(StateConflict, match="labels were to be committed with rows"):
         harness.restart().write_rows(as_read(build_rows(["2"])), harness.state, NOW, after=held)
+
+
+@pytest.mark.parametrize("already", [0, manifest.ABSORB_FROM - 1], ids=["alone", "absorbing"])
+def test_waiting_labels_outlive_a_clock_that_was_behind(harness: RowLogHarness, already: int) -> None:
+    names = [f"{at}" for at in range(already)]
+    for name in names:
+        harness.labels(build_labels({name: 1.0}))
+    state = replace(harness.state, newest_event_at=NOW)
+    behind = NOW - 4000 * DAY
+    harness.commit(harness.log.write_labels(as_read(build_labels({"z": 1.0})), state, behind))
+    assert harness.log.retire(NOW - 30 * DAY) == []
+    harness.rows(build_rows([*names, "z"]))
+    assert set(harness.read("label")) == {(1.0,)}
+
+
+def test_waiting_labels_keep_their_day_when_a_clock_that_is_behind_rewrites_them(
+    harness: RowLogHarness,
+) -> None:
+    harness.labels(build_labels({"1": 1.0, "2": 1.0, "3": 1.0}))
+    harness.rows(build_rows(["1", "2"], step=timedelta(0)), now=START)
+    assert pending_rows(harness) == 1
+    assert "pending" not in {one.event_date for one in harness.log.retire(NOW)}
+    assert "pending" in {one.event_date for one in harness.log.retire(NOW + DAY)}
