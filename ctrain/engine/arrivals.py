@@ -63,7 +63,8 @@ def count_arrived(
 
     ``rows``, ``duplicates``; by feature ``nulls``, ``wrong`` and ``absent``; by feature and range
     ``outside``; the names of ``new_columns``; ``by`` each column of ``kept`` what is wrong with the rows
-    of its values; ``late`` with the first two of panes that are closed.
+    of its values; ``late`` with the first two of panes that are closed. A new column whose first row is
+    late or known shows in the first open pane to which rows came.
 
     ``judged_until`` is the watermark before the read: panes that end there or before it are closed.
     """
@@ -78,7 +79,8 @@ def count_arrived(
     of_repeated = np.asarray(arrived.repeated_at, dtype=np.int64) // length
     _tell(counts, *np.unique(of_repeated, return_counts=True), "duplicates")
     for name, instant in arrived.new_columns.items():
-        counts.setdefault(instant // length, {}).setdefault("new_columns", []).append(name)
+        shown = _shown_in(max(instant // length, closed + 1), of_rows, of_repeated)
+        counts.setdefault(shown, {}).setdefault("new_columns", []).append(name)
     for column, one in (kept or {}).items():
         for pane, part in count_by_value(arrived, column, of_rows, of_repeated, one).items():
             counts.setdefault(pane, {}).setdefault("by", {})[column] = part
@@ -87,6 +89,13 @@ def count_arrived(
         for pane, one in sorted(counts.items())
         if one
     }
+
+
+def _shown_in(first: int, *panes: Counts) -> int:
+    """The first of ``panes`` from ``first`` on: where rows came. A new column is told only once."""
+    found = np.concatenate(panes)
+    open_ones = found[found >= first]
+    return int(open_ones.min()) if len(open_ones) else first
 
 
 def _instants(arrived: Arrived) -> Counts:

@@ -59,12 +59,30 @@ def test_what_comes_for_a_pane_that_was_judged_is_counted_apart(policy: Policy) 
     counts = count_arrived(policy, arrived, START + HOUR * 1.99)
     assert counts == {
         START: {"late": {"rows": 1, "duplicates": 1}},
-        START + HOUR: {"rows": 2, "nulls": {"age": 1}},
+        START + HOUR: {"rows": 2, "nulls": {"age": 1}, "new_columns": ["colour"]},
     }
     assert list(count_arrived(policy, arrived, START + 2 * HOUR).values()) == [
         {"late": {"rows": 1, "duplicates": 1}},
         {"late": {"rows": 2}},
+        {"new_columns": ["colour"]},
     ]
+
+
+@pytest.mark.parametrize(
+    ("fresh", "repeated", "found"),
+    [([0, 5], [], 5), ([0, 5], [4.5], 4), ([6], [0], 6), ([], [0], 2), ([], [], 2)],
+    ids=["late row", "known open row", "known first row", "only late rows known", "no rows"],
+)
+def test_a_new_column_shows_in_the_first_open_pane_with_rows(
+    policy: Policy, fresh: list[float], repeated: list[float], found: int
+) -> None:
+    arrived = Arrived(
+        rows=rows(fresh),
+        repeated_at=[microseconds(one) for one in repeated],
+        new_columns={"colour": microseconds(0)},
+    )
+    counts = count_arrived(policy, arrived, START + 2 * HOUR)
+    assert [at for at, one in counts.items() if "new_columns" in one] == [START + found * HOUR]
 
 
 def test_no_rows_are_no_counts(policy: Policy) -> None:
