@@ -233,7 +233,8 @@ class RevealedSource:
             first, end = _between(stretch.appears, since, until)
             if first < end:
                 part = stretch.table.slice(first, end - first)
-                news = stretch.new_columns if first == 0 else ()
+                first_event = int(np.searchsorted(stretch.appears, BEGINNING, side="right"))
+                news = stretch.new_columns if first <= first_event < end else ()
                 batches.append(SourceBatch(part, stretch.path, first, news))
         return SourceRead(tuple(batches), {"until": until} if batches else cursor, more=until < now)
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from ctrain.backtest.clock import VirtualClock, VirtualTimer
-from ctrain.backtest.history import RevealedSource, load_history
+from ctrain.backtest.history import BEGINNING, RevealedSource, Stretch, load_history
 from ctrain.domain import Json
 from ctrain.errors import InputError
 from ctrain.policy.files import parse_policy
+from ctrain.rows.instants import as_microseconds
 from tests.support.backtests import HOUR, POLICY, START, make_rows, write_history
 
 SEPARATE = POLICY.replace(
@@ -117,3 +119,20 @@ def test_virtual_time_goes_forward_only() -> None:
     assert timer.now() == clock.now()
     with pytest.raises(ValueError, match="is before"):
         clock.move_to(START)
+
+
+def test_a_new_column_comes_with_the_first_event_of_its_file(tmp_path: Path) -> None:
+    """Rows without an instant come first, and say nothing of when."""
+    times = pa.array([None, START + HOUR, START + 3 * HOUR], pa.timestamp("us", tz="UTC"))
+    appears = np.array([BEGINNING, *(as_microseconds(START + at * HOUR) for at in (1, 3))])
+    stretch = Stretch(pa.table({"t": times}), appears, "b.parquet", ("colour",))
+    clock = VirtualClock(START)
+    source = RevealedSource([stretch], clock)
+    cursor: Json = {}
+    found: list[tuple[int, tuple[str, ...]]] = []
+    for hours in (0, 2, 4):
+        clock.move_to(START + hours * HOUR)
+        read = source.read(cursor, 100)
+        found += [(batch.table.num_rows, tuple(batch.new_columns)) for batch in read.batches]
+        cursor = read.cursor
+    assert found == [(1, ()), (1, ("colour",)), (1, ())]
