@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctrain.engine.snapshots import tell_unusable
 from ctrain.errors import CtrainError
 from ctrain.policy.files import parse_policy
 
@@ -34,15 +35,12 @@ class Leftovers:
     def _snapshot(self, run: Run) -> LoadedPolicy | None:
         """The policy of a run as it was when it began; None when that cannot be used any more."""
         try:
-            return parse_policy(run.policy_text, Path(run.policy_path), os.environ)
+            return parse_snapshot(run.policy_text, run.policy_path)
         except CtrainError as error:
-            if run.id not in self._unreadable:
-                self._telemetry.log(
-                    "snapshot_unreadable",
-                    policy=run.policy,
-                    run=run.id,
-                    phase=run.phase.value,
-                    message=str(error),
-                )
-            self._unreadable.add(run.id)
+            tell_unusable(self._telemetry, run, error, self._unreadable)
             return None
+
+
+def parse_snapshot(text: str, path: str) -> LoadedPolicy:
+    """The policy of a run from its stored text and path."""
+    return parse_policy(text, Path(path), os.environ)

@@ -7,9 +7,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctrain.app.leftovers import parse_snapshot
 from ctrain.app.telling import told_channels
 from ctrain.clocks import RealTimer, StreamClock, open_clock
 from ctrain.domain import PolicyName
@@ -18,7 +18,7 @@ from ctrain.engine.noticed_store import NoticedStore
 from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.engine.watch import Watch
 from ctrain.errors import InputError
-from ctrain.policy.files import parse_policy, policy_identity
+from ctrain.policy.files import policy_identity
 from ctrain.policy.main_monitor import main_monitor
 from ctrain.promql import PromqlServer
 from ctrain.sources.push_contract import SpoolPlaces, contract_of
@@ -144,7 +144,7 @@ def _watch(
         labels_source=shell.sources.open_labels(policy, loaded.folder),
         reference_file=shell.sources.open_reference(policy, loaded.folder),
         metric_server=shell.metric_server,
-        parse_snapshot=lambda text, path: parse_policy(text, Path(path), os.environ),
+        parse_snapshot=parse_snapshot,
         lease=lease,
         registry_poll_seconds=0.0 if on_stream else shell.settings.registry_poll.total_seconds(),
         watched_since=since,

@@ -15,6 +15,7 @@ from ctrain.engine.advance.training_job import refitting
 from ctrain.engine.alias_moves import abandon, carry_out
 from ctrain.engine.champions import Aliases, read_aliases
 from ctrain.engine.moves import found_in, move, with_details
+from ctrain.engine.snapshots import usable
 from ctrain.engine.stale_writes import revert_stale_write
 from ctrain.errors import IllegalTransition, PermanentError, StateConflict, TransientError
 from ctrain.lifecycle.transitions import RunEvent, next_phase
@@ -88,7 +89,7 @@ def _end(watch: Watch, run: Run, request: Request, reason: str) -> str:
         phase = next_phase(run.phase, RunEvent.CANCEL)
         done = f"done: run {run.id} is {phase.value}"
         move(
-            watch.for_run(run),
+            usable(watch, run),
             run,
             RunEvent.CANCEL,
             reason,

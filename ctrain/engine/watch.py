@@ -23,6 +23,7 @@ from ctrain.domain import (
 )
 from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.engine.reading import TickReads
+from ctrain.errors import CtrainError, PermanentError
 from ctrain.settings import Retention
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from ctrain.stats.reference import Reference, Variability
 
 ACTOR = "ctrain"
+UNUSABLE = "the policy that the run began with cannot be used any more"
 VariabilityKey = tuple[str, tuple[datetime, datetime], timedelta, int, str]
 """Grid, stretch of the reference, length of the window, its ``min_rows``, test."""
 
@@ -185,6 +187,8 @@ class Watch:
     metrics_asked_at: dict[MonitorName, datetime] = field(default_factory=dict)
     """When each metric was asked for last."""
     snapshots: dict[str, LoadedPolicy] = field(default_factory=dict)
+    unusable: set[RunId] = field(default_factory=set)
+    """Runs whose policy cannot be used any more, and that were told of."""
     alphas: tuple[tuple[object, ...], float] | None = None
     """What the shadows of a year have spent, and of which run and day that was found."""
     promotions: Promotions | None = None
@@ -205,11 +209,17 @@ class Watch:
         return PolicyName(self.loaded.policy.policy)
 
     def for_run(self, run: Run) -> Watch:
-        """The same watch under the policy that the run was started with."""
+        """The same watch under the policy that the run was started with.
+
+        Raises PermanentError when that cannot be used any more: a variable that it names may be gone.
+        """
         if run.policy_hash == self.loaded.hash:
             return self
         if run.policy_hash not in self.snapshots:
-            self.snapshots[run.policy_hash] = self.parse_snapshot(run.policy_text, run.policy_path)
+            try:
+                self.snapshots[run.policy_hash] = self.parse_snapshot(run.policy_text, run.policy_path)
+            except CtrainError as error:
+                raise PermanentError(f"{UNUSABLE}: {error}") from error
         return replace(self, loaded=self.snapshots[run.policy_hash])
 
     def fence(self, tx: Transaction) -> None:

@@ -14,6 +14,7 @@ from ctrain.engine.advance.rollback import roll_back, try_again
 from ctrain.engine.advance.shadow import shadow
 from ctrain.engine.advance.training import prepare, train
 from ctrain.engine.moves import IDLE, MOVED, Step, move
+from ctrain.engine.snapshots import usable
 from ctrain.errors import PermanentError
 from ctrain.lifecycle.transitions import TRANSITIONS, RunEvent
 
@@ -35,6 +36,9 @@ STEPS: Mapping[Phase, Callable[[Watch, Run], Step]] = {
 LIVE_ROWS = frozenset({Phase.QUEUED, Phase.TRAINING, Phase.EVALUATING, Phase.SHADOWING, Phase.PROBATION})
 """Phases that read rows of the row log, or will."""
 
+HOLDS_PRODUCTION = frozenset({Phase.PROMOTING, Phase.PROBATION, Phase.ROLLING_BACK, Phase.ROLLBACK_FAILED})
+"""Phases in which what was begun with the champion is brought to an end, under whichever policy."""
+
 
 def advance(watch: Watch) -> Step:
     """Take one step of the active run of this policy, if there is one.
@@ -45,17 +49,30 @@ def advance(watch: Watch) -> Step:
         run = tx.active_run(watch.name)
     if run is None or run.phase not in STEPS:
         return IDLE
-    own = watch.for_run(run)
-    gone = sorted(set(own.policy.data.features.names) - set(watch.policy.data.features.names))
-    if gone and run.phase in LIVE_ROWS:
-        return _without_features(own, run, gone)
     try:
+        own = _own(watch, run)
+        gone = sorted(set(own.policy.data.features.names) - set(watch.policy.data.features.names))
+        if gone and run.phase in LIVE_ROWS:
+            return _without_features(own, run, gone)
         return STEPS[run.phase](own, run)
     except PermanentError as error:
-        if not _may_fail(own, run):
+        if not _may_fail(watch, run):
             raise
-        _fail(own, run, str(error))
+        _fail(usable(watch, run), run, str(error))
         return MOVED
+
+
+def _own(watch: Watch, run: Run) -> Watch:
+    """The watch under the policy of the run; raises PermanentError where that ends the run.
+
+    A run that has production in its hands goes on under the policy in force.
+    """
+    try:
+        return watch.for_run(run)
+    except PermanentError:
+        if run.phase not in HOLDS_PRODUCTION or _may_fail(watch, run):
+            raise
+        return usable(watch, run)
 
 
 def _without_features(watch: Watch, run: Run, gone: list[str]) -> Step:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import Phase, Request, RequestKind, Run, RunId
 from ctrain.engine.moves import IDLE, MOVED, Step, found_in, keep, move, with_details
-from ctrain.errors import IllegalTransition, StateConflict
+from ctrain.errors import IllegalTransition, PermanentError, StateConflict
 from ctrain.lifecycle.approval import approval_wanted, expired, refusal
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.policy.fields import format_duration
@@ -91,7 +91,7 @@ def answer_approval(
     }
     try:
         _settle(watch.for_run(run), with_details(run, "approval", answered), request, settle)
-    except (IllegalTransition, StateConflict) as error:
+    except (IllegalTransition, PermanentError, StateConflict) as error:
         return str(error)
     return ""
 
