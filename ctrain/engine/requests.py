@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from ctrain.domain import Champion, Phase, Request, RequestKind, Run, RunId, Version
 from ctrain.engine.advance.approval import answer_approval
 from ctrain.engine.advance.rollback import plan_rollback
-from ctrain.engine.advance.training_job import refitting
+from ctrain.engine.advance.stopping import stop_training
 from ctrain.engine.alias_moves import abandon, carry_out
 from ctrain.engine.champions import Aliases, read_aliases
-from ctrain.engine.moves import found_in, move, with_details
+from ctrain.engine.moves import move, with_details
 from ctrain.engine.snapshots import usable
 from ctrain.engine.stale_writes import revert_stale_write
 from ctrain.errors import IllegalTransition, PermanentError, StateConflict, TransientError
@@ -81,15 +81,13 @@ def _because(request: Request) -> str:
 
 def _end(watch: Watch, run: Run, request: Request, reason: str) -> str:
     """Cancel a run as its phase allows: before PROMOTING it ends, on probation it is rolled back."""
-    if run.phase is Phase.TRAINING or (run.phase is Phase.EVALUATING and refitting(run)):
-        attempt = int(found_in(run, "training").get("attempt", 1))
-        watch.launcher.stop(run.id, attempt, watch.workspace.folder(run.id, attempt))
-    run = with_details(run, "rollback", {"cause": "person", "reason": reason})
+    own = usable(watch, run)
+    run = with_details(stop_training(own, run), "rollback", {"cause": "person", "reason": reason})
     try:
         phase = next_phase(run.phase, RunEvent.CANCEL)
         done = f"done: run {run.id} is {phase.value}"
         move(
-            usable(watch, run),
+            own,
             run,
             RunEvent.CANCEL,
             reason,

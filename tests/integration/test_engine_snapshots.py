@@ -59,6 +59,7 @@ def test_a_run_that_may_fail_ends_and_the_next_one_begins(
     assert run.phase is Phase.FAILED
     assert run.outcome_reason.startswith(UNUSABLE)
     assert "variable OLD is not set" in run.outcome_reason
+    assert world.launcher.stopped == ([run.id] if bookmark == "training" else [])
     ask_to_train(world)
     world.settle_but_wait()
     assert last_run(world).id != run.id

@@ -12,6 +12,7 @@ from ctrain.engine.advance.probation import watch_probation
 from ctrain.engine.advance.promotion import promote
 from ctrain.engine.advance.rollback import roll_back, try_again
 from ctrain.engine.advance.shadow import shadow
+from ctrain.engine.advance.stopping import stop_training
 from ctrain.engine.advance.training import prepare, train
 from ctrain.engine.moves import IDLE, MOVED, Step, move
 from ctrain.engine.snapshots import usable
@@ -93,4 +94,4 @@ def _may_fail(watch: Watch, run: Run) -> bool:
 def _fail(watch: Watch, run: Run, reason: str) -> None:
     with watch.store.read() as tx:
         present = tx.run(run.id)
-    move(watch, present or run, RunEvent.FAIL, reason)
+    move(watch, stop_training(watch, present or run), RunEvent.FAIL, reason)

@@ -8,7 +8,7 @@ In a blackout nothing is begun; a training that runs goes on.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import (
@@ -21,12 +21,12 @@ from ctrain.domain import (
 )
 from ctrain.engine.advance.learnability import files_to_look_at, ready_to_look
 from ctrain.engine.advance.reuse import known_training, tell_reused
+from ctrain.engine.advance.stopping import since_launch, with_time
 from ctrain.engine.advance.training_job import is_refit, training_job
 from ctrain.engine.advance.training_rows import files_of, instant, split, training_window, write_rows
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.triggers.blackout import blackout_until
-from ctrain.triggers.training_time import TimeSpent, with_attempt
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -116,7 +116,7 @@ def _collect(watch: Watch, run: Run, status: JobStatus) -> Step:
     result = {name: value for name, value in status.result.items() if name != "learnable"}
     refused = result.get("refused")
     seconds = float(result.get("train_seconds", 0.0))
-    run = _with_time(watch, run, timedelta(seconds=seconds), trained=not refused)
+    run = with_time(watch, run, timedelta(seconds=seconds), trained=not refused)
     if "learnable" in status.result:
         known = found_in(run, "training").get("learnable", {})
         run = with_details(run, "training", {"learnable": {**known, **status.result["learnable"]}})
@@ -187,18 +187,6 @@ def _in_blackout(watch: Watch) -> bool:
     return blackout_until(watch.policy.limits.blackout, watch.clock.now()) is not None
 
 
-def _with_time(watch: Watch, run: Run, took: timedelta, *, trained: bool) -> Run:
-    attempt = TimeSpent(watch.clock.now(), took, trained)
-    return with_details(run, "training", with_attempt(found_in(run, "training"), attempt))
-
-
-def _since_launch(watch: Watch, run: Run) -> timedelta:
-    """How long an attempt that failed took, at most; nobody may have looked when it ended."""
-    launched = found_in(run, "training").get("started_at")
-    passed = watch.timer.now() - datetime.fromisoformat(launched) if launched else timedelta(0)
-    return min(passed, watch.policy.train.timeout)
-
-
 def _against_present_champion(watch: Watch, run: Run) -> Run:
     """The champion may have changed while the child was training: compare with the present one."""
     with watch.store.read() as tx:
@@ -225,7 +213,7 @@ def _tried_before(watch: Watch, run: Run, content: str) -> bool:
 def _retry(watch: Watch, run: Run, attempt: int, status: JobStatus) -> Step:
     message = watch.redact(status.message)
     watch.telemetry.log("training_failed", policy=watch.name, run=run.id, attempt=attempt, message=message)
-    run = _with_time(watch, run, _since_launch(watch, run), trained=False)
+    run = with_time(watch, run, since_launch(watch, run), trained=False)
     failures = [*found_in(run, "training").get("failures", []), f"{status.state.value}: {message}"]
     tried = attempt - int(found_in(run, "training").get("first_attempt", 1)) + 1
     if tried > watch.policy.train.retries:
