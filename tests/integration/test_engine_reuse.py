@@ -95,6 +95,17 @@ def test_the_champion_is_no_challenger_of_itself(trained: World, tmp_path: Path)
     )
 
 
+def test_a_champion_that_was_trained_again_has_not_been_rejected(trained: World, tmp_path: Path) -> None:
+    world = trained.branch(tmp_path / "world")
+    version, champion = world.runs()[0].challenger_version, world.registry.aliases["champion"]
+    assert version is not None
+    world.registry.aliases["champion"] = version
+    assert again(world).phase is Phase.REJECTED
+    world.registry.aliases["champion"] = champion
+    run = again(world)
+    assert (run.phase, run.challenger_version) == (Phase.SHADOWING, version)
+
+
 def test_a_rejected_version_is_not_tried_again(trained: World, tmp_path: Path) -> None:
     world = trained.branch(tmp_path / "world")
     world.edit(ON_DEMAND.replace("roc_auc, min: 0.55", "roc_auc, min: 0.999"))

@@ -203,11 +203,16 @@ def _tried_before(watch: Watch, run: Run, content: str) -> bool:
     with watch.store.read() as tx:
         earlier = tx.runs(watch.name, limit=200)
     return any(
-        one.phase in {Phase.REJECTED, Phase.ROLLED_BACK}
-        and _content(found_in(one, "training").get("result", {})) == content
+        one.phase in {Phase.REJECTED, Phase.ROLLED_BACK} and _content(_challenged_by(one)) == content
         for one in earlier
         if one.id != run.id
     )
+
+
+def _challenged_by(run: Run) -> Json:
+    """The result whose version was the challenger; a run may end without one, its version the champion."""
+    result: Json = found_in(run, "training").get("result", {})
+    return result if run.challenger_version == str(result.get("version")) else {}
 
 
 def _retry(watch: Watch, run: Run, attempt: int, status: JobStatus) -> Step:
