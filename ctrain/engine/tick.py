@@ -15,6 +15,7 @@ from ctrain.engine.clocked import observe_clock
 from ctrain.engine.decide import RUNS_REMEMBERED, decide
 from ctrain.engine.explanations import explain
 from ctrain.engine.ingest import ingest
+from ctrain.engine.moves import found_in
 from ctrain.engine.observe import observe
 from ctrain.engine.outcomes import tell_outcomes
 from ctrain.engine.requests import answer_requests, reconcile
@@ -115,9 +116,13 @@ def measure(watch: Watch) -> None:
 def _over_a_year(
     watch: Watch, tx: Transaction, run: Run | None
 ) -> tuple[tuple[tuple[object, ...], float], Promotions]:
-    """What shadows spent and trainings were good for; added up again when a run moves, and once a day."""
+    """What shadows spent and trainings were good for.
+
+    Added up again when a run moves, when its shadow spends (more), and once a day.
+    """
     now = watch.clock.now()
-    found_for = (run.id, run.phase) if run is not None else (), now.date()
+    spent = found_in(run, "shadow").get("alpha") if run is not None else None
+    found_for = (run.id, run.phase, spent) if run is not None else (), now.date()
     if watch.alphas is not None and watch.alphas[0] == found_for and watch.promotions is not None:
         return watch.alphas, watch.promotions
     runs = tx.runs(watch.name, limit=RUNS_IN_A_YEAR)

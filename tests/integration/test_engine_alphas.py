@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from math import isnan
 from pathlib import Path
@@ -68,6 +69,22 @@ def test_alphas_add_up_over_a_year(poor: World, tmp_path: Path) -> None:
     assert world.watch.alphas[1] == 0.0
     assert isnan(world.telemetry.counted["promoted_share", world.name])
     assert queries.status(world.name).policies[0].shadows == 0
+
+
+def test_the_gauge_shows_an_alpha_as_soon_as_it_is_spent(poor: World, tmp_path: Path) -> None:
+    """The shadow begins a tick after its phase; what rescaling spends comes within the phase."""
+    world = at_work(poor, tmp_path, UNTRIGGERED)
+    ask_to_train(world)
+    world.settle()
+    run = last_run(world)
+    assert run.phase is Phase.SHADOWING
+    gauge = "alpha_spent_per_year", world.name
+    assert world.telemetry.counted[gauge] == 0.05
+    shadow = {**run.details["shadow"], "alpha": 0.1}
+    with world.store.write() as tx:
+        tx.save_run(replace(run, details={**run.details, "shadow": shadow}), expected=run.phase)
+    world.settle()
+    assert world.telemetry.counted[gauge] == 0.1
 
 
 def test_a_promotion_without_evidence_is_counted_beside_the_alphas(poor: World, tmp_path: Path) -> None:
