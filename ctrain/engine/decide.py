@@ -35,19 +35,18 @@ from ctrain.engine.matured import (
 )
 from ctrain.engine.moves import found_in
 from ctrain.engine.regrets import Regrets
+from ctrain.engine.spending import RUNS_READ, spending_of, spent_before
 from ctrain.engine.watch import ACTOR, Mark
 from ctrain.policy.models import LastWindow
 from ctrain.policy.triggers import Cron, Every, NewLabels
 from ctrain.triggers.decide import decide as decide_triggers
 from ctrain.triggers.limits import PASSED_OVER, LimitFacts, refusals
 from ctrain.triggers.schedules import Due, due_occurrence
-from ctrain.triggers.training_time import time_spent
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
     from ctrain.ports import Transaction
 
-RUNS_REMEMBERED = 100
 LIMITS_LOOKED_AT_EVERY = timedelta(minutes=1)
 """How often a trigger that was suppressed is looked at again, without news: a limit may have passed."""
 
@@ -151,20 +150,19 @@ def gather_facts(watch: Watch, tx: Transaction, may_fire: bool, asked: bool = Fa
     simpler one.
     """
     champion = tx.champion(watch.name)
-    runs = tx.runs(watch.name, limit=RUNS_REMEMBERED)
+    runs = tx.runs(watch.name, limit=RUNS_READ)
+    newest, older = spending_of(runs), spent_before(watch, tx, runs)
     active = next((run for run in runs if not run.phase.ended), None)
     needed = labelled_rows_needed(watch.policy)
     facts = LimitFacts(
         paused=tx.paused(watch.name),
         active_run=active.id if active else None,
-        ended_runs=tuple(
-            (run.phase, run.created_at, run.ended_at) for run in runs if run.phase.ended and run.ended_at
-        ),
+        ended_runs=newest.ended + older.ended,
         new_labels=watch.policy.limits.min_new_labels,
         labelled_rows=needed,
         champion_readable=watch.registry_view.readable,
         min_labelled_rows=needed,
-        time_spent=time_spent(runs),
+        time_spent=newest.time + older.time,
         training_timeout=watch.policy.train.timeout,
     )
     if not _counts_labels(watch) and not _undecided(watch, facts, may_fire, asked):

@@ -12,7 +12,7 @@ from ctrain.domain import Phase, Run
 from ctrain.engine.advance import advance
 from ctrain.engine.champions import sync_champion
 from ctrain.engine.clocked import observe_clock
-from ctrain.engine.decide import RUNS_REMEMBERED, decide
+from ctrain.engine.decide import decide
 from ctrain.engine.explanations import explain
 from ctrain.engine.ingest import ingest
 from ctrain.engine.moves import found_in
@@ -22,6 +22,7 @@ from ctrain.engine.requests import answer_requests, reconcile
 from ctrain.engine.rest import begin_rest, is_resting
 from ctrain.engine.retention import retire
 from ctrain.engine.row_commits import settle_doubt
+from ctrain.engine.spending import RUNS_READ, Spending, spent_before
 from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
 from ctrain.lifecycle.promoted_share import Promotions, promotions
 from ctrain.triggers.limits import budget_left
@@ -100,14 +101,15 @@ def measure(watch: Watch) -> None:
         state = tx.ingest_state(watch.name)
         champion = tx.champion(watch.name)
         run = tx.active_run(watch.name)
-        runs = tx.runs(watch.name, limit=RUNS_REMEMBERED) if watch.policy.limits.budget else []
+        runs = tx.runs(watch.name, limit=RUNS_READ) if watch.policy.limits.budget else []
+        older = spent_before(watch, tx, runs)
         watch.alphas, watch.promotions = _over_a_year(watch, tx, run)
         paused = tx.paused(watch.name)
     share = watch.promotions.share
     watch.telemetry.gauge("paused", float(paused), policy=watch.name)
     watch.telemetry.gauge("alpha_spent_per_year", watch.alphas[1], policy=watch.name)
     watch.telemetry.gauge("promoted_share", nan if share is None else share, policy=watch.name)
-    _measure_budget(watch, runs)
+    _measure_budget(watch, runs, older)
     _measure_data(watch, state)
     _measure_champion(watch, champion)
     _measure_run(watch, run)
@@ -129,12 +131,13 @@ def _over_a_year(
     return (found_for, alphas_spent(runs, now).total), promotions(runs, now)
 
 
-def _measure_budget(watch: Watch, runs: list[Run]) -> None:
+def _measure_budget(watch: Watch, runs: list[Run], older: Spending) -> None:
     budget, now = watch.policy.limits.budget, watch.clock.now()
-    left = budget_left(budget, (run.created_at for run in runs), now)
+    created = [run.created_at for run in runs] + [at for _, at, _ in older.ended]
+    left = budget_left(budget, created, now)
     if left is not None:
         watch.telemetry.gauge("budget_remaining", left[0], policy=watch.name)
-    time_left = training_time_left(budget, time_spent(runs), timedelta(0), now)
+    time_left = training_time_left(budget, time_spent(runs) + older.time, timedelta(0), now)
     if time_left is not None:
         seconds = time_left[0].total_seconds()
         watch.telemetry.gauge("budget_remaining_seconds", seconds, policy=watch.name)

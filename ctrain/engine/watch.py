@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ctrain.engine.pane_tree import PaneTree
     from ctrain.engine.seen_values import SeenValues
     from ctrain.engine.segment_counts import PaneSegments
+    from ctrain.engine.spending import Spending
     from ctrain.lifecycle.promoted_share import Promotions
     from ctrain.policy.files import LoadedPolicy
     from ctrain.policy.models import Policy
@@ -191,6 +192,8 @@ class Watch:
     """Runs whose policy cannot be used any more, and that were told of."""
     alphas: tuple[tuple[object, ...], float] | None = None
     """What the shadows of a year have spent, and of which run and day that was found."""
+    spent_before: tuple[tuple[RunId, timedelta], Spending] | None = None
+    """What older runs cost that the budget counts: than which run, and for how long a stretch of time."""
     promotions: Promotions | None = None
     """What the trainings of a year were good for, found together with ``alphas``."""
     reads: TickReads = field(init=False)

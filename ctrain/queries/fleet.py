@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Champion, Event, IngestState, NoticeStatus, Phase, PolicyName, Run, RunId
 from ctrain.domain.leases import daemon_lease, leased_policy
+from ctrain.engine.spending import RUNS_READ, runs_since
 from ctrain.errors import InputError
 from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
 from ctrain.lifecycle.promoted_share import promotions
@@ -109,9 +110,11 @@ class FleetQueries:
             now, (daemons, holders) = self._clock.now(), self._held(tx)
             daemon = holders.get(policy)
             status = _status(tx, policy, now, troubles_of(tx))
-            runs = tx.runs(policy, limit=100)
+            runs = tx.runs(policy, limit=RUNS_READ)
             in_force = policy_in_force(tx.policy_record(policy), runs, self._environ)
-            limits = limits_left(in_force, runs, tx.paused(policy), now)
+            budget = in_force.limits.budget if in_force else None
+            counted = runs_since(tx, policy, now - budget.per) if budget else runs
+            limits = limits_left(in_force, counted, tx.paused(policy), now)
             return Why(
                 policy=policy,
                 now=now,
