@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import Json, MetricQuery, MonitorName, Sample, Verdict, Version
 from ctrain.engine.conditions import (
+    States,
     clock_conditions,
     clock_monitors,
     load_states,
@@ -49,8 +50,9 @@ def observe_clock(watch: Watch, now: datetime) -> bool:
     with watch.store.read() as tx:
         newest = tx.ingest_state(watch.name).newest_event_at
         known = {name: next(iter(tx.verdicts(watch.name, name, limit=1)), None) for name in monitors}
-        before = load_states(watch, tx, clock_conditions(watch.policy))
+        stored = load_states(watch, tx, clock_conditions(watch.policy))
         memories = _load_memories(watch, tx, monitors)
+    before = _folded_last(watch, stored)
     after = dict(memories)
     verdicts = [*_freshness(watch, monitors, newest, now), *_samples(watch, monitors, after)]
     for verdict in verdicts:
@@ -64,6 +66,7 @@ def observe_clock(watch: Watch, now: datetime) -> bool:
     }
     met = met_conditions(watch.policy, before) != met_conditions(watch.policy, states)
     if not news and not met and after == memories:
+        watch.clock_states = watch.loaded.hash, stored, states
         return False
     with watch.store.write() as tx:
         watch.fence(tx)
@@ -74,6 +77,12 @@ def observe_clock(watch: Watch, now: datetime) -> bool:
                 tx.save_detector(watch.name, name, NO_VERSION, memory)
         save_states(watch, tx, states)
     return bool(news) or met
+
+
+def _folded_last(watch: Watch, stored: States) -> States:
+    """The states as of the last tick, which stored them only if they were news: ``hold`` counts from it."""
+    known = watch.clock_states
+    return known[2] if known is not None and known[:2] == (watch.loaded.hash, stored) else stored
 
 
 def _load_memories(watch: Watch, tx: Transaction, monitors: dict[MonitorName, Monitor]) -> Memories:

@@ -28,6 +28,7 @@ from ctrain.settings import Retention
 
 if TYPE_CHECKING:
     from ctrain.engine.arrivals import PaneArrivals
+    from ctrain.engine.conditions import States
     from ctrain.engine.pane_tree import PaneTree
     from ctrain.engine.seen_values import SeenValues
     from ctrain.engine.segment_counts import PaneSegments
@@ -187,6 +188,8 @@ class Watch:
     """Questions to metrics servers that are under way."""
     metrics_asked_at: dict[MonitorName, datetime] = field(default_factory=dict)
     """When each metric was asked for last."""
+    clock_states: tuple[str, States, States] | None = None
+    """Of conditions on the clock: under which policy, as they are stored, and as of the last tick."""
     snapshots: dict[str, LoadedPolicy] = field(default_factory=dict)
     unusable: set[RunId] = field(default_factory=set)
     """Runs whose policy cannot be used any more, and that were told of."""

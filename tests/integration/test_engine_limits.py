@@ -207,6 +207,7 @@ def test_what_was_suppressed_by_a_run_is_looked_at_again_when_it_ends(poor: Worl
     assert world.runs()[0].phase is Phase.FAILED
 
 
+HELD = "{stale: {any: [fresh], hold: 2h}}"
 NIGHTLY = '{nightly: {cron: "0 3 * * *", timezone: Asia/Tokyo}}'
 
 
@@ -252,6 +253,29 @@ def test_stale_data_is_seen_by_the_clock_and_a_condition_on_it_can_last(poor: Wo
     world.clock.advance(2 * HOUR)
     world.settle()
     assert [run.trigger for run in world.runs()] == ["stale"]
+
+
+def test_a_condition_on_the_clock_is_held_from_the_last_moment_that_met_it(
+    poor: World, tmp_path: Path
+) -> None:
+    world = at_work(poor, tmp_path, with_limits("{cooldown: 30d}", with_triggers(HELD)))
+    remember(world, Phase.REJECTED, ago=HOUR)
+    world.settle()
+    for _ in range(12):
+        world.clock.advance(HOUR)
+        world.settle()
+    last_met = world.clock.now()
+    world.clock.advance(timedelta(minutes=30))
+    world.hour = int((world.clock.now() - START) / HOUR)
+    world.land()
+    world.settle()
+    with world.store.read() as tx:
+        state = tx.trigger_state(world.name, TriggerName("stale"))
+    assert (state.met_since, state.last_met_at) == (None, last_met)
+    assert decided(world, "stale")[-1] == (Outcome.SUPPRESSED, Suppression.COOLDOWN)
+    world.clock.advance(2 * HOUR)
+    world.settle()
+    assert decided(world, "stale")[-1] == (Outcome.NOT_MET, None)
 
 
 def test_a_condition_met_by_verdicts_on_another_champion_begins_anew(poor: World, tmp_path: Path) -> None:
