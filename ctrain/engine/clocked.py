@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import Json, MetricQuery, MonitorName, Sample, Verdict, Version
 from ctrain.engine.conditions import (
-    States,
     clock_conditions,
     clock_monitors,
     load_states,
@@ -28,7 +27,7 @@ from ctrain.policy.monitors import FreshnessMonitor, PrometheusMonitor
 from ctrain.triggers.conditions import fold_condition
 
 if TYPE_CHECKING:
-    from ctrain.engine.watch import Watch
+    from ctrain.engine.watch import States, Watch
     from ctrain.policy.monitors import Monitor
     from ctrain.ports import Transaction
 

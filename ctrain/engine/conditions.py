@@ -12,12 +12,11 @@ from ctrain.policy.triggers import Condition
 from ctrain.triggers.conditions import condition_met
 
 if TYPE_CHECKING:
-    from ctrain.engine.watch import Watch
+    from ctrain.engine.watch import States, Watch
     from ctrain.policy.models import Policy
     from ctrain.ports import Transaction
 
 Conditions = Mapping[TriggerName, Condition]
-States = dict[TriggerName, TriggerState]
 
 
 def clock_monitors(policy: Policy) -> dict[MonitorName, Monitor]:
@@ -66,7 +65,14 @@ def met_conditions(policy: Policy, states: Mapping[TriggerName, TriggerState]) -
 
 
 def forget_conditions(watch: Watch, tx: Transaction) -> None:
-    """Let every condition begin anew: what it was met by was said of another champion."""
-    for state in load_states(watch, tx, pane_conditions(watch.policy)).values():
+    """Let every condition begin anew: what it was met by was said of another champion.
+
+    A run may have begun under another policy: the conditions of that one and of the present one are meant.
+    """
+    present = watch.present.policy
+    clocked = clock_conditions(present)
+    conditions = {**pane_conditions(watch.policy), **pane_conditions(present)}
+    states = load_states(watch, tx, {name: one for name, one in conditions.items() if name not in clocked})
+    for state in states.values():
         if state.met_since is not None or state.last_met_at is not None:
             tx.save_trigger_state(watch.name, replace(state, met_since=None, last_met_at=None))

@@ -35,13 +35,14 @@ from ctrain.engine.matured import (
 )
 from ctrain.engine.moves import found_in
 from ctrain.engine.regrets import Regrets
-from ctrain.engine.spending import RUNS_READ, spending_of, spent_before
+from ctrain.engine.spending import RUNS_READ, spent_before
 from ctrain.engine.watch import ACTOR, Mark
 from ctrain.policy.models import LastWindow
 from ctrain.policy.triggers import Cron, Every, NewLabels
 from ctrain.triggers.decide import decide as decide_triggers
 from ctrain.triggers.limits import PASSED_OVER, LimitFacts, refusals
 from ctrain.triggers.schedules import Due, due_occurrence
+from ctrain.triggers.spending import spending_of
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch

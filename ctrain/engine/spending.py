@@ -6,39 +6,18 @@ for each run that is added, and what they cost is remembered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import PolicyName, Run
-from ctrain.triggers.limits import EndedRun
-from ctrain.triggers.training_time import TimeSpent, time_spent
+from ctrain.triggers.spending import Spending, spending_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ctrain.engine.watch import Watch
     from ctrain.ports import Transaction
 
 RUNS_READ = 100
 """In every tick."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spending:
-    """Runs that have ended, and the attempts at a training that they made."""
-
-    ended: tuple[EndedRun, ...] = ()
-    time: tuple[TimeSpent, ...] = ()
-
-
-def spending_of(runs: Iterable[Run]) -> Spending:
-    """What those of the runs cost that have ended, and every attempt at a training of all of them."""
-    known = tuple(runs)
-    ended = tuple(
-        (run.phase, run.created_at, run.ended_at) for run in known if run.phase.ended and run.ended_at
-    )
-    return Spending(ended, time_spent(known))
 
 
 def spent_before(watch: Watch, tx: Transaction, newest: list[Run]) -> Spending:

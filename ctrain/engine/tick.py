@@ -22,10 +22,11 @@ from ctrain.engine.requests import answer_requests, reconcile
 from ctrain.engine.rest import begin_rest, is_resting
 from ctrain.engine.retention import retire
 from ctrain.engine.row_commits import settle_doubt
-from ctrain.engine.spending import RUNS_READ, Spending, spent_before
+from ctrain.engine.spending import RUNS_READ, spent_before
 from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
 from ctrain.lifecycle.promoted_share import Promotions, promotions
 from ctrain.triggers.limits import budget_left
+from ctrain.triggers.spending import Spending
 from ctrain.triggers.training_time import time_spent, training_time_left
 
 if TYPE_CHECKING:

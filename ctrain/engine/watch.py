@@ -19,6 +19,8 @@ from ctrain.domain import (
     PolicyName,
     Run,
     RunId,
+    TriggerName,
+    TriggerState,
     Version,
 )
 from ctrain.engine.profile_memory import ProfileMemory
@@ -28,11 +30,9 @@ from ctrain.settings import Retention
 
 if TYPE_CHECKING:
     from ctrain.engine.arrivals import PaneArrivals
-    from ctrain.engine.conditions import States
     from ctrain.engine.pane_tree import PaneTree
     from ctrain.engine.seen_values import SeenValues
     from ctrain.engine.segment_counts import PaneSegments
-    from ctrain.engine.spending import Spending
     from ctrain.lifecycle.promoted_share import Promotions
     from ctrain.policy.files import LoadedPolicy
     from ctrain.policy.models import Policy
@@ -54,9 +54,11 @@ if TYPE_CHECKING:
         Workspace,
     )
     from ctrain.stats.reference import Reference, Variability
+    from ctrain.triggers.spending import Spending
 
 ACTOR = "ctrain"
 UNUSABLE = "the policy that the run began with cannot be used any more"
+States = dict[TriggerName, TriggerState]
 VariabilityKey = tuple[str, tuple[datetime, datetime], timedelta, int, str]
 """Grid, stretch of the reference, length of the window, its ``min_rows``, test."""
 
@@ -199,16 +201,24 @@ class Watch:
     """What older runs cost that the budget counts: than which run, and for how long a stretch of time."""
     promotions: Promotions | None = None
     """What the trainings of a year were good for, found together with ``alphas``."""
+    present_policy: LoadedPolicy | None = None
+    """The policy in force; that of a run may be an older one."""
     reads: TickReads = field(init=False)
     """The same store; remembers during a tick what it was asked."""
 
     def __post_init__(self) -> None:
+        self.present_policy = self.present_policy or self.loaded
         self.reads = self.store if isinstance(self.store, TickReads) else TickReads(self.store)
         self.store = self.reads
 
     @property
     def policy(self) -> Policy:
         return self.loaded.policy
+
+    @property
+    def present(self) -> LoadedPolicy:
+        """The policy in force; ``for_run`` keeps it."""
+        return self.present_policy or self.loaded
 
     @property
     def name(self) -> PolicyName:
