@@ -2,7 +2,7 @@
 
 Keys are sorted and floats written by ``repr``. NaN and the infinities, which JSON lacks, become
 ``{"$float": "nan"}``; a key of the caller's that begins with ``$`` is written with one more ``$``,
-so nothing a caller stores is mistaken for one. Tuples come back as lists.
+so nothing a caller stores is mistaken for one. Tuples come back as lists, lone surrogates as ``?``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from ctrain.store.texts import storable
 
 FLOAT = "$float"
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -25,7 +27,7 @@ def canonical_text(value: object) -> str:
     TypeError
         when it holds something that JSON has no word for, such as a datetime or a set.
     """
-    return _ENCODER.encode(value if _is_plain(value) else _plain(value))
+    return storable(_ENCODER.encode(value if _is_plain(value) else _plain(value)))
 
 
 def parsed(text: str) -> Any:

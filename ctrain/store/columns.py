@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, Integer, Text
 from sqlalchemy.types import TypeDecorator
 
 from ctrain.store.canonical import canonical_text, parsed
+from ctrain.store.texts import storable
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -19,10 +20,20 @@ MICROSECOND = timedelta(microseconds=1)
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
 """A key the database counts up by itself; SQLite counts only columns of the type INTEGER."""
 
-
-Words = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text in the order of its characters, as SQLite has it: neither sorted by the language of a server nor
+_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+"""In the order of its characters, as SQLite has it: neither sorted by the language of a server nor
 indexed by rules that change with its operating system."""
+
+
+class Words(TypeDecorator[str]):
+    """Text, made storable: what cannot be stored must not make a write fail."""
+
+    impl = _TEXT
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - signature of SQLAlchemy
+        """Return text that both databases take."""
+        return None if value is None else storable(value)
 
 
 class Instant(TypeDecorator[datetime]):
@@ -47,7 +58,7 @@ class Instant(TypeDecorator[datetime]):
 class ExactFloat(TypeDecorator[float]):
     """A float by its ``repr``: SQLite would store NaN as NULL, which means something else."""
 
-    impl = Words
+    impl = _TEXT
     cache_ok = True
 
     def process_bind_param(self, value: float | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - signature of SQLAlchemy
@@ -62,7 +73,7 @@ class ExactFloat(TypeDecorator[float]):
 class CanonicalJson(TypeDecorator[Any]):
     """JSON as canonical text, so that equal values are equal text and can be hashed."""
 
-    impl = Words
+    impl = _TEXT
     cache_ok = True
 
     def process_bind_param(self, value: object, dialect: Dialect) -> str:  # noqa: ARG002 - signature of SQLAlchemy

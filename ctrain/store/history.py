@@ -12,7 +12,8 @@ from sqlalchemy import select
 from ctrain.domain import Event, PolicyName, RunId
 from ctrain.store import schema
 from ctrain.store.access import TableAccess, values_of
-from ctrain.store.canonical import canonical_text
+from ctrain.store.canonical import canonical_text, parsed
+from ctrain.store.texts import storable_fields
 
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping
@@ -29,7 +30,8 @@ class HistoryAccess(TableAccess):
 
     def append_event(self, event: Event) -> int:
         """Append the event with the hash of its predecessor and its own; return its number."""
-        values = values_of(event)
+        values = storable_fields(values_of(event))
+        values["evidence"] = parsed(canonical_text(values["evidence"]))
         last = self._first(select(_EVENTS.c.hash).order_by(_EVENTS.c.id.desc()).limit(1))
         previous = BEGINNING if last is None else last["hash"]
         return self._insert(_EVENTS, {**values, "prev_hash": previous, "hash": event_hash(previous, values)})

@@ -172,13 +172,4 @@ def _settings(lock: timedelta, statement: timedelta, pause: timedelta) -> str:
 
 
 def _prepare(connection: psycopg.Connection[Any], _record: object) -> None:
-    from psycopg.types.string import StrDumperUnknown
-
-    class WithoutNul(StrDumperUnknown):
-        """PostgreSQL has no text with NUL in it; rows from outside may have one in a category."""
-
-        def dump(self, obj: str) -> Any:
-            return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}"))
-
     connection.autocommit = True  # the driver begins nothing by itself
-    connection.adapters.register_dumper(str, WithoutNul)

@@ -14,6 +14,7 @@ from ctrain.store import schema
 from ctrain.store.access import Row, TableAccess, values_of
 from ctrain.store.canonical import canonical_text
 from ctrain.store.prepared import Prepared
+from ctrain.store.texts import storable_fields
 
 if TYPE_CHECKING:
     from sqlalchemy import CTE, BindParameter, Select
@@ -128,4 +129,4 @@ def verdict_of(row: Row) -> Verdict:
 
 def _comparable(verdict: Verdict) -> str:
     """Text that is equal for equal verdicts, also where a number is NaN."""
-    return canonical_text({**_stored(verdict), "as_of": verdict.as_of.isoformat()})
+    return canonical_text({**storable_fields(_stored(verdict)), "as_of": verdict.as_of.isoformat()})

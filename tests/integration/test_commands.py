@@ -418,7 +418,7 @@ def test_a_rollback_long_after_is_an_alias_move_of_its_own(stopped: Shell) -> No
 def test_a_trigger_waits_for_the_next_daemon(stopped: Shell) -> None:
     done = stopped.type("trigger", "clicks", "--json")
     assert (done.code, done.json["answered"], done.json["run"]) == (0, False, None)
-    text = stopped.type("trigger", "clicks")
+    text = stopped.type("trigger", "clicks", "--reason", "see caf\udce9.csv")
     assert text.out.endswith("is on record; no daemon runs, the next one will answer it\n")
     assert "2 wait for a daemon" in stopped.type("status").out
     assert "- 2 requests wait for a daemon" in stopped.type("why", "clicks").out

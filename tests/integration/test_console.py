@@ -468,6 +468,8 @@ def test_a_policy_is_paused_triggered_and_resumed(world: World) -> None:
     console.submit("/policies/clicks/resume", Role.OPERATOR)
     wrong = console.submit("/policies/clicks/trigger", Role.OPERATOR, {"params": "depth"})
     assert (wrong.status_code, "expected a line of KEY=VALUE" in wrong.text) == (422, True)
+    odd = console.submit("/policies/clicks/trigger", Role.OPERATOR, {"reason": "a\0b"})
+    assert (odd.status_code, "expected text without control characters" in odd.text) == (422, True)
     sent = {"params": "depth=6\nname=a b", "reason": "see ticket 7"}
     answer = console.submit("/policies/clicks/trigger", Role.OPERATOR, sent)
     assert asked(world, answer.headers["location"]).arguments == {

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from ctrain.domain import Phase, PolicyName, RequestKind, RunId
 from ctrain.errors import CtrainError, InputError, StateConflict, TransientError
 from ctrain.lifecycle.approval import BOUND_TO
+from ctrain.web.api.fields import Words
 from ctrain.web.auth import Caller, approver, operator
 from ctrain.web.backend import Backend
 from ctrain.web.console.pages import Here, Reads, missing_is_404
@@ -36,7 +37,7 @@ class Fields(BaseModel):
     """What a form sends: why, and what its page has shown."""
 
     csrf: str = Field("", max_length=100)
-    reason: str = Field("", max_length=2000)
+    reason: Words = ""
     params: str = Field("", max_length=10_000)
     champion: str = Field("", max_length=200)
     challenger: str = Field("", max_length=200)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from ctrain.domain import Event, Phase, Request, RequestKind, RunId
 from ctrain.domain.audit import BEGINNING, link_hash
 from ctrain.queries.audit_chain import all_links, check_links
@@ -112,3 +114,27 @@ def test_what_came_since_is_about_the_policies_that_it_names(store: SqlStore) ->
     with store.read() as tx:
         assert tx.policies_since(before) == {FLIGHTS, OTHER}
         assert tx.policies_since(tx.newest_numbers()) == set()
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("no file data/\udcff.csv", "no file data/?.csv"),
+        ("step 1\0", "step 1\N{REPLACEMENT CHARACTER}"),
+        ("caf\xe9 \N{SNOWMAN}", "caf\xe9 \N{SNOWMAN}"),
+    ],
+)
+def test_what_no_database_can_spell_neither_stops_a_write_nor_breaks_the_chain(
+    store: SqlStore, said: str, kept: str
+) -> None:
+    with store.write() as tx:
+        evidence = {"error": [said], "\udcfe": 1, "?": 2, "z": float("nan")}
+        tx.append_event(Event(FLIGHTS, "failed", START, said, said, None, "h", evidence))
+        tx.append_event(Event(FLIGHTS, "fired", START, "ann", "next"))
+        tx.create_run(run(reason=said, details={"error": said}))
+    with store.read() as tx:
+        assert tx.first_broken_event() is None
+        assert check_links(all_links(tx)).intact
+        assert (tx.events()[1].message, tx.events()[1].actor) == (kept, kept)
+        [found] = tx.runs()
+        assert (found.reason, found.details) == (kept, {"error": said.replace("\udcff", "?")})

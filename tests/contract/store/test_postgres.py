@@ -213,10 +213,12 @@ def test_writers_of_different_policies_wait_for_each_other(store: SqlStore, fill
 def test_text_with_nul_is_kept_without_it(store: SqlStore) -> None:
     with store.write() as tx:
         tx.record_verdict(FLIGHTS, "h1", verdict(reason="new category 'A\0B'"))
+        tx.record_verdict(FLIGHTS, "h1", verdict(reason="new category 'A\0B'"))
         tx.append_event(event("a\0b", evidence={"category": "A\0B"}))
     with store.read() as tx:
         assert tx.latest_verdicts(FLIGHTS)[0].reason == "new category 'A\N{REPLACEMENT CHARACTER}B'"
         assert tx.events()[0].evidence == {"category": "A\0B"}
+        assert tx.first_broken_event() is None
 
 
 def test_a_user_without_rights_is_told_so(store: SqlStore, filled: Backend, cluster: Cluster) -> None:
