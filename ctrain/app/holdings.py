@@ -110,7 +110,7 @@ class Holdings:
             wanted = self._wanted()
             share = self._assess(held, wanted)
             for name in share.give:
-                self._loop.part(name, partial(self._give_back, name))
+                self._loop.part(name, partial(self._give_away, name))
             if share.take:
                 with self._changing:
                     self._tokens |= self._leases.take(share.take)
@@ -164,6 +164,11 @@ class Holdings:
         with self._shell.store.read() as tx:
             return {name for name in mine if tx.active_run(name) is not None}
 
+    def _give_away(self, name: PolicyName) -> None:
+        """Leave the policy, and what there is to tell of it, to another daemon."""
+        self._shell.channels.forget(name)
+        self._give_back(name)
+
     def _give_back(self, name: PolicyName) -> None:
         with self._changing:
             self._tokens.pop(name, None)
@@ -213,6 +218,8 @@ class Holdings:
         with self._shell.store.read() as tx:
             holder = tx.lease_holder(policy_lease(name), tx.database_now())
             runs = tx.runs(name, limit=RECENT_RUNS)
+        if holder not in {None, self._leases.holder}:
+            self._shell.channels.forget(name)
         killed = 0
         if holder is not None and not is_here(holder):  # on this machine the other one goes on with them
             lose: Callable[[str], int] = getattr(self._shell.launcher, "lose", lambda _: 0)

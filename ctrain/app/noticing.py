@@ -28,8 +28,9 @@ STOP_SECONDS = 5.0
 def open_notices(shell: Shell, watched: Callable[[], Container[PolicyName]]) -> NoticeLoop:
     """What carries the notices of the policies that are watched, or were a moment ago."""
     notifier = shell.notifier or ChannelNotifier(os.environ, shell.settings.tracking_uri)
-    holder = f"{this_holder()}:{uuid.uuid4().hex[:8]}"
-    courier = Courier(shell.store, notifier, shell.channels, shell.telemetry, holder, watched)
+    daemon = this_holder()
+    holder = f"{daemon}:{uuid.uuid4().hex[:8]}"
+    courier = Courier(shell.store, notifier, shell.channels, shell.telemetry, holder, watched, daemon=daemon)
     return NoticeLoop(courier, shell.telemetry)
 
 

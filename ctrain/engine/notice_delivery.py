@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Channel, Delivery, Message, Notice, NoticeStatus, Phase, PolicyName
+from ctrain.domain.leases import policy_lease
 from ctrain.engine.notice_plan import GIVE_UP_AFTER, next_attempt, plan_message
 from ctrain.engine.noticed_store import Present, database_time
 from ctrain.engine.reminders import AWAITING_APPROVAL, approval_reminder
@@ -26,13 +27,15 @@ CLAIM = timedelta(minutes=2)
 KEPT = timedelta(days=45)
 """Delivered and dead ones are kept that long: longer than any repeat interval."""
 GIVEN_UP = "not delivered within a day"
+MOVED = "another daemon watches the policy by now, and sends it"
 SHOWN = (NoticeStatus.PENDING, NoticeStatus.DEAD)
 
 
 class ChannelBook:
-    """The channels of the policies that this daemon has read; a policy that is gone keeps its last ones.
+    """The channels of the policies that this daemon watches; a policy that is gone keeps its last ones.
 
-    Its end is an event, too, and is still to be told.
+    Its end is an event, too, and is still to be told. One that moves to another daemon is forgotten: there
+    its channels may be others by now.
     """
 
     def __init__(self) -> None:
@@ -42,6 +45,10 @@ class ChannelBook:
         """From now on these are the policy's channels."""
         if channels or policy in self._channels:
             self._channels = {**self._channels, policy: {one.name: one for one in channels}}
+
+    def forget(self, policy: PolicyName) -> None:
+        """Another daemon speaks for the policy."""
+        self._channels = {name: held for name, held in self._channels.items() if name != policy}
 
     def knows(self, policy: PolicyName) -> bool:
         return policy in self._channels
@@ -71,22 +78,29 @@ class Courier:
     watched: Callable[[], Container[PolicyName]]
     """Policies that have metrics here; a policy that is gone may still have something to say."""
     present: Present = database_time
+    daemon: str = ""
+    """Holds the leases of the policies that are watched here."""
 
     def claim_due(self, limit: int) -> list[Message]:
         """Claim up to ``limit`` messages that are due, each for another channel."""
         if limit < 1 or not self.book.policies():
             return []
         with self.store.read() as tx:
-            due = tx.due_channels(self.present(tx))
+            due = [one for one in tx.due_channels(self.present(tx)) if self._speaks_for(tx, one[0])]
         claimed: list[Message] = []
         for policy, name in due:
-            if len(claimed) < limit and self.book.knows(policy):
+            if len(claimed) < limit:
                 message = self._claim(policy, name)
                 claimed += [message] if message is not None else []
         return claimed
 
     def deliver(self, message: Message) -> Delivery:
-        """Send a message that was claimed, and put on record what became of it."""
+        """Send a message that was claimed, and put on record what became of it.
+
+        When its policy has moved meanwhile, the claim is left to run out.
+        """
+        if not self.book.knows(message.policy):
+            return Delivery(False, MOVED, again=True)
         channel = self.book.find(message.policy, message.channel)
         if channel is None:
             delivery = Delivery(False, f"the policy has no channel {message.channel} any more")
@@ -122,7 +136,7 @@ class Courier:
 
     def _reminders(self, tx: Transaction, policy: PolicyName, channels: list[Channel]) -> list[Notice]:
         run = tx.active_run(policy)
-        if run is None or run.phase is not Phase.AWAITING_APPROVAL:
+        if run is None or run.phase is not Phase.AWAITING_APPROVAL or not self._speaks_for(tx, policy):
             return []
         now = self.present(tx)
         reminders = [
@@ -146,12 +160,19 @@ class Courier:
                 number = counts.get(policy, {}).get(status, 0)
                 self.telemetry.gauge("notifications_open", number, policy=policy, status=status.value)
 
+    def _speaks_for(self, tx: Transaction, policy: PolicyName) -> bool:
+        """True for a policy that is watched here, and for one that was the last time anybody watched it."""
+        if not self.book.knows(policy):
+            return False
+        return tx.lease_holder(policy_lease(policy), tx.database_now()) in {None, self.daemon}
+
     def _claim(self, policy: PolicyName, name: str) -> Message | None:
         """The message that is due on a channel, ours from now on; None when there is none, or it is lost."""
-        channel = self.book.find(policy, name)
         try:
             with self.store.write() as tx:
-                now = self.present(tx)
+                if not self._speaks_for(tx, policy):
+                    return None
+                channel, now = self.book.find(policy, name), self.present(tx)
                 pending = tx.pending_notices(policy, name)
                 if channel is None:
                     self._bury(tx, policy, name, pending, now)

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from ctrain.domain import (
     TriggerName,
     Verdict,
 )
+from ctrain.domain.leases import policy_lease
 from ctrain.engine.notice_delivery import CLAIM, GIVEN_UP, ChannelBook, Courier
 from ctrain.engine.noticed_store import NoticedStore
 from ctrain.notify import ChannelNotifier
@@ -71,8 +72,23 @@ class Office:
         book = ChannelBook()
         book.take(CLICKS, self.channels if channels is None else channels)
         return Courier(
-            self.store, self.notifier, book, self.telemetry, holder, lambda: self.watched, self.present
+            self.store,
+            self.notifier,
+            book,
+            self.telemetry,
+            holder,
+            lambda: self.watched,
+            self.present,
+            holder,
         )
+
+    def move_to(self, daemon: str) -> None:
+        """From now on this daemon watches the policy."""
+        with self.store.write() as tx:
+            now = tx.database_now()
+            for one in tx.live_leases(now):
+                tx.release_lease(one.name, one.holder)
+            assert tx.acquire_lease(policy_lease(CLICKS), daemon, now, timedelta(minutes=1))
 
     def carry(self, holder: str = "a") -> list[Delivery]:
         courier = self.courier(holder)
@@ -228,6 +244,34 @@ def test_of_two_daemons_one_sends(office: Office) -> None:
     office.timer.seconds = 30
     assert len(office.courier("a").claim_due(4)) == 1
     assert office.courier("b").claim_due(4) == []
+
+
+def test_only_the_daemon_that_watches_a_policy_speaks_for_it(office: Office) -> None:
+    """The other one has read the policy before it got another address and a second channel."""
+    new, pager = channel(url="https://new.example/hook"), replace(channel(), name="pager")
+    office.channels = (new, pager)
+    office.move_to("b")
+    office.tell(event("promoted"))
+    office.timer.seconds = 31
+    former = office.courier("a", (channel(url="https://old.example/hook"),))
+    assert former.claim_due(4) == []
+    former.remind()
+    assert [one.done for one in office.carry("b")] == [True, True]
+    assert [one for one, _ in office.notifier.sent] == [new, pager]
+
+
+def test_what_was_claimed_before_a_policy_moved_is_sent_by_its_new_daemon(office: Office) -> None:
+    office.tell(event("promoted"))
+    office.timer.seconds = 30
+    former = office.courier("a")
+    [message] = former.claim_due(4)
+    former.book.forget(CLICKS)
+    office.move_to("b")
+    assert (former.deliver(message).done, office.sent()) == (False, [])
+    assert former.claim_due(4) == []
+    office.timer.seconds = 30 + CLAIM.total_seconds()
+    assert [one.done for one in office.carry("b")] == [True]
+    assert outcomes(office) == {"delivered": 1}
 
 
 def test_nobody_carries_for_a_policy_that_it_does_not_know_and_after_a_day_it_is_given_up(

@@ -16,10 +16,12 @@ from ctrain.app.lease import DaemonLeases
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.domain import PolicyName
 from ctrain.domain.leases import policy_lease
+from ctrain.engine.notice_delivery import ChannelBook
 from ctrain.errors import StateConflict, TransientError
 from ctrain.launchers.machine import this_machine
 from ctrain.store import SqlStore, open_store
 from tests.support.fakes import FakeClock, FakeTimer, QuietTelemetry
+from tests.support.notices import channel
 from tests.support.runs import a_run
 from tests.waiting import wait_until
 
@@ -46,11 +48,13 @@ class One:
     left: list[PolicyName] = field(default_factory=list)
     killed: list[str] = field(default_factory=list)
     refused: list[tuple[PolicyName, str]] = field(default_factory=list)
+    channels: ChannelBook = field(default_factory=ChannelBook)
 
     def __post_init__(self) -> None:
         launcher = SimpleNamespace(lose=self.lose)
         shell = SimpleNamespace(
             settings=SimpleNamespace(lease=LEASE, runs_folder=Path("runs")),
+            channels=self.channels,
             **{"store": self.store, "timer": self.timer, "telemetry": self.telemetry, "launcher": launcher},
         )
         rhythm = Rhythm(tick=LEASE, lease=LEASE)
@@ -76,6 +80,7 @@ class One:
         if name in self.faults:
             raise self.faults[name]
         self.opened.append((name, lease[1]))
+        self.channels.take(name, [channel()])
         return SimpleNamespace(name=name, lease=lease)
 
     def leftovers(self, known: Collection[PolicyName]) -> dict[PolicyName, Any]:
@@ -117,6 +122,7 @@ def test_daemons_share_and_the_one_that_comes_gets_its_part(store: SqlStore) -> 
     one.holdings.balance()
     other.holdings.balance()
     assert (one.watched, other.watched) == (NAMES[2:], NAMES[:2])
+    assert (one.channels.policies(), other.channels.policies()) == (NAMES[2:], NAMES[:2])
     assert {key for key in one.telemetry.counted if key[0] == "leader"} == {
         ("leader", "p2"),
         ("leader", "p3"),
@@ -173,6 +179,7 @@ def test_a_lost_policy_ticks_no_more_and_its_trainings_go_on_only_where_they_can
     (lost,) = one.logged("lease_lost")
     assert (lost["policy"], lost["holder"], lost["trainings_killed"]) == (NAMES[0], holder, int(kills))
     assert len(one.killed) == int(kills)
+    assert one.channels.policies() == [NAMES[1]]
     one.holdings.balance()
     assert one.watched == [NAMES[1]]
 
