@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from http.client import HTTPConnection, HTTPException, HTTPSConnection, InvalidURL
+from http.client import HTTP_PORT, HTTPS_PORT, HTTPConnection, HTTPException, InvalidURL
 from urllib.parse import unquote, urlsplit
 
 from ctrain import __version__
+from ctrain.clocks import RealTimer
 from ctrain.domain import Delivery
 from ctrain.notify.signature import signed_headers
 
@@ -47,11 +48,11 @@ def post(
         **signed_headers(secret, message_id, int(now.timestamp()), body),
     }
     try:
-        connection, target, login = _aim(url, step_seconds)
+        connection, target, login = _aim(url, step_seconds, whole_seconds)
     except ValueError:
         return Delivery(False, "the address cannot be used")
     try:
-        with _deadline(connection, whole_seconds):
+        with connection.deadline():
             connection.request("POST", target, body, {**headers, **login})
             with connection.getresponse() as answer:
                 return judge(answer.status, answer.headers.get("Retry-After"), now)
@@ -93,40 +94,77 @@ def _wish(retry_after: str | None, now: datetime) -> timedelta | None:
     return max((at if at.tzinfo else at.replace(tzinfo=UTC)) - now, timedelta(0))
 
 
-def _aim(url: str, step_seconds: float) -> tuple[HTTPConnection, str, dict[str, str]]:
+class _Connection(HTTPConnection):
+    """Made and used within a time, however many addresses its server has."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int | None,
+        context: ssl.SSLContext | None,
+        step_seconds: float,
+        whole_seconds: float,
+    ) -> None:
+        self.default_port = HTTP_PORT if context is None else HTTPS_PORT
+        super().__init__(host, port)
+        self._context = context
+        self._step_seconds = step_seconds
+        self._timer = RealTimer()
+        self._end = self._timer.monotonic() + whole_seconds
+
+    def connect(self) -> None:
+        """Reach one of the server's addresses; raises OSError."""
+        self.sock = self._reach()
+        self.sock.settimeout(self._patience())
+        if self._context is not None:
+            self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)
+            self.sock.settimeout(self._patience())
+
+    @contextmanager
+    def deadline(self) -> Iterator[None]:
+        """Cut the connection when the time is over, whatever it is doing; to connect ends by itself."""
+        alarm = threading.Timer(self._end - self._timer.monotonic(), self._cut)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            yield
+        finally:
+            alarm.cancel()
+
+    def _reach(self) -> socket.socket:
+        failed = OSError("the server has no address")
+        for *_, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
+            try:
+                return socket.create_connection((str(address[0]), self.port), self._patience())
+            except OSError as error:
+                failed = error
+        raise failed
+
+    def _patience(self) -> float:
+        """Seconds to wait for the next step; raises TimeoutError when the time is over."""
+        left = self._end - self._timer.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return min(left, self._step_seconds)
+
+    def _cut(self) -> None:
+        if self.sock is not None:
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _aim(url: str, step_seconds: float, whole_seconds: float) -> tuple[_Connection, str, dict[str, str]]:
     """The connection, what to ask it for, and the login that the address holds; raises ValueError."""
     parts = urlsplit(url)
     if not parts.hostname:
         raise ValueError("no host")
-    connection: HTTPConnection
-    if parts.scheme.lower() == "https":
-        context = ssl.create_default_context()
-        connection = HTTPSConnection(parts.hostname, parts.port, timeout=step_seconds, context=context)
-    else:
-        connection = HTTPConnection(parts.hostname, parts.port, timeout=step_seconds)
+    context = ssl.create_default_context() if parts.scheme.lower() == "https" else None
+    connection = _Connection(parts.hostname, parts.port, context, step_seconds, whole_seconds)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if parts.username is None:
         return connection, target, {}
     login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
     return connection, target, {"Authorization": "Basic " + base64.b64encode(login).decode()}
-
-
-@contextmanager
-def _deadline(connection: HTTPConnection, seconds: float) -> Iterator[None]:
-    """Cut the connection after that time, whatever it is doing."""
-    alarm = threading.Timer(seconds, _cut, [connection])
-    alarm.daemon = True
-    alarm.start()
-    try:
-        yield
-    finally:
-        alarm.cancel()
-
-
-def _cut(connection: HTTPConnection) -> None:
-    if connection.sock is not None:
-        with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _words(error: Exception) -> str:

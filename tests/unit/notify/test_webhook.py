@@ -165,6 +165,25 @@ def test_nor_does_one_that_answers_byte_by_byte() -> None:
     assert (delivery.done, delivery.again) == (False, True)
 
 
+def test_the_time_that_connecting_takes_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of many addresses may take a whole step; then comes one that answers byte by byte."""
+    passed = [0.0]
+    asked: list[float] = []
+
+    def connect(_: tuple[str, int], seconds: float) -> socket.socket:
+        asked.append(seconds)
+        passed[0] += seconds
+        raise TimeoutError
+
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{n}", 80)) for n in range(9)]
+    monkeypatch.setattr("ctrain.clocks.time.monotonic", lambda: passed[0])
+    monkeypatch.setattr("ctrain.notify.webhook.socket.getaddrinfo", lambda *_, **__: addresses)
+    monkeypatch.setattr("ctrain.notify.webhook.socket.create_connection", connect)
+    delivery = post("http://many.example/", None, "msg_1", BODY, NOW, step_seconds=10, whole_seconds=25)
+    assert (delivery.again, delivery.detail) == (True, "no answer: it took too long")
+    assert asked == [10, 10, 5]
+
+
 def test_a_certificate_that_nobody_vouches_for_is_not_trusted(tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
