@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,9 +38,20 @@ if TYPE_CHECKING:
     from ctrain.settings import Settings
 
 PATIENCE_SECONDS = 300.0
+EVENTS_LOOKED_AT = 1000
+FILES_TOLD = 10
 
 
-def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> list[Verdict]:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found."""
+
+    verdicts: Sequence[Verdict]
+    set_aside: Sequence[str]
+    """Files that cannot be used and why, the newest first."""
+
+
+def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> Checked:
     """The verdict of every monitor as of the newest closed pane, by the policy as its file is now.
 
     All data that is there is read, also what a daemon has not seen yet; nothing is changed. A change
@@ -66,9 +77,15 @@ def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> 
             _wait(lambda: _settled(watch))
             found: list[Verdict] = []
             _wait(lambda: _judged(watch, found))
-            return found
+            return Checked(found, _set_aside(watch))
         finally:
             close_shell(shell)
+
+
+def _set_aside(watch: Watch) -> list[str]:
+    with watch.store.read() as tx:
+        events = tx.events(watch.name, limit=EVENTS_LOOKED_AT)
+    return list(dict.fromkeys(one.message for one in events if one.kind == "file_rejected"))[:FILES_TOLD]
 
 
 def _policy_file(settings: Settings, path: Path) -> Path:

@@ -24,11 +24,13 @@ from ctrain.stats.column_profile import ColumnProfile, merge_columns
 from ctrain.stats.grid import CategoricalGrid, ColumnGrid, Grid
 from ctrain.stats.lattice import Scratch
 from ctrain.stats.profile import Profile
-from ctrain.stats.raw import kind_of
+from ctrain.stats.raw import Kind, kind_of
 from ctrain.stats.stored_profile import MAGIC, ColumnType, EventTimes, StoredProfile
 from ctrain.stats.tally import Tally, tally_of
 
 EVENT_TIME_NOTE = "left out: the event time"
+INSTANTS = frozenset({Kind.TIME, Kind.TEXT, Kind.EMPTY})
+"""What columns of event times may hold."""
 
 
 def profile_files(
@@ -43,6 +45,12 @@ def profile_files(
     """
     if event_time is not None and event_time not in files.schema.names:
         raise InputError(f"{files.paths[0]}: no column {event_time!r} for the event time")
+    if event_time is not None and kind_of(files.schema.field(event_time).type) not in INSTANTS:
+        kind = files.schema.field(event_time).type
+        raise InputError(
+            f"{files.paths[0]}: column {event_time!r} holds {kind}, no instants; --event-time names "
+            "timestamps, dates or texts of them"
+        )
     columns = [name for name in files.schema.names if name != event_time]
     if against is None:
         grid, left_out = sample_grid(files, columns, event_time)

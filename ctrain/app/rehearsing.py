@@ -19,6 +19,8 @@ from ctrain.store.private import make_private_folder
 
 LOOK_SECONDS = 1.0
 """How often it is looked whether the daemon that is waited for still runs."""
+FIRST_YEAR, LAST_YEAR = 1970, 2200
+"""Windows, deadlines and retention reach to either side of the present, within the calendar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ def set_present(settings: Settings, wanted: datetime | timedelta, wait: timedelt
         if not before.rehearsal:
             raise InputError("a first instant is needed, such as 2026-05-01; after that +1d is one")
         wanted = before.now + wanted
+    if not FIRST_YEAR <= wanted.year <= LAST_YEAR:
+        raise InputError(f"year {wanted.year}: expected an instant from {FIRST_YEAR} to {LAST_YEAR}")
     wanted = wanted.astimezone(UTC)
     if before.rehearsal and wanted < before.now:
         raise InputError(f"it is {before.now:%Y-%m-%d %H:%M} UTC in {settings.home}: time does not go back")

@@ -98,7 +98,7 @@ class _ColumnSample:
     def values(self) -> pa.ChunkedArray[Any]:
         """Return what was kept as one chunk."""
         parts = [chunk for part in self._parts for chunk in part.cast(self.stored_type).chunks]
-        return pa.chunked_array([pa.concat_arrays([pa.nulls(0, self.stored_type), *parts])])
+        return pa.chunked_array([pa.concat_arrays([pa.nulls(0).cast(self.stored_type), *parts])])
 
     def _nulls(self, rows: int) -> pa.ChunkedArray[Any]:
         return pa.chunked_array([pa.nulls(rows)]).cast(self.stored_type)

@@ -178,12 +178,7 @@ def open_database(settings: Settings) -> Store:
     from ctrain.store import open_store
     from ctrain.store.private import make_private_folder
 
-    try:
-        make_private_folder(settings.home)
-    except OSError as error:
-        raise InputError(f"--home {settings.home}: cannot be created: {error.strerror}") from error
-    if not settings.home.is_dir():
-        raise InputError(f"--home {settings.home}: is a file; name a folder")
+    make_private_folder(settings.home)
     if not os.access(settings.home, os.W_OK | os.X_OK):
         raise InputError(f"--home {settings.home}: this user may not write there")
     return open_store(settings.database_url)

@@ -212,12 +212,15 @@ def check(
     """Run all monitors once, by the policy as its file is now, on a copy of the state; changes nothing."""
     from ctrain.app.checking import check_policy
 
-    verdicts = check_policy(load_settings(home), path, os.environ)
-    breached = any(verdict.status.value == "BREACHED" for verdict in verdicts)
+    found = check_policy(load_settings(home), path, os.environ)
+    breached = any(verdict.status.value == "BREACHED" for verdict in found.verdicts)
     if as_json:
-        print_json({"verdicts": [_verdict(one) for one in verdicts], "breached": breached})
+        told = [_verdict(one) for one in found.verdicts]
+        print_json({"verdicts": told, "breached": breached, "set_aside": list(found.set_aside)})
     else:
-        print_table(VERDICT_COLUMNS, map(verdict_row, verdicts))
+        print_table(VERDICT_COLUMNS, map(verdict_row, found.verdicts))
+        for message in found.set_aside:
+            typer.echo(f"set aside: {message}")
     if breached:
         raise typer.Exit(BREACHED)
 

@@ -21,16 +21,21 @@ def make_private_folder(folder: Path) -> None:
     Raises
     ------
     InputError
-        when it is one that everybody may write to, such as ``/tmp``.
+        when it cannot be made, is a file, or one that everybody may write to, such as ``/tmp``.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700)
     except FileExistsError:
+        if not folder.is_dir():
+            file = folder if folder.exists() else folder.parent
+            raise InputError(f"{folder}: cannot be created: {file} is a file") from None
         found = folder.stat()
         if found.st_mode & stat.S_ISVTX and found.st_mode & stat.S_IWOTH:
             raise InputError(f"{folder}: every user may write there; name a folder of its own") from None
         _close_to_others(folder, found)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be created: {error.strerror}") from error
 
 
 def make_private_file(file: Path) -> None:

@@ -51,6 +51,8 @@ def test_a_new_home_lives_in_the_past_and_goes_forward(home: Path, clock: Clock)
     [
         (("+1d",), "a first instant is needed, such as 2026-05-01; after that +1d is one\n"),
         (("+1 day",), "INSTANT 1 day: expected"),
+        (("0026-05-01",), "year 26: expected an instant from 1970 to 2200\n"),
+        (("9999-12-31",), "year 9999: expected an instant from 1970 to 2200\n"),
         (("yesterday",), "yesterday: expected an instant such as 2026-05-01 or 2026-05-01T12:00Z, or +1d\n"),
     ],
 )
@@ -71,6 +73,21 @@ def test_time_does_not_go_back(home: Path, clock: Clock) -> None:
         f"it is 2026-05-01 00:00 UTC in {home}: time does not go back\n",
     )
     assert open_clock(home).now() == datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def test_a_step_beyond_the_calendar_is_refused(clock: Clock) -> None:
+    clock("2150-01-01")
+    done = clock("+36000d")
+    assert (done.exit_code, done.stderr) == (2, "year 2248: expected an instant from 1970 to 2200\n")
+
+
+def test_a_home_that_cannot_be_made_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch(0o644)
+    for home in (file, file / "home"):
+        done = CliRunner().invoke(app, ["clock", "2026-05-01", "--home", str(home)])
+        assert (done.exit_code, done.stderr) == (2, f"{home}: cannot be created: {file} is a file\n")
+    assert file.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_home_of_production_is_left_alone(home: Path, clock: Clock) -> None:

@@ -150,6 +150,7 @@ def test_a_million_categories_stay_bounded(tmp_path: Path) -> None:
     [
         (("absent.parquet", "-o", "p"), "absent.parquet: no such file"),
         (("rows.parquet", "-o", "p", "--event-time", "when"), "no column 'when' for the event time"),
+        (("rows.parquet", "-o", "p", "--event-time", "x"), "column 'x' holds double, no instants"),
         (("rows.parquet", "-o", "p", "--against", "rows.parquet"), "make it again with ctrain profile"),
         (("rows.parquet", "-o", "p", "--against", "old"), "make it again with ctrain profile"),
         (("rows.parquet", "-o", "p", "--against", "cut"), "make it again with ctrain profile"),
@@ -173,7 +174,7 @@ def test_bad_input_is_told(
 def test_files_without_rows_have_no_profile(tmp_path: Path) -> None:
     """Nor are they one side of a comparison."""
     empty, rows = tmp_path / "empty.parquet", tmp_path / "rows.parquet"
-    whole = pa.table({"x": np.arange(1000.0), "k": pa.array(["a", "b"] * 500).dictionary_encode()})
+    whole = pa.table({"x": pa.array(np.arange(1000.0)), "k": pa.array(["a", "b"] * 500).dictionary_encode()})
     pq.write_table(whole.slice(0, 0), empty)
     pq.write_table(whole, rows)
     done = run(empty, "-o", tmp_path / "o.prof")

@@ -115,7 +115,7 @@ def test_a_home_that_cannot_be_made(refused: Callable[..., str], folder: Path, t
     (folder / "clicks.yaml").write_text(POLICY)
     (tmp_path / "file").write_text("no folder")
     home = tmp_path / "file" / "home"
-    assert refused("--home", str(home)) == f"--home {home}: cannot be created: Not a directory\n"
+    assert refused("--home", str(home)) == f"{home}: cannot be created: {home.parent} is a file\n"
 
 
 @pytest.mark.parametrize(
