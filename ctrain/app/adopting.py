@@ -14,6 +14,7 @@ from ctrain.app.drafts.of_model import draft_policy
 from ctrain.app.wiring import open_tracking
 from ctrain.domain import Version
 from ctrain.errors import InputError, PermanentError
+from ctrain.registry.embedded import embedded_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,9 +89,17 @@ def examine_model(settings: Settings, model: str) -> AdoptionReport:
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[tuple[MlflowRegistry, str]]:
-    """The registry until it is not needed any more, and what helps who has named no champion there."""
+    """The registry until it is not needed any more, and what helps who has named no champion there.
+
+    None is made for this: one without models would only hide that another home or address was meant.
+    """
     from ctrain.registry.client import MlflowRegistry
 
+    if settings.tracking_uri is None and not embedded_database(settings.home).exists():
+        raise InputError(
+            f"{settings.home}: there is no MLflow here; name its home with --home, or a server with "
+            "MLFLOW_TRACKING_URI"
+        )
     tracking = open_tracking(settings)
     registry = MlflowRegistry(tracking)
     try:

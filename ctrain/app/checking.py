@@ -30,6 +30,7 @@ from ctrain.errors import InputError, TransientError
 from ctrain.monitors.freshness import assess_freshness
 from ctrain.policy.fleet import load_fleet
 from ctrain.policy.monitors import ChangeMonitor, DomainClassifierMonitor, FreshnessMonitor, PrometheusMonitor
+from ctrain.registry.embedded import embedded_database, embedded_tracking_uri
 from ctrain.store.upkeep import copy_policy
 
 if TYPE_CHECKING:
@@ -158,9 +159,7 @@ def _copied(settings: Settings, policy: PolicyName, folder: Path) -> Settings:
         if (settings.home / CLOCK_FILE).exists():
             shutil.copy(settings.home / CLOCK_FILE, folder / CLOCK_FILE)
     tracking_uri = settings.tracking_uri
-    if tracking_uri is None and (settings.home / "mlflow.db").exists():
-        from ctrain.registry.embedded import embedded_tracking_uri
-
+    if tracking_uri is None and embedded_database(settings.home).exists():
         tracking_uri = embedded_tracking_uri(settings.home)
     return replace(
         settings, home=folder, database_url=f"sqlite:///{folder / 'state.db'}", tracking_uri=tracking_uri

@@ -16,7 +16,12 @@ PREPARE_TIMEOUT_SECONDS = 300.0
 
 def embedded_tracking_uri(home: Path) -> str:
     """Where the MLflow of a home lies; ``mlflow ui --backend-store-uri`` opens it."""
-    return f"sqlite:///{home.absolute() / 'mlflow.db'}"
+    return f"sqlite:///{embedded_database(home)}"
+
+
+def embedded_database(home: Path) -> Path:
+    """The file that the MLflow of a home keeps its state in; it may not be there yet."""
+    return home.absolute() / "mlflow.db"
 
 
 def prepare_embedded(home: Path, python: str = "") -> str:
@@ -30,7 +35,8 @@ def prepare_embedded(home: Path, python: str = "") -> str:
     PermanentError
         when the database cannot be created or migrated.
     """
-    database, marker = home.absolute() / "mlflow.db", home.absolute() / "mlflow.db.version"
+    database = embedded_database(home)
+    marker = database.with_name("mlflow.db.version")
     uri = embedded_tracking_uri(home)
     if (
         database.exists()

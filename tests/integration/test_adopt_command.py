@@ -174,3 +174,17 @@ def test_a_model_without_a_champion_drafts_nothing(adopt: Any, registered: Embed
     assert done.exit_code == 2
     assert done.stderr.startswith("price: no version has the alias champion")
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["adopt", "price"], [*["init", "p", "--from-model", "price", "--label", "y"]]]
+)
+def test_a_home_without_mlflow_is_told_and_left_alone(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    more = ["--event-time", "at", "--id", "id", "--out", str(tmp_path / "p")] if words[0] == "init" else []
+    done = CliRunner().invoke(app, [*words, *more, "--home", str(tmp_path / "home")])
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"{tmp_path}/home: there is no MLflow here; name its home with --home")
+    assert not list(tmp_path.iterdir())

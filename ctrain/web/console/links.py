@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from ctrain.registry.embedded import embedded_tracking_uri
+from ctrain.registry.embedded import embedded_database, embedded_tracking_uri
 
 if TYPE_CHECKING:
     from ctrain.queries.pages import RunPage
@@ -65,6 +65,6 @@ def public_base(tracking_uri: str | None) -> str | None:
 def _command(settings: Settings) -> str:
     if settings.tracking_uri is not None:
         return f'{OPEN} "$MLFLOW_TRACKING_URI"'
-    if (settings.home / "mlflow.db").exists():
+    if embedded_database(settings.home).exists():
         return f"{OPEN} {embedded_tracking_uri(settings.home)}"
     return ""
