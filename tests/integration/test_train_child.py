@@ -197,8 +197,10 @@ def test_one_process_however_often_and_by_whom_it_is_started(
     first = embedded.launcher()
     first.start(hanging)
     first.start(hanging)
-    assert len(children_at(hanging)) == 1
+    # A process that has just begun a program has no command line for a moment.
+    wait_until(lambda: children_at(hanging), what="the process of the training")
     pid = pid_of(hanging)
+    assert [one.pid for one in children_at(hanging)] == [pid]
     second = embedded.launcher()
     second.start(hanging)
     assert [one.pid for one in children_at(hanging)] == [pid]
@@ -247,6 +249,7 @@ def test_stop_kills_and_is_remembered(embedded: Embedded, hanging: TrainingJob) 
     pid = pid_of(hanging)
     launcher.stop(hanging.run_id, 1, hanging.folder)
     wait_until(lambda: not psutil.pid_exists(pid), what="the end of the process")
+    wait_until(lambda: not children_at(hanging), what="the end of what had started it")
     assert launcher.poll(hanging.run_id, 1, hanging.folder).message.startswith("training was stopped")
     launcher.start(hanging)
     assert not children_at(hanging)
