@@ -81,6 +81,7 @@ def test_a_step_beyond_the_calendar_is_refused(clock: Clock) -> None:
     assert (done.exit_code, done.stderr) == (2, "year 2248: expected an instant from 1970 to 2200\n")
 
 
+@pytest.mark.usefixtures("home")
 def test_a_home_that_cannot_be_made_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch(0o644)
