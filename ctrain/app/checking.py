@@ -30,6 +30,7 @@ from ctrain.errors import InputError, TransientError
 from ctrain.monitors.freshness import assess_freshness
 from ctrain.policy.fleet import load_fleet
 from ctrain.policy.monitors import ChangeMonitor, DomainClassifierMonitor, FreshnessMonitor, PrometheusMonitor
+from ctrain.queries.fleet import rejected_files
 from ctrain.registry.embedded import embedded_database, embedded_tracking_uri
 from ctrain.store.upkeep import copy_policy
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 300.0
 EVENTS_LOOKED_AT = 1000
-FILES_TOLD = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,10 @@ def check_policy(settings: Settings, path: Path, environ: Mapping[str, str]) -> 
             close_shell(shell)
 
 
-def _set_aside(watch: Watch) -> list[str]:
+def _set_aside(watch: Watch) -> Sequence[str]:
     with watch.store.read() as tx:
         events = tx.events(watch.name, limit=EVENTS_LOOKED_AT)
-    return list(dict.fromkeys(one.message for one in events if one.kind == "file_rejected"))[:FILES_TOLD]
+    return rejected_files(events)
 
 
 def _policy_file(settings: Settings, path: Path) -> Path:

@@ -14,7 +14,7 @@ from ctrain.app.forking import in_forks
 from ctrain.errors import InputError
 from ctrain.sources.formats import format_of
 from ctrain.sources.tables import read_batches, table_files
-from ctrain.sources.texts import batch_with_utf8
+from ctrain.sources.texts import with_utf8
 from ctrain.stats.lattice import BLOCK, Scratch
 
 MANY_VALUES = 64_000_000
@@ -219,7 +219,7 @@ class ColumnReader:
         try:
             file = self._file(path, name if name in self.dictionaries else "")
             for batch in file.iter_batches(rows, row_groups=piece.groups, columns=[name], use_threads=False):
-                consumer.add(pa.Table.from_batches([batch_with_utf8(batch)]))
+                consumer.add(with_utf8(pa.Table.from_batches([batch]))[0])
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: cannot be read as parquet: {error}") from error
 

@@ -202,12 +202,11 @@ class Watch:
     promotions: Promotions | None = None
     """What the trainings of a year were good for, found together with ``alphas``."""
     present_policy: LoadedPolicy | None = None
-    """The policy in force; that of a run may be an older one."""
+    """The policy in force, where ``loaded`` is that of a run."""
     reads: TickReads = field(init=False)
     """The same store; remembers during a tick what it was asked."""
 
     def __post_init__(self) -> None:
-        self.present_policy = self.present_policy or self.loaded
         self.reads = self.store if isinstance(self.store, TickReads) else TickReads(self.store)
         self.store = self.reads
 
@@ -217,7 +216,7 @@ class Watch:
 
     @property
     def present(self) -> LoadedPolicy:
-        """The policy in force; ``for_run`` keeps it."""
+        """The policy in force, also under that of a run."""
         return self.present_policy or self.loaded
 
     @property
@@ -236,7 +235,7 @@ class Watch:
                 self.snapshots[run.policy_hash] = self.parse_snapshot(run.policy_text, run.policy_path)
             except CtrainError as error:
                 raise PermanentError(f"{UNUSABLE}: {error}") from error
-        return replace(self, loaded=self.snapshots[run.policy_hash])
+        return replace(self, loaded=self.snapshots[run.policy_hash], present_policy=self.present)
 
     def fence(self, tx: Transaction) -> None:
         """Raise StateConflict when another daemon has taken over."""

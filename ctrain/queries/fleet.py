@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Champion, Event, IngestState, NoticeStatus, Phase, PolicyName, Run, RunId
@@ -212,9 +213,13 @@ def _run(run: Run) -> RunNow:
     )
 
 
+def rejected_files(events: Iterable[Event]) -> tuple[str, ...]:
+    """The files that were set aside last and why, of events of a policy, the newest first."""
+    return tuple(islice((one.message for one in events if one.kind == "file_rejected"), SHOWN_FILES))
+
+
 def _data(state: IngestState, events: list[Event]) -> DataNow:
     coverage = min(state.labels_total / state.rows_total, 1.0) if state.rows_total else None
-    files = [event.message for event in events if event.kind == "file_rejected"]
     return DataNow(
         watermark=state.watermark,
         newest_event_at=state.newest_event_at,
@@ -225,7 +230,7 @@ def _data(state: IngestState, events: list[Event]) -> DataNow:
         late=state.late_total,
         duplicates=state.duplicates_total,
         rejected=dict(state.rejected_total),
-        rejected_files=tuple(files[:SHOWN_FILES]),
+        rejected_files=rejected_files(events),
     )
 
 

@@ -10,7 +10,7 @@ from ctrain.rows.casting import ArrowArray, is_text
 def with_utf8(table: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
     r"""Return the table with all texts in UTF-8, and the columns where some were not.
 
-    A byte that is none of a text is written out, so that different values stay different.
+    A byte that is none of a text is written out: values that differ in such bytes still differ.
 
     >>> latin = pa.array([b"M\xfcller", b"Meier", None]).view(pa.string())
     >>> with_utf8(pa.table({"name": latin}))[0]["name"].to_pylist()
@@ -52,7 +52,9 @@ def _mended(array: ArrowArray) -> ArrowArray:
         read = [None if one is None else one.decode(errors="backslashreplace") for one in _bytes_of(array)]
         return pa.array(read, array.type)
     if isinstance(array, pa.DictionaryArray):
-        return pa.DictionaryArray.from_arrays(array.indices, _mended(array.dictionary))
+        return pa.DictionaryArray.from_arrays(
+            array.indices, _mended(array.dictionary), ordered=array.type.ordered
+        )
     if isinstance(array, pa.StructArray):
         fields = [_mended(array.field(at)) for at in range(array.type.num_fields)]
         return pa.StructArray.from_arrays(fields, fields=list(array.type), mask=array.is_null())

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ctrain.app.scanning import read_footer
+from ctrain.app.profiling import profile_files
+from ctrain.app.scanning import TableFiles, read_footer
 from ctrain.domain import Json, RejectedFile
 from ctrain.errors import InputError
 from ctrain.sources.inspection import PATIENCE_READS
@@ -32,7 +33,7 @@ def nested(array: Any) -> Any:
 
 
 def coded(array: Any) -> Any:
-    return pa.DictionaryArray.from_arrays(pa.array([0, 1, None], pa.int32()), array)
+    return pa.DictionaryArray.from_arrays(pa.array([0, 1, None], pa.int32()), array, ordered=True)
 
 
 def large(array: Any) -> Any:
@@ -113,6 +114,7 @@ def test_files_that_commands_read_are_treated_alike(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"name": texts(LATIN), "wxyz": [1, 2, 3]}), path)
     assert pa.Table.from_batches(read_batches(path))["name"].to_pylist() == READ
+    assert set(profile_files(TableFiles.find([path])).profile.columns) == {"name", "wxyz"}
     with_other_name(path, b"wxyz", b"w\xffyz")
     with pytest.raises(InputError, match=r"rows\.parquet: cannot be read as parquet"):
         read_footer(path)
