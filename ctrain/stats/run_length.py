@@ -22,6 +22,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ctrain.stats.blocks import LENGTHS_PER_BLOCK, correlation_length
 from ctrain.stats.detectors.detection import CLIP, Direction
@@ -101,12 +102,15 @@ def calibrate(
     sides = {"up": (values,), "down": (-values,), "both": (values, -values)}[direction]
     steps = STREAMS * STREAM_ROWS * ROUNDS
     rank = max(TAIL, math.ceil(steps / run_length))
+    size = _block_rows(values)
+    blocks = [_blocks(side - delta, size) for side in sides]
     rng = np.random.default_rng(seed)
     maxima = np.empty(0)
-    size = _block_rows(values)
     for _ in range(ROUNDS):
-        picked = _block_indices(rng, values.size, size)
-        found = [_excursion_maxima(side[picked] - delta) for side in sides]
+        starts = rng.integers(0, values.size, (STREAMS, math.ceil(STREAM_ROWS / size)))
+        found = [
+            _excursion_maxima(side[stream].ravel()[:STREAM_ROWS]) for side in blocks for stream in starts
+        ]
         maxima = np.sort(np.concatenate([maxima, *found]))[::-1][:rank]
     return _threshold(maxima, steps / run_length)
 
@@ -120,17 +124,15 @@ def _block_rows(losses: Floats) -> int:
     return max(1, min(math.ceil(wanted), losses.size // BLOCKS))
 
 
-def _block_indices(rng: np.random.Generator, rows: int, size: int) -> npt.NDArray[np.intp]:
-    """Positions of bootstrapped streams: blocks from random starts, the end joined to the beginning."""
-    starts = rng.integers(0, rows, (STREAMS, math.ceil(STREAM_ROWS / size)))
-    inside = (starts[:, :, np.newaxis] + np.arange(size)) % rows
-    return inside.reshape(STREAMS, -1)[:, :STREAM_ROWS]
+def _blocks(losses: Floats, size: int) -> Floats:
+    """The block that starts at each row, the end joined to the beginning; a view, shape (rows, size)."""
+    return sliding_window_view(np.concatenate([losses, losses[: size - 1]]), size)
 
 
 def _excursion_maxima(steps: Floats) -> Floats:
-    """Largest statistic between two returns to zero, of every excursion of every stream."""
-    sums = steps.cumsum(axis=1)
-    statistic = (sums - np.minimum.accumulate(sums, axis=1)).ravel()
+    """Largest statistic between two returns to zero, of every excursion of a stream."""
+    statistic = steps.cumsum()
+    statistic -= np.minimum.accumulate(statistic)
     maxima: Floats = np.maximum.reduceat(statistic, np.flatnonzero(statistic == 0))
     return maxima[maxima > 0]
 
