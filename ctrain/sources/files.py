@@ -20,11 +20,11 @@ from ctrain.domain import Json, SourceRead
 from ctrain.rows.columns import Column
 from ctrain.sources.column_types import ColumnType
 from ctrain.sources.cursor import Done, Ledger
-from ctrain.sources.fingerprints import fingerprint, stat_fingerprint
+from ctrain.sources.fingerprints import fingerprint, stat_facts, stat_fingerprint
 from ctrain.sources.formats import DeclaredFormat, format_of
 from ctrain.sources.listing import Listing
 from ctrain.sources.parquet_files import ParquetFiles
-from ctrain.sources.reading import NO_CONTENT, FileKind, Reading
+from ctrain.sources.reading import NO_CONTENT, Checked, FileKind, Reading
 from ctrain.sources.text_files import TextFiles
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class FilesSource:
         self._parquet = ParquetFiles(columns, timer)
         self._texts = TextFiles(columns, timer, declared, types or {})
         self._ledger = Ledger(self._settings)
-        self._checked: dict[str, None] = {}
+        self._checked: Checked = {}
         self._live: dict[str, None] = {}
         self._all_checked: int | None = None
         """Generation of the listing all of whose files have been checked."""
@@ -128,14 +128,15 @@ class FilesSource:
     def _unread(self, found: Mapping[str, str], reading: Reading) -> dict[str, str]:
         """Return the stat fingerprints of the files that are new, or look different than before."""
         unread = {}
-        for name in dict.fromkeys([*self._fresh(found), *self._live, *self._to_verify()]):
+        for name in dict.fromkeys([*self._fresh(found), *self._live, *self._to_verify(found)]):
             self._checked.pop(name, None)
-            look = self._look_at(found[name], name, reading) if name in found else None
-            if look is None:
+            seen = self._look_at(found[name], name, reading) if name in found else None
+            if seen is None:
                 self._live.pop(name, None)
                 continue
+            look = stat_fingerprint(seen)
             if self._is_as_before(name, look):
-                self._checked[name] = None
+                self._checked[name] = stat_facts(seen)
             else:
                 unread[name] = look
         self._all_checked = None if unread else self._listing.generation
@@ -146,17 +147,29 @@ class FilesSource:
         position = self._ledger.positions.of(name) if known is None else None
         return look in (known.stat if known else None, position.stat if position else None)
 
-    def _to_verify(self) -> list[str]:
+    def _to_verify(self, found: Mapping[str, str]) -> list[str]:
+        """The checked files that are due for another look, but those that one call shows to be untouched."""
         if self._timer is None:
             return list(self._checked)
         now = self._timer.monotonic()
         if now - self._verified_at < VERIFY_SECONDS:
             return []
         self._verified_at = now
-        return list(islice(self._checked, VERIFY_FILES))
+        return [name for name in list(islice(self._checked, VERIFY_FILES)) if not self._rests(name, found)]
 
-    def _look_at(self, path: str, name: str, reading: Reading) -> str | None:
-        """Return the stat fingerprint of a regular file; links out of the root are refused."""
+    def _rests(self, name: str, found: Mapping[str, str]) -> bool:
+        """True for a regular file that looks as it did when it was checked; its next turn comes last."""
+        facts = self._checked[name]
+        try:
+            if facts is None or facts != stat_facts(os.lstat(found[name])):
+                return False
+        except (KeyError, OSError):
+            return False
+        self._checked[name] = self._checked.pop(name)
+        return True
+
+    def _look_at(self, path: str, name: str, reading: Reading) -> os.stat_result | None:
+        """Return what the system says of a regular file; links out of the root are refused."""
         try:
             found = os.lstat(path)
             if stat.S_ISLNK(found.st_mode):
@@ -168,7 +181,7 @@ class FilesSource:
         except OSError:
             return None
         self._follow(name, found)
-        return stat_fingerprint(found) if stat.S_ISREG(found.st_mode) else None
+        return found if stat.S_ISREG(found.st_mode) else None
 
     def _follow(self, name: str, found: os.stat_result) -> None:
         """Remember whether a file may be growing at this time."""

@@ -6,13 +6,19 @@ import base64
 import hashlib
 import os
 
+StatFacts = tuple[int, int, int, int]
+
 
 def fingerprint(content: bytes) -> str:
     """Return 48 bits of a hash as 8 characters."""
     return base64.b64encode(hashlib.blake2b(content, digest_size=6).digest()).decode()
 
 
-def stat_fingerprint(found: os.stat_result) -> str:
+def stat_facts(found: os.stat_result) -> StatFacts:
     """Return what changes whenever a file is written or replaced; it may change without that, too."""
-    text = f"{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
-    return fingerprint(text.encode())
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def stat_fingerprint(found: os.stat_result) -> str:
+    """Return the facts in 8 characters."""
+    return fingerprint(":".join(map(str, stat_facts(found))).encode())

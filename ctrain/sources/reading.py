@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ctrain.domain import RejectedFile, RejectedLine, SourceBatch, SourceRead
 from ctrain.sources.cursor import Done, Ledger
-from ctrain.sources.fingerprints import fingerprint
+from ctrain.sources.fingerprints import StatFacts, fingerprint
 
 MOST_IGNORED = 200
 NO_CONTENT = " " * 8
@@ -36,6 +36,8 @@ class FileKind(Protocol):
         """Let go of the contents that were held for this read."""
 
 
+Checked = dict[str, StatFacts | None]
+"""Files that need no look for a while, and as what each was seen then, if that is known."""
 SortKey = tuple[bool, int]
 """Files without a known first event come last; the others by its microseconds since 1970."""
 
@@ -46,10 +48,10 @@ def sort_key(first_event: int | None) -> SortKey:
 
 @dataclass(slots=True)
 class Reading:
-    """What one read has found so far; ``checked`` are the files that need no look for a while."""
+    """What one read has found so far."""
 
     ledger: Ledger
-    checked: dict[str, None]
+    checked: Checked
     found: Mapping[str, str]
     """All files of the source: names and paths."""
     room: int

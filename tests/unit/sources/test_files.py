@@ -479,15 +479,16 @@ def test_ten_thousand_files_cost_28_bytes_each_and_are_verified_in_turns(
     source = open_files(tmp_path, timer=timer)
     cursor = source.read({}, 1000).cursor
     assert len(json.dumps(cursor)) <= 60 * 28 + 200
-    (folder / "059.parquet").unlink()
-    write_parquet(folder / "059.parquet", build_rows(["2"]))
     found = []
-    for _ in range(7):
-        timer.seconds += 10
-        read = source.read(cursor, 1000)
-        found += ids_of(read)
-        cursor = read.cursor
-    assert found == ["2"]
+    for new in ("2", "3", "4"):
+        (folder / "059.parquet").unlink()
+        write_parquet(folder / "059.parquet", build_rows([new]))
+        for _ in range(7):
+            timer.seconds += 10
+            read = source.read(cursor, 1000)
+            found += ids_of(read)
+            cursor = read.cursor
+    assert found == ["2", "3", "4"]
 
 
 def test_a_settled_folder_is_not_listed_again_but_shows_new_files(
