@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ctrain.domain import IngestState, PolicyName, Segment, SegmentKind
+from ctrain.domain import IngestState, Json, MonitorName, PolicyName, Segment, SegmentKind, Version
 
 
 class MemoryIngestTables:
     def __init__(self) -> None:
         self.states: dict[PolicyName, IngestState] = {}
         self.rows: dict[str, Segment] = {}
+        self.memories: dict[tuple[str, str, str], Json] = {}
 
     def ingest_state(self, policy: PolicyName) -> IngestState:
         return self.states.get(policy, IngestState())
@@ -26,6 +27,12 @@ class MemoryIngestTables:
     def remove_segments(self, policy: PolicyName, ids: Iterable[str]) -> None:
         for one in ids:
             del self.rows[one]
+
+    def detector(self, policy: PolicyName, monitor: MonitorName, version: Version) -> Json | None:
+        return self.memories.get((policy, monitor, version))
+
+    def save_detector(self, policy: PolicyName, monitor: MonitorName, version: Version, state: Json) -> None:
+        self.memories[policy, monitor, version] = state
 
     def segments(self, policy: PolicyName, kind: SegmentKind | None = None) -> list[Segment]:
         return [
@@ -42,10 +49,10 @@ class MemoryStore:
 
     @contextmanager
     def write(self) -> Iterator[Any]:
-        before = dict(self.tables.states), dict(self.tables.rows)
+        before = dict(self.tables.states), dict(self.tables.rows), dict(self.tables.memories)
         yield self.tables
         if self.fails:
-            self.tables.states, self.tables.rows = before
+            self.tables.states, self.tables.rows, self.tables.memories = before
             raise OSError("the transaction was lost")
 
     @contextmanager

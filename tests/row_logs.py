@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ctrain.domain import Ingested, IngestState, PolicyName, SourceBatch, SourceRead
+from ctrain.domain import Ingested, IngestState, PolicyName, Segment, SourceBatch, SourceRead
+from ctrain.engine.retired_days import add_retired
 from ctrain.policy.models import DataSpec
 from ctrain.rows import ParquetRowLogs
 from ctrain.rows.log import ParquetRowLog
@@ -76,6 +77,15 @@ class RowLogHarness:
             tx.remove_segments(POLICY, ingested.replaced)
         self.log.adopt(ingested)
         return ingested
+
+    def retire(self, before: datetime) -> Sequence[Segment]:
+        """Remove the days before an instant; return their segments."""
+        gone = self.log.retire(before)
+        with self.store.write() as tx:
+            tx.remove_segments(POLICY, [one.id for one in gone])
+            add_retired(tx, POLICY, gone)
+        self.log.delete(gone)
+        return gone
 
     def read(self, *columns: str, scores_of: Sequence[Any] = (), **options: Any) -> list[tuple[Any, ...]]:
         """Rows of all time as tuples of these columns."""

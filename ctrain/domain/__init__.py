@@ -14,6 +14,7 @@ from ctrain.domain.notices import Channel, Delivery, Message, Notice, NoticeStat
 from ctrain.domain.rows import (
     CLOCK_SKEW,
     FUTURE,
+    PENDING,
     Arrived,
     Ingested,
     IngestState,
@@ -31,6 +32,7 @@ __all__ = [
     "CLOCK_SKEW",
     "ENDED",
     "FUTURE",
+    "PENDING",
     "AliasIntent",
     "AnalysisJob",
     "AnalysisStatus",

@@ -24,6 +24,8 @@ class SegmentKind(StrEnum):
     SCORES = "scores"
 
 
+PENDING = "pending"
+"""In the place of the event date of labels whose row has not arrived, and of rows that have not happened."""
 CLOCK_SKEW = timedelta(minutes=5)
 """How far in the future an event may lie: clocks differ."""
 FUTURE = "future_time"
@@ -38,7 +40,7 @@ class Segment:
     policy: PolicyName
     kind: SegmentKind
     event_date: str
-    """ISO date (UTC) of every row in it; ``"pending"``: labels whose row has not arrived, and early rows."""
+    """ISO date (UTC) of every row in it, or PENDING."""
     path: str
     """Relative to the row log's folder."""
     rows: int
@@ -47,6 +49,11 @@ class Segment:
     """Order of commit: a later label replaces an earlier one."""
     model_version: Version | None = None
     """For scores: the version that gave them."""
+
+    @property
+    def is_pending(self) -> bool:
+        """True for labels and rows that belong to no day yet."""
+        return self.event_date == PENDING
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from ctrain.engine.matured import floor_to, longest
 from ctrain.engine.quality_sight import longest_of_rows
 from ctrain.engine.reference_times import longest_window, reach
 from ctrain.engine.references import FIRST_WINDOWS
+from ctrain.engine.retired_days import add_retired
 from ctrain.policy.models import LastWindow
 from ctrain.policy.monitors import (
     DomainClassifierMonitor,
@@ -98,6 +99,7 @@ def _retire_rows(watch: Watch, judged_until: datetime) -> None:
     with watch.store.write() as tx:
         watch.fence(tx)
         tx.remove_segments(watch.name, [segment.id for segment in segments])
+        add_retired(tx, watch.name, segments)
         drop_profiles(tx, watch.policy, judged_until)
         older = tx.runs(watch.name, limit=RUNS_LOOKED_AT)[FOLDERS_KEPT:]
     watch.row_log.delete(segments)

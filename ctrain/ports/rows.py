@@ -137,7 +137,10 @@ class RowLog(Protocol):
         """Return the segments that lie wholly before ``before``, for removal from the manifest."""
 
     def delete(self, segments: Iterable[Segment]) -> None:
-        """Delete the files of segments that the manifest no longer names."""
+        """Delete the files of segments that the manifest no longer names.
+
+        A row of their days that comes again is a duplicate from now on, as the store remembers, too.
+        """
 
 
 class RowLogs(Protocol):

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.domain import CLOCK_SKEW, FUTURE, Segment, SegmentKind, SourceBatch
+from ctrain.domain import CLOCK_SKEW, FUTURE, PENDING, Segment, SegmentKind, SourceBatch
 from ctrain.rows.casting import ArrowArray, Mask, as_mask
 from ctrain.rows.instants import INSTANT, as_microseconds, microseconds_of
 from ctrain.rows.manifest import Manifest
-from ctrain.rows.segments import PENDING, SegmentFolder
+from ctrain.rows.segments import SegmentFolder
 
 WAITS = timedelta(days=2)
 """So far ahead a row may lie and wait; one beyond it is set aside for good."""

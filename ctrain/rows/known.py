@@ -14,7 +14,6 @@ from ctrain.rows.arrivals import UNKNOWN, KnownDays
 from ctrain.rows.casting import ArrowArray
 from ctrain.rows.identity import IndexMemory, RowIndex, hash_ids
 from ctrain.rows.manifest import day_number, day_text
-from ctrain.rows.segments import PENDING
 from ctrain.rows.spill import DayNumbers, Hashes, Positions
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class KnownRows:
         """Take in what the committed segments know; reads the ids of all of them."""
         hashes, numbers, waiting = [], [], 0
         for segment in manifest:
-            if segment.kind is not SegmentKind.ROWS or segment.event_date == PENDING:
+            if segment.kind is not SegmentKind.ROWS or segment.is_pending:
                 continue
             found = hash_ids(files.read(segment, ["row_id"])["row_id"].combine_chunks())
             hashes.append(found)

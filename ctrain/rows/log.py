@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.domain import (
+    PENDING,
     Arrived,
     Ingested,
     IngestState,
@@ -24,6 +25,7 @@ from ctrain.domain import (
     SourceRead,
     Version,
 )
+from ctrain.engine.retired_days import days_of_rows, load_retired, with_days
 from ctrain.errors import StateConflict
 from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, is_late, new_labels, new_rows, rows_of
 from ctrain.rows.casting import ArrowArray
@@ -45,7 +47,8 @@ from ctrain.rows.normalise import (
     with_lines,
 )
 from ctrain.rows.pending import PendingLabels, waits_since
-from ctrain.rows.segments import PENDING, SegmentFolder
+from ctrain.rows.retired import without_retired
+from ctrain.rows.segments import SegmentFolder
 from ctrain.rows.staging import SegmentWriter, Staged, newest
 
 if TYPE_CHECKING:
@@ -81,6 +84,7 @@ class ParquetRowLog:
         """See what is committed, and forget everything else."""
         with self._store.read() as tx:
             self._manifest = Manifest(tx.segments(self._policy))
+            self._retired = load_retired(tx, self._policy)
         self._days = Days(self._files, self._manifest, self._schema, self._memory.days)
         self._early = EarlyRows(self._files, self._manifest)
         self._counts = DayCounts(self.read)
@@ -96,6 +100,7 @@ class ParquetRowLog:
         held = self._take_in_held(after)
         staged, writer = self._begin(state.sequence + 1, normalised, "rows", now, held)
         known = self._known_rows()
+        normalised, retired = without_retired(normalised, self._retired, known.locate)
         arrived = new_rows(normalised.table, known.locate, known.labels)
         closed_until = None if state.watermark is None else as_microseconds(state.watermark)
         late = is_late(arrived.table, self._data.pane // timedelta(microseconds=1), closed_until)
@@ -113,7 +118,7 @@ class ParquetRowLog:
             normalised,
             accepted=arrived.table.num_rows,
             late=int(np.count_nonzero(late)),
-            duplicates=arrived.duplicates,
+            duplicates=arrived.duplicates + retired,
             came_due=sum(batch.table.num_rows for batch in due.batches),
             labels=arrived.labels.num_rows,
             arrived=Arrived(
@@ -241,15 +246,16 @@ class ParquetRowLog:
 
     def delete(self, segments: Iterable[Segment]) -> None:
         gone = list(segments)
+        days = days_of_rows(gone)
+        self._retired = with_days(self._retired, days)
         self._manifest.remove([one.id for one in gone])
         self._files.delete(gone)
-        days = {one.event_date for one in gone if one.kind is SegmentKind.ROWS} - {PENDING}
         if self._known is not None:
             self._known.forget(days)
         self._counts.forget(one.event_date for one in gone)
         for day in {one.event_date for one in gone}:
             self._days.forget(day)
-        if any(one.event_date == PENDING for one in gone):
+        if any(one.is_pending for one in gone):
             self._pending = None
 
     def _begin(

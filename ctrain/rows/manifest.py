@@ -6,8 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
-from ctrain.domain import Segment, SegmentKind, Version
-from ctrain.rows.segments import PENDING
+from ctrain.domain import PENDING, Segment, SegmentKind, Version
 
 _EPOCH = date(1970, 1, 1)
 ABSORB_FROM = 8
@@ -120,6 +119,6 @@ class Manifest:
 
 def retires_by(segment: Segment) -> str:
     """The day that decides when a segment is too old."""
-    if segment.event_date != PENDING:
+    if not segment.is_pending:
         return segment.event_date
     return segment.path.split("/")[-2]

@@ -20,8 +20,6 @@ from ctrain.errors import TransientError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PENDING = "pending"
-"""In the place of the event date of labels whose row has not arrived, and of rows that have not happened."""
 SPARE_BYTES = 100 * 10**6
 """Left free on the disk, so that the database can go on."""
 SMALL_ROWS = 1000

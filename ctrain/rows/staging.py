@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.domain import Segment, SegmentKind, Version
+from ctrain.domain import PENDING, Segment, SegmentKind, Version
 from ctrain.rows.days import in_order
 from ctrain.rows.manifest import Manifest, day_text, retires_by
 from ctrain.rows.pending import PendingLabels
-from ctrain.rows.segments import PENDING, SegmentFolder
+from ctrain.rows.segments import SegmentFolder
 from ctrain.rows.spill import DayNumbers as Days
 from ctrain.rows.spill import Hashes
 

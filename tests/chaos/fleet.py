@@ -81,6 +81,7 @@ class Fleet:
             segments=self.around.home / "rows",
             rows=self.folder / name / "rows",
             labels=self.folder / name / "labels",
+            replaced=self.folder / name / "replaced",
             policy=name,
             model=name,
             limits=LIMITS,

@@ -121,7 +121,10 @@ def _die(world: DurableWorld, life: Life) -> None:
 
 
 def play(world: DurableWorld, leg: str, lives: Iterable[Life], toll: Toll) -> list[str]:
-    """Play a leg in several lives, then undisturbed to its end; return the promises that were broken."""
+    """Play a leg in several lives, then undisturbed to its end; return the promises that were broken.
+
+    In the end the first file is written anew, whatever has become of its rows.
+    """
     LEGS[leg][1](world)
     for life in lives:
         if live(world, life):
@@ -131,6 +134,7 @@ def play(world: DurableWorld, leg: str, lives: Iterable[Life], toll: Toll) -> li
     world._open_store()
     world.open()
     endure(world)
+    world.rewrite()
     world.land()
     endure(world)
     world.store.close()

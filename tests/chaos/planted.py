@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ctrain.engine import alias_moves, comparison, ingest
+from ctrain.engine import alias_moves, comparison, ingest, retention
 from ctrain.engine.advance import probation, promotion
 from tests.chaos.forks import Life
 
@@ -66,6 +66,10 @@ def promotion_without_way_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(promotion, "plan_move", forgetful)
 
 
+def removed_days_in_memory_only(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(retention, "add_retired", lambda tx, policy, segments: None)
+
+
 PLANTED: Mapping[str, Bug] = {
     "the alias is written before the intent": Bug(
         alias_before_intent,
@@ -90,5 +94,11 @@ PLANTED: Mapping[str, Bug] = {
         "from the shadow to probation",
         Life("commit.run_promoting:after", 1),
         "keeps no way back to 1",
+    ),
+    "removed days are known to one daemon only": Bug(
+        removed_days_in_memory_only,
+        "rows that were removed",
+        Life("row_log.delete:after", 1),
+        "rows and repeated rows are counted as",
     ),
 }

@@ -86,6 +86,7 @@ def copied(kept: Evidence, folder: Path) -> Evidence:
         segments=folder / "home" / "rows",
         rows=folder / "rows",
         labels=folder / "labels",
+        replaced=folder / "replaced",
     )
 
 

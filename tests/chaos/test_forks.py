@@ -37,6 +37,11 @@ EPISODES = {
     "rollback of an accepted champion": [Life("registry.set_alias.champion:before", 1)],
     "a file that is cut off": [Life("commit.rows:before", 1)],
     "a clock that jumps": [Life("commit.decision:after", 1)],
+    "rows that were removed": [
+        Life("commit.rows:after", 1),
+        Life("row_log.delete:before", 1),
+        Life("segments.delete:before", 1),
+    ],
 }
 
 

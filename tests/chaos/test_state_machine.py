@@ -37,7 +37,7 @@ POINTS = (
     "commit*", "commit.run_*", "commit.intent*", "registry.set_alias*", "registry.*", "row_log.*",
     "segments.*", "workspace.*", "launcher.*", "scorer.*", "*_source.read*", "*",
 )  # fmt: skip
-BOOKMARKS = ("no champion", "watched", "compared", "probation", "proven", "accepted")
+BOOKMARKS = ("no champion", "watched", "compared", "probation", "proven", "accepted", "aged")
 LAST_BREATH = 5
 """In the end a daemon dies at the fifth point that it reaches, whatever was before."""
 ACTIVE = """SELECT count(*) AS active FROM runs WHERE phase NOT IN
@@ -66,6 +66,12 @@ class Daemons(RuleBasedStateMachine):
     @rule(hours=st.integers(1, 12))
     def rows_land(self, hours: int) -> None:
         self.world.land_together(hours)
+
+    @rule(which=st.integers(0, 20))
+    def a_file_is_replaced(self, which: int) -> None:
+        """One that has been read: of any other nobody knows whether it was."""
+        endure(self.world)
+        self.world.rewrite(which)
 
     @rule(ticks=st.integers(1, 4))
     def time_passes(self, ticks: int) -> None:

@@ -12,6 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
+
 from ctrain.domain import Phase, RequestKind, Version
 from ctrain.faults import Around, Faults, FaultyStore
 from ctrain.faults.points import CALLS
@@ -19,7 +22,7 @@ from ctrain.rows import ParquetRowLogs
 from tests.chaos.checker import Evidence, Limits
 from tests.chaos.durable import DurableLauncher, DurableRegistry
 from tests.support.slopes import slope_model
-from tests.support.stories import POOR, QUICK, TRAINED_UNTIL, ask_to_train
+from tests.support.stories import BRIEF, POOR, QUICK, TRAINED_UNTIL, ask_to_train
 from tests.support.world import HOUR, START, World
 
 HISTORY = {"ctrain.window_start": START.isoformat(), "ctrain.cut_off": str(TRAINED_UNTIL)}
@@ -84,6 +87,25 @@ class DurableWorld(World):
         self.durable.set_alias("clicks", alias, version)
         self.by_others |= {self.durable.newest_write()}
 
+    def rewrite(self, which: int = 0) -> None:
+        """Write one of the files of rows anew, in another order, once it has been read.
+
+        A source that has just looked would look at it again after ten seconds; one that begins does at once.
+        """
+        files = sorted((self.folder / "rows").iterdir())
+        path = files[which % len(files)]
+        self.replaced.mkdir(exist_ok=True)
+        number = len(list(self.replaced.iterdir()))
+        table = pq.read_table(path)
+        pq.write_table(table, self.replaced / f"{number:05d}.parquet")
+        pq.write_table(table.take(np.roll(np.arange(table.num_rows), number + 1)), path)
+        self.open()
+
+    @property
+    def replaced(self) -> Path:
+        """The folder of what files held before they were written anew."""
+        return self.folder / "replaced"
+
     def evidence(self, limits: Limits | None = None) -> Evidence:
         """What a checker may look at."""
         home = self.folder / "home"
@@ -93,9 +115,11 @@ class DurableWorld(World):
             segments=home / "rows",
             rows=self.folder / "rows",
             labels=self.folder / "labels",
+            replaced=self.replaced,
             policy="clicks",
             model="clicks",
             limits=limits or Limits(),
+            retention=self.watch.policy.data.retention,
             by_others=self.by_others,
         )
 
@@ -107,7 +131,7 @@ def _as_fake(found: Any) -> Any:
 
 @dataclass
 class DurableStory:
-    """Where legs begin: with a poor champion, and with none."""
+    """Where legs begin: with a poor champion, with none, and where old rows have been removed."""
 
     folder: Path
     bookmarks: dict[str, DurableWorld] = field(default_factory=dict)
@@ -115,6 +139,7 @@ class DurableStory:
     def tell(self) -> DurableStory:
         self._first_champion()
         self._replaced_champion()
+        self._removed_days()
         return self
 
     def _first_champion(self) -> None:
@@ -144,10 +169,19 @@ class DurableStory:
         world.reach(Phase.ACCEPTED, hours=1)
         self._mark("accepted", world)
 
-    def _begin(self, name: str) -> DurableWorld:
+    def _removed_days(self) -> None:
+        world = self._begin("removed", BRIEF)
+        world.install(POOR, HISTORY)
+        for hours in (48, 24):
+            world.land_together(hours)
+            world.settle()
+        assert world.evidence().kept_since() == START + 24 * HOUR
+        self._mark("aged", world)
+
+    def _begin(self, name: str, policy_text: str = QUICK) -> DurableWorld:
         folder = self.folder / "told" / name
         folder.mkdir(parents=True)
-        return DurableWorld(folder, policy_text=QUICK, rows_per_hour=30)
+        return DurableWorld(folder, policy_text=policy_text, rows_per_hour=30)
 
     def _mark(self, name: str, world: DurableWorld) -> None:
         self.bookmarks[name] = world.branch(self.folder / name.replace(" ", "-"))
@@ -214,6 +248,13 @@ def cut_off_and_mended(world: DurableWorld) -> None:
     world.land()
 
 
+def removed_rows_again(world: DurableWorld) -> None:
+    """A file is replaced of whose two days the first has been removed; the other one is now."""
+    world.rewrite()
+    world.land_together(28)
+    ask_to_train(world)
+
+
 LEGS: Mapping[str, tuple[str, Begin]] = {
     "a first champion": ("no champion", train_now),
     "from the trigger to the shadow": ("watched", train_now),
@@ -224,5 +265,6 @@ LEGS: Mapping[str, tuple[str, Begin]] = {
     "rollback of an accepted champion": ("accepted", roll_back),
     "a file that is cut off": ("watched", cut_off_and_mended),
     "a clock that jumps": ("watched", jump_ahead_and_back),
+    "rows that were removed": ("aged", removed_rows_again),
 }
 """A bookmark, and what happens there."""

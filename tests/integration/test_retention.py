@@ -6,11 +6,13 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from ctrain.domain import TriggerName, Version
 from ctrain.engine import retention
 from ctrain.settings import Retention
+from tests.support.stories import BRIEF, POOR
 from tests.support.world import HOUR, World
 
 DAY = timedelta(days=1)
@@ -140,3 +142,20 @@ def test_a_policy_that_forgets_goes_on_as_one_that_does_not(
     ours, theirs = world.verdicts(), twin.verdicts()
     assert len(ours) < len(theirs) / 2
     assert all(one in theirs for one in ours)
+
+
+def test_a_file_of_removed_days_that_is_replaced_counts_no_row_twice(tmp_path: Path) -> None:
+    world = World(tmp_path, policy_text=BRIEF)
+    world.install(POOR)
+    for hours in (24, 24, 24):
+        world.land_together(hours)
+        world.settle()
+    for path in (tmp_path / "rows").iterdir():
+        pq.write_table(pq.read_table(path).sort_by([("at", "descending")]), path)
+    world.edit(BRIEF.replace("retention: 36h", "retention: 90d"))
+    world.settle()
+    with world.store.read() as tx:
+        state, segments = tx.ingest_state(world.name), tx.segments(world.name)
+    assert "2024-01-01" not in {one.event_date for one in segments}
+    rows_sent = 72 * world.rows_per_hour
+    assert (state.rows_total, state.duplicates_total, state.late_total) == (rows_sent, rows_sent, 0)

@@ -17,6 +17,13 @@ QUICK = POLICY.replace("min_duration: 1d, max_duration: 8d", "min_duration: 20h,
     "probation: {duration: 2d", "probation: {duration: 20h"
 )
 
+BRIEF = (
+    QUICK.replace("  pane: 1h\n", "  pane: 1h\n  retention: 36h\n")
+    .replace("min_duration: 20h, max_duration: 4d", "min_duration: 8h, max_duration: 1d")
+    .replace("probation: {duration: 20h", "probation: {duration: 8h")
+)
+"""The row log has about two days."""
+
 
 @dataclass
 class Story:

@@ -55,10 +55,14 @@ class Evidence:
     rows: Path
     labels: Path
     """Folders of the input's Parquet files."""
+    replaced: Path
+    """Folder of what files of rows had held, and was read, before they were replaced."""
     policy: str
     model: str
     pane: timedelta = timedelta(hours=1)
     limits: Limits = field(default_factory=Limits)
+    retention: timedelta | None = None
+    """How long the policy keeps rows; None: for longer than an episode."""
     every_number: bool = True
     """No number of an event is left out; PostgreSQL uses one up for what it rolls back."""
     by_others: frozenset[int] = frozenset()
@@ -88,6 +92,21 @@ class Evidence:
         query = "SELECT * FROM segments WHERE policy = ? AND kind = ? ORDER BY sequence, id"
         return self.select(query, self.policy, kind)
 
+    def removed_before(self) -> datetime:
+        """The day before which all rows have been removed at the latest."""
+        return self._kept_from(since_midnight=True)
+
+    def kept_since(self) -> datetime:
+        """The day from which on no row has been removed; those in between may be gone, by days."""
+        return self._kept_from(since_midnight=False)
+
+    def _kept_from(self, *, since_midnight: bool) -> datetime:
+        [state] = self.of_policy("ingest_states", "policy") or [{"next_pane_at": None, "watermark": None}]
+        if self.retention is None or state["next_pane_at"] is None:
+            return EPOCH
+        judged = instant(min(state["next_pane_at"], state["watermark"]))
+        return midnight((midnight(judged) if since_midnight else judged) - self.retention)
+
     def logged(self, found: Iterable[Row]) -> list[dict[str, Any]]:
         """The rows of these segments."""
         tables = [pq.ParquetFile(self.segments / row["path"]).read() for row in found]
@@ -112,6 +131,10 @@ def whole_files(folder: Path) -> Sequence[pa.Table]:
 
 def instant(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
+
+
+def midnight(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def parsed(text: str) -> Any:

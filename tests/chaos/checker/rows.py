@@ -1,4 +1,7 @@
-"""Every row and every label of the input lies in the row log once, as it was sent."""
+"""Every row and every label of the input has come into the row log once, as it was sent.
+
+What is older than the policy keeps rows is not there any more, and does not come again with its file.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +27,24 @@ def _files(evidence: Evidence) -> Iterator[str]:
 
 def _rows(evidence: Evidence) -> Iterator[str]:
     sent = [row for table in whole_files(evidence.rows) for row in table.to_pylist()]
+    before = sum(table.num_rows for table in whole_files(evidence.replaced))
     logged = evidence.logged(evidence.manifest("rows"))
     times = Counter(row["row_id"] for row in logged)
     ids = {row["id"] for row in sent}
+    kept = {row["id"] for row in sent if row["at"] >= evidence.kept_since()}
+    gone = {row["id"] for row in sent if row["at"] < evidence.removed_before()}
     yield from (f"row {one} is counted {count} times" for one, count in times.items() if count > 1)
-    yield from _few("row {} is not in the row log", sorted(ids - set(times)))
+    yield from _few("row {} is not in the row log", sorted(kept - set(times)))
+    yield from _few("row {} is in the row log, where its day was removed", sorted(gone & set(times)))
     yield from _few("row {} was never sent", sorted(set(times) - ids))
     values = {row["id"]: row["x"] for row in sent}
     changed = sorted(row["row_id"] for row in logged if row["x"] != values.get(row["row_id"]))
     yield from _few("row {} is not as it was sent", changed)
     totals = evidence.of_policy("ingest_states", "policy")
     found = (totals[0]["rows_total"], totals[0]["duplicates_total"]) if totals else (0, 0)
-    if found != (len(ids), len(sent) - len(ids)):
-        yield f"rows and repeated rows are counted as {found}, not {len(ids)} and {len(sent) - len(ids)}"
+    repeated = len(sent) + before - len(ids)
+    if found != (len(ids), repeated):
+        yield f"rows and repeated rows are counted as {found}, not {len(ids)} and {repeated}"
     in_manifest = sum(row["rows"] for row in evidence.manifest("rows"))
     if in_manifest != len(logged):
         yield f"the manifest says {in_manifest} rows, its files hold {len(logged)}"
@@ -49,7 +57,10 @@ def _labels(evidence: Evidence) -> Iterator[str]:
     yield from (f"the label of {one} is counted {count} times" for one, count in times.items() if count > 1)
     expected = {row["id"]: row["y"] for row in sent}
     found = {row["row_id"]: row["label"] for row in logged}
-    different = sorted(one for one in {*expected, *found} if expected.get(one) != found.get(one))
+    rows = [row for table in whole_files(evidence.rows) for row in table.to_pylist()]
+    old = {row["id"] for row in rows if row["at"] < evidence.kept_since()}
+    asked = {*found, *expected} - (old - set(found))
+    different = sorted(one for one in asked if expected.get(one) != found.get(one))
     yield from _few("the label of {} is not the one that was sent", different)
     for segments in _by_version(evidence).values():
         scored = Counter(row["row_id"] for row in segments)
@@ -68,9 +79,9 @@ def _panes(evidence: Evidence) -> Iterator[str]:
     """A pane's profile has the rows that came before it was closed, each once."""
     rows = [row for row in evidence.logged(evidence.manifest("rows")) if not row["late"]]
     for pane in evidence.of_policy("pane_profiles", "grid, start"):
-        if pane["level"]:
-            continue
         start = instant(pane["start"])
+        if pane["level"] or start < evidence.kept_since():
+            continue
         expected = sum(start <= row["event_at"] < start + evidence.pane for row in rows)
         if pane["rows"] != expected:
             yield f"the pane of {start} counts {pane['rows']} rows, {expected} were in time"

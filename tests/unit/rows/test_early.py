@@ -10,9 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ctrain.domain import CLOCK_SKEW, SourceBatch, SourceRead
+from ctrain.domain import CLOCK_SKEW, PENDING, SourceBatch, SourceRead
 from ctrain.rows.early import WAITS
-from ctrain.rows.segments import PENDING
 from tests.parquet_rows import build_labels, build_rows
 from tests.row_logs import NOW, RowLogHarness
 
