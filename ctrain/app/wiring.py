@@ -16,6 +16,7 @@ from ctrain.domain import PolicyName
 from ctrain.engine.notice_delivery import ChannelBook
 from ctrain.engine.noticed_store import NoticedStore
 from ctrain.engine.profile_memory import ProfileMemory
+from ctrain.engine.schedule_starts import note_schedules
 from ctrain.engine.watch import Watch
 from ctrain.errors import InputError
 from ctrain.policy.files import policy_identity
@@ -89,12 +90,14 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
         identity, speaks = policy_identity(policy), main_monitor(policy)
         tx.save_policy(name, loaded.hash, str(loaded.path), identity, now, speaks)
         record = tx.policy_record(name)
+        since = record.registered_at if record else now
+        schedules = note_schedules(tx, policy, since, now)
     SpoolPlaces(shell.settings.push_folder).open(contract_of(policy))
     row_log = shell.row_logs.open(name, policy.data, policy.model.task)
     row_log.sweep(lambda: _confirm(shell.store, lease))
-    since = record.registered_at if record else now
     return replace(
         _watch(shell, loaded, row_log, lease, since),
+        schedules_since=schedules,
         store=telling_store(shell, policy),
         pane_counter=_pane_counter(shell, policy),
     )

@@ -110,7 +110,7 @@ class PolicyRecord:
     path: str
     """The file it was read from last."""
     registered_at: datetime
-    """When it was watched for the first time: schedules count from here."""
+    """When it was watched for the first time: the schedules that it had then count from here."""
     removed_at: datetime | None = None
     """Since when it has no file; None while it has one, as far as daemons know."""
 

@@ -219,7 +219,8 @@ def due_schedules(watch: Watch, tx: Transaction, now: datetime) -> dict[TriggerN
     for key, trigger in watch.policy.triggers.items():
         if isinstance(trigger, Cron | Every):
             name = TriggerName(key)
-            due = due_occurrence(trigger, tx.last_occurrence(watch.name, name), watch.watched_since, now)
+            since = watch.schedules_since.get(name, watch.watched_since)
+            due = due_occurrence(trigger, tx.last_occurrence(watch.name, name), since, now)
             if due is not None:
                 found[name] = due
     return found

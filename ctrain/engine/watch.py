@@ -126,7 +126,9 @@ class Watch:
     scores_early: bool = False
     """Rows are scored before their labels come: fewer jobs, and more rows where few ever get one."""
     watched_since: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    """When this policy was first seen: schedules count from here."""
+    """When this policy was first seen."""
+    schedules_since: Mapping[TriggerName, datetime] = field(default_factory=dict)
+    """From when schedules count that were not seen as early as the policy."""
     decided_on: Mark | None = None
     """What the last decisions were made on; nothing is decided twice on the same facts."""
     redact: Callable[[str], str] = str

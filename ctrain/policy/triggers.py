@@ -85,7 +85,7 @@ class Every(Frozen):
     """Fires whenever an interval has passed."""
 
     every: PositiveDuration
-    """The interval, counted from the previous occurrence."""
+    """The interval, counted from the previous occurrence; the first from when the trigger came."""
 
 
 class NewLabels(Frozen):

@@ -39,11 +39,11 @@ class Due:
 def due_occurrence(trigger: Schedule, last: datetime | None, since: datetime, now: datetime) -> Due | None:
     """Return the latest occurrence up to ``now`` that nobody has looked at, if any.
 
-    ``last`` is the occurrence that was looked at last; without one, occurrences count from ``since``,
-    when the policy was first watched. It must not move with a restart.
+    ``last`` is the occurrence that was looked at last. Occurrences count from then, and not before ``since``,
+    when this schedule was first seen. It must not move with a restart.
     However long the service was down, one occurrence comes back; the others are in ``missed``.
     """
-    after = last if last is not None else since
+    after = since if last is None else max(last, since)
     if now <= after:
         return None
     found = (

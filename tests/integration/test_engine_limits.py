@@ -228,6 +228,16 @@ def test_a_schedule_is_made_up_for_once_after_downtime(poor: World, tmp_path: Pa
         assert not tx.claim_occurrence(world.name, TriggerName("nightly"), START + 114 * HOUR)
 
 
+def test_a_schedule_that_is_new_to_a_policy_has_missed_nothing(poor: World, tmp_path: Path) -> None:
+    world = at_work(poor, tmp_path, with_triggers(NIGHTLY))
+    world.watch.schedules_since = {TriggerName("nightly"): world.clock.now()}
+    world.settle()
+    assert world.runs() == []
+    world.live(24)
+    assert [run.created_at for run in world.runs()] == [START + 66 * HOUR]
+    assert "missed" not in last_run(world).reason
+
+
 def test_a_schedule_fires_once_per_occurrence_whatever_restarts(poor: World, tmp_path: Path) -> None:
     world = at_work(poor, tmp_path, with_triggers('{hourly: {cron: "30 * * * *", timezone: UTC}}'))
     world.edit(world.policy_text.replace("brier, not_worse_than_champion_by: 0.01", "brier, max: 0.0001"))

@@ -87,6 +87,14 @@ def test_an_occurrence_comes_at_its_moment_and_not_again() -> None:
     assert due_occurrence(nightly, at("2024-03-01 03:00"), since, at("2024-03-02 02:59")) is None
 
 
+def test_nothing_is_due_of_the_time_before_a_schedule_was_seen() -> None:
+    monthly, seen = at("2024-03-01 03:00"), at("2024-03-20 12:00")
+    assert due_occurrence(cron("0 3 * * *"), monthly, seen, at("2024-03-20 12:05")) is None
+    assert due_occurrence(cron("0 3 * * *"), monthly, seen, at("2024-03-21 03:00")) == Due(
+        at("2024-03-21 03:00")
+    )
+
+
 def test_after_downtime_the_latest_occurrence_is_caught_up_and_the_older_ones_are_reported() -> None:
     nightly = cron("0 3 * * *")
     due = due_occurrence(nightly, at("2024-03-01 03:00"), at("2024-02-01 00:00"), at("2024-03-05 10:00"))
