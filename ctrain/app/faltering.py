@@ -54,6 +54,12 @@ class Faltering:
                 self._well.discard(watch.name)
             watch.telemetry.log("trouble_record_failed", policy=watch.name, message=str(error))
 
+    def forget(self, name: PolicyName) -> None:
+        """Nobody looks after the policy here any more: another daemon may begin or end its trouble."""
+        with self._lock:
+            self._since.pop(name, None)
+            self._well.discard(name)
+
     def _record(self, watch: Watch, message: str) -> None:
         try:
             begin_trouble(watch, TICK_FAILED, TICK_RECOVERED, message)

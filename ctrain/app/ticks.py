@@ -178,6 +178,8 @@ class TickLoop:
         self._leases.pop(name, None)
         self._ticked.discard(name)
         self._busy.discard(name)
+        if self._faltering is not None:
+            self._faltering.forget(name)
 
     @contextmanager
     def _turn(self, name: PolicyName) -> Iterator[None]:

@@ -51,6 +51,21 @@ def test_another_daemon_tells_the_end_of_what_the_first_began(world: World) -> N
     assert [kind for kind, _ in told(world)] == ["tick_failed", "tick_recovered"]
 
 
+def test_what_was_before_a_policy_went_to_another_daemon_is_forgotten(world: World) -> None:
+    timer, name = SetTimer(), world.watch.name
+    here, there = Faltering(timer), Faltering(timer, patience_seconds=0)
+    here.failed(world.watch, "transient", "locked")
+    here.forget(name)
+    timer.seconds = 3600
+    here.failed(world.watch, "transient", "locked")
+    assert told(world) == [], "one fault after an hour elsewhere is none that lasts"
+    here.succeeded(world.watch)
+    here.forget(name)
+    there.failed(world.watch, "error", "no such folder")
+    here.succeeded(world.watch)
+    assert [kind for kind, _ in told(world)] == ["tick_failed", "tick_recovered"]
+
+
 def test_a_store_that_cannot_be_written_is_no_fault_of_the_tick(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

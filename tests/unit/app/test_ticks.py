@@ -473,3 +473,17 @@ def test_what_cannot_be_done_after_a_policy_parted_stops_nothing(
     loop.part(ADS, fail)
     assert list(loop.watched) == [BIDS]
     assert [event for event, _ in telemetry.logged] == ["upkeep_failed"]
+
+
+@pytest.mark.parametrize("leave", ["part", "forget", "let_go"])
+def test_of_a_policy_that_goes_it_is_forgotten_how_its_ticks_went(
+    script: Script, telemetry: QuietTelemetry, timer: StillTimer, leave: str
+) -> None:
+    forgotten: list[PolicyName] = []
+    faltering = cast(Any, SimpleNamespace(forget=forgotten.append))
+    rhythm = Rhythm(tick=TICK, lease=TICK)
+    watches = {name: script.watch(name) for name in (ADS, BIDS)}
+    loop = TickLoop(watches, FakeClock(NOON), timer, telemetry, rhythm, faltering)
+    further: dict[str, list[Any]] = {"part": [lambda: None], "let_go": [lambda: True]}
+    getattr(loop, leave)(ADS, *further.get(leave, ()))
+    assert (list(loop.watched), forgotten) == ([BIDS], [ADS])
