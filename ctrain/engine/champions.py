@@ -6,12 +6,11 @@ leaves the last knowledge in place and stops every decision that would need it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import AliasIntent, Champion, Event, ModelVersion, Version
+from ctrain.domain import AliasIntent, Champion, ModelVersion, Version
 from ctrain.engine.conditions import forget_conditions
 from ctrain.engine.matured import EPOCH_START
 from ctrain.errors import PermanentError, TransientError
@@ -83,7 +82,7 @@ def _readable(watch: Watch) -> None:
     watch.telemetry.gauge("registry_readable", 1.0, policy=watch.name)
     if not view.readable:
         with watch.store.read() as tx:
-            since = registry_trouble(tx.events(watch.name, limit=RECENT_EVENTS))
+            since = tx.trouble(watch.name, UNREADABLE, READABLE)
         if since is not None:
             _tell(watch, READABLE, "the registry answers again")
     view.readable, view.message, view.trouble_told = True, "", False
@@ -103,12 +102,6 @@ def _tell(watch: Watch, kind: str, message: str) -> None:
         watch.fence(tx)
         tx.append_event(watch.event(kind, message))
     watch.telemetry.log(kind, policy=watch.name, message=message)
-
-
-def registry_trouble(events: Iterable[Event]) -> Event | None:
-    """The event since which the registry cannot be read, if so; ``events`` are newest first."""
-    newest = next((event for event in events if event.kind in {READABLE, UNREADABLE}), None)
-    return newest if newest is not None and newest.kind == UNREADABLE else None
 
 
 def _record(watch: Watch, seen: Version | None) -> bool:

@@ -69,7 +69,7 @@ CHANGED_BY: Mapping[str, frozenset[str]] = {
     "set_paused": _POLICIES,
     "remove_policy": _POLICIES,
     "save_champion": frozenset({"champion"}),
-    "append_event": frozenset({"events", "links", "newest_link", "count_links", "links_between"}),
+    "append_event": frozenset({"events", "trouble", "links", "newest_link", "count_links", "links_between"}),
     "record_intent": _INTENTS,
     "close_intent": _INTENTS,
     "add_request": _REQUESTS,

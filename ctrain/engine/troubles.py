@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ctrain.domain import Event, PolicyName
     from ctrain.ports import Store, Transaction
 
 TICK_FAILED, TICK_RECOVERED = "tick_failed", "tick_recovered"
 POLICY_REFUSED, POLICY_ACCEPTED = "policy_refused", "policy_accepted"
-RECENT_EVENTS = 50
-"""Where the beginning of a trouble is looked for: little else is written while it lasts."""
 LONGEST_TEXT = 500
 
 
@@ -51,15 +47,9 @@ def end_trouble(policy: Told, kind: str, end_kind: str, message: str) -> bool:
     return True
 
 
-def trouble(events: Iterable[Event], kind: str, end_kind: str) -> Event | None:
-    """Return the event that a trouble which is under way began with; ``events`` are newest first."""
-    newest = next((event for event in events if event.kind in {kind, end_kind}), None)
-    return newest if newest is not None and newest.kind == kind else None
-
-
 def _under_way(policy: Told, kind: str, end_kind: str) -> Event | None:
     with policy.store.read() as tx:
-        return trouble(tx.events(policy.name, limit=RECENT_EVENTS), kind, end_kind)
+        return tx.trouble(policy.name, kind, end_kind)
 
 
 def _tell(policy: Told, kind: str, message: str) -> None:

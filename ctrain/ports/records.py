@@ -80,6 +80,9 @@ class PolicyTables(Protocol):
     ) -> list[Event]:
         """Newest first."""
 
+    def trouble(self, policy: PolicyName, begun: str, ended: str) -> Event | None:
+        """The event with which a trouble began that has not ended; these kinds begin and end it."""
+
     def record_intent(self, intent: AliasIntent) -> None: ...
 
     def open_intent(self, policy: PolicyName) -> AliasIntent | None: ...

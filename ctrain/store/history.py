@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select, text
 
 from ctrain.domain import Event, PolicyName, RunId
 from ctrain.store import schema
 from ctrain.store.access import TableAccess, values_of
 from ctrain.store.canonical import canonical_text, parsed
+from ctrain.store.schema.actions import TROUBLES
 from ctrain.store.texts import storable_fields
 
 if TYPE_CHECKING:
@@ -46,6 +47,16 @@ class HistoryAccess(TableAccess):
         if run_id is not None:
             query = query.where(_EVENTS.c.run_id == run_id)
         return [Event(**row) for row in self._all(query)]
+
+    def trouble(self, policy: PolicyName, begun: str, ended: str) -> Event | None:
+        """The event with which a trouble of the policy began that has not ended, however long ago."""
+        newest = select(func.max(_EVENTS.c.id)).where(
+            _EVENTS.c.policy == policy,
+            _EVENTS.c.kind.in_((begun, ended)),
+            text(TROUBLES),  # as the index has it
+        )
+        row = self._first(select(*_FIELDS).where(_EVENTS.c.id == newest.scalar_subquery()))
+        return Event(**row) if row is not None and row["kind"] == begun else None
 
     def first_broken_event(self) -> int | None:
         """The number of the first event that was changed, or follows one that is gone; None: all intact.

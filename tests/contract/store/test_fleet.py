@@ -174,6 +174,21 @@ def test_troubles_are_those_that_have_not_ended(known: SqlStore) -> None:
     assert kinds[OTHER] == TroubleLine(OTHER, kind, START + timedelta(hours=7), f"{kind} of {OTHER}")
 
 
+def test_the_trouble_of_a_policy_is_the_event_that_began_it_until_it_ends(known: SqlStore) -> None:
+    with known.write() as tx:
+        assert tx.trouble(FLIGHTS, UNREADABLE, READABLE) is None
+        tx.append_event(event(FLIGHTS, UNREADABLE, 1))
+        tx.append_event(event(OTHER, READABLE, 1))
+        tx.append_event(event(FLIGHTS, troubles.TICK_FAILED, 1))
+        for hour in range(300):
+            tx.append_event(event(FLIGHTS, "run_queued", hour))
+        assert tx.trouble(FLIGHTS, UNREADABLE, READABLE) == event(FLIGHTS, UNREADABLE, 1)
+        assert tx.trouble(OTHER, UNREADABLE, READABLE) is None
+        tx.append_event(event(FLIGHTS, READABLE, 2))
+        assert tx.trouble(FLIGHTS, UNREADABLE, READABLE) is None
+        assert tx.trouble(FLIGHTS, troubles.TICK_FAILED, troubles.TICK_RECOVERED) is not None
+
+
 def test_the_kinds_of_troubles_are_those_of_the_engine() -> None:
     assert set(TROUBLE_PAIRS) == {
         (UNREADABLE, READABLE),

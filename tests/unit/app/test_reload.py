@@ -353,6 +353,22 @@ def test_a_refused_file_is_on_record_with_its_policy_and_so_is_its_end(reloading
     assert len(told()) == 2
 
 
+def test_a_refusal_ends_however_much_was_written_since_it_began(reloading: Reloading) -> None:
+    reloading.write("policy: [")
+    reloading.look()
+    for number in range(250):
+        with reloading.store.write() as tx:
+            tx.append_event(reloading.world.watch.event("run_queued", f"run {number}"))
+    reloading.reloader.look_again()
+    reloading.look()
+    reloading.write(POLICY)
+    reloading.look()
+    with reloading.store.read() as tx:
+        told = [one.kind for one in tx.events(CLICKS, limit=300) if one.kind.startswith("policy_")]
+        assert tx.trouble_lines() == []
+    assert told == ["policy_accepted", "policy_refused"], "once each"
+
+
 def test_another_reader_of_the_files_tells_the_end_of_a_refusal_that_one_before_has_told(
     reloading: Reloading,
 ) -> None:
