@@ -44,11 +44,11 @@ class ChannelBook:
     def take(self, policy: PolicyName, channels: Collection[Channel]) -> None:
         """From now on these are the policy's channels."""
         if channels or policy in self._channels:
-            self._channels = {**self._channels, policy: {one.name: one for one in channels}}
+            self._channels[policy] = {one.name: one for one in channels}
 
     def forget(self, policy: PolicyName) -> None:
         """Another daemon speaks for the policy."""
-        self._channels = {name: held for name, held in self._channels.items() if name != policy}
+        self._channels.pop(policy, None)
 
     def knows(self, policy: PolicyName) -> bool:
         return policy in self._channels

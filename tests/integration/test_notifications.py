@@ -344,6 +344,18 @@ def test_the_channels_of_a_policy_that_is_gone_are_kept_for_what_it_has_still_to
     assert book.find(PolicyName("silent"), "1") is None
 
 
+def test_of_channels_that_two_threads_note_at_once_none_is_lost() -> None:
+    book, other = ChannelBook(), PolicyName("other")
+
+    class Meanwhile(tuple[Channel, ...]):
+        def __iter__(self) -> Iterator[Channel]:
+            book.take(other, (channel(policy=other),))
+            return super().__iter__()
+
+    book.take(CLICKS, Meanwhile((channel(),)))
+    assert book.policies() == [CLICKS, other]
+
+
 @pytest.fixture
 def server() -> Iterator[Receiver]:
     with receiver() as found:
