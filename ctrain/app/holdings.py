@@ -79,9 +79,12 @@ class Holdings:
         return self._fleet.keys() - self._loop.watched.keys()
 
     def open(self, loaded: LoadedPolicy) -> Watch:
-        """The watch of a policy that is held."""
+        """The watch of a policy that is held; what gauges said of it before its file changed is gone."""
         name = PolicyName(loaded.policy.policy)
-        return self._open_watch(loaded, (policy_lease(name), self._tokens.get(name, 0)))
+        watch = self._open_watch(loaded, (policy_lease(name), self._tokens.get(name, 0)))
+        self._shell.telemetry.forget(name)
+        self._shell.telemetry.gauge("leader", 1.0, policy=name)
+        return watch
 
     def beat(self) -> None:
         """Prolong the leases; a policy that was lost ticks no more, and the daemon goes on."""
@@ -201,7 +204,6 @@ class Holdings:
                 self._give_back(name)
                 self._shell.telemetry.gauge("config_last_reload_successful", 0.0)
             return
-        self._shell.telemetry.gauge("leader", 1.0, policy=name)
         if name not in self._fleet:
             self.leave([name])
 

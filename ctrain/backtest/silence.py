@@ -24,6 +24,8 @@ class Silence:
 
     def remove_policy(self, policy: str) -> None: ...
 
+    def forget(self, policy: str, *names: str) -> None: ...
+
     def span(self, name: str, **attributes: str) -> AbstractContextManager[object]:  # noqa: ARG002 - the port's
         return _NOTHING
 

@@ -86,7 +86,7 @@ def _show_or_hide(watch: Watch) -> None:
         return
     view.hidden = not view.readable
     with watch.store.read() as tx:
-        verdicts = tx.latest_verdicts(watch.name)
+        verdicts = [one for one in tx.latest_verdicts(watch.name) if one.monitor in watch.policy.monitors]
     for verdict in verdicts:
         unknown = replace(verdict, status=Status.INCONCLUSIVE)
         show(watch, verdict if view.readable else unknown)

@@ -154,6 +154,7 @@ def _measure_data(watch: Watch, state: IngestState) -> None:
 
 def _measure_champion(watch: Watch, champion: Champion | None) -> None:
     if champion is None:
+        watch.telemetry.forget(watch.name, "champion_age_seconds", "champion_info")
         return
     age = (watch.clock.now() - champion.since_at).total_seconds()
     watch.telemetry.gauge("champion_age_seconds", max(age, 0.0), policy=watch.name)

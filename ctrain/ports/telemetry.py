@@ -16,7 +16,10 @@ class Telemetry(Protocol):
     def observe(self, name: str, seconds: float, **labels: str) -> None: ...
 
     def remove_policy(self, policy: str) -> None:
-        """Forget every series of a policy that is gone or no longer ours."""
+        """Forget every series of a policy that is gone or no longer ours, until ``leader`` is set again."""
+
+    def forget(self, policy: str, *names: str) -> None:
+        """Forget what these gauges said of a policy, or all of them: it is so no more."""
 
     def log(self, event: str, **fields: object) -> None: ...
 

@@ -1,7 +1,8 @@
 """The Telemetry port over metrics for Prometheus and a structured log.
 
 A policy has at most ``SERIES_PER_POLICY`` series; what goes beyond is left out and counted, first of all
-what explains most closely (``Metric.yields``). They are gone when the policy is.
+what explains most closely (``Metric.yields``). They are gone when the policy is: another thread that
+measures it a moment later makes no series that nobody would take away again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _REMEMBERED = 2
 """For bounded labels: the greatest are chosen from the last ``newest`` times this many calls."""
 
 _DROPPED = "series_dropped"
+_HELD = "leader"
+"""With this gauge a policy that was gone is here again."""
 _END_OF_OPENMETRICS = b"# EOF\n"
 
 
@@ -53,6 +56,7 @@ class PrometheusTelemetry:
         self._series: dict[str, set[tuple[str, tuple[str, ...]]]] = defaultdict(set)
         self._dropped: dict[str, set[tuple[str, tuple[str, ...]]]] = defaultdict(set)
         self._lately: dict[tuple[str, str], deque[tuple[tuple[str, ...], float]]] = defaultdict(deque)
+        self._gone: set[str] = set()
         self._lock = threading.Lock()
         self.gauge("build_info", 1, version=version)
 
@@ -68,6 +72,8 @@ class PrometheusTelemetry:
         gauge, metric = self._gauges[name], CATALOG[name]
         values = _values(metric, labels)
         with self._lock:
+            if name == _HELD:
+                self._gone.discard(values[0])
             if metric.newest is not None:
                 self._set_bounded(metric, metric.newest, value, values)
             elif self._admit(metric, values):
@@ -87,14 +93,26 @@ class PrometheusTelemetry:
         return self._spans(name, **attributes)
 
     def remove_policy(self, policy: str) -> None:
-        """Forget every series of a policy that is gone or no longer ours."""
+        """Forget every series of a policy that is gone or no longer ours, until it is held again."""
         with self._lock:
+            self._gone.add(policy)
             for name, values in list(self._series.get(policy, ())):
                 self._remove(name, policy, values)
             self._series.pop(policy, None)
             self._dropped.pop(policy, None)
             for key in [key for key in self._lately if key[1] == policy]:
                 del self._lately[key]
+
+    def forget(self, policy: str, *names: str) -> None:
+        """Forget what these gauges said of a policy, or all of them: it is so no more."""
+        with self._lock:
+            for name, values in list(self._series.get(policy, ())):
+                if name in (names or self._gauges) and name != _DROPPED:
+                    self._lately.pop((name, policy), None)
+                    self._remove(name, policy, values)
+            if policy in self._series and not names:
+                self._dropped.pop(policy, None)
+                self._gauges[_DROPPED].set((policy,), 0)
 
     def close(self) -> None:
         """Send the spans that have not been sent."""
@@ -119,10 +137,12 @@ class PrometheusTelemetry:
         return b"".join(["".join(parts).encode(), histograms, end]), content_type
 
     def _admit(self, metric: Metric, values: tuple[str, ...]) -> bool:
-        """False when the policy has no room for one series more, which is counted."""
+        """False when the policy is gone, or has no room for one series more, which is counted."""
         if "policy" not in metric.labels:
             return True
         policy, one = values[0], (metric.name, values)
+        if policy in self._gone:
+            return False
         if policy not in self._series:
             self._introduce(policy)
         series = self._series[policy]
@@ -153,6 +173,8 @@ class PrometheusTelemetry:
     def _set_bounded(self, metric: Metric, newest: int, value: float, values: tuple[str, ...]) -> None:
         """Show the ``newest`` greatest of the values that were set lately, and no others."""
         policy = values[0]
+        if policy in self._gone:
+            return
         calls = self._lately[metric.name, policy]
         calls.append((values, value))
         while len(calls) > (newest * _REMEMBERED if newest > 1 else 1):

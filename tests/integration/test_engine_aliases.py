@@ -160,6 +160,7 @@ def test_a_champion_that_comes_back_serves_from_then_on(story: Story, tmp_path: 
     world.settle()
     with world.store.read() as tx:
         assert tx.champion(world.name) is None
+    assert not [key for key in world.telemetry.counted if key[0].startswith("champion_")]
     world.live(2)
     world.registry.aliases["champion"] = CHAMPION
     world.settle()

@@ -130,6 +130,15 @@ def test_inputs_are_judged_only_on_rows_after_the_reference(unknown: World, live
         assert judged[0].n <= (judged[0].as_of - TRAINED_UNTIL) / HOUR * 30
 
 
+def test_a_monitor_that_was_taken_out_is_shown_no_more(live: World, tmp_path: Path) -> None:
+    world = live.branch(tmp_path / "edited")
+    world.telemetry.counted.clear()
+    world.edit(world.policy_text.replace("  fresh: {type: freshness, max_age: 6h}\n", ""))
+    world.settle()
+    shown = {key[2] for key in world.telemetry.counted if key[0] == "monitor_status"}
+    assert shown == {"inputs", "error", "brier", "rows"}
+
+
 def test_losses_are_judged_only_once_matured_and_unseen(live: World) -> None:
     first = next(one for one in live.verdicts() if one.monitor == "brier" and one.status is Status.OK)
     matured = first.as_of - timedelta(hours=2) - TRAINED_UNTIL

@@ -30,6 +30,7 @@ from ctrain.domain import (
     Version,
 )
 from ctrain.errors import PermanentError, TransientError
+from ctrain.telemetry.catalog import CATALOG, Kind
 
 Model = Callable[[pa.Table], np.ndarray]
 """Scores of a table of features."""
@@ -353,6 +354,11 @@ class QuietTelemetry:
 
     def remove_policy(self, policy: str) -> None:
         self.counted = {key: value for key, value in self.counted.items() if policy not in key}
+
+    def forget(self, policy: str, *names: str) -> None:
+        gauges = names or {name for name, metric in CATALOG.items() if metric.kind is Kind.GAUGE}
+        gone = {key for key in self.counted if key[0] in gauges and policy in key}
+        self.counted = {key: value for key, value in self.counted.items() if key not in gone}
 
     def log(self, event: str, **fields: object) -> None:
         self.logged.append((event, fields))

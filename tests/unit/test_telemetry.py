@@ -138,8 +138,49 @@ def test_series_go_with_their_policy_and_come_back_afresh(telemetry: PrometheusT
     telemetry.remove_policy("never-seen")
     assert series(telemetry, policy="gone") == {}
     assert series(telemetry, policy="kept")["ctrain_rows_ingested_total", "policy=kept"] == 3
+    telemetry.gauge("leader", 1, policy="gone")
     telemetry.count("rows_ingested_total", 1, policy="gone")
     assert series(telemetry, policy="gone")["ctrain_rows_ingested_total", "policy=gone"] == 1
+
+
+def test_whoever_measures_a_policy_that_has_just_gone_makes_no_series(telemetry: PrometheusTelemetry) -> None:
+    telemetry.gauge("leader", 1, policy="gone")
+    telemetry.remove_policy("gone")
+    telemetry.gauge("notifications_open", 3, policy="gone", status="dead")
+    telemetry.count("notifications_total", 1, policy="gone", outcome="dead")
+    telemetry.gauge("champion_info", 1, policy="gone", version="1")
+    assert series(telemetry, policy="gone") == {}
+    telemetry.gauge("leader", 1, policy="gone")
+    assert "ctrain_champion_info" not in {name for name, *_ in series(telemetry, policy="gone")}
+
+
+def test_a_gauge_of_which_there_is_nothing_more_to_say_is_forgotten(telemetry: PrometheusTelemetry) -> None:
+    for policy in ("p", "other"):
+        telemetry.gauge("champion_info", 1, policy=policy, version="1")
+        telemetry.gauge("champion_age_seconds", 5, policy=policy)
+    telemetry.forget("p", "champion_info")
+    telemetry.forget("never-seen", "champion_info")
+    shown = {key for key in series(telemetry) if key[0].startswith("ctrain_champion")}
+    assert shown == {
+        ("ctrain_champion_age_seconds", "policy=p"),
+        ("ctrain_champion_age_seconds", "policy=other"),
+        ("ctrain_champion_info", "policy=other", "version=1"),
+    }
+
+
+def test_all_gauges_of_a_policy_begin_anew_and_its_counters_go_on(telemetry: PrometheusTelemetry) -> None:
+    telemetry.count("rows_ingested_total", 3, policy="p")
+    for number in range(100):
+        telemetry.gauge("monitor_value", 1, policy="p", monitor=f"m{number}")
+    telemetry.forget("p")
+    telemetry.gauge("leader", 1, policy="p")
+    seen = series(telemetry, policy="p")
+    assert seen["ctrain_rows_ingested_total", "policy=p"] == 3
+    assert seen["ctrain_series_dropped", "policy=p"] == 0
+    assert {name for name, *_ in seen if not name.endswith("_total")} == {
+        "ctrain_leader",
+        "ctrain_series_dropped",
+    }
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,16 @@ def test_a_policy_that_another_took_while_it_was_opened_is_not_refused_for_ever(
     assert (one.watched, one.opened) == (NAMES[:1], [(NAMES[0], 3)])
 
 
+def test_what_was_measured_of_a_policy_goes_when_its_file_changes(store: SqlStore) -> None:
+    one = One(store, "one", NAMES[:1])
+    one.holdings.balance(first=True)
+    one.telemetry.gauge("monitor_status", 1.0, policy=NAMES[0], monitor="taken_out", status="BREACHED")
+    one.telemetry.count("promotions_total", policy=NAMES[0])
+    one.loop.watch(NAMES[0], lambda: one.holdings.open(loaded(NAMES[0])))
+    left = {key for key in one.telemetry.counted if NAMES[0] in key}
+    assert left == {("leader", NAMES[0]), ("promotions_total", NAMES[0])}
+
+
 def test_the_first_time_a_fault_is_raised(store: SqlStore) -> None:
     one = One(store, "one", NAMES, faults={NAMES[3]: StateConflict("another model")})
     with pytest.raises(StateConflict, match="another model"):
