@@ -93,17 +93,22 @@ class GroupCommit:
         if not group.members:
             yield group.connection
             return
-        savepoint = group.connection.begin_nested()
+        try:
+            savepoint = group.connection.begin_nested()
+        except (SQLAlchemyError, CtrainError) as error:  # it was lost since the one before
+            lost = TransientError("the connection to the database is lost")
+            group.error = error if isinstance(error, CtrainError) else lost
+            raise group.error from error
         try:
             yield group.connection
             savepoint.commit()
         except BaseException as error:
             try:
                 savepoint.rollback()
-            except (SQLAlchemyError, CtrainError):  # the database has ended the whole transaction
-                group.error = error
+            except (SQLAlchemyError, CtrainError) as lost:  # the database has ended the whole transaction
+                group.error = lost
             if group.connection.invalidated:
-                group.error = error
+                group.error = group.error or error
             raise
 
     def _end_unless_others_come(self, group: _Group) -> None:

@@ -111,6 +111,22 @@ def test_a_commit_that_fails_fails_for_all(store: SqlStore) -> None:
     assert written(store, FOUR) == FOUR[:1]
 
 
+def test_a_connection_that_is_lost_between_two_parts_fails_no_more_than_these(store: SqlStore) -> None:
+    lost: list[PolicyName] = []
+
+    def lose(policy: PolicyName) -> None:
+        if not lost:
+            lost.append(policy)
+            group = store._writers._group
+            assert group is not None
+            group.connection.invalidate()
+
+    outcomes = [one.exception() for one in together(store, FOUR, lose)]
+    failed = [one for one in outcomes if one is not None]
+    assert [type(one) for one in failed] == [TransientError, TransientError]
+    assert written(store, FOUR) == [one for one, error in zip(FOUR, outcomes, strict=True) if error is None]
+
+
 def test_a_single_one_is_told_of_its_own_failure(store: SqlStore) -> None:
     def refuse() -> None:
         raise LookupError("nobody knows this")
