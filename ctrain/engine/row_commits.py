@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,7 +29,15 @@ def committing_rows(watch: Watch, ingested: Ingested) -> Iterator[Transaction]:
 
 
 def settle_doubt(watch: Watch) -> None:
-    """See what is committed, if a commit failed since; files that it was not made for are deleted."""
+    """See what is committed, if a commit failed since; files that it was not made for are deleted.
+
+    Raises StateConflict when another daemon has the policy by now: what lies there uncommitted is its own.
+    """
     if watch.row_log_in_doubt:
-        watch.row_log.sweep()
+        watch.row_log.sweep(partial(_confirm, watch))
         watch.row_log_in_doubt = False
+
+
+def _confirm(watch: Watch) -> None:
+    with watch.store.write() as tx:
+        watch.fence(tx)

@@ -82,6 +82,22 @@ def known_champion(world: World) -> tuple[Version, str]:
     return champion.version, champion.origin
 
 
+def test_a_commit_in_doubt_sweeps_no_file_of_the_daemon_that_has_the_policy_by_now(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    sleeper = lease(world, "the sleeper")
+    sleeper.row_log_in_doubt = True
+    lease(world, "the other")
+    uncommitted = tmp_path / "home" / "rows" / world.name / "rows" / "2024-01-01" / "of-the-other.parquet"
+    uncommitted.parent.mkdir(parents=True)
+    uncommitted.touch()
+    with pytest.raises(StateConflict, match=r"token 1 is fenced off, valid is 2"):
+        tick(sleeper)
+    assert uncommitted.exists()
+    world.watch.row_log_in_doubt = True
+    tick(world.watch)
+    assert not uncommitted.exists()
+
+
 def test_a_late_write_after_a_rollback_is_put_back_once(story: Story, tmp_path: Path) -> None:
     world = story.at("promoting", tmp_path)
     overtaken_at(world, BEFORE_CHAMPION, promote_and_roll_back)
