@@ -7,6 +7,7 @@ CtrainError
 ├── PermanentError       trying again cannot help
 │   └── DigestMismatch   a model artifact is not the one that was compared
 ├── StateConflict        someone else changed the row first; derive the step anew
+│   └── FencedOff        the lease has a newer token, or none: another daemon has it, or we won it again
 └── IllegalTransition    an event that the phase of a run does not accept; nothing was changed
 
 Drift, too little data, a losing challenger and a failed training are values, not exceptions.
@@ -49,6 +50,10 @@ class DigestMismatch(PermanentError):
 
 class StateConflict(CtrainError):
     """A conditional write found another state than expected: someone else won."""
+
+
+class FencedOff(StateConflict):
+    """The fencing token of a lease is not the valid one (any more)."""
 
 
 class IllegalTransition(CtrainError):

@@ -18,7 +18,7 @@ from ctrain.app.refusing import tell_refused
 from ctrain.app.spreading import Share, Sight, assess_share
 from ctrain.domain import PolicyName
 from ctrain.domain.leases import policy_lease
-from ctrain.errors import CtrainError, TransientError
+from ctrain.errors import CtrainError, FencedOff, TransientError
 
 if TYPE_CHECKING:
     from ctrain.app.lease import DaemonLeases, Held
@@ -192,7 +192,7 @@ class Holdings:
         try:
             self._loop.watch(name, partial(self.open, loaded))
         except CtrainError as error:
-            refused = not isinstance(error, TransientError) and self._still_held(name)
+            refused = not isinstance(error, TransientError | FencedOff) and self._still_held(name)
             if refused:
                 self.tell_refused(loaded, (policy_lease(name), self._tokens[name]), str(error))
             if first and name in self._fleet:

@@ -17,7 +17,7 @@ from ctrain.app.removing import tell_let_go
 from ctrain.domain import Phase, PolicyName, Request, RequestKind, Run
 from ctrain.engine.requests import answer_requests
 from ctrain.engine.troubles import POLICY_ACCEPTED, POLICY_REFUSED, begin_trouble, end_trouble
-from ctrain.errors import CtrainError, InputError, PolicyError, TransientError
+from ctrain.errors import CtrainError, FencedOff, InputError, PolicyError, TransientError
 from ctrain.policy.files import SUFFIXES
 from ctrain.policy.fleet import load_fleet
 
@@ -175,11 +175,11 @@ class Reloader:
         try:
             self._loop.watch(name, partial(self._open_watch, loaded))
         except CtrainError as error:
-            if isinstance(error, TransientError):
-                self._files.look_again()
             self._telemetry.log("reload_refused", policy=name, path=str(loaded.path), message=str(error))
             self.problem = "\n".join(filter(None, (self.problem, f"{loaded.path}: {error}")))
-            if known is not None:
+            if isinstance(error, TransientError | FencedOff):
+                self._files.look_again()
+            elif known is not None:
                 self._tell_one_refused(known, f"{loaded.path.name}: {error}")
             return False
         self._telemetry.log("policy_reloaded", policy=name, path=str(loaded.path), hash=loaded.hash)
@@ -195,7 +195,8 @@ class Reloader:
 
     def _tell_one_refused(self, watch: Watch, message: str) -> None:
         self._refused.add(watch.name)
-        begin_trouble(watch, POLICY_REFUSED, POLICY_ACCEPTED, message)
+        if not self._told(watch, partial(begin_trouble, watch, POLICY_REFUSED, POLICY_ACCEPTED, message)):
+            self._files.look_again()
 
     def _tell_accepted(self) -> None:
         """Put on record which refusals are over, also those that another daemon has put there."""
@@ -206,9 +207,21 @@ class Reloader:
             return
         with self._store.read() as tx:
             told = {one.policy for one in tx.trouble_lines() if one.kind == POLICY_REFUSED}
+        message = "the policy's file is valid again"
         for name in sorted(fresh & told):
-            end_trouble(watched[name], POLICY_REFUSED, POLICY_ACCEPTED, "the policy's file is valid again")
+            watch = watched[name]
+            if not self._told(watch, partial(end_trouble, watch, POLICY_REFUSED, POLICY_ACCEPTED, message)):
+                fresh.discard(name)
         self._accepted |= fresh
+
+    def _told(self, watch: Watch, tell: Callable[[], bool]) -> bool:
+        """False when it cannot be put on record now; it is tried again, and nothing else waits for it."""
+        try:
+            tell()
+        except CtrainError as error:
+            self._telemetry.log("trouble_record_failed", policy=watch.name, message=str(error))
+            return False
+        return True
 
     def _done_with(self, watch: Watch) -> bool:
         """True when the policy can be let go; cancels a run that has not gone too far for it."""

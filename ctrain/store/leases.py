@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, or_, select, text
 
 from ctrain.domain.leases import HeldLease
-from ctrain.errors import StateConflict
+from ctrain.errors import FencedOff
 from ctrain.store import schema
 from ctrain.store.access import TableAccess
 from ctrain.store.prepared import Prepared
@@ -115,11 +115,11 @@ class LeaseAccess(TableAccess):
         return None if row is None else row["holder"]
 
     def require_token(self, name: str, token: int) -> None:
-        """Raise StateConflict unless ``token`` is the newest and the lease was not given back."""
+        """Raise FencedOff unless ``token`` is the newest and the lease was not given back."""
         row = self._first(_TOKEN, lease=name)
         if row is None or row["holder"] is None or row["token"] != token:
             now_valid = "none" if row is None or row["holder"] is None else row["token"]
-            raise StateConflict(f"lease {name}: token {token} is fenced off, valid is {now_valid}")
+            raise FencedOff(f"lease {name}: token {token} is fenced off, valid is {now_valid}")
 
     def claim_home(self, home_id: str, path: str, now: datetime) -> tuple[str, str]:
         """Id and path of the one home of this database; the first that asks becomes it."""

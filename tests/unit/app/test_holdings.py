@@ -257,6 +257,23 @@ def test_a_policy_that_another_took_while_it_was_opened_is_not_refused_for_ever(
     assert (one.watched, one.opened) == (NAMES[:1], [(NAMES[0], 3)])
 
 
+def test_a_lease_that_is_won_again_while_its_policy_is_opened_is_no_refusal(store: SqlStore) -> None:
+    one = One(store, "one", NAMES[:1])
+
+    def slow(loaded: Any, lease: tuple[str, int]) -> Any:
+        one.holdings._open_watch = one.open_watch
+        run_out(store, NAMES[0])
+        one.holdings.beat()
+        with store.read() as tx:
+            tx.require_token(*lease)
+
+    one.holdings._open_watch = slow
+    one.holdings.balance()
+    assert (one.watched, one.refused, one.holdings.refused) == ([], [], {})
+    one.holdings.balance()
+    assert (one.watched, one.opened) == (NAMES[:1], [(NAMES[0], 2)])
+
+
 def test_what_was_measured_of_a_policy_goes_when_its_file_changes(store: SqlStore) -> None:
     one = One(store, "one", NAMES[:1])
     one.holdings.balance(first=True)

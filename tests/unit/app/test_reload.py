@@ -16,7 +16,7 @@ from ctrain.app.removing import tell_gone
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.domain import Phase, PolicyName, RunId, Version
 from ctrain.engine.tick import Ticked
-from ctrain.errors import InputError, TransientError
+from ctrain.errors import FencedOff, InputError, TransientError
 from ctrain.policy.files import policy_identity
 from ctrain.policy.loaded import LoadedPolicy
 from tests.support.fakes import FakeTimer
@@ -183,6 +183,39 @@ def test_what_could_not_be_written_for_a_moment_is_tried_again(reloading: Reload
     reloading.trouble = None
     reloading.look()
     assert (reloading.cooldown, reloading.succeeded) == ("2 days, 0:00:00", 1.0)
+
+
+def test_a_lease_that_was_won_again_meanwhile_is_no_fault_of_the_file(reloading: Reloading) -> None:
+    reloading.trouble = FencedOff("lease policy:clicks: token 1 is fenced off, valid is 2")
+    reloading.write(POLICY.replace("cooldown: 1d", "cooldown: 2d"))
+    reloading.look()
+    reloading.trouble = None
+    reloading.look()
+    assert (reloading.cooldown, reloading.succeeded) == ("2 days, 0:00:00", 1.0)
+    with reloading.store.read() as tx:
+        assert [one for one in tx.events(CLICKS) if one.kind == "policy_refused"] == []
+
+
+def test_a_refusal_that_cannot_be_put_on_record_now_is_later(reloading: Reloading) -> None:
+    """Nor does it keep other files from being taken over."""
+    watch = reloading.loop.watched[CLICKS]
+    watch.lease = ("policy:clicks", 7)
+    reloading.write(POLICY.replace("name: clicks", "name: other-model"))
+    second = POLICY.replace("policy: clicks", "policy: views").replace("name: clicks", "name: views")
+    reloading.write(second, "views.yaml")
+    reloading.look()
+    assert sorted(reloading.loop.watched) == ["clicks", "views"]
+    watch.lease = None
+    reloading.look()
+    with reloading.store.read() as tx:
+        assert [one.kind for one in tx.trouble_lines()] == ["policy_refused"]
+    watch.lease = ("policy:clicks", 7)
+    reloading.write(POLICY)
+    reloading.look()
+    watch.lease = None
+    reloading.look()
+    with reloading.store.read() as tx:
+        assert tx.trouble_lines() == []
 
 
 def test_a_second_policy_is_watched_from_the_next_look_on(reloading: Reloading) -> None:
