@@ -1,8 +1,8 @@
 """Monitors that follow the clock: freshness of the data, and metrics of production.
 
 Stale data closes no pane, and a metrics server speaks of now. Their verdicts are recorded when their
-status or what is BREACHED changes, and conditions on them alone are folded here; other conditions see them
-pane by pane.
+status or what is BREACHED changes, or the policy did, and conditions on them alone are folded here; other
+conditions see them pane by pane.
 """
 
 from __future__ import annotations
@@ -51,12 +51,13 @@ def observe_clock(watch: Watch, now: datetime) -> bool:
         known = {name: next(iter(tx.verdicts(watch.name, name, limit=1)), None) for name in monitors}
         stored = load_states(watch, tx, clock_conditions(watch.policy))
         memories = _load_memories(watch, tx, monitors)
+        outdated = _outdated(watch, tx, monitors)
     before = _folded_last(watch, stored)
     after = dict(memories)
     verdicts = [*_freshness(watch, monitors, newest, now), *_samples(watch, monitors, after)]
     for verdict in verdicts:
         show(watch, verdict)
-    news = [verdict for verdict in verdicts if _is_news(known[verdict.monitor], verdict)]
+    news = [one for one in verdicts if _is_news(known[one.monitor], one, outdated=one.monitor in outdated)]
     statuses = {name: one.status for name, one in known.items() if one is not None}
     statuses |= {verdict.monitor: verdict.status for verdict in news}
     states = {
@@ -152,12 +153,29 @@ def sample_now(watch: Watch, name: MonitorName, monitor: PrometheusMonitor) -> V
     return assess_sample(name, monitor, sample, memory)[1]
 
 
-def _is_news(known: Verdict | None, verdict: Verdict) -> bool:
-    """Another status, or the same one for other segments."""
+def _outdated(watch: Watch, tx: Transaction, monitors: dict[MonitorName, Monitor]) -> set[MonitorName]:
+    """Monitors with a verdict of the policy before its last change, once panes were judged by the new one.
+
+    From then on what is older is taken for the verdict of a monitor that was taken out.
+    """
+    if watch.clock_renewed:
+        return set()
+    hashes = {one.monitor: one.policy_hash for one in tx.verdict_lines([watch.name])}
+    renewed = {name for name, policy_hash in hashes.items() if policy_hash == watch.loaded.hash}
+    of_panes = watch.policy.monitors.keys() - monitors.keys()
+    if of_panes and renewed.isdisjoint(of_panes):
+        return set()
+    outdated = monitors.keys() & hashes.keys() - renewed
+    watch.clock_renewed = not outdated
+    return outdated
+
+
+def _is_news(known: Verdict | None, verdict: Verdict, *, outdated: bool) -> bool:
+    """Another status, or the same one for other segments, or of another policy."""
     if known is None:
         return True
     changed = known.status is not verdict.status or _breached(known) != _breached(verdict)
-    return changed and verdict.as_of > known.as_of
+    return (changed or outdated) and verdict.as_of > known.as_of
 
 
 def _breached(verdict: Verdict) -> set[str]:

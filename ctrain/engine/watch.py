@@ -192,6 +192,8 @@ class Watch:
     """Questions to metrics servers that are under way."""
     metrics_asked_at: dict[MonitorName, datetime] = field(default_factory=dict)
     """When each metric was asked for last."""
+    clock_renewed: bool = False
+    """The verdicts of monitors that follow the clock are not those of the policy before its last change."""
     clock_states: tuple[str, States, States] | None = None
     """Of conditions on the clock: under which policy, as they are stored, and as of the last tick."""
     snapshots: dict[str, LoadedPolicy] = field(default_factory=dict)

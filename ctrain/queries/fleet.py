@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ctrain.domain import Champion, Event, IngestState, NoticeStatus, Phase, PolicyName, Run, RunId
+from ctrain.domain import Champion, Event, IngestState, NoticeStatus, Phase, PolicyName, Run, RunId, Verdict
 from ctrain.domain.leases import daemon_lease, leased_policy
 from ctrain.engine.spending import RUNS_READ, runs_since
 from ctrain.errors import InputError
@@ -29,7 +29,7 @@ from ctrain.queries.heat import HeatMemory
 from ctrain.queries.limits import limits_left, policy_in_force
 from ctrain.queries.newest_decisions import decision_now, newest_decisions
 from ctrain.queries.notes import notes_on
-from ctrain.queries.overview import FleetOverview, PolicyLineNow, Said, overview_of
+from ctrain.queries.overview import FleetOverview, PolicyLineNow, Said, in_force, overview_of
 from ctrain.queries.remembered import Remembered
 from ctrain.queries.troubles import Troubles, registry_words, troubles_of
 
@@ -165,7 +165,7 @@ def _status(tx: Transaction, policy: PolicyName, now: datetime, troubles: Troubl
         paused=tx.paused(policy),
         champion=_champion(champion) if champion else None,
         run=_run(run) if run else None,
-        verdicts=tuple(sorted(tx.latest_verdicts(policy), key=lambda one: one.monitor)),
+        verdicts=_verdicts(tx, policy),
         data=_data(tx.ingest_state(policy), events),
         last_decision=decision_now(*decisions[0]) if decisions else None,
         open_requests=len(tx.open_requests(policy)),
@@ -179,6 +179,14 @@ def _status(tx: Transaction, policy: PolicyName, now: datetime, troubles: Troubl
         removed_at=record.removed_at if record else None,
         **_notices(tx, policy),
     )
+
+
+def _verdicts(tx: Transaction, policy: PolicyName) -> tuple[Verdict, ...]:
+    """By monitor, without those of monitors that were taken out of the policy."""
+    lines = tx.verdict_lines([policy])
+    standing = {one.monitor for one in in_force(lines)} if lines else set()
+    found = (one for one in tx.latest_verdicts(policy) if one.monitor in standing)
+    return tuple(sorted(found, key=lambda one: one.monitor))
 
 
 def _notices(tx: Transaction, policy: PolicyName) -> dict[str, Any]:

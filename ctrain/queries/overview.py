@@ -135,7 +135,7 @@ def speak(verdicts: Sequence[VerdictLine]) -> Said:
     Those of the policy as it was before its last change count only until the new one has given some: a
     monitor that was taken out must not speak for ever.
     """
-    current = _in_force(verdicts)
+    current = in_force(verdicts)
     for status, health in ((Status.BREACHED, Health.BREACHED), (Status.INCONCLUSIVE, Health.INCONCLUSIVE)):
         names = sorted(one.monitor for one in current if one.status is status)
         if names:
@@ -143,7 +143,8 @@ def speak(verdicts: Sequence[VerdictLine]) -> Said:
     return Health.OK, ""
 
 
-def _in_force(verdicts: Sequence[VerdictLine]) -> list[VerdictLine]:
+def in_force(verdicts: Sequence[VerdictLine]) -> list[VerdictLine]:
+    """Those of a policy's newest verdicts, of which there is one at least, that still speak for it."""
     newest = max(verdicts, key=lambda one: one.as_of).policy_hash
     return [one for one in verdicts if one.policy_hash == newest]
 

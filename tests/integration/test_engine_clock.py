@@ -9,6 +9,7 @@ import pytest
 
 from ctrain.domain import MonitorName, Status, Verdict
 from ctrain.engine.tick import tick
+from ctrain.queries.overview import Health, speak
 from tests.support.world import POLICY, START, World
 
 LATENCY = MonitorName("latency")
@@ -72,6 +73,31 @@ def test_a_trigger_on_it_alone_fires_without_a_pane(world: World) -> None:
     with world.store.read() as tx:
         decisions = {decision.trigger for decision, *_ in tx.decisions(world.name)}
     assert "slow" in decisions
+
+
+def test_a_policy_that_changed_is_spoken_for_by_what_the_clock_says_as_by_its_panes(world: World) -> None:
+    def spoken() -> tuple[set[MonitorName], Health]:
+        with world.store.read() as tx:
+            lines = tx.verdict_lines([world.name])
+        of_now = {one.monitor for one in lines if one.policy_hash == world.watch.loaded.hash}
+        return of_now, speak(lines)[0]
+
+    with world.store.write() as tx:
+        tx.save_policy(world.name, world.watch.loaded.hash, "clicks.yaml", {}, START)
+    world.metrics.values["p99"] = 0.3
+    world.live(4)
+    pass_minutes(world, 0.3, 0.3, 0.3, 0.3)
+    every = {MonitorName(name) for name in world.watch.policy.monitors}
+    assert spoken() == (every, Health.BREACHED)
+    world.edit(world.policy_text.replace("cooldown: 1d", "cooldown: 2d"))
+    pass_minutes(world, 0.3, 0.3)
+    assert spoken() == (set(), Health.BREACHED), "no pane has been judged by it"
+    world.live(1)
+    pass_minutes(world, 0.3, 0.3, 0.3, 0.3)
+    assert spoken() == (every, Health.BREACHED)
+    before = len(verdicts(world))
+    pass_minutes(world, 0.3, 0.3)
+    assert len(verdicts(world)) == before, "said once"
 
 
 def test_other_series_past_the_bound_are_news(tmp_path: Path) -> None:

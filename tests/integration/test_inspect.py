@@ -145,6 +145,18 @@ def test_a_policy_that_has_seen_nothing(queries: FleetQueries) -> None:
     ]
 
 
+def test_a_monitor_that_was_taken_out_is_told_no_more(
+    queries: FleetQueries, write: Callable[..., None]
+) -> None:
+    write(lambda tx: tx.record_verdict(CLICKS, "hash-1", a_verdict("inputs", Status.BREACHED)))
+    assert queries.status().policies[0].breached == ("inputs",)
+    later = replace(a_verdict("brier", Status.OK), as_of=START + 2 * HOUR)
+    write(lambda tx: tx.record_verdict(CLICKS, "hash-2", later))
+    (status,) = queries.status().policies
+    assert [one.monitor for one in status.verdicts] == ["brier"]
+    assert [one.monitor for one in queries.why(CLICKS).verdicts] == ["brier"]
+
+
 def test_status_shows_champion_run_verdicts_and_data(
     queries: FleetQueries, write: Callable[..., None]
 ) -> None:
