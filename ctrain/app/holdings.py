@@ -192,10 +192,11 @@ class Holdings:
         try:
             self._loop.watch(name, partial(self.open, loaded))
         except CtrainError as error:
-            refused = not isinstance(error, TransientError | FencedOff) and self._still_held(name)
+            won_again = isinstance(error, FencedOff)
+            refused = not (won_again or isinstance(error, TransientError)) and self._still_held(name)
             if refused:
                 self.tell_refused(loaded, (policy_lease(name), self._tokens[name]), str(error))
-            if first and name in self._fleet:
+            if first and name in self._fleet and not won_again:
                 raise
             kind = "policy_refused" if refused else "policy_not_opened"
             self._shell.telemetry.log(kind, policy=name, path=str(loaded.path), message=str(error))

@@ -257,7 +257,10 @@ def test_a_policy_that_another_took_while_it_was_opened_is_not_refused_for_ever(
     assert (one.watched, one.opened) == (NAMES[:1], [(NAMES[0], 3)])
 
 
-def test_a_lease_that_is_won_again_while_its_policy_is_opened_is_no_refusal(store: SqlStore) -> None:
+@pytest.mark.parametrize("first", [True, False])
+def test_a_lease_that_is_won_again_while_its_policy_is_opened_is_no_refusal(
+    store: SqlStore, first: bool
+) -> None:
     one = One(store, "one", NAMES[:1])
 
     def slow(loaded: Any, lease: tuple[str, int]) -> Any:
@@ -268,7 +271,7 @@ def test_a_lease_that_is_won_again_while_its_policy_is_opened_is_no_refusal(stor
             tx.require_token(*lease)
 
     one.holdings._open_watch = slow
-    one.holdings.balance()
+    one.holdings.balance(first=first)
     assert (one.watched, one.refused, one.holdings.refused) == ([], [], {})
     one.holdings.balance()
     assert (one.watched, one.opened) == (NAMES[:1], [(NAMES[0], 2)])
