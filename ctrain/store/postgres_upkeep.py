@@ -56,8 +56,10 @@ def dump(address: URL, out: Path) -> None:
             "pg_dump is not on the PATH, and PostgreSQL has no other consistent backup of one database: "
             "install PostgreSQL's client programs, or use the backups of your database service"
         )
-    secret = {"PGPASSWORD": address.password} if address.password else {}
-    target = address.set(drivername="postgresql", password=None).render_as_string()
+    password = address.query.get("password") or address.password  # as libpq has it
+    secret = {"PGPASSWORD": str(password)} if password else {}
+    bare = address._replace(drivername="postgresql", password=None).difference_update_query(["password"])
+    target = bare.render_as_string()
     done = subprocess.run(
         [program, "--format=custom", "--no-owner", "--no-password", f"--file={out}", f"--dbname={target}"],
         env={**os.environ, **secret},
