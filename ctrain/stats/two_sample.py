@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctrain.stats.distance import pooled_places
 from ctrain.stats.grid import Counts
 from ctrain.stats.tails import chi_squared_tail, kolmogorov_tail_of
 
@@ -162,24 +163,19 @@ def total_variation(reference: Counts, current: Counts) -> float:
     return math.fsum(np.abs(reference / reference.sum() - current / current.sum())) / 2
 
 
-def pool_rare(reference: Counts, current: Counts, expected: float = 5.0) -> tuple[Counts, Counts]:
-    """Return both counts with rare categories in one cell at the end.
+def pool_rare(reference: Counts, current: Counts) -> tuple[Counts, Counts]:
+    """Return both counts of categories in places that hold enough, as ``pooled_places`` says.
 
-    Rare is a category of which the current sample would hold fewer than ``expected`` values if it
-    came from the reference; below that Pearson's statistic is not chi-squared distributed. Which
-    categories are pooled depends on the current sample by its size alone.
+    The last category is the rest, what the grid does not name; places are the common categories, pools of
+    rare ones, and the last one with what is new or rarer still.
 
     Examples
     --------
-    >>> pool_rare(np.array([90, 5, 5]), np.array([8, 0, 2]))
+    >>> pool_rare(np.array([90, 5, 5, 0]), np.array([8, 0, 1, 1]))
     (array([90, 10]), array([8, 2]))
-
-    References
-    ----------
-    Cochran (1954). Some methods for strengthening the common chi-squared tests. Biometrics 10(4).
     """
-    common = reference * (current.sum() / reference.sum()) >= expected
-    return (
-        np.append(reference[common], reference[~common].sum()),
-        np.append(current[common], current[~common].sum()),
-    )
+    places, width = pooled_places(reference, current)
+    used = np.zeros(width, dtype=np.bool_)
+    used[places] = True
+    before, now = (np.bincount(places, one, width).astype(np.int64)[used] for one in (reference, current))
+    return before, now

@@ -177,6 +177,19 @@ def test_a_category_that_moved_is_found(test: TwoSampleTest) -> None:
 
 
 @pytest.mark.parametrize("test", TESTS)
+def test_a_change_among_rare_categories_is_found(test: TwoSampleTest) -> None:
+    """Of 200 towns a window of 500 rows has two or three each: half of them stop, or all are spelt anew."""
+    rng = np.random.default_rng(3)
+    towns = np.array([f"town {one}" for one in range(200)])
+    before = rng.choice(towns, 20_000).tolist()
+    for now in (rng.choice(towns[:100], 500), np.char.upper(rng.choice(towns, 500))):
+        found = compared(test, before, now.tolist())
+        assert found.p_value < 1e-30
+        assert found.effect > 0.3
+    assert compared(test, before, rng.choice(towns, 500).tolist()).p_value > 0.01
+
+
+@pytest.mark.parametrize("test", TESTS)
 def test_one_new_category_in_five_hundred_proves_nothing(test: TwoSampleTest) -> None:
     now = [*letters([0.6, 0.3, 0.1], 499, 2), "new"]
     assert compared(test, letters([0.6, 0.3, 0.1], 5000, 1), now).p_value > 0.01
