@@ -76,7 +76,8 @@ def evaluate_one(task: Task, metric: str, labels: npt.ArrayLike, scores: npt.Arr
 def _of_regression(truth: Floats, squared_error: float) -> dict[str, float]:
     spread = float(np.mean((truth - truth.mean()) ** 2))
     metrics = {"rmse": float(np.sqrt(squared_error))}
-    if spread > 0:
+    # the mean of equal values may be another by rounding
+    if truth.min() < truth.max() and spread > 0:
         metrics["r2"] = 1.0 - squared_error / spread
     return metrics
 

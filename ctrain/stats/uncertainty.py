@@ -74,7 +74,7 @@ def _of_errors(metric: str, truth: Floats, scores: Floats) -> Floats | None:
     if metric == "rmse":
         root = float(np.sqrt(squared.mean()))
         return np.asarray((squared - squared.mean()) / (2 * root * truth.size)) if root else squared
-    total = float(spread.sum())
+    total = float(spread.sum()) if truth.min() < truth.max() else 0.0
     return np.asarray((squared.sum() / total * spread - squared) / total) if total else None
 
 

@@ -84,6 +84,7 @@ UNDEFINED = [
     (Task.MULTICLASS, [-1], [[0.9, 0.1]], {"roc_auc"}),
     (Task.REGRESSION, [2.0, 2.0], [1.0, 2.0], {"r2"}),
     (Task.REGRESSION, [2.0], [1.0], {"r2"}),
+    (Task.REGRESSION, [0.1] * 3, [1.1] * 3, {"r2"}),  # their mean is another number
 ]
 ALL = {
     Task.BINARY: {"brier", "log_loss", "zero_one", "accuracy", "f1", "roc_auc"},

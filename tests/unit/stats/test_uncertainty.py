@@ -64,6 +64,7 @@ def test_of_a_roc_auc_it_is_delongs() -> None:
         (Task.REGRESSION, "absolute_error", [1.0], [2.0], None),
         (Task.REGRESSION, "rmse", [1.0, 2.0], [1.0, 2.0], 0.0),
         (Task.REGRESSION, "r2", [1.0, 1.0], [1.0, 2.0], None),
+        (Task.REGRESSION, "r2", [0.1] * 3, [1.1] * 3, None),
     ],
 )
 def test_few_rows_and_undefined_metrics(
