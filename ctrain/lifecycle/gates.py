@@ -12,6 +12,8 @@ from ctrain.stats.metrics import HIGHER_IS_BETTER
 
 Metrics = Mapping[str, float]
 
+ROUNDING = 1e-9
+"""Share of a value that it may be beyond its bound: 0.9 - 0.85 is more than 0.05 in floating point."""
 SIZE = "size_bytes"
 """Of a model's files, among serving metrics."""
 
@@ -139,7 +141,7 @@ def _judge_bounds(
         if bound is None:
             continue
         gate = f"{metric} {symbol} {_number(metric, bound, 'g')}"
-        passed = value is not None and sign * (value - bound) >= 0
+        passed = value is not None and _within(value, bound, sign)
         results.append(GateResult(gate, value, bound, passed, _reason(gate, metric, value, passed)))
     return results
 
@@ -152,7 +154,7 @@ def _judge_against(gate: ChampionGate, paired: Metrics, champion: Metrics) -> Ga
         return GateResult(text, value, None, False, reason)
     sign = 1 if gate.metric in HIGHER_IS_BETTER else -1
     bound = other - sign * gate.not_worse_than_champion_by
-    passed = value is not None and sign * (value - bound) >= 0
+    passed = value is not None and _within(value, bound, sign)
     reason = _reason(text, gate.metric, value, passed) + f" (champion {other:.4g})"
     return GateResult(text, value, bound, passed, reason)
 
@@ -182,6 +184,11 @@ def _judge_fact(metric: str, gate: str, metrics: Metrics) -> GateResult:
     value = _finite(metrics, metric)
     passed = value == 1.0
     return GateResult(gate, value, 1.0, passed, f"{gate}: {'passed' if passed else 'failed'}")
+
+
+def _within(value: float, bound: float, sign: int) -> bool:
+    """Tell whether the value is the bound, or beyond it in the direction of ``sign``."""
+    return sign * (value - bound) >= 0 or math.isclose(value, bound, rel_tol=ROUNDING)
 
 
 def _finite(metrics: Metrics, metric: str) -> float | None:

@@ -42,6 +42,9 @@ ABSOLUTE = [
     (GroupGate(metric="equalized_odds", by="origin", max_gap=0.1), {}, False),
     (GroupGate(metric="brier", by="origin", max_gap=0.05), {"brier:gap:origin": 0.05}, True),
     (GroupGate(metric="brier", by="origin", max_gap=0.05), {"brier": 0.01}, False),
+    (GroupGate(metric="accuracy", by="origin", max_gap=0.05), {"accuracy:gap:origin": 0.9 - 0.85}, True),
+    (GroupGate(metric="accuracy", by="origin", max_gap=0.05), {"accuracy:gap:origin": 0.05001}, False),
+    (ServingGate(max_size=10**12), SERVED | {"size_bytes": 10.0**12 + 10**6}, False),
 ]
 
 
@@ -60,6 +63,7 @@ AGAINST_CHAMPION = [
     ("brier", 0.0, 0.2, 0.2, True),
     ("brier", 0.0, 0.2001, 0.2, False),
     ("brier", 0.25, 0.5, 0.25, True),
+    ("accuracy", 0.1, 0.3, 0.4, True),  # 0.4 - 0.1 is more than 0.3 in floating point
     ("roc_auc", 0.0, 0.7, 0.7, True),
     ("roc_auc", 0.0, 0.6999, 0.7, False),
     ("roc_auc", 0.25, 0.5, 0.75, True),
