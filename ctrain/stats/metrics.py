@@ -53,7 +53,7 @@ def evaluate(task: Task, labels: npt.ArrayLike, scores: npt.ArrayLike) -> dict[s
     metrics = {metric: float(values[judged].mean()) for metric, values in losses.items()}
     if task is Task.REGRESSION:
         return metrics | _of_regression(truth[judged], metrics["squared_error"])
-    metrics["accuracy"] = 1.0 - metrics["zero_one"]
+    metrics["accuracy"] = float((1.0 - losses["zero_one"][judged]).mean())
     if task is Task.BINARY:
         return metrics | _of_binary(truth[judged] == 1, predicted[judged])
     return metrics | _of_classes(truth[judged], predicted[judged])

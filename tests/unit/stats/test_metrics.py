@@ -46,6 +46,12 @@ def test_multiclass_agrees_with_sklearn() -> None:
     assert evaluate(Task.MULTICLASS, labels, scores) == pytest.approx(expected, abs=1e-9)
 
 
+def test_accuracy_is_the_share_that_is_right_to_the_last_bit() -> None:
+    """1 - 0.07 is less than 0.93 in floating point, and would breach ``below: 0.93``."""
+    assert evaluate(Task.BINARY, [1] * 93 + [0] * 7, [0.9] * 100)["accuracy"] == 0.93
+    assert evaluate(Task.MULTICLASS, [1] * 93 + [0] * 7, [[0.1, 0.9]] * 100)["accuracy"] == 0.93
+
+
 def test_macro_roc_auc_is_that_of_one_against_the_rest() -> None:
     labels, scores = np.repeat([0, 1, 2], 50), RNG.dirichlet([2, 1, 1], 150).round(1)
     expected = sk.roc_auc_score(labels, np.full((150, 3), 1 / 3), multi_class="ovr", average="macro")
