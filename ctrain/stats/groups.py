@@ -14,6 +14,7 @@ from ctrain.stats.losses import row_losses
 from ctrain.stats.metrics import POSITIVE_ABOVE, evaluate
 
 EQUALIZED_ODDS = "equalized_odds"
+_ANY_LOSS = {Task.BINARY: "zero_one", Task.MULTICLASS: "zero_one", Task.REGRESSION: "absolute_error"}
 RATES_GIVEN_THE_TRUTH = ("true_positive_rate", "false_positive_rate")
 
 
@@ -59,7 +60,7 @@ def group_metrics(
     groups
         the group of each row.
     min_rows
-        groups with fewer rows are left out: their metrics are mostly noise.
+        groups with fewer rows that can be judged are left out: their metrics are mostly noise.
 
     Examples
     --------
@@ -74,10 +75,11 @@ def group_metrics(
     """
     truth, predicted = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     names, codes = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
+    judged = np.isfinite(row_losses(task, _ANY_LOSS[task], truth, predicted))
     by_group: dict[str, Mapping[str, float]] = {}
     too_few: dict[str, int] = {}
     for code, name in enumerate(names):
-        inside = codes == code
+        inside = (codes == code) & judged
         rows = int(inside.sum())
         if rows < min_rows:
             too_few[str(name)] = rows

@@ -86,6 +86,14 @@ def test_small_groups_are_left_out_and_counted() -> None:
     assert (nobody.by_group, metric_gap(nobody, "accuracy")) == ({}, None)
 
 
+def test_only_rows_that_can_be_judged_make_a_group() -> None:
+    scores = [*PREDICTED[:-1], float("nan")]
+    assert GROUPS[-1] == "c"
+    rows = {name: sum(one == name for one in GROUPS) - (name == "c") for name in set(GROUPS)}
+    found = group_metrics(Task.BINARY, TRUTH, scores, GROUPS, min_rows=max(rows.values()) + 1)
+    assert found.too_few == rows
+
+
 def test_groups_in_which_a_metric_is_not_defined_are_named() -> None:
     groups = np.array(["x"] * 4 + ["y"] * 4 + ["z"] * 2)
     truth = [0, 1, 0, 1, 0, 1, 0, 1, 1, 1]
