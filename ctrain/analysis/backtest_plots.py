@@ -127,7 +127,7 @@ def _plot_drift(figure: Figure, request: Mapping[str, Any]) -> None:
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     axes.set_yticks(range(len(shown)), [str(drift["features"][place])[:30] for place in shown])
-    figure.colorbar(picture, ax=axes, label="effect / threshold (1: drifted)")
+    figure.colorbar(picture, ax=axes, label="effect / threshold")
 
 
 def _times(texts: Iterable[str]) -> list[Any]:

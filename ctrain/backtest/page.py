@@ -37,7 +37,7 @@ TITLES = {
     ),
     "drift.svg": (
         "Drift of the features",
-        "The effect that monitors saw over its threshold; from 1 on it counts as drift.",
+        "The effect that monitors saw over its threshold; from 1 on it is drift, unless it may be chance.",
     ),
 }
 WORDS = {
