@@ -86,9 +86,12 @@ class Shadow(Frozen):
     It does not cover ``on_inconclusive: promote``. The sum over the shadows of a year is in `ctrain status`
     and a metric, beside how many were promoted undecided."""
     margin: Annotated[float, Field(ge=0)] = 0.0
-    """The worsening of the metric that is tolerated."""
+    """The worsening of the metric that is tolerated. The unit of ``brier`` and ``zero_one`` is their own; of
+    ``log_loss`` it is 6.9, the most that a row can lose, so that 0.001 tolerates 0.0069; of a regression it
+    is the 99th percentile of the champion's errors (or squared errors) before the comparison."""
     min_gain: Annotated[float, Field(ge=0)] = 0.0
-    """The improvement of the metric that is asked for; with one, ``margin`` is only for ``slices``."""
+    """The improvement of the metric that is asked for, in the unit of ``margin``; with one, ``margin`` is
+    only for ``slices``."""
     slices: tuple[Text, ...] = ()
     """Categorical or boolean features: a challenger that is clearly worse, by more than ``margin``, on the
     rows of one of their values is not promoted, however good it is on average. Each of the up to 20 values
@@ -129,7 +132,7 @@ class Probation(Frozen):
     """Largest probability of rolling back a champion that is not worse: half of it over all looks, and half
     for a last test of one that is undecided after twice ``duration``."""
     margin: Annotated[float, Field(ge=0)] = 0.01
-    """The worsening of the metric that is tolerated."""
+    """The worsening of the metric that is tolerated, in the unit of ``shadow.margin``."""
     min_rows: Annotated[int, Field(ge=1)] = 1000
     """Compared rows that acceptance needs; too few extend the probation."""
 

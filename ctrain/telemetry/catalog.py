@@ -129,7 +129,10 @@ _TABLE = (
     ),
     _gauge("promoted_share", "Share of the models trained within a year that were promoted; NaN: none was."),
     _counter("shadow_rows_total", "Rows that were compared between two models."),
-    _gauge("shadow_difference", "Mean loss of the challenger minus the champion's, over blocks."),
+    _gauge(
+        "shadow_difference",
+        "Mean loss of the challenger minus the champion's, over blocks, in the unit of shadow.margin.",
+    ),
     _gauge("shadow_lower", "Lower confidence bound of the difference, valid at any time."),
     _gauge("shadow_upper", "Upper confidence bound of the difference, valid at any time."),
     _gauge("shadow_margin", "The difference decides here: above it is worse than the policy allows."),
