@@ -244,4 +244,4 @@ def _compare_counts(
         return as_ks(blank, ks_from_counts(reference, current))
     share = current[reference == 0].sum() / current.sum()
     notes = [f"new categories: {share:.1%} of current"] if share else []
-    return compare_categories(blank, reference, current, notes)
+    return compare_categories(blank, reference, current, notes, rest=True)

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ctrain.stats.catalogue import pearson
 from ctrain.stats.grid import Counts
+from ctrain.stats.homogeneity import FEWEST, conditional_p_value, homogeneity_p_value
 from ctrain.stats.multiplicity import benjamini_hochberg
 from ctrain.stats.raw import Kind
-from ctrain.stats.two_sample import KsResult, chi_squared, total_variation
+from ctrain.stats.two_sample import KsResult, chi_squared, pool_rare, total_variation
 
 NOT_TESTED = "none"
 SCHEMA = "schema"
@@ -126,17 +128,31 @@ def as_ks(blank: ColumnComparison, found: KsResult) -> ColumnComparison:
 
 
 def compare_categories(
-    blank: ColumnComparison, reference: Counts, current: Counts, notes: Iterable[str] = ()
+    blank: ColumnComparison,
+    reference: Counts,
+    current: Counts,
+    notes: Iterable[str] = (),
+    *,
+    rest: bool = False,
 ) -> ColumnComparison:
-    """Return the chi-squared test of the counts of each category on both sides."""
+    """Return the chi-squared test of the counts of each category on both sides.
+
+    Where categories are rare the statistic is not chi-squared distributed, and the p-value goes by its
+    distribution among all samples with these values. ``rest``: the last category is what the reference
+    does not name; the p-value then goes by rare ones pooled.
+    """
     statistic, p_value = chi_squared(reference, current)
     effect = total_variation(reference, current)
     notes = list(notes)
     n, m = reference.sum(), current.sum()
     expected = (reference + current) * (min(n, m) / (n + m))
-    rare = np.count_nonzero((expected > 0) & (expected < 5))
-    if rare:
-        notes.append(f"rare categories: {rare:,}, so the p-value is rough")
+    rare = np.count_nonzero((expected > 0) & (expected < FEWEST))
+    if rare and rest:
+        p_value = homogeneity_p_value(pearson, *pool_rare(reference, current), rest=True)
+        notes.append(f"rare categories: {rare:,}, pooled for the p-value")
+    elif rare:
+        p_value = conditional_p_value(reference, current)
+        notes.append(f"rare categories: {rare:,}, so the p-value is no chi-squared one")
     return replace(
         blank, test="chi2", statistic=statistic, p_value=p_value, effect=effect, note="; ".join(notes)
     )

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ctrain.stats.catalogue import TwoSampleTest, distance_for, pearson, two_sample
-from ctrain.stats.homogeneity import homogeneity_p_value
+from ctrain.stats.homogeneity import conditional_p_value, homogeneity_p_value
 from tests.unit.stats.columns import TESTS, compared, profiled, union
 
 Floats = NDArray[np.float64]
@@ -209,6 +209,29 @@ def test_places_with_few_values_are_tested_exactly(
     before: list[int], now: list[int], rest: bool, p_value: float
 ) -> None:
     assert homogeneity_p_value(pearson, np.array(before), np.array(now), rest) == pytest.approx(p_value)
+
+
+@pytest.mark.parametrize(
+    ("categories", "n", "m"), [(200, 20_000, 500), (1000, 500, 500), (3000, 20_000, 500), (4, 300, 60)]
+)
+def test_conditional_p_values_are_uniform_however_rare_categories_are(
+    categories: int, n: int, m: int
+) -> None:
+    rng = np.random.default_rng(10)
+    weights = rng.dirichlet(np.full(categories, 0.5))
+    p_values = np.array(
+        [conditional_p_value(rng.multinomial(n, weights), rng.multinomial(m, weights)) for _ in range(500)]
+    )
+    for level in (0.01, 0.1, 0.5):
+        sigma = np.sqrt(level * (1 - level) / 500)
+        assert np.mean(p_values < level) == pytest.approx(level, abs=4 * sigma)
+
+
+def test_conditional_p_values_of_next_to_nothing() -> None:
+    assert conditional_p_value(np.array([1, 0]), np.array([0, 1])) == pytest.approx(0.1573, abs=1e-4)
+    assert conditional_p_value(np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1])) == 1.0
+    assert conditional_p_value(np.array([10, 0]), np.array([0, 10])) < 1e-4  # Fisher's exact test: 1.1e-5
+    assert conditional_p_value(np.array([3]), np.array([4])) == 1.0
 
 
 def test_thin_places_are_united_with_their_neighbours() -> None:
