@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -119,4 +120,14 @@ def _seasonal(
     found = [profile for profile in whole if profile.rows]
     if len(found) < FEWEST_WEEKS:
         return f"needs rows of these hours in {FEWEST_WEEKS} of the last {len(weeks)} weeks, has {len(found)}"
-    return Compared(merge(found), variability_between(found, reference.grid, monitor.test))
+    usual = weeks_that_tell(found, monitor.min_rows)
+    return Compared(merge(found), variability_between(usual, reference.grid, monitor.test))
+
+
+def weeks_that_tell(weeks: Sequence[Profile], min_rows: int) -> Sequence[Profile]:
+    """The weeks that tell how much weeks differ: those with half of ``min_rows`` or more, if they are enough.
+
+    A few rows before an outage differ from everything by chance, and would hide what has drifted.
+    """
+    full = [one for one in weeks if 2 * one.rows >= min_rows]
+    return full if len(full) >= FEWEST_WEEKS else weeks
