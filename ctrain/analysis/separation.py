@@ -145,7 +145,9 @@ def _fit(encoded: Encoded, is_current: Booleans, chosen: Booleans, seed: int) ->
         categorical_features=np.array(encoded.categorical, dtype=bool),
         random_state=seed % 2**32,
     )
-    return model.fit(encoded.rows(chosen), is_current[chosen])
+    rows = encoded.rows(chosen)
+    rows[:, np.isnan(rows).all(axis=0)] = 0.0  # the trees refuse a column without any value
+    return model.fit(rows, is_current[chosen])
 
 
 def _judge(fitted: Any, rows: Floats, is_current: Booleans) -> Separation:

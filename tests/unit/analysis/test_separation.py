@@ -130,6 +130,17 @@ def test_pathological_columns_break_nothing() -> None:
     assert auc == 1
 
 
+def test_a_column_without_values_hides_no_other() -> None:
+    random = np.random.default_rng(9)
+    nothing = pa.nulls(600, pa.float64())
+    reference = sample(random, (0, 30), x=nothing, kind=pa.nulls(600, pa.string()))
+    current = sample(random, (30, 31), x=nothing, kind=pa.nulls(600, pa.string()), z=np.full(600, 9.0))
+    (auc, _), importance = separate(reference, current, FEATURES, DAY, 0)
+    assert auc > 0.95
+    assert (importance["x"], importance["kind"]) == (0, 0)
+    assert importance["z"] > 0.4
+
+
 def test_a_daily_batch_is_held_out_at_random() -> None:
     phases = np.zeros(400, dtype=np.int64)
     held_out = hold_out(phases, np.arange(400) >= 200, seed=1)
