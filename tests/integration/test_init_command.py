@@ -183,6 +183,29 @@ def test_numbers_and_several_classes_are_learned(
         assert ((model.predict_proba(answer) - right) ** 2).sum(axis=1).mean() / 2 < most
 
 
+def test_columns_of_any_name_with_values_far_or_none_are_learned_from(tmp_path: Path) -> None:
+    late = np.arange(N) >= 500
+    columns = {
+        "x": X,
+        "since_may": np.where(late, NOISE, np.nan),
+        "kind": [["a", "b"][n % 2] if late[n] else None for n in range(N)],
+        "review__text": EVERY_TYPE["review"],
+        "limit": np.where(np.arange(N) % 50 == 0, np.finfo(float).max, NOISE),
+        "y": (X > 0).astype(int),
+    }
+    done = init(tmp_path, "--label", "y", columns=columns)
+    assert done.exit_code == 0, done.output
+    found = read(tmp_path / "shop", tmp_path)
+    names = list(found.context.feature_names)
+    assert set(names) == {*columns} - {"y"}
+    rows = training_frame(found.rows)
+    older, newer = rows.head(480), rows.tail(120)
+    train: Any = load_training_function(str(found.policy.train.entrypoint), found.folder)
+    for build, _ in train.__globals__["CANDIDATES"].values():
+        model = build(found.context).fit(older[names], older["y"])
+        assert (model.predict(newer[names]) == newer["y"]).mean() > 0.9
+
+
 def test_rows_weigh_what_the_policy_says(every_type: Read) -> None:
     rows = training_frame(every_type.rows)
     train = load_training_function(str(every_type.policy.train.entrypoint), every_type.folder)
