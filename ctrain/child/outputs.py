@@ -152,6 +152,8 @@ def _from_probabilities(values: npt.NDArray[np.float64], task: str, classes: lis
 
     _check_range(values)
     if task == "multiclass":
+        if len(classes) == 1:  # scikit-learn's boosting answers with a second column then, of no class
+            values = values[:, :1]
         names = classes if len(classes) == values.shape[1] else [str(one) for one in range(values.shape[1])]
         if len(set(names)) < len(names):
             raise ValueError(f"the model has several classes of one name: {', '.join(names)}")

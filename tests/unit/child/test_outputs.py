@@ -125,6 +125,16 @@ def test_classes_are_named_as_labels_are_written(classes: list[Any], names: tupl
     assert scores.classes == names
 
 
+def test_a_model_of_one_class_is_certain_of_it() -> None:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    rows = pd.DataFrame({"x": np.arange(50.0)})
+    model = HistGradientBoostingClassifier(max_iter=2).fit(rows, ["salty"] * 50)
+    scores = predict_scores(sklearn(model), FRAME, "multiclass", "auto")
+    assert scores.classes == ("salty",)
+    assert scores.values.tolist() == [[pytest.approx(1.0)]] * 2
+
+
 def test_a_model_without_names_of_classes_has_numbers() -> None:
     assert predict_scores(pyfunc(np.ones((2, 3)) / 3), FRAME, "multiclass", "auto").classes == ("0", "1", "2")
     named = pyfunc(pd.DataFrame({"b": [0.2, 0.7], "a": [0.8, 0.3]}))
