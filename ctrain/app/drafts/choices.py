@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +10,7 @@ from ctrain.app.drafts.features import Chosen
 from ctrain.app.drafts.history import History
 from ctrain.app.drafts.labels import Label
 from ctrain.app.drafts.pace import LEAST_STEP_ROWS, STEPS_PER_FILE, STEPS_TO_GROW_OLD, Pace, two_digits
-from ctrain.app.drafts.wording import number, scalar
+from ctrain.app.drafts.wording import number, printable, quoted, scalar
 from ctrain.domain import Task
 from ctrain.policy.fields import format_duration
 from ctrain.stats.sequential import MIN_BLOCKS
@@ -80,7 +79,7 @@ def _names(found: Findings) -> dict[str, str]:
     if history.id is None:
         id_why = "(?) the rows were numbered; give each row of production an id of its own"
     return {
-        "source": history.source.name,
+        "source": printable(history.source.name),
         "file": f"{found.policy}.yaml",
         "policy": scalar(found.policy),
         "module": found.module,
@@ -103,7 +102,7 @@ def _sources(found: Findings) -> dict[str, str]:
 
 
 def _label(label: Label) -> dict[str, str]:
-    few = ", ".join(f"{share:.1%} {json.dumps(one, ensure_ascii=False)}" for one, share in label.classes[:4])
+    few = ", ".join(f"{share:.1%} {quoted(one)}" for one, share in label.classes[:4])
     more = f" and {len(label.classes) - 4} more" if len(label.classes) > 4 else ""
     if label.task is Task.REGRESSION:
         task_why, label_why = "the label is an amount", f"half of the values are below {label.centre:.4g}"
@@ -114,7 +113,7 @@ def _label(label: Label) -> dict[str, str]:
             task_why += "; (?) if they are amounts: --task regression"
         metric_why, label_why = "squared error of the probabilities", f"{few}{more}"
     if label.codes:
-        meaning = ", ".join(f"{code} is {json.dumps(one)}" for one, code in label.codes.items())
+        meaning = ", ".join(f"{code} is {quoted(one)}" for one, code in label.codes.items())
         label_why = f"{meaning}: files of labels hold 0 and 1; {few}"
     coverage = ""
     if label.coverage < LEAST_COVERAGE:
@@ -172,7 +171,7 @@ def _losses(label: Label) -> dict[str, str]:
     if label.task is Task.REGRESSION:
         margin = MARGIN_OF_NUMBERS
         margin_why = "the worsening that is tolerated, in 99th percentiles of the champion's errors"
-        worst = f"{2 * label.constant_loss:.3g}"
+        worst = number(2 * label.constant_loss, 3)
         worst_why = (
             f"always saying {label.centre:.4g} is off by {label.constant_loss:.3g}: twice that is broken"
         )
@@ -181,14 +180,14 @@ def _losses(label: Label) -> dict[str, str]:
         margin_why = (
             f"the worsening that is tolerated; always saying the shares loses {label.constant_loss:.2g}"
         )
-        worst = f"{1 - 1 / max(2, len(label.classes)):.3g}"
+        worst = number(1 - 1 / max(2, len(label.classes)), 3)
         worst_why = "twice what a model loses that knows nothing: broken"
     return {
         "margin": number(margin),
         "margin_why": margin_why,
         "probation_margin": number(2 * margin),
         "gate_margin": number(GATE_MARGINS * small),
-        "worst": f"{float(worst):f}".rstrip("0").rstrip("."),
+        "worst": worst,
         "worst_why": worst_why,
     }
 

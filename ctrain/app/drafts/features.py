@@ -109,7 +109,7 @@ def _unusable(sample: pa.Table, name: str) -> str | None:
     if kind is Kind.EMPTY or not len(present):
         return "it has no value"
     if kind is Kind.OTHER:
-        return f"{values.type} is no kind of feature; name nested fields in data.columns"
+        return _of_no_kind(values.type)
     if role is Role.PRESENCE:
         return ID_NOTE.removeprefix("left out: ")
     if pc.count_distinct(present, mode="only_valid").as_py() == 1 and len(present) == len(values):
@@ -117,6 +117,11 @@ def _unusable(sample: pa.Table, name: str) -> str | None:
     if _has_decimal_commas(present):
         return "it holds numbers with decimal commas; write them with points to learn from it"
     return ID_NOTE.removeprefix("left out: ") if _is_numbered(values, name) else None
+
+
+def _of_no_kind(type_: pa.DataType) -> str:
+    remedy = "name nested fields in data.columns" if pa.types.is_nested(type_) else "make numbers of it"
+    return f"{type_} is no kind of feature; {remedy}"
 
 
 def _has_decimal_commas(texts: pa.ChunkedArray[Any]) -> bool:

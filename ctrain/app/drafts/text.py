@@ -10,7 +10,7 @@ from string import Template
 
 from ctrain.app.drafts.choices import Findings, chosen_values
 from ctrain.app.drafts.features import Chosen
-from ctrain.app.drafts.wording import scalar
+from ctrain.app.drafts.wording import printable, scalar
 from ctrain.policy.data import is_own_column
 
 _ALONE = re.compile(r"\s*\$\w+\s*")
@@ -21,10 +21,11 @@ _COMMENTS = 32
 
 def policy_text(found: Findings) -> str:
     """Return the YAML of the policy."""
+    named = _own_names(found)
     values = {
         **chosen_values(found),
-        "features": _features(found.chosen),
-        "renamed": _renamed(found.chosen),
+        "features": _features(found.chosen, named),
+        "renamed": _renamed(named),
     }
     template = files("ctrain.app.drafts").joinpath("policy.yaml.txt").read_text("utf-8")
     lines = (_filled(line, values) for line in template.splitlines())
@@ -45,24 +46,34 @@ def _filled(line: str, values: Mapping[str, str]) -> str | None:
     return f"{code:<{_COMMENTS}}{sign}{comment}" if sign and code.strip() else f"{code}{sign}{comment}"
 
 
-def _features(chosen: Chosen) -> str:
+def _features(chosen: Chosen, named: Mapping[str, str]) -> str:
     lines = ["  features:"]
     for kind, names in chosen.by_kind.items():
-        lines += _wrapped(f"    {kind}: [{', '.join(scalar(_own(name)) for name in names)}]", "      ")
+        lines += _wrapped(f"    {kind}: [{', '.join(scalar(named[name]) for name in names)}]", "      ")
     if chosen.left_out:
         lines.append("  # Left out; the files have these columns, so that one may be named above:")
-        lines += [f"  # - {scalar(name)}: {reason}" for name, reason in chosen.left_out.items()]
+        lines += [f"  # - {scalar(name)}: {printable(why)}" for name, why in chosen.left_out.items()]
     return "\n".join(lines)
 
 
-def _renamed(chosen: Chosen) -> str:
-    """Features whose names the row log uses itself get other ones."""
-    renamed = [f"{scalar(_own(name))}: {scalar(name)}" for name in chosen.names if is_own_column(name)]
+def _renamed(named: Mapping[str, str]) -> str:
+    renamed = [f"{scalar(own)}: {scalar(name)}" for name, own in named.items() if own != name]
     return f"  columns: {{{', '.join(renamed)}}}   # names that ctrain uses itself" if renamed else ""
 
 
-def _own(name: str) -> str:
-    return f"{name.replace(':', '_')}_feature" if is_own_column(name) else name
+def _own_names(found: Findings) -> dict[str, str]:
+    """What features are called in the policy: another name where theirs is one of the row log."""
+    history = found.history
+    taken = {*found.chosen.names, history.label.name, history.id_column, history.time_column}
+    named = {}
+    for name in found.chosen.names:
+        named[name] = name
+        if is_own_column(name):
+            named[name] = f"{name.replace(':', '_')}_feature"
+            while named[name] in taken:
+                named[name] += "_"
+        taken.add(named[name])
+    return named
 
 
 def _wrapped(line: str, indent: str) -> Iterator[str]:

@@ -169,7 +169,7 @@ def test_fields_of_the_calendar_are_features_once_they_have_come_round_twice() -
         ([time(n % 24) for n in range(240)], "times of day are no kind of feature; make numbers of them"),
         (
             [timedelta(n) for n in range(240)],
-            "duration[us] is no kind of feature; name nested fields in data.columns",
+            "duration[us] is no kind of feature; make numbers of it",
         ),
     ],
 )
@@ -442,6 +442,33 @@ def test_any_name_of_a_column_can_be_written(tmp_path: Path) -> None:
         {"prediction": "prediction_feature", "score:x": "score_x_feature"}.get(one, one) for one in names
     ]
     assert policy.data.features.numeric == ("x", *expected)
+
+
+def test_a_new_name_of_a_feature_is_that_of_no_other(tmp_path: Path) -> None:
+    names = ["label", "label_feature", "label_feature_", "score:a:b", "score:a_b"]
+    policy = written(draft_policy(a_wish(tmp_path, columns={name: X + n for n, name in enumerate(names)})))
+    features, renamed = policy.data.features.numeric, policy.data.columns
+    assert len(set(features)) == len(features) == 1 + len(names)
+    assert set(features) == {"x", "label_feature", "label_feature_", *renamed}
+    assert sorted(renamed.values()) == ["label", "score:a:b", "score:a_b"]
+
+
+@pytest.mark.parametrize("classes", [["don\x92t know", "sure\x85"], ["a\x7f", "\u2028b", "c\n: d"]])
+def test_classes_of_any_text_can_be_told_of(tmp_path: Path, classes: list[str]) -> None:
+    bought = [classes[n % len(classes)] for n in range(N)]
+    policy = written(draft_policy(a_wish(tmp_path, columns={"bought": bought})))
+    assert policy.model.task is (Task.BINARY if len(classes) == 2 else Task.MULTICLASS)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e15])
+def test_bounds_of_amounts_are_as_small_or_large_as_these(tmp_path: Path, scale: float) -> None:
+    policy = written(draft_policy(a_wish(tmp_path, columns={"bought": X * scale})))
+    worst, beside = policy.gates
+    constant_loss = np.abs(X - np.median(X)).mean()
+    assert worst.model_dump()["max"] == pytest.approx(2 * constant_loss * scale, rel=0.01)
+    assert beside.model_dump()["not_worse_than_champion_by"] == pytest.approx(
+        0.1 * constant_loss * scale, rel=0.1
+    )
 
 
 @pytest.mark.parametrize("label", [(X > 0).astype(int), RNG.choice(["a", "b", "c"], N), X * 1000])
