@@ -105,11 +105,12 @@ def _columns_missing_in(
         files = [Path(path) for path in Listing(source.path, folder, declared=source.format).files().values()]
         newest = max(files, key=lambda path: path.stat().st_mtime, default=None)
         there = _columns_of(newest) if newest is not None else []
-    except (CtrainError, OSError, ValueError):
+    except (CtrainError, OSError, ValueError, csv.Error):
         return  # what is wrong with it the daemon says when it reads it
     for key, name in wanted.items():
-        column = in_files.get(name, name).partition(".")[0]
-        if there and newest is not None and column not in there:
+        path = in_files.get(name, name)
+        column = path.partition(".")[0]
+        if there and newest is not None and path not in there and column not in there:
             yield f"{key}: {newest.name} has no column {column!r}{did_you_mean(column, there)}"
 
 
@@ -124,6 +125,10 @@ def _columns_of(path: Path) -> list[str]:
         names: list[str] = read_footer(path).schema.to_arrow_schema().names
         return names
     if found.kind == "csv":
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return next(csv.reader([file.readline(LONGEST_HEADER)]), [])
+        from ctrain.sources.delimited import Header
+        from ctrain.sources.text_look import header_line
+
+        with path.open("rb") as file:
+            line, _ = header_line(file.read(LONGEST_HEADER))
+        return list(Header.parse(line).names) if line is not None else []
     return []

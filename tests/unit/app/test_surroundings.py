@@ -104,6 +104,19 @@ def test_columns_that_the_newest_file_lacks(folder: Path) -> None:
     ]
 
 
+def test_columns_with_dots_in_their_names_and_any_delimiter_are_seen(folder: Path) -> None:
+    columns: dict[str, list[Any]] = {
+        "click_id": ["a"],
+        "clicked_at": ["x"],
+        "price": [1.0],
+        "person.age": [3],
+    }
+    pq.write_table(pa.table(columns), folder / "rows" / "a.parquet")
+    (folder / "labels" / "a.csv").write_text('\ufeff"click_id"; bought\na;1\n')
+    assert found(folder) == []
+
+
 def test_a_file_that_cannot_be_read_is_left_to_the_daemon(folder: Path) -> None:
     (folder / "rows" / "c.parquet").write_text("nonsense")
+    (folder / "labels" / "a.csv").write_text('"click_id"?,bought\na,1\n')
     assert found(folder) == []
