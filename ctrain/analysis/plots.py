@@ -7,6 +7,7 @@ vision can tell apart, and lines differ in their style, too.
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,8 @@ REFERENCE, CURRENT, THRESHOLD, GREY = "#0072B2", "#D55E00", "#000000", "#777777"
 WIDTH, DPI = 8.0, 100
 PANEL_HEIGHT = 2.4
 MOST_POINTS = 800
+LINE = 46
+"""Characters beside each other above a panel: more would leave less room for what it shows."""
 COLOURS = 64
 """Of a picture: enough for smooth edges, and a quarter of the size of true colour."""
 Floats = npt.NDArray[np.float64]
@@ -51,9 +54,9 @@ def plot_distributions(path: Path, title: str, panels: Sequence[tuple[Panel, str
         for place, (panel, sentence, breached) in enumerate(panels, start=1):
             axes = figure.add_subplot(rows, 2, place)
             _draw_panel(axes, panel)
-            lines = "\n".join(_short(line, 62) for line in sentence.replace("->", "→").splitlines())
+            lines = _wrapped(sentence.replace("->", "→"))
             below = "\n" * (lines.count("\n") + 1)
-            axes.set_title(f"{_short(panel.column, 34)}{below}", fontweight="bold" if breached else "normal")
+            axes.set_title(f"{_short(panel.column, 28)}{below}", fontweight="bold" if breached else "normal")
             axes.text(
                 0, 1.03, lines, transform=axes.transAxes, fontsize=8, color=CURRENT if breached else GREY
             )
@@ -185,6 +188,19 @@ def _plain(instant: str) -> str:
 
 def _floats(history: Sequence[Mapping[str, Any]], key: str) -> Any:
     return np.array([np.nan if one[key] is None else one[key] for one in history], dtype=np.float64)
+
+
+def _wrapped(sentence: str) -> str:
+    r"""Each line as two at most, none wider than a panel.
+
+    >>> _wrapped("n 9\nthe long end of a sentence with many words that goes on and on")
+    'n 9\nthe long end of a sentence with many words\nthat goes on and on'
+    """
+    lines = (
+        textwrap.wrap(_short(line, 2 * LINE), LINE, max_lines=2, placeholder="…")
+        for line in sentence.splitlines()
+    )
+    return "\n".join(one for pieces in lines for one in pieces)
 
 
 def _short(text: str, length: int) -> str:
