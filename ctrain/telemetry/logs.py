@@ -80,11 +80,16 @@ def _without_value(found: re.Match[str]) -> str:
 
 
 class EventLog:
-    """Writes events at a level that follows from them, and names the module that tells them."""
+    """Writes events at a level that follows from them, and names the module that tells them.
+
+    A line that cannot be written, where the disk of the log is full or nobody reads it any more, is left
+    out: whoever tells of a fault must not end for it. The next line that can be is preceded by their number.
+    """
 
     def __init__(self, logger: Any, levels: Levels | None = None) -> None:
         self._logger = logger
         self._levels = levels or Levels()
+        self._lost = 0
 
     def log(self, event: str, **fields: object) -> None:
         """Write one line; ``traceback`` makes it an error, a name ending in _failed a warning."""
@@ -105,8 +110,15 @@ class EventLog:
         return self._levels.allows(level, module)
 
     def _write(self, level: str, module: str, event: str, fields: Mapping[str, object]) -> None:
-        if self._levels.allows(level, module):
+        if not self._levels.allows(level, module):
+            return
+        try:
+            if self._lost:
+                self._logger.warning("log_lines_lost", logger="telemetry.logs", lines=self._lost)
+                self._lost = 0
             getattr(self._logger, level)(event, **{"logger": module, **fields})
+        except OSError:
+            self._lost += 1
 
 
 def open_log(environ: Mapping[str, str], stream: TextIO | None = None) -> EventLog:

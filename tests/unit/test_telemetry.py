@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import io
 import json
 import time
@@ -322,6 +323,31 @@ def test_console_lines_are_for_people(lines: io.StringIO) -> None:
 def test_an_unknown_log_format_is_refused(lines: io.StringIO) -> None:
     with pytest.raises(InputError, match="CTRAIN_LOG_FORMAT: expected one of auto, console, json, got 'xml'"):
         open_log({"CTRAIN_LOG_FORMAT": "xml"}, lines)
+
+
+class FullDisk(io.StringIO):
+    """Where lines are written to until nothing has room."""
+
+    full = False
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_a_log_without_room_ends_nobody_and_says_how_much_is_missing() -> None:
+    stream = FullDisk()
+    log = open_log({"CTRAIN_LOG_FORMAT": "json"}, stream)
+    stream.full = True
+    log.log("tick_failed", policy="clicks")
+    log.log("heartbeat_failed", traceback="...")
+    stream.full = False
+    log.log("started")
+    log.log("stopped")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [one["event"] for one in lines] == ["log_lines_lost", "started", "stopped"]
+    assert lines[0]["lines"] == 2
 
 
 def test_a_line_of_the_log_is_one_write() -> None:
