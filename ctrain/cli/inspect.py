@@ -174,6 +174,7 @@ _COMPARISON_COLUMNS = ("comparison", "as of", "blocks", "rows", "difference", "l
 
 
 def _status_rows(one: PolicyStatus) -> list[list[str]]:
+    from ctrain.queries.notes import blindness
     from ctrain.queries.troubles import what_is_wrong
 
     data, champion, run = one.data, one.champion, one.run
@@ -193,6 +194,8 @@ def _status_rows(one: PolicyStatus) -> list[list[str]]:
             ["promoted", f"{one.models_promoted} of {one.models_trained} models trained within a year"]
         )
     rows += [["trouble", what_is_wrong(other)] for other in one.troubles]
+    if blind := blindness(run):
+        rows.append(["trouble", blind])
     set_aside = {"late": data.late, "repeated": data.duplicates, **data.rejected}
     if any(set_aside.values()):
         rows.append(["set aside", ", ".join(f"{n} {reason}" for reason, n in set_aside.items() if n)])

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from ctrain.domain import Outcome, Phase, Status, Suppression
+from ctrain.engine.troubles import BLIND
 from ctrain.queries.answers import (
     Answer,
     DecisionNow,
@@ -16,7 +17,7 @@ from ctrain.queries.answers import (
     RunNow,
     Why,
 )
-from ctrain.queries.notes import NO_DAEMON, REMOVED, UNWATCHED, before_champion
+from ctrain.queries.notes import NO_DAEMON, REMOVED, UNWATCHED, before_champion, blindness
 from ctrain.queries.troubles import what_is_wrong, what_to_do
 
 Tone = Literal["calm", "busy", "attention", "trouble"]
@@ -43,6 +44,11 @@ _DOING = {
     Phase.ROLLING_BACK: "is rolling back to the previous champion",
     Phase.ROLLBACK_FAILED: "could not roll back and tries again",
 }
+SIGHT = (
+    "Mend the version before in MLflow, or the interpreter that loads it: it is tried again every minute. "
+    "Until then the probation does not end, and a rollback may fail."
+)
+"""What to do about a probation that compares nothing."""
 _NOTED = frozenset({Phase.AWAITING_APPROVAL, Phase.ROLLBACK_FAILED})
 """Phases that the notes tell of already."""
 
@@ -80,7 +86,7 @@ def notes_besides(status: PolicyStatus, why: Why) -> tuple[str, ...]:
     if leads:
         told.append(what_is_wrong(status.troubles[0]))
     elif why.daemon is not None:
-        told.append(f"run {why.limits.active_run} waits")
+        told += [f"run {why.limits.active_run} waits", BLIND]
     notes = tuple(note for note in why.notes if not note.startswith(tuple(told)))
     if not leads or status.run is None or status.run.phase in _NOTED:
         return notes
@@ -97,12 +103,18 @@ def of_run(run: RunNow) -> Headline:
         return Headline("attention", told, "Look at its page, then approve or reject it.")
     if run.phase is Phase.ROLLBACK_FAILED:
         return Headline("trouble", told, f"{_first_line(run.outcome_reason)}.")
+    if blind := blindness(run):
+        return Headline("trouble", _sentence(blind), SIGHT)
     return Headline("busy", told)
 
 
 def next_step(detail: RunDetail) -> str:
     """What has to happen for a run to go on; empty when it has ended."""
-    match detail.run.phase:
+    return SIGHT if blindness(detail.run) else _following(detail.run.phase)
+
+
+def _following(phase: Phase) -> str:
+    match phase:
         case Phase.QUEUED | Phase.TRAINING:
             return "When training ends, its gates judge the challenger on rows that it has not seen."
         case Phase.EVALUATING:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from ctrain.domain import Phase, Status, Verdict
+from ctrain.engine.troubles import BLIND
 from ctrain.policy.fields import format_duration
-from ctrain.queries.answers import ChampionNow, PolicyStatus
+from ctrain.queries.answers import ChampionNow, PolicyStatus, RunNow
 from ctrain.queries.troubles import what_is_wrong
 
 SILENT_FOR = timedelta(days=1)
@@ -36,6 +37,13 @@ def before_champion(verdict: Verdict, champion: ChampionNow | None) -> str:
     return f" as of {verdict.as_of:%Y-%m-%d %H:%M} UTC, before version {champion.version} became the champion"
 
 
+def blindness(run: RunNow | None) -> str:
+    """Why a probation compares nothing, in a line; empty for whatever does."""
+    if run is None or run.phase is not Phase.PROBATION or not run.outcome_reason.startswith(BLIND):
+        return ""
+    return run.outcome_reason.partition("\n")[0].rstrip(".:")
+
+
 def _notes(status: PolicyStatus, nobody: str, now: datetime) -> Iterator[str]:
     if nobody:
         yield f"{nobody}: what stands here is what the last one saw"
@@ -45,6 +53,8 @@ def _notes(status: PolicyStatus, nobody: str, now: datetime) -> Iterator[str]:
     if status.run is not None and status.run.phase is Phase.AWAITING_APPROVAL:
         run = status.run.id
         yield f"run {run} waits for a person: see `ctrain show {run}`, then `ctrain approve` or `reject` it"
+    if blind := blindness(status.run):
+        yield blind
     yield from _on_data(status, now)
     inconclusive = [one for one in status.verdicts if one.status is Status.INCONCLUSIVE]
     for verdict in inconclusive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from ctrain.domain import Run, Version
 from ctrain.engine.advance.rescaling import begun_anew, keep_begun_anew
 from ctrain.engine.comparison import Look, Progress, fold, measure, save_points
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
+from ctrain.engine.troubles import BLIND
+from ctrain.errors import PermanentError
 from ctrain.lifecycle.comparison import (
     ProbationJudgement,
     ProbationVerdict,
@@ -35,17 +38,44 @@ def watch_probation(watch: Watch, run: Run) -> Step:
     look = Look(
         lambda state: probation_bounds(spec, state), lambda progress: _is_enough(_judged(watch, progress))
     )
-    progress = fold(watch, run, "probation", challenger, previous, look)
+    try:
+        progress = fold(watch, run, "probation", challenger, previous, look)
+    except PermanentError:
+        if not _is_gone(watch, previous):
+            raise
+        return _alone(watch, run)
     if progress.waiting:
         return WAITING
     if progress.failure:
         return _unscorable(watch, run, progress)
+    if progress.points and run.outcome_reason.startswith(BLIND):
+        told = f"version {previous} can be scored again: version {challenger} is compared with it"
+        return _say(watch, run, "probation_sees", told, MOVED)
     return _judge(watch, run, progress)
 
 
 def _superseded(watch: Watch, run: Run, version: Version | None) -> Step:
     name = version or "no version"
     move(watch, run, RunEvent.SUPERSEDE, f"the champion alias names {name}: someone else moved it")
+    return MOVED
+
+
+def _is_gone(watch: Watch, version: Version) -> bool:
+    """True when the registry confirms that there is no such version."""
+    try:
+        watch.registry.version(watch.policy.model.name, version)
+    except PermanentError:
+        return True
+    return False
+
+
+def _alone(watch: Watch, run: Run) -> Step:
+    """End the run without a verdict: the version that it would go back to was deleted."""
+    reason = (
+        f"version {run.champion_version} was deleted from the registry: nothing is left to compare version "
+        f"{run.challenger_version} with, which stays the champion without a way back"
+    )
+    move(watch, run, RunEvent.SUPERSEDE, reason)
     return MOVED
 
 
@@ -60,12 +90,24 @@ def _moved_meanwhile(watch: Watch, run: Run) -> bool:
 
 
 def _unscorable(watch: Watch, run: Run, progress: Progress) -> Step:
-    """A champion that cannot score is rolled back; a previous champion that cannot only loses its voice."""
+    """A champion that cannot score is rolled back; a previous champion that cannot only loses its voice.
+
+    That is told once; whether it can be scored by now is looked at again and again.
+    """
     if f"version {run.challenger_version} " in progress.failure:
         move(watch, run, RunEvent.ROLL_BACK, progress.failure)
         return MOVED
-    watch.telemetry.log("probation_blind", policy=watch.name, run=run.id, message=progress.failure)
-    return WAITING
+    if run.outcome_reason.startswith(BLIND):
+        return IDLE
+    return _say(watch, run, "probation_blind", f"{BLIND}: {progress.failure}", IDLE)
+
+
+def _say(watch: Watch, run: Run, kind: str, message: str, step: Step) -> Step:
+    """Put on record how the comparison stands."""
+    event = watch.event(kind, message, run_id=run.id)
+    keep(watch, replace(run, outcome_reason=event.message), also=lambda tx: tx.append_event(event))
+    watch.telemetry.log(kind, policy=watch.name, run=run.id, message=event.message)
+    return step
 
 
 def _is_enough(judgement: ProbationJudgement) -> bool:
