@@ -89,6 +89,9 @@ TRANSITIONS: Mapping[tuple[Phase, RunEvent], Phase] = MappingProxyType(
     }
 )
 
+CANCELLABLE = frozenset(phase for phase, event in TRANSITIONS if event is RunEvent.CANCEL)
+"""Phases in which a run can be cancelled; on probation that rolls it back."""
+
 
 def next_phase(phase: Phase, event: RunEvent) -> Phase:
     """Return the phase that ``event`` leads to; raise IllegalTransition where it is not accepted.

@@ -460,6 +460,24 @@ def test_a_run_is_ended_from_its_page(world: World, path: str, role: Role, phase
     assert world.runs()[-1].phase is phase
 
 
+def test_a_rollback_that_has_failed_offers_nothing_that_would_be_refused(world: World) -> None:
+    console = console_of(world)
+    console.submit(f"{RUN}/approve", Role.APPROVER)
+    world.settle()
+    world.registry.digests[Version("1")] = "another"
+    console.submit(f"{RUN}/cancel", Role.OPERATOR)
+    for _ in range(5):
+        world.tick()
+        if world.runs()[-1].phase is Phase.ROLLBACK_FAILED:
+            break
+    html = console.get(RUN, Role.OPERATOR).text
+    assert ("Rollback failed" in html, "Cancel…" in html) == (True, False)
+    refused = console.get(f"{RUN}/cancel", Role.OPERATOR)
+    assert (refused.status_code, "is ROLLBACK_FAILED: it cannot be cancelled" in refused.text) == (409, True)
+    told = console.get("/policies/clicks/rollback", Role.OPERATOR).text
+    assert "while it moves the alias itself, a rollback is refused" in told
+
+
 def test_a_policy_is_paused_triggered_and_resumed(world: World) -> None:
     console = console_of(world)
     console.submit("/policies/clicks/pause", Role.OPERATOR)

@@ -13,9 +13,10 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 
-from ctrain.domain import Phase, PolicyName, RequestKind, RunId
+from ctrain.domain import PolicyName, RequestKind, RunId
 from ctrain.errors import CtrainError, InputError, StateConflict, TransientError
 from ctrain.lifecycle.approval import BOUND_TO
+from ctrain.lifecycle.transitions import CANCELLABLE
 from ctrain.web.api.fields import Words
 from ctrain.web.auth import Caller, approver, operator
 from ctrain.web.backend import Backend
@@ -29,8 +30,6 @@ Approver = Annotated[Caller, Depends(approver)]
 MOST_PARAMS = 50
 OF_POLICIES = ("trigger", "pause", "resume", "rollback")
 ANSWERS = ("approve", "reject")
-CANCELLABLE = frozenset(Phase) - {one for one in Phase if one.ended} - {Phase.PROMOTING, Phase.ROLLING_BACK}
-"""Phases in which a run can be cancelled; on probation that rolls it back."""
 
 
 class Fields(BaseModel):

@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, Response
 
 from ctrain.domain import Phase, PolicyName, RunId
 from ctrain.errors import InputError
+from ctrain.lifecycle.transitions import CANCELLABLE
 from ctrain.queries.headline import headline_of, next_step, notes_besides, of_run
 from ctrain.queries.history_page import MATTERS
 from ctrain.queries.notes import UNWATCHED
@@ -127,6 +128,7 @@ def run(
         todo=next_step(detail),
         phases=_path_of(found),
         working=WORKING,
+        cancellable=detail.run.phase in CANCELLABLE,
         log=log_tail(folder, detail.run.id, here.environ, of_daemon=here.daemon is not None),
         pictures=pictures(folder, detail.run.id),
         mlflow=mlflow_pages(here.settings, found),
