@@ -251,12 +251,21 @@ def adopt(
 
     if out is not None and out.exists():
         fail(f"{out}: exists already; name another file with --out", BAD_INPUT)
+    if out is not None and not out.parent.is_dir():
+        fail(f"{out}: there is no such folder; make it, or name another file with --out", BAD_INPUT)
     report = adopt_model(load_settings(home), model, version, actor())
     if out is not None:
-        out.write_text(report.draft)
+        _write_draft(out, report.draft)
     if as_json:
         print_json(report.to_json())
     else:
         typer.echo(report.text())
         if out is None:
             typer.echo(report.draft)
+
+
+def _write_draft(out: Path, draft: str) -> None:
+    try:
+        out.write_text(draft)
+    except OSError as error:
+        fail(f"{out}: cannot be written: {error.strerror}; the version is taken over all the same")

@@ -137,6 +137,16 @@ def test_a_file_is_never_overwritten(adopt: Any, tmp_path: Path) -> None:
     assert draft.read_text() == "mine"
 
 
+def test_a_folder_that_is_not_there_is_told_before_anything_is_recorded(
+    adopt: Any, registry: MlflowRegistry, tmp_path: Path
+) -> None:
+    draft = tmp_path / "absent" / "price.yaml"
+    done = adopt("broken", "--version", "1", "--out", str(draft))
+    told = f"{draft}: there is no such folder; make it, or name another file with --out\n"
+    assert (done.exit_code, done.stderr) == (2, told)
+    assert "ctrain.digest" not in registry.version("broken", Version("1")).tags
+
+
 def test_a_policy_is_drafted_from_its_signature(adopt: Any, registered: Embedded, tmp_path: Path) -> None:
     given = ["init", "churn", "--from-model", "churn, eu", "--label", "left it", "--event-time", "at"]
     given += ["--id", "customer", "--out", str(tmp_path / "churn"), "--home", str(registered.home)]
