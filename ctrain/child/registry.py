@@ -141,6 +141,21 @@ def digest(client: MlflowClient, model: str, version: str) -> str:
     return digests_of(f"models:/{model}/{version}")["digest"]
 
 
+def _require_run(client: MlflowClient, mlflow_run_id: str) -> None:
+    """Raise Missing when MLflow confirms that the run was deleted, or that it knows none of this id."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        stage = client.get_run(mlflow_run_id).info.lifecycle_stage
+    except MlflowException as error:
+        if error.error_code not in ABSENT_CODES:
+            raise
+        client.search_experiments(max_results=1)  # whoever answers this is no proxy's page
+        raise Missing(f"MLflow has no run {mlflow_run_id}") from error
+    if stage == "deleted":
+        raise Missing(f"the MLflow run {mlflow_run_id} was deleted; `mlflow runs restore` brings it back")
+
+
 def annotate_run(
     client: MlflowClient,
     mlflow_run_id: str,
@@ -152,6 +167,7 @@ def annotate_run(
 ) -> None:
     from ctrain.child.tracking import log_new_params
 
+    _require_run(client, mlflow_run_id)
     log_new_params(client, mlflow_run_id, params)
     for key, text in tags.items():
         client.set_tag(mlflow_run_id, key, text)
@@ -166,6 +182,7 @@ def annotate_run(
 
 
 def attach_files(client: MlflowClient, mlflow_run_id: str, files: Mapping[str, str]) -> None:
+    _require_run(client, mlflow_run_id)
     with tempfile.TemporaryDirectory(prefix="ctrain-") as folder:
         for name, path in files.items():
             place = Path(folder) / name

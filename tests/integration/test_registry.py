@@ -54,6 +54,19 @@ def test_of_a_model_that_is_not_there_nothing_is_champion(registry: MlflowRegist
     registry.delete_alias("no such model", "champion")
 
 
+def test_a_run_that_was_deleted_is_a_permanent_error(registry: MlflowRegistry, embedded: Embedded) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(embedded.uri)
+    run_id = client.create_run(client.create_experiment("deleted")).info.run_id
+    registry.annotate_run(run_id, tags={"ctrain.outcome": "rejected"})
+    client.delete_run(run_id)
+    with pytest.raises(PermanentError, match=f"the MLflow run {run_id} was deleted"):
+        registry.annotate_run(run_id, tags={"ctrain.outcome": "rejected"})
+    with pytest.raises(PermanentError, match="MLflow has no run nobody"):
+        registry.attach_files("nobody", {})
+
+
 def test_a_version_that_is_not_there_is_a_permanent_error(registry: MlflowRegistry, version: Version) -> None:
     for call in (
         registry.version,
