@@ -5,17 +5,17 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from ctrain.domain import Phase
+from ctrain.domain import Event, Phase
 from ctrain.domain.access import Role
 from ctrain.web.auth import COOKIE
 from tests.support.console import Console, console_of, waiting_world
-from tests.support.world import World
+from tests.support.world import START, World
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.service("chromium")
@@ -129,6 +129,21 @@ def test_the_importance_of_a_feature_is_a_line(page: Page, served: Served, width
         assert share.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
     bars = page.locator("#training .bars svg")
     assert min(bar.bounding_box()["width"] for bar in bars.all()) > 60  # type: ignore[index]  # all are shown
+
+
+def test_a_headline_with_a_long_word_fits_a_phone(page: Page, served: Served) -> None:
+    world = served.world
+    away = Event(world.name, "registry_unreadable", START, "ctrain", f"MLflow at sqlite:///{'home' * 20}")
+    with world.store.write() as tx:
+        tx.append_event(away)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/policies/clicks")
+    lead = page.locator("#headline .lead span")
+    expect(lead).to_contain_text("homehome", timeout=PATIENCE_MS)
+    right = lead.evaluate("one => one.getBoundingClientRect().right")
+    with world.store.write() as tx:
+        tx.append_event(replace(away, kind="registry_readable"))
+    assert right <= 390
 
 
 def test_a_person_approves_by_keyboard_and_sees_the_run_go_on(page: Page, served: Served) -> None:

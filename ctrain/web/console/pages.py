@@ -16,7 +16,7 @@ from ctrain.errors import InputError
 from ctrain.lifecycle.transitions import CANCELLABLE
 from ctrain.queries.headline import headline_of, next_step, notes_besides, of_run
 from ctrain.queries.history_page import MATTERS
-from ctrain.queries.notes import UNWATCHED
+from ctrain.queries.notes import UNWATCHED, blindness
 from ctrain.queries.pages import PageQueries
 from ctrain.queries.timeline import WORKING
 from ctrain.web.auth import Caller, viewer
@@ -126,6 +126,7 @@ def run(
         daemons=(),
         headline=of_run(detail.run),
         todo=next_step(detail),
+        reason="" if detail.run.phase.ended or blindness(detail.run) else detail.run.outcome_reason,
         phases=_path_of(found),
         working=WORKING,
         cancellable=detail.run.phase in CANCELLABLE,
