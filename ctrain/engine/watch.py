@@ -119,47 +119,93 @@ class Watch:
     analyst: Analyst
     parse_snapshot: Callable[[str, str], LoadedPolicy]
     """Policy of a run from its stored text and path."""
+
+    # What this daemon is to do with the policy.
     lease: tuple[str, int] | None = None
     """Name and fencing token; every write transaction proves that we still hold it."""
-    registry_poll_seconds: float = 30.0
-    registry_view: RegistryView = field(default_factory=RegistryView)
-    scores_early: bool = False
-    """Rows are scored before their labels come: fewer jobs, and more rows where few ever get one."""
     watched_since: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     """When this policy was first seen."""
     schedules_since: Mapping[TriggerName, datetime] = field(default_factory=dict)
     """From when schedules count that were not seen as early as the policy."""
-    decided_on: Mark | None = None
-    """What the last decisions were made on; nothing is decided twice on the same facts."""
+    present_policy: LoadedPolicy | None = None
+    """The policy in force, where ``loaded`` is that of a run."""
     redact: Callable[[str], str] = str
     """Takes the secrets of the environment out of what goes on record."""
-    suppressed: bool = True
-    """The last decisions suppressed a trigger; after a start nobody knows."""
-    may_rest: bool = False
-    """Between quiet ticks only arrivals and requests are looked for; on real time alone."""
-    rest: Rest | None = None
-    retry_at: dict[str, float] = field(default_factory=dict)
-    """Real seconds before which a failed attempt is not repeated."""
+    retention: Retention = field(default_factory=Retention)
+    """How long the store keeps what was judged and decided."""
     forgets: bool = True
     """What was judged long ago is removed; where all is told at the end, nothing is."""
-    references: dict[Version, Reference] = field(default_factory=dict)
-    """The decoded reference in force."""
+    may_rest: bool = False
+    """Between quiet ticks only arrivals and requests are looked for; on real time alone."""
+    scores_early: bool = False
+    """Rows are scored before their labels come: fewer jobs, and more rows where few ever get one."""
+    registry_poll_seconds: float = 30.0
+    """Real seconds between two looks at the champion alias."""
     pane_counter: PaneCounter | None = None
     """Counts the panes of large windows on a cluster; None: all are counted here."""
     reference_file: ReferenceFile | None = None
     """The file that the policy's reference is made from, where it names one."""
+    profile_memory: ProfileMemory = field(default_factory=ProfileMemory)
+    """Room for profiles of panes in memory, shared with the other policies of the daemon."""
+
+    # What was found at the last tick, by which the next one knows what is new.
+    registry_view: RegistryView = field(default_factory=RegistryView)
+    decided_on: Mark | None = None
+    """What the last decisions were made on; nothing is decided twice on the same facts."""
+    suppressed: bool = True
+    """The last decisions suppressed a trigger; after a start nobody knows."""
+    rest: Rest | None = None
+    """Set while nothing is looked at but what has come."""
+    behind: bool = False
+    """True while the sources hold more than has been read: silence is not the absence of data."""
+    clock_renewed: bool = False
+    """The verdicts of monitors that follow the clock are not those of the policy before its last change."""
+    clock_states: tuple[str, States, States] | None = None
+    """Of conditions on the clock: under which policy, as they are stored, and as of the last tick."""
+    row_log_in_doubt: bool = False
+    """A commit of rows, labels or scores failed: it may have been made all the same."""
+    takes_apart: bool = False
+    """Labels and rows could not be committed together: each is committed by itself until rows have been."""
+    moves_begun: set[str] = field(default_factory=set)
+    """Alias moves whose intent was recorded here; any other that is open was found half done."""
+    retry_at: dict[str, float] = field(default_factory=dict)
+    """Real seconds before which a failed attempt is not repeated."""
+    failures: dict[str, int] = field(default_factory=dict)
+    """Failed attempts in a row by key, until one succeeds."""
+    snapshots: dict[str, LoadedPolicy] = field(default_factory=dict)
+    """Policies that runs were started with, by their hash."""
+    unusable: set[RunId] = field(default_factory=set)
+    """Runs whose policy cannot be used any more, and that were told of."""
+
+    # What this daemon has said or done already.
+    told: set[tuple[RunId, Phase]] = field(default_factory=set)
+    """Runs and the phases of theirs that the registry has been told."""
+    explained: set[RunId] = field(default_factory=set)
+    """Runs of which nothing is left to be pictured."""
+    retired_on: datetime | None = None
+    """The day of events on which old rows were removed last."""
+    forgotten_on: datetime | None = None
+    """The day on which old verdicts and decisions were forgotten last, all that there were."""
+
+    # Questions under way to servers and children.
+    metric_queries: dict[MonitorName, MetricQuery] = field(default_factory=dict)
+    """Questions to metrics servers that are under way."""
+    metrics_asked_at: dict[MonitorName, datetime] = field(default_factory=dict)
+    """When each metric was asked for last."""
+    analyses: set[str] = field(default_factory=set)
+    """Keys of what the analyst was asked for panes."""
+
+    # What the store, the row log or the workspace would tell again, kept to save time.
+    references: dict[Version, Reference] = field(default_factory=dict)
+    """The decoded reference in force."""
     in_force: tuple[Reference, Reference] | None = None
     """The reference in force, and its inputs alone."""
     panes: PaneTree | None = None
     """Profiles of closed panes, and of stretches of them."""
-    profile_memory: ProfileMemory = field(default_factory=ProfileMemory)
-    row_log_in_doubt: bool = False
-    """A commit of rows, labels or scores failed: it may have been made all the same."""
-    takes_apart: bool = False
-    """Labels and rows could not be committed together: each goes for itself until rows are committed."""
-    moves_begun: set[str] = field(default_factory=set)
-    """Alias moves whose intent was recorded here; any other that is open was found half done."""
-    """Room for them in memory, shared with the other policies of the daemon."""
+    variabilities: dict[VariabilityKey, Variability] = field(default_factory=dict)
+    """How much windows inside the sliding reference in force differ."""
+    first_row_at: datetime | None = None
+    """Event time of the earliest punctual row; fixed once a pane has closed."""
     segment_counts: dict[MonitorName, PaneSegments] = field(default_factory=dict)
     """Rows of closed panes by segment, for monitors that count them."""
     seen: dict[str, SeenValues] = field(default_factory=dict)
@@ -168,45 +214,13 @@ class Watch:
     """How the rows of closed panes arrived, for monitors of quality."""
     champion_rows: dict[tuple[str, tuple[str, ...]], ChampionRows] = field(default_factory=dict)
     """Samples of what the champion was trained on, by where they are kept and their features."""
-    analyses: set[str] = field(default_factory=set)
-    """Keys of what the analyst was asked for panes."""
-    variabilities: dict[VariabilityKey, Variability] = field(default_factory=dict)
-    """How much windows inside the sliding reference in force differ."""
-    explained: set[RunId] = field(default_factory=set)
-    """Runs of which nothing is left to be pictured."""
-    told: set[tuple[RunId, Phase]] = field(default_factory=set)
-    """Runs and the phases of theirs that the registry has been told."""
-    retention: Retention = field(default_factory=Retention)
-    """How long the store keeps what was judged and decided."""
-    retired_on: datetime | None = None
-    """The day of events on which old rows were removed last."""
-    forgotten_on: datetime | None = None
-    """The day on which old verdicts and decisions were forgotten last, all that there were."""
-    failures: dict[str, int] = field(default_factory=dict)
-    """Failed attempts in a row by key, until one succeeds."""
-    first_row_at: datetime | None = None
-    """Event time of the earliest punctual row; fixed once a pane has closed."""
-    behind: bool = False
-    """True while the sources hold more than has been read: silence is not the absence of data."""
-    metric_queries: dict[MonitorName, MetricQuery] = field(default_factory=dict)
-    """Questions to metrics servers that are under way."""
-    metrics_asked_at: dict[MonitorName, datetime] = field(default_factory=dict)
-    """When each metric was asked for last."""
-    clock_renewed: bool = False
-    """The verdicts of monitors that follow the clock are not those of the policy before its last change."""
-    clock_states: tuple[str, States, States] | None = None
-    """Of conditions on the clock: under which policy, as they are stored, and as of the last tick."""
-    snapshots: dict[str, LoadedPolicy] = field(default_factory=dict)
-    unusable: set[RunId] = field(default_factory=set)
-    """Runs whose policy cannot be used any more, and that were told of."""
     alphas: tuple[tuple[object, ...], float] | None = None
     """What the shadows of a year have spent, and of which run and day that was found."""
-    spent_before: tuple[tuple[RunId, timedelta], Spending] | None = None
-    """What older runs cost that the budget counts: than which run, and for how long a stretch of time."""
     promotions: Promotions | None = None
     """What the trainings of a year were good for, found together with ``alphas``."""
-    present_policy: LoadedPolicy | None = None
-    """The policy in force, where ``loaded`` is that of a run."""
+    spent_before: tuple[tuple[RunId, timedelta], Spending] | None = None
+    """What older runs cost that the budget counts: than which run, and for how long a stretch of time."""
+
     reads: TickReads = field(init=False)
     """The same store; remembers during a tick what it was asked."""
 
