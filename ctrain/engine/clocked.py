@@ -21,6 +21,7 @@ from ctrain.engine.conditions import (
 )
 from ctrain.engine.quality_sight import newest_rows
 from ctrain.engine.show import show
+from ctrain.engine.watch import ClockStates
 from ctrain.monitors.freshness import assess_freshness
 from ctrain.monitors.prometheus import assess_sample
 from ctrain.policy.monitors import FreshnessMonitor, PrometheusMonitor
@@ -66,7 +67,7 @@ def observe_clock(watch: Watch, now: datetime) -> bool:
     }
     met = met_conditions(watch.policy, before) != met_conditions(watch.policy, states)
     if not news and not met and after == memories:
-        watch.clock_states = watch.loaded.hash, stored, states
+        watch.clock_states = ClockStates(watch.loaded.hash, stored, states)
         return False
     with watch.store.write() as tx:
         watch.fence(tx)
@@ -82,7 +83,9 @@ def observe_clock(watch: Watch, now: datetime) -> bool:
 def _folded_last(watch: Watch, stored: States) -> States:
     """The states as of the last tick, which stored them only if they were news: ``hold`` counts from it."""
     known = watch.clock_states
-    return known[2] if known is not None and known[:2] == (watch.loaded.hash, stored) else stored
+    if known is None or known.policy_hash != watch.loaded.hash or known.stored != stored:
+        return stored
+    return known.folded
 
 
 def _load_memories(watch: Watch, tx: Transaction, monitors: dict[MonitorName, Monitor]) -> Memories:

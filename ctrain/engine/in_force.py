@@ -14,6 +14,7 @@ from ctrain.engine.panes import Counted
 from ctrain.engine.predictions import PredictionReader, State, served_from, with_scores
 from ctrain.engine.reference_files import load_reference_file
 from ctrain.engine.references import NO_VERSION, first_rows, keep_reference, load_reference
+from ctrain.engine.watch import InForce
 from ctrain.policy.models import FromChampion, ReferencePath
 from ctrain.policy.monitors import DriftMonitor
 from ctrain.stats.grid import Grid
@@ -25,17 +26,16 @@ if TYPE_CHECKING:
     from ctrain.stats.reference import Reference
 
 
-def reference_in_force(watch: Watch, champion: Champion | None) -> tuple[Reference, Reference] | None:
-    """What windows are compared with now, whole and its inputs alone; None while there is nothing.
+def reference_in_force(watch: Watch, champion: Champion | None) -> InForce | None:
+    """What windows are compared with now; None while there is nothing.
 
-    Panes of scores are counted on a grid of their own. Raises InputError when it is made from a file
-    that cannot be used.
+    Raises InputError when it is made from a file that cannot be used.
     """
     reference = _reference(watch, champion)
     if reference is None:
         return None
-    if watch.in_force is None or watch.in_force[0] is not reference:
-        watch.in_force = reference, _inputs(reference)
+    if watch.in_force is None or watch.in_force.whole is not reference:
+        watch.in_force = InForce(reference, _inputs(reference))
     return watch.in_force
 
 

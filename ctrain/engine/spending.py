@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import PolicyName, Run
+from ctrain.engine.watch import OlderRuns
 from ctrain.triggers.spending import Spending, spending_of
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ def spent_before(watch: Watch, tx: Transaction, newest: list[Run]) -> Spending:
     since = watch.clock.now() - budget.per
     if newest[-1].created_at <= since:
         return Spending()
-    found_for = newest[-1].id, budget.per
-    if watch.spent_before is None or watch.spent_before[0] != found_for:
+    oldest_read, known = newest[-1].id, watch.older_runs
+    if known is None or (known.oldest_read, known.per) != (oldest_read, budget.per):
         older = runs_since(tx, watch.name, since)[len(newest) :]
-        watch.spent_before = found_for, spending_of(older)
-    return watch.spent_before[1]
+        known = watch.older_runs = OlderRuns(oldest_read, budget.per, spending_of(older))
+    return known.spending
 
 
 def runs_since(tx: Transaction, policy: PolicyName, since: datetime) -> list[Run]:

@@ -23,8 +23,9 @@ from ctrain.engine.rest import begin_rest, is_resting
 from ctrain.engine.retention import retire
 from ctrain.engine.row_commits import settle_doubt
 from ctrain.engine.spending import RUNS_READ, spent_before
+from ctrain.engine.watch import LastYear
 from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
-from ctrain.lifecycle.promoted_share import Promotions, promotions
+from ctrain.lifecycle.promoted_share import promotions
 from ctrain.triggers.limits import budget_left
 from ctrain.triggers.spending import Spending
 from ctrain.triggers.training_time import time_spent, training_time_left
@@ -104,11 +105,11 @@ def measure(watch: Watch) -> None:
         run = tx.active_run(watch.name)
         runs = tx.runs(watch.name, limit=RUNS_READ) if watch.policy.limits.budget else []
         older = spent_before(watch, tx, runs)
-        watch.alphas, watch.promotions = _over_a_year(watch, tx, run)
+        watch.last_year = _last_year(watch, tx, run)
         paused = tx.paused(watch.name)
-    share = watch.promotions.share
+    share = watch.last_year.promotions.share
     watch.telemetry.gauge("paused", float(paused), policy=watch.name)
-    watch.telemetry.gauge("alpha_spent_per_year", watch.alphas[1], policy=watch.name)
+    watch.telemetry.gauge("alpha_spent_per_year", watch.last_year.alpha, policy=watch.name)
     watch.telemetry.gauge("promoted_share", nan if share is None else share, policy=watch.name)
     _measure_budget(watch, runs, older)
     _measure_data(watch, state)
@@ -116,9 +117,7 @@ def measure(watch: Watch) -> None:
     _measure_run(watch, run)
 
 
-def _over_a_year(
-    watch: Watch, tx: Transaction, run: Run | None
-) -> tuple[tuple[tuple[object, ...], float], Promotions]:
+def _last_year(watch: Watch, tx: Transaction, run: Run | None) -> LastYear:
     """What shadows spent and trainings were good for.
 
     Added up again when a run moves, when its shadow spends (more), and once a day.
@@ -126,10 +125,10 @@ def _over_a_year(
     now = watch.clock.now()
     spent = found_in(run, "shadow").get("alpha") if run is not None else None
     found_for = (run.id, run.phase, spent) if run is not None else (), now.date()
-    if watch.alphas is not None and watch.alphas[0] == found_for and watch.promotions is not None:
-        return watch.alphas, watch.promotions
+    if watch.last_year is not None and watch.last_year.found_for == found_for:
+        return watch.last_year
     runs = tx.runs(watch.name, limit=RUNS_IN_A_YEAR)
-    return (found_for, alphas_spent(runs, now).total), promotions(runs, now)
+    return LastYear(found_for, alphas_spent(runs, now).total, promotions(runs, now))
 
 
 def _measure_budget(watch: Watch, runs: list[Run], older: Spending) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ctrain.domain import (
     AliasIntent,
@@ -99,6 +99,42 @@ class Mark:
     """Open requests to train."""
 
 
+class ClockStates(NamedTuple):
+    """States of the conditions on the clock, by which the next tick folds them on."""
+
+    policy_hash: str
+    stored: States
+    folded: States
+    """As of the last tick, which stores them only when they are news."""
+
+
+class OlderRuns(NamedTuple):
+    """What runs before the newest ones cost that the budget counts."""
+
+    oldest_read: RunId
+    """The oldest of the newest ones, when this was added up."""
+    per: timedelta
+    """The stretch of time that the budget counts."""
+    spending: Spending
+
+
+class LastYear(NamedTuple):
+    """What the runs of a year come to, and of which run, phase and day that was found."""
+
+    found_for: tuple[object, ...]
+    alpha: float
+    """Levels of the shadows, added up."""
+    promotions: Promotions
+
+
+class InForce(NamedTuple):
+    """The reference that windows are compared with now."""
+
+    whole: Reference
+    inputs: Reference
+    """Without its scores, which are counted on a grid of their own."""
+
+
 @dataclass(slots=True)
 class Watch:
     """Everything one tick needs. State that must survive a crash lives in the store, not here."""
@@ -160,8 +196,7 @@ class Watch:
     """True while the sources hold more than has been read: silence is not the absence of data."""
     clock_renewed: bool = False
     """The verdicts of monitors that follow the clock are not those of the policy before its last change."""
-    clock_states: tuple[str, States, States] | None = None
-    """Of conditions on the clock: under which policy, as they are stored, and as of the last tick."""
+    clock_states: ClockStates | None = None
     row_log_in_doubt: bool = False
     """A commit of rows, labels or scores failed: it may have been made all the same."""
     takes_apart: bool = False
@@ -198,8 +233,7 @@ class Watch:
     # What the store, the row log or the workspace would tell again, kept to save time.
     references: dict[Version, Reference] = field(default_factory=dict)
     """The decoded reference in force."""
-    in_force: tuple[Reference, Reference] | None = None
-    """The reference in force, and its inputs alone."""
+    in_force: InForce | None = None
     panes: PaneTree | None = None
     """Profiles of closed panes, and of stretches of them."""
     variabilities: dict[VariabilityKey, Variability] = field(default_factory=dict)
@@ -214,12 +248,8 @@ class Watch:
     """How the rows of closed panes arrived, for monitors of quality."""
     champion_rows: dict[tuple[str, tuple[str, ...]], ChampionRows] = field(default_factory=dict)
     """Samples of what the champion was trained on, by where they are kept and their features."""
-    alphas: tuple[tuple[object, ...], float] | None = None
-    """What the shadows of a year have spent, and of which run and day that was found."""
-    promotions: Promotions | None = None
-    """What the trainings of a year were good for, found together with ``alphas``."""
-    spent_before: tuple[tuple[RunId, timedelta], Spending] | None = None
-    """What older runs cost that the budget counts: than which run, and for how long a stretch of time."""
+    last_year: LastYear | None = None
+    older_runs: OlderRuns | None = None
 
     reads: TickReads = field(init=False)
     """The same store; remembers during a tick what it was asked."""

@@ -58,15 +58,15 @@ def test_alphas_add_up_over_a_year(poor: World, tmp_path: Path) -> None:
         world.live(30, step=6)
     assert [run.phase for run in world.runs()] == [Phase.REJECTED] * 2
     assert (queries.why(world.name).alpha_spent, queries.why(world.name).shadows) == (0.1, 2)
-    assert world.watch.alphas is not None
-    assert world.watch.alphas[1] == 0.1
+    assert world.watch.last_year is not None
+    assert world.watch.last_year.alpha == 0.1
     status = queries.status(world.name).policies[0]
     assert (status.models_trained, status.models_promoted) == (2, 0)
-    assert world.watch.promotions == Promotions(trained=2, promoted=0)
+    assert world.watch.last_year.promotions == Promotions(trained=2, promoted=0)
     assert world.telemetry.counted["promoted_share", world.name] == 0
     world.clock.instant = world.clock.now().replace(year=2025)
     world.settle()
-    assert world.watch.alphas[1] == 0.0
+    assert world.watch.last_year.alpha == 0.0
     assert isnan(world.telemetry.counted["promoted_share", world.name])
     assert queries.status(world.name).policies[0].shadows == 0
 

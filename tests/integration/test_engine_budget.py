@@ -74,19 +74,19 @@ def test_training_time_beyond_the_newest_counts(busy: World, tmp_path: Path) -> 
 def test_older_runs_are_read_once_for_each_run_that_is_added(busy: World, tmp_path: Path) -> None:
     world = busy.branch(tmp_path / "world")
     world.settle()
-    known = world.watch.spent_before
+    known = world.watch.older_runs
     world.clock.advance(2 * DAY)
     world.settle()
-    assert known is world.watch.spent_before is not None
+    assert known is world.watch.older_runs is not None
     remember(world, 301)
     world.settle()
-    assert world.watch.spent_before is not known
-    assert len(world.watch.spent_before[1].ended) == RUNS + 1 - 100
+    assert world.watch.older_runs is not known
+    assert len(world.watch.older_runs.spending.ended) == RUNS + 1 - 100
 
 
 def test_a_short_stretch_of_time_reads_no_older_runs(busy: World, tmp_path: Path) -> None:
     world = busy.branch(tmp_path / "world")
     world.edit(world.policy_text.replace("per: 365d", "per: 180d"))
     world.settle()
-    assert world.watch.spent_before is None
+    assert world.watch.older_runs is None
     assert world.telemetry.counted["budget_remaining", world.name] == 120 - 30
