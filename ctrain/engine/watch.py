@@ -27,6 +27,7 @@ from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.engine.reading import TickReads
 from ctrain.errors import CtrainError, PermanentError
 from ctrain.settings import Retention
+from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
     from ctrain.engine.arrivals import PaneArrivals
@@ -284,6 +285,10 @@ class Watch:
             except CtrainError as error:
                 raise PermanentError(f"{UNUSABLE}: {error}") from error
         return replace(self, loaded=self.snapshots[run.policy_hash], present_policy=self.present)
+
+    def blackout_until(self) -> datetime | None:
+        """When the blackout of the present ends; None: there is none."""
+        return blackout_until(self.policy.limits.blackout, self.clock.now())
 
     def fence(self, tx: Transaction) -> None:
         """Raise StateConflict when another daemon has taken over."""

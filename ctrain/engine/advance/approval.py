@@ -11,7 +11,6 @@ from ctrain.errors import IllegalTransition, PermanentError, StateConflict
 from ctrain.lifecycle.approval import approval_wanted, expired, refusal
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.policy.fields import format_duration
-from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
     from ctrain.domain import Json
@@ -53,7 +52,7 @@ def await_approval(watch: Watch, run: Run) -> Step:
         return MOVED
     approval = found_in(run, "approval")
     if approval.get("approved"):
-        if blackout_until(watch.policy.limits.blackout, watch.clock.now()) is not None:
+        if watch.blackout_until() is not None:
             return IDLE
         move(
             watch,
@@ -101,7 +100,7 @@ def _settle(
 ) -> None:
     """Move the run as it was answered; an approval in a blackout is on record until the blackout's end."""
     approval = run.details["approval"]
-    until = blackout_until(watch.policy.limits.blackout, watch.clock.now()) if approval["approved"] else None
+    until = watch.blackout_until() if approval["approved"] else None
     if until is not None:
         ends = f"{until:%Y-%m-%d %H:%M} UTC"
         waits = f"done: run {run.id} is approved; it is promoted when the blackout ends, {ends}"

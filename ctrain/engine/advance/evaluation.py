@@ -36,7 +36,6 @@ from ctrain.lifecycle.gates import GateReport, judge_gates
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.stats.calibration_error import calibration_error
 from ctrain.stats.metrics import evaluate
-from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +53,7 @@ def evaluate_challenger(watch: Watch, run: Run) -> Step:
     """
     if refitting(run):
         return train(watch, run)
-    if "passed" in found_in(run, "evaluation") and _in_blackout(watch):
+    if "passed" in found_in(run, "evaluation") and watch.blackout_until() is not None:
         return IDLE
     candidate = candidate_of(run)
     holdout = _score_holdout(watch, candidate or run)
@@ -142,7 +141,7 @@ def _go_on(watch: Watch, run: Run, holdout: Holdout, reason: str) -> Step:
     event = RunEvent.PASS_FIRST if run.champion_version is None else RunEvent.PASS
     if run.champion_version is None and watch.policy.promotion.approval == "manual":
         return ask_for_approval(watch, run, reason, found_in(run, "evaluation"), keyed_by_version)
-    if run.champion_version is None and _in_blackout(watch):
+    if run.champion_version is None and watch.blackout_until() is not None:
         keep(watch, with_details(run, "evaluation", {"passed": reason}))
         return MOVED
     if run.champion_version is not None:
@@ -157,10 +156,6 @@ def _go_on(watch: Watch, run: Run, holdout: Holdout, reason: str) -> Step:
         also=keyed_by_version,
     )
     return MOVED
-
-
-def _in_blackout(watch: Watch) -> bool:
-    return blackout_until(watch.policy.limits.blackout, watch.clock.now()) is not None
 
 
 def _score_holdout(watch: Watch, run: Run) -> Holdout | Step:

@@ -31,7 +31,6 @@ from ctrain.engine.moves import (
 from ctrain.engine.scores import score_rows
 from ctrain.errors import PermanentError
 from ctrain.lifecycle.transitions import RunEvent
-from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -47,7 +46,7 @@ def promote(watch: Watch, run: Run) -> Step:
     if intent is not None and intent.run_id != run.id:
         return WAITING
     if intent is None:
-        if blackout_until(watch.policy.limits.blackout, watch.clock.now()) is not None:
+        if watch.blackout_until() is not None:
             return IDLE
         ready = _prove_way_back(watch, run)
         if ready is not None:

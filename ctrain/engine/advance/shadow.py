@@ -23,7 +23,6 @@ from ctrain.lifecycle.comparison import (
 from ctrain.lifecycle.slices import judge_slices
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.stats.sequential import ComparisonState
-from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -167,7 +166,7 @@ def _promote(watch: Watch, run: Run, reason: str, also: Callable[[Transaction], 
     evidence = found_in(run, "shadow")["state"]
     if watch.policy.promotion.approval == "manual":
         return ask_for_approval(watch, run, reason, evidence, also)
-    if blackout_until(watch.policy.limits.blackout, watch.clock.now()) is None:
+    if watch.blackout_until() is None:
         move(watch, run, RunEvent.PROMOTE, reason, evidence=evidence, also=also)
         return MOVED
     if also is None:

@@ -26,7 +26,6 @@ from ctrain.engine.advance.training_job import is_refit, training_job
 from ctrain.engine.advance.training_rows import files_of, instant, split, training_window, write_rows
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.lifecycle.transitions import RunEvent
-from ctrain.triggers.blackout import blackout_until
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -36,7 +35,7 @@ RETRY_BASE = timedelta(seconds=10)
 
 def prepare(watch: Watch, run: Run) -> Step:
     """QUEUED -> TRAINING: write the training rows and the holdout, both fixed from here on."""
-    if _in_blackout(watch):
+    if watch.blackout_until() is not None:
         return IDLE
     with watch.store.read() as tx:
         state = tx.ingest_state(watch.name)
@@ -89,7 +88,7 @@ def train(watch: Watch, run: Run) -> Step:
         case JobState.ABSENT:
             if watch.timer.monotonic() < watch.retry_at.get(run.id, 0.0):
                 return WAITING
-            if _in_blackout(watch):
+            if watch.blackout_until() is not None:
                 return IDLE
             return _launch(watch, run, attempt, folder)
         case JobState.RUNNING:
@@ -181,10 +180,6 @@ def _collect_refit(watch: Watch, run: Run, how: str) -> Step:
         also=lambda tx: tx.append_event(event),
     )
     return MOVED
-
-
-def _in_blackout(watch: Watch) -> bool:
-    return blackout_until(watch.policy.limits.blackout, watch.clock.now()) is not None
 
 
 def _against_present_champion(watch: Watch, run: Run) -> Run:
