@@ -21,14 +21,15 @@ from ctrain.engine.conditions import (
 )
 from ctrain.engine.quality_sight import newest_rows
 from ctrain.engine.show import show
-from ctrain.engine.watch import ClockStates
+from ctrain.engine.watch_memory import ClockStates
 from ctrain.monitors.freshness import assess_freshness
 from ctrain.monitors.prometheus import assess_sample
 from ctrain.policy.monitors import FreshnessMonitor, PrometheusMonitor
 from ctrain.triggers.conditions import fold_condition
 
 if TYPE_CHECKING:
-    from ctrain.engine.watch import States, Watch
+    from ctrain.engine.watch import Watch
+    from ctrain.engine.watch_memory import States
     from ctrain.policy.monitors import Monitor
     from ctrain.ports import Transaction
 

@@ -12,7 +12,8 @@ from ctrain.policy.triggers import Condition
 from ctrain.triggers.conditions import condition_met
 
 if TYPE_CHECKING:
-    from ctrain.engine.watch import States, Watch
+    from ctrain.engine.watch import Watch
+    from ctrain.engine.watch_memory import States
     from ctrain.policy.models import Policy
     from ctrain.ports import Transaction
 

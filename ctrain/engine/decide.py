@@ -36,7 +36,8 @@ from ctrain.engine.matured import (
 from ctrain.engine.moves import found_in
 from ctrain.engine.regrets import Regrets
 from ctrain.engine.spending import RUNS_READ, spent_before
-from ctrain.engine.watch import ACTOR, Mark
+from ctrain.engine.watch import ACTOR
+from ctrain.engine.watch_memory import Mark
 from ctrain.policy.models import LastWindow
 from ctrain.policy.triggers import Cron, Every, NewLabels
 from ctrain.triggers.decide import decide as decide_triggers

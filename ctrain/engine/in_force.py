@@ -14,7 +14,7 @@ from ctrain.engine.panes import Counted
 from ctrain.engine.predictions import PredictionReader, State, served_from, with_scores
 from ctrain.engine.reference_files import load_reference_file
 from ctrain.engine.references import NO_VERSION, first_rows, keep_reference, load_reference
-from ctrain.engine.watch import InForce
+from ctrain.engine.watch_memory import InForce
 from ctrain.policy.models import FromChampion, ReferencePath
 from ctrain.policy.monitors import DriftMonitor
 from ctrain.stats.grid import Grid

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.engine.decide import due_schedules
 from ctrain.engine.ingest import has_unread
-from ctrain.engine.watch import Rest
+from ctrain.engine.watch_memory import Rest
 from ctrain.policy.monitors import PrometheusMonitor
 
 if TYPE_CHECKING:

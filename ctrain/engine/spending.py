@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import PolicyName, Run
-from ctrain.engine.watch import OlderRuns
+from ctrain.engine.watch_memory import OlderRuns
 from ctrain.triggers.spending import Spending, spending_of
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from ctrain.engine.rest import begin_rest, is_resting
 from ctrain.engine.retention import retire
 from ctrain.engine.row_commits import settle_doubt
 from ctrain.engine.spending import RUNS_READ, spent_before
-from ctrain.engine.watch import LastYear
+from ctrain.engine.watch_memory import LastYear
 from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
 from ctrain.lifecycle.promoted_share import promotions
 from ctrain.triggers.limits import budget_left
