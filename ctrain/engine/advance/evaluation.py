@@ -7,7 +7,6 @@ of the change detectors, all keyed by the challenger's version.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +14,20 @@ import numpy.typing as npt
 
 from ctrain.domain import Run, Task, Version
 from ctrain.engine.advance.approval import ask_for_approval
-from ctrain.engine.advance.holdout import MIN_COMMON_ROWS, Holdout, blocks_found, error_scale_of
+from ctrain.engine.advance.holdout import (
+    MIN_COMMON_ROWS,
+    Holdout,
+    blocks_found,
+    error_scale_of,
+    not_trained_on,
+)
 from ctrain.engine.advance.refit import begin_refit, candidate_of, judge_refit, tell_refit
 from ctrain.engine.advance.serving import measured_serving, serving_metrics
 from ctrain.engine.advance.told_metrics import holdout_metrics, probe_metrics
 from ctrain.engine.advance.training import train
 from ctrain.engine.advance.training_job import refitting
+from ctrain.engine.advance.training_rows import read_holdout
 from ctrain.engine.assess.estimated_performance import first_calibrations
-from ctrain.engine.champions import cut_off
 from ctrain.engine.digests import ensure_digest, known_version, record_refusal, tag_refusal
 from ctrain.engine.group_gaps import GroupGap, gap_metrics, gap_words, group_gaps, told_groups
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
@@ -38,8 +43,6 @@ from ctrain.stats.calibration_error import calibration_error
 from ctrain.stats.metrics import evaluate
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ctrain.engine.watch import Watch
     from ctrain.ports import Transaction
 
@@ -159,7 +162,7 @@ def _go_on(watch: Watch, run: Run, holdout: Holdout, reason: str) -> Step:
 
 
 def _score_holdout(watch: Watch, run: Run) -> Holdout | Step:
-    rows = watch.workspace.read(watch.workspace.path(run.id, "holdout.parquet"))
+    rows = read_holdout(watch, run)
     if rows is None:
         move(watch, run, RunEvent.FAIL, "the held-out rows of this run are gone from its folder")
         return MOVED
@@ -185,25 +188,15 @@ def _score_holdout(watch: Watch, run: Run) -> Holdout | Step:
     assert run.challenger_version is not None
     assert judged.labels is not None
     assert judged.scores is not None
-    seen_until = cut_off(models[run.champion_version]) if run.champion_version else None
+    champion = models[run.champion_version] if run.champion_version else None
     return Holdout(
         rows=rows,
         labels=judged.labels,
         challenger=judged.scores[run.challenger_version],
         champion=judged.scores[run.champion_version] if run.champion_version else None,
-        fair=_not_before(rows, seen_until),
+        fair=not_trained_on(rows, champion),
         classes=judged.classes,
     )
-
-
-def _not_before(rows: pa.Table, instant: datetime | None) -> npt.NDArray[np.bool_]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if instant is None:
-        return np.ones(rows.num_rows, dtype=np.bool_)
-    unseen = pc.greater_equal(rows["event_at"], pa.scalar(instant, rows["event_at"].type))
-    return np.asarray(unseen.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def _judge(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ctrain.domain import ModelVersion
+from ctrain.engine.champions import cut_off
 from ctrain.lifecycle.comparison import longest_probation_block, longest_shadow_block
 from ctrain.stats.blocks import BlockLength, choose_block
 from ctrain.stats.losses import bounded_losses, error_scale
@@ -35,6 +37,18 @@ class Holdout:
     """Rows that the champion has not been trained on either."""
     classes: tuple[str, ...] = ()
     """What the columns of scores mean where there are several classes."""
+
+
+def not_trained_on(rows: pa.Table, model: ModelVersion | None) -> npt.NDArray[np.bool_]:
+    """Which rows are later than the model's training; all where nobody recorded when that ended."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    seen_until = None if model is None else cut_off(model)
+    if seen_until is None:
+        return np.ones(rows.num_rows, dtype=np.bool_)
+    later = pc.greater_equal(rows["event_at"], pa.scalar(seen_until, rows["event_at"].type))
+    return np.asarray(later.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def error_scale_of(watch: Watch, holdout: Holdout) -> float | None:

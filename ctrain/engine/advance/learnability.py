@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import ModelVersion, Run, Task
+from ctrain.engine.advance.holdout import not_trained_on
 from ctrain.engine.advance.training_job import is_refit
-from ctrain.engine.advance.training_rows import as_contracted, weights_of
-from ctrain.engine.champions import cut_off
+from ctrain.engine.advance.training_rows import as_contracted, read_holdout, weights_of
 from ctrain.engine.digests import known_version
 from ctrain.engine.matured import labelled_rows
 from ctrain.engine.moves import WAITING, Step, found_in, keep, with_details
@@ -73,7 +73,7 @@ def _prepared(watch: Watch, run: Run) -> dict[str, Any] | Step:
     assert run.champion_version is not None
     asked, task, metric = watch.policy.train.learnable, watch.policy.model.task, watch.policy.model.metric
     assert asked is not None
-    holdout = watch.workspace.read(watch.workspace.path(run.id, "holdout.parquet"))
+    holdout = read_holdout(watch, run)
     if holdout is None:
         return _unknown("the held-out rows of this run are gone from its folder")
     model = known_version(watch, run.champion_version)
@@ -86,7 +86,7 @@ def _prepared(watch: Watch, run: Run) -> dict[str, Any] | Step:
     assert scored.labels is not None
     assert scored.scores is not None
     losses = row_losses(task, metric, scored.labels, scored.scores[model.version])
-    later = _later_than(holdout, cut_off(model))
+    later = not_trained_on(holdout, model)
     usable = np.flatnonzero(np.isfinite(losses) & later)[-asked.rows :]
     if len(usable) < FEWEST_JUDGED:
         told = f"{len(usable)} held-out rows are later than the champion's training"
@@ -95,17 +95,6 @@ def _prepared(watch: Watch, run: Run) -> dict[str, Any] | Step:
     watch.workspace.write(run.id, JUDGED_FILE, judged)
     bound = allowed_on(watch.policy, scored.labels, scored.scores[model.version], later)
     return {"bound": bound, "past": _write_past(watch, run, model, asked.rows)}
-
-
-def _later_than(rows: pa.Table, instant: datetime | None) -> npt.NDArray[np.bool_]:
-    """Where nobody knows when the champion's training ended, it was before ctrain watched."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if instant is None:
-        return np.ones(rows.num_rows, dtype=np.bool_)
-    later = pc.greater_equal(rows["event_at"], pa.scalar(instant, rows["event_at"].type))
-    return np.asarray(later.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def _with_last(table: pa.Table, values: Floats) -> pa.Table:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import AliasIntent, Champion, Run
+from ctrain.engine.advance.training_rows import read_holdout
 from ctrain.engine.alias_moves import abandon, carry_out, plan_move, record_intent
 from ctrain.engine.champions import read_aliases
 from ctrain.engine.comparison import begin
@@ -63,7 +64,7 @@ def _prove_way_back(watch: Watch, run: Run) -> Step | None:
     target = run.champion_version
     if target is None:
         return None
-    rows = watch.workspace.read(watch.workspace.path(run.id, "holdout.parquet"))
+    rows = read_holdout(watch, run)
     if rows is None:
         move(watch, run, RunEvent.FAIL, "the rollback target cannot be tried: the held-out rows are gone")
         return MOVED

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ctrain.domain import Run
 from ctrain.engine.advance.approval import ask_for_approval
 from ctrain.engine.advance.rescaling import begun_anew, keep_begun_anew
+from ctrain.engine.advance.training_rows import read_holdout
 from ctrain.engine.comparison import Look, Progress, begin, fold, measure, save_points
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.engine.slices import begin_slices, slice_states
@@ -66,7 +67,7 @@ def _begun(watch: Watch, run: Run) -> Run:
     columns = watch.policy.shadow.slices
     if not columns:
         return run
-    rows = watch.workspace.read(watch.workspace.path(run.id, "holdout.parquet"))
+    rows = read_holdout(watch, run)
     if rows is None:
         raise PermanentError("the held-out rows of this run are gone from its folder: no slice can be named")
     return with_details(run, "shadow", {"slices": begin_slices(rows, columns)})

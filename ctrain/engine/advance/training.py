@@ -23,7 +23,14 @@ from ctrain.engine.advance.learnability import files_to_look_at, ready_to_look
 from ctrain.engine.advance.reuse import known_training, tell_reused
 from ctrain.engine.advance.stopping import since_launch, with_time
 from ctrain.engine.advance.training_job import is_refit, training_job
-from ctrain.engine.advance.training_rows import files_of, instant, split, training_window, write_rows
+from ctrain.engine.advance.training_rows import (
+    HOLDOUT_FILE,
+    files_of,
+    instant,
+    split,
+    training_window,
+    write_rows,
+)
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.lifecycle.transitions import RunEvent
 
@@ -49,7 +56,7 @@ def prepare(watch: Watch, run: Run) -> Step:
         return MOVED
     train, holdout = halves
     write_rows(watch, run, train)
-    watch.workspace.write(run.id, "holdout.parquet", holdout)
+    watch.workspace.write(run.id, HOLDOUT_FILE, holdout)
     found = {
         "rows": train.num_rows,
         "holdout_rows": holdout.num_rows,

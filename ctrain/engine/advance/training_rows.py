@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ctrain.engine.watch import Watch
 
-ROWS_FILE, WEIGHTS_FILE = "rows.parquet", "weights.parquet"
+ROWS_FILE, WEIGHTS_FILE, HOLDOUT_FILE = "rows.parquet", "weights.parquet", "holdout.parquet"
 WEIGHT = "weight"
 """Name of the column of a file of weights that says what a row weighs."""
 
@@ -131,6 +131,11 @@ def write_rows(watch: Watch, run: Run, rows: pa.Table) -> None:
     watch.workspace.write(run.id, ROWS_FILE, as_contracted(watch, rows))
     if watch.policy.train.weights is not None:
         watch.workspace.write(run.id, WEIGHTS_FILE, weights_of(rows, watch.policy.train.weights.half_life))
+
+
+def read_holdout(watch: Watch, run: Run) -> pa.Table | None:
+    """The held-out rows of the run; None: they are gone from its folder."""
+    return watch.workspace.read(watch.workspace.path(run.id, HOLDOUT_FILE))
 
 
 def write_all_rows(watch: Watch, run: Run, holdout: pa.Table) -> int | None:
