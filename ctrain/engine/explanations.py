@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ctrain.domain import AnalysisJob, MonitorName, Run, Status, Verdict
+from ctrain.engine.analyses import ATTEMPTS, settled
 from ctrain.engine.pictures import INPUT_MONITORS, picture_request, pictured_rows
-from ctrain.engine.question import ATTEMPTS, settled
 from ctrain.errors import CtrainError, StateConflict, TransientError
 from ctrain.policy.triggers import Condition, Trigger
 

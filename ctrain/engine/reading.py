@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from ctrain.engine.questions import (
+from ctrain.engine.store_answers import (
     ANSWERS,
     CHANGED_BY,
     FEW,

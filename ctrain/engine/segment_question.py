@@ -10,7 +10,7 @@ import numpy as np
 
 from ctrain.domain import ChampionRows, Json, Window
 from ctrain.engine.champion_rows import Wanted
-from ctrain.engine.question import Answer, Question, Role
+from ctrain.engine.classifier_question import Answer, Question, Role
 from ctrain.engine.sampling import SEGMENT, sample_rows, seed_of
 from ctrain.engine.segment_counts import Segments
 from ctrain.monitors.classifier_segments import SegmentTold, ToldApart

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Champion, MonitorName
+from ctrain.engine.classifier_question import Answer, Asked, Question
 from ctrain.engine.looks import is_look
-from ctrain.engine.question import Answer, Asked, Question
 from ctrain.engine.segment_question import SegmentQuestion
 from ctrain.policy.monitors import DomainClassifierMonitor
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from ctrain.domain import IngestState, MonitorName, PolicyName, Status, Verdict
-from ctrain.engine.questions import CHANGED_BY, FEW, OF_ONE_TICK, OF_PAGES, STANDING
 from ctrain.engine.reading import TickReads
+from ctrain.engine.store_answers import CHANGED_BY, FEW, OF_ONE_TICK, OF_PAGES, STANDING
 from ctrain.ports import Transaction
 
 if TYPE_CHECKING:

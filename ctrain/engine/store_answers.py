@@ -1,4 +1,4 @@
-"""Questions to the store: which of them a write changes, and how long their answers stand."""
+"""Answers of the store to what a tick asks: which of them a write changes, and how long they stand."""
 
 from __future__ import annotations
 
