@@ -20,7 +20,7 @@ from ctrain.engine.conditions import (
     save_states,
 )
 from ctrain.engine.quality_sight import newest_rows
-from ctrain.engine.show import show
+from ctrain.engine.verdict_gauges import show_verdict
 from ctrain.engine.watch_memory import ClockStates
 from ctrain.monitors.freshness import assess_freshness
 from ctrain.monitors.prometheus import assess_sample
@@ -58,7 +58,7 @@ def observe_clock(watch: Watch, now: datetime) -> bool:
     after = dict(memories)
     verdicts = [*_freshness(watch, monitors, newest, now), *_samples(watch, monitors, after)]
     for verdict in verdicts:
-        show(watch, verdict)
+        show_verdict(watch, verdict)
     news = [one for one in verdicts if _is_news(known[one.monitor], one, outdated=one.monitor in outdated)]
     statuses = {name: one.status for name, one in known.items() if one is not None}
     statuses |= {verdict.monitor: verdict.status for verdict in news}

@@ -17,7 +17,7 @@ from ctrain.domain import FUTURE, Ingested, IngestState, SourceRead
 from ctrain.engine.arrivals import add_arrived
 from ctrain.engine.row_commits import committing_rows
 from ctrain.engine.seen_values import add_seen
-from ctrain.engine.unread import tell_unread
+from ctrain.engine.unreadable_values import tell_unreadable
 from ctrain.engine.wrong_clock import refuse_wrong_clock
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _tell(watch: Watch, tx: Transaction, read: SourceRead) -> None:
 
 def _save_arrived(watch: Watch, tx: Transaction, arrived: Arrived, judged_until: datetime | None) -> None:
     """Keep what monitors ask of the rows of one read beside the rows themselves."""
-    tell_unread(watch, tx, arrived)
+    tell_unreadable(watch, tx, arrived)
     add_seen(tx, watch.policy, watch.name, arrived.rows, judged_until)
     add_arrived(tx, watch.policy, watch.name, arrived, judged_until)
 

@@ -25,8 +25,8 @@ from ctrain.engine.looks import is_look, seldom_looking
 from ctrain.engine.matured import ceil_to, floor_to
 from ctrain.engine.panes import first_row_at, pane_tree
 from ctrain.engine.regrets import Regrets
-from ctrain.engine.show import show
 from ctrain.engine.sight import Sight, look
+from ctrain.engine.verdict_gauges import show_verdict
 from ctrain.triggers.conditions import fold_condition
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _show_or_hide(watch: Watch) -> None:
         verdicts = [one for one in tx.latest_verdicts(watch.name) if one.monitor in watch.policy.monitors]
     for verdict in verdicts:
         unknown = replace(verdict, status=Status.INCONCLUSIVE)
-        show(watch, verdict if view.readable else unknown)
+        show_verdict(watch, verdict if view.readable else unknown)
 
 
 def _next_pane(watch: Watch, state: IngestState) -> datetime | None:
@@ -147,7 +147,7 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> bool:
     watch.decided_on = mark
     pane_tree(watch).saved()
     for verdict in verdicts:
-        show(watch, verdict)
+        show_verdict(watch, verdict)
     return started or started_last
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ctrain.domain import Champion, Decision, Outcome, TriggerName
 from ctrain.engine.assess.served import served
 from ctrain.engine.sight import Sight
-from ctrain.engine.watched import losses_of
+from ctrain.engine.watched_values import losses_of
 from ctrain.policy.triggers import Prices, Regret
 from ctrain.triggers.regret import (
     RegretMemory,

@@ -17,7 +17,7 @@ from ctrain.engine.quality_sight import load_counts, quality_reach
 from ctrain.engine.reference_times import longest_window, needed_from
 from ctrain.engine.scores import Scored, load_scored
 from ctrain.engine.separations import Separations, load_separations
-from ctrain.engine.watched import needs_labels
+from ctrain.engine.watched_values import needs_labels
 from ctrain.errors import InputError
 from ctrain.policy.models import FromChampion
 from ctrain.policy.monitors import (

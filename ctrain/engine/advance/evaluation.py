@@ -36,7 +36,7 @@ from ctrain.engine.references import save_reference_of_run
 from ctrain.engine.scored import judged_rows
 from ctrain.engine.scores import score_rows
 from ctrain.engine.watch import score_column
-from ctrain.engine.watched import Rows, first_memories
+from ctrain.engine.watched_values import Rows, first_memories
 from ctrain.lifecycle.gates import GateReport, judge_gates
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.stats.calibration_error import calibration_error

@@ -10,7 +10,7 @@ from ctrain.engine.assess.outcome import Assessed, inconclusive
 from ctrain.engine.assess.served import served
 from ctrain.engine.segment_counts import frequent_values
 from ctrain.engine.sight import Sight
-from ctrain.engine.watched import Rows, needs_labels, stream_of, watched_values
+from ctrain.engine.watched_values import Rows, needs_labels, stream_of, watched_values
 from ctrain.monitors.change import fold_values
 from ctrain.policy.monitors import ChangeMonitor, OnMetric
 from ctrain.stats.segments import frequent_values as of_rows

@@ -10,7 +10,7 @@ import numpy as np
 from ctrain.domain import Champion, Json
 from ctrain.engine.scored import Scored
 from ctrain.engine.sight import between
-from ctrain.engine.watched import Rows
+from ctrain.engine.watched_values import Rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Gauges of verdicts."""
+"""The gauges of a monitor, set to its newest verdict."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
 
 
-def show(watch: Watch, verdict: Verdict) -> None:
-    """Set the gauges of a monitor to its newest verdict."""
+def show_verdict(watch: Watch, verdict: Verdict) -> None:
+    """Set status, value and threshold; for drift also the effects of the five features that drifted most."""
     labels = {"policy": watch.name, "monitor": verdict.monitor}
     for status in Status:
         watch.telemetry.gauge(

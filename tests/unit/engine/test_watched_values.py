@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from ctrain.domain import MonitorName
-from ctrain.engine.watched import Rows, first_memories, needs_labels, stream_of, watched_values
+from ctrain.engine.watched_values import Rows, first_memories, needs_labels, stream_of, watched_values
 from ctrain.policy.files import parse_policy
 from ctrain.policy.models import Policy
 from ctrain.policy.monitors import ChangeMonitor

@@ -24,7 +24,7 @@ NO_VERSION = Version("")
 Level = Literal["", "some", "all", "absent"]
 
 
-def tell_unread(watch: Watch, tx: Transaction, arrived: Arrived) -> None:
+def tell_unreadable(watch: Watch, tx: Transaction, arrived: Arrived) -> None:
     """Record what has become worse with the rows of one read, in its transaction."""
     if not arrived.rows.num_rows:
         return
