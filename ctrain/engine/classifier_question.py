@@ -16,8 +16,8 @@ from ctrain.engine.analyses import settled
 from ctrain.engine.champion_rows import Wanted, load_champion_rows
 from ctrain.engine.matured import EPOCH_START, ceil_to
 from ctrain.engine.sampling import sample_rows, seed_of
-from ctrain.monitors.classifier_segments import ToldApart
-from ctrain.monitors.domain_classifier import Told
+from ctrain.monitors.classifier_segments import SegmentFindings
+from ctrain.monitors.domain_classifier import ClassifierFinding
 from ctrain.policy.monitors import DomainClassifierMonitor
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MOST_INSIDE = 10
 MICROSECOND = timedelta(microseconds=1)
 
 Role = Literal["separation", "inside", "separation_by_segment", "inside_by_segment"]
-Answer = Told | ToldApart | str
+Answer = ClassifierFinding | SegmentFindings | str
 """What was found, or why nothing could be."""
 Asked = Answer | None
 """None: the answer has not come yet."""
@@ -80,7 +80,7 @@ class Question:
         return Wanted(monitor.sample)
 
     def _found(self, reference: ChampionRows, told: Json, inside: Json) -> Answer:
-        return Told(**told, inside=tuple(inside["aucs"]), left_out=self._left_out(reference))
+        return ClassifierFinding(**told, inside=tuple(inside["aucs"]), left_out=self._left_out(reference))
 
     def _left_out(self, reference: ChampionRows) -> dict[str, str]:
         """Why columns that were asked for are not shown to the classifier."""

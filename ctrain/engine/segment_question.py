@@ -13,8 +13,8 @@ from ctrain.engine.champion_rows import Wanted
 from ctrain.engine.classifier_question import Answer, Question, Role
 from ctrain.engine.sampling import SEGMENT, sample_rows, seed_of
 from ctrain.engine.segment_counts import Segments
-from ctrain.monitors.classifier_segments import SegmentTold, ToldApart
-from ctrain.monitors.domain_classifier import Told
+from ctrain.monitors.classifier_segments import SegmentFinding, SegmentFindings
+from ctrain.monitors.domain_classifier import ClassifierFinding
 from ctrain.policy.monitors import DomainClassifierMonitor
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class SegmentQuestion(Question):
             _segment(name, found, aucs)
             for name, found, aucs in zip(self._segments.names, told["segments"], inside["aucs"], strict=True)
         ]
-        return ToldApart(segments, self._left_out(reference))
+        return SegmentFindings(segments, self._left_out(reference))
 
     def _lack(self, rows: pa.Table) -> str:
         monitor = self._monitor
@@ -74,11 +74,11 @@ class SegmentQuestion(Question):
         ]
 
 
-def _segment(name: str, found: Json, aucs: Sequence[float]) -> SegmentTold:
+def _segment(name: str, found: Json, aucs: Sequence[float]) -> SegmentFinding:
     reference_rows, current_rows = found["reference_rows"], found["current_rows"]
     if "auc" not in found:
-        return SegmentTold(name, reference_rows, current_rows, problem=found.get("problem", ""))
-    told = Told(
+        return SegmentFinding(name, reference_rows, current_rows, problem=found.get("problem", ""))
+    told = ClassifierFinding(
         found["auc"], found["p_value"], reference_rows, current_rows, found["importance"], tuple(aucs)
     )
-    return SegmentTold(name, reference_rows, current_rows, told)
+    return SegmentFinding(name, reference_rows, current_rows, told)

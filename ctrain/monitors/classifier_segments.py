@@ -16,7 +16,7 @@ from ctrain.monitors.domain_classifier import (
     MOST_FEATURES,
     NOT_TESTED,
     TEST,
-    Told,
+    ClassifierFinding,
     giveaways,
     ranked_features,
 )
@@ -31,22 +31,22 @@ MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentTold:
+class SegmentFinding:
     """What a segment's own classifier found, if its rows were enough for one."""
 
     name: str
     reference_rows: int
     current_rows: int
-    told: Told | None = None
+    finding: ClassifierFinding | None = None
     problem: str = ""
     """Why there is nothing although the rows were enough."""
 
 
 @dataclass(frozen=True, slots=True)
-class ToldApart:
+class SegmentFindings:
     """What the classifiers of all segments found."""
 
-    segments: Sequence[SegmentTold]
+    segments: Sequence[SegmentFinding]
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Why columns were shown to none of them."""
 
@@ -54,20 +54,20 @@ class ToldApart:
 @dataclass(frozen=True, slots=True)
 class _Judged:
     label: str
-    told: Told
+    finding: ClassifierFinding
     threshold: float
     p_adjusted: float
     breached: bool
 
     @property
     def excess(self) -> float:
-        return self.told.auc - self.threshold
+        return self.finding.auc - self.threshold
 
 
 def assess_segments(
     name: MonitorName,
     monitor: DomainClassifierMonitor,
-    found: ToldApart,
+    found: SegmentFindings,
     as_of: datetime,
     model_version: Version,
 ) -> Verdict:
@@ -87,11 +87,15 @@ def assess_segments(
     ...     type="domain_classifier", window=timedelta(days=1), by="kind", min_rows=100
     ... )
     >>> inside = (0.51, 0.53, 0.52)
-    >>> a = SegmentTold("a", 900, 400, Told(0.9, 1e-9, 900, 400, {"x": 0.35, "z": 0.0}, inside))
-    >>> b = SegmentTold("b", 900, 400, Told(0.5, 0.5, 900, 400, {}, inside))
+    >>> a = SegmentFinding(
+    ...     "a", 900, 400, ClassifierFinding(0.9, 1e-9, 900, 400, {"x": 0.35, "z": 0.0}, inside)
+    ... )
+    >>> b = SegmentFinding("b", 900, 400, ClassifierFinding(0.5, 0.5, 900, 400, {}, inside))
     >>> at = datetime(2024, 1, 2, tzinfo=UTC)
-    >>> few = SegmentTold("c", 900, 20)
-    >>> verdict = assess_segments(MonitorName("joint"), monitor, ToldApart([a, b, few]), at, Version("1"))
+    >>> few = SegmentFinding("c", 900, 20)
+    >>> verdict = assess_segments(
+    ...     MonitorName("joint"), monitor, SegmentFindings([a, b, few]), at, Version("1")
+    ... )
     >>> verdict.status.value, verdict.value, verdict.n
     ('BREACHED', 0.9, 800)
     >>> print(verdict.reason)  # doctest: +NORMALIZE_WHITESPACE
@@ -104,36 +108,36 @@ def assess_segments(
     Lopez-Paz, D. and Oquab, M. (2017). Revisiting classifier two-sample tests. ICLR. Benjamini, Y. and
     Hochberg, Y. (1995). Controlling the false discovery rate. JRSS B 57(1), 289-300.
     """
-    blind = [one for one in found.segments if one.told is not None and _is_blind(one.told)]
-    judged = _judged(monitor, [one for one in found.segments if one.told is not None and one not in blind])
+    blind = [one for one in found.segments if one.finding is not None and _is_blind(one.finding)]
+    judged = _judged(monitor, [one for one in found.segments if one.finding is not None and one not in blind])
     worst = judged[0] if judged else None
     known = Status.BREACHED if worst is not None and worst.breached else Status.OK
     return Verdict(
         monitor=name,
         as_of=as_of,
         status=known if judged else Status.INCONCLUSIVE,
-        value=worst.told.auc if worst is not None else None,
+        value=worst.finding.auc if worst is not None else None,
         threshold=worst.threshold if worst is not None else None,
-        n=sum(one.told.current_rows for one in judged),
+        n=sum(one.finding.current_rows for one in judged),
         reason="; ".join([*_told(monitor, judged), *_not_told(monitor, found.segments, judged, blind)]),
         features=_features(monitor, found, judged, blind),
         model_version=model_version,
     )
 
 
-def _is_blind(told: Told) -> bool:
+def _is_blind(finding: ClassifierFinding) -> bool:
     """Its own windows say so, whatever those of other segments do."""
-    usual = usual_auc(told.inside)
+    usual = usual_auc(finding.inside)
     return usual is not None and usual >= BLIND
 
 
-def _judged(monitor: DomainClassifierMonitor, segments: Sequence[SegmentTold]) -> list[_Judged]:
+def _judged(monitor: DomainClassifierMonitor, segments: Sequence[SegmentFinding]) -> list[_Judged]:
     """Those farthest above their thresholds first, BREACHED ones before all others."""
-    told = [(one.name, one.told) for one in segments if one.told is not None]
-    adjusted = benjamini_hochberg([one.p_value for _, one in told])
-    usual = usual_aucs([one.inside for _, one in told])
+    findings = [(one.name, one.finding) for one in segments if one.finding is not None]
+    adjusted = benjamini_hochberg([one.p_value for _, one in findings])
+    usual = usual_aucs([one.inside for _, one in findings])
     found = []
-    for (name, one), p_adjusted, reached in zip(told, adjusted, usual, strict=True):
+    for (name, one), p_adjusted, reached in zip(findings, adjusted, usual, strict=True):
         threshold = max(monitor.min_auc, reached or 0.0)
         breached = p_adjusted < monitor.alpha and one.auc >= threshold
         found.append(_Judged(f"{monitor.by}={name}", one, threshold, p_adjusted, breached))
@@ -147,35 +151,35 @@ def _told(monitor: DomainClassifierMonitor, judged: Sequence[_Judged]) -> list[s
     if not breached:
         nearest = _sentence(judged[0], len(judged))
         return [f"none of {len(judged)} segments of {monitor.by} stands out; the nearest is {nearest}"]
-    named = [_sentence(one, len(judged)) + _by(one.told) for one in breached[:MOST_NAMED]]
+    named = [_sentence(one, len(judged)) + _by(one.finding) for one in breached[:MOST_NAMED]]
     more = [f"and {len(breached) - MOST_NAMED} more"] if len(breached) > MOST_NAMED else []
     return [*named, *more]
 
 
 def _sentence(one: _Judged, segments: int) -> str:
-    told = one.told
+    finding = one.finding
     return (
-        f"{one.label}: held-out rows are told from the reference with AUC {told.auc:.3f} "
-        f"(p {one.p_adjusted:.2g} among {segments} segments; {told.current_rows:,} rows against "
-        f"{told.reference_rows:,}), threshold {one.threshold:.3f}"
+        f"{one.label}: held-out rows are told from the reference with AUC {finding.auc:.3f} "
+        f"(p {one.p_adjusted:.2g} among {segments} segments; {finding.current_rows:,} rows against "
+        f"{finding.reference_rows:,}), threshold {one.threshold:.3f}"
     )
 
 
-def _by(told: Told) -> str:
-    named = ", ".join(f"{column} (-{fall:.3f} without it)" for column, fall in giveaways(told))
+def _by(finding: ClassifierFinding) -> str:
+    named = ", ".join(f"{column} (-{fall:.3f} without it)" for column, fall in giveaways(finding))
     return f", by {named}" if named else ""
 
 
 def _not_told(
     monitor: DomainClassifierMonitor,
-    segments: Sequence[SegmentTold],
+    segments: Sequence[SegmentFinding],
     judged: Sequence[_Judged],
-    blind: Sequence[SegmentTold],
+    blind: Sequence[SegmentFinding],
 ) -> list[str]:
     """What cannot be said, and of how many segments."""
     few = sum(_is_short(monitor, one) for one in segments)
     failed = sum(bool(one.problem) for one in segments)
-    unknown = sum(usual_auc(one.told.inside) is None for one in judged)
+    unknown = sum(usual_auc(one.finding.inside) is None for one in judged)
     parts = []
     if few:
         parts.append(f"{few} with fewer than {monitor.min_rows:,} rows {_is_or_are(few)} left out")
@@ -188,7 +192,7 @@ def _not_told(
     return parts
 
 
-def _is_short(monitor: DomainClassifierMonitor, one: SegmentTold) -> bool:
+def _is_short(monitor: DomainClassifierMonitor, one: SegmentFinding) -> bool:
     """The rest is no segment where the reference has too few of it."""
     if one.name == OTHER and one.reference_rows < monitor.min_rows:
         return False
@@ -201,9 +205,9 @@ def _is_or_are(count: int) -> str:
 
 def _features(
     monitor: DomainClassifierMonitor,
-    found: ToldApart,
+    found: SegmentFindings,
     judged: Sequence[_Judged],
-    blind: Sequence[SegmentTold],
+    blind: Sequence[SegmentFinding],
 ) -> tuple[FeatureVerdict, ...]:
     """The features that gave segments away, then each segment, then what was left out."""
     given_away = [feature for one in judged if one.breached for feature in _given_away(one)]
@@ -211,13 +215,13 @@ def _features(
         FeatureVerdict(
             column=f"auc [{one.label}]",
             test=SEGMENT_TEST,
-            statistic=one.told.auc,
-            p_value=one.told.p_value,
+            statistic=one.finding.auc,
+            p_value=one.finding.p_value,
             p_adjusted=one.p_adjusted,
-            effect=one.told.auc,
+            effect=one.finding.auc,
             threshold=one.threshold,
             breached=one.breached,
-            n=one.told.current_rows,
+            n=one.finding.current_rows,
         )
         for one in judged
     ]
@@ -234,7 +238,7 @@ def _features(
 
 
 def _given_away(one: _Judged) -> list[FeatureVerdict]:
-    named = dict(giveaways(one.told))
+    named = dict(giveaways(one.finding))
     return [
         FeatureVerdict(
             f"{column} [{one.label}]",
@@ -242,7 +246,7 @@ def _given_away(one: _Judged) -> list[FeatureVerdict]:
             fall,
             effect=fall,
             breached=column in named,
-            n=one.told.current_rows,
+            n=one.finding.current_rows,
         )
-        for column, fall in ranked_features(one.told)[:MOST_FEATURES]
+        for column, fall in ranked_features(one.finding)[:MOST_FEATURES]
     ]

@@ -26,7 +26,7 @@ WORTH_NAMING = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ClassifierFinding:
     """What the classifier found: how well it tells two samples apart, and by which features."""
 
     auc: float
@@ -44,7 +44,7 @@ class Told:
 def assess_domain_classifier(
     name: MonitorName,
     monitor: DomainClassifierMonitor,
-    told: Told,
+    found: ClassifierFinding,
     as_of: datetime,
     model_version: Version,
 ) -> Verdict:
@@ -54,9 +54,9 @@ def assess_domain_classifier(
     --------
     >>> from datetime import UTC, timedelta
     >>> monitor = DomainClassifierMonitor(type="domain_classifier", window=timedelta(days=1))
-    >>> told = Told(0.9, 1e-9, 1000, 1000, {"x": 0.35, "z": 0.34, "k": 0.0}, (0.51, 0.53, 0.52))
+    >>> found = ClassifierFinding(0.9, 1e-9, 1000, 1000, {"x": 0.35, "z": 0.34, "k": 0.0}, (0.51, 0.53, 0.52))
     >>> at = datetime(2024, 1, 2, tzinfo=UTC)
-    >>> verdict = assess_domain_classifier(MonitorName("joint"), monitor, told, at, Version("1"))
+    >>> verdict = assess_domain_classifier(MonitorName("joint"), monitor, found, at, Version("1"))
     >>> verdict.status.value, verdict.value, verdict.threshold
     ('BREACHED', 0.9, 0.6)
     >>> print(verdict.reason)  # doctest: +NORMALIZE_WHITESPACE
@@ -69,65 +69,67 @@ def assess_domain_classifier(
     Lopez-Paz, D. and Oquab, M. (2017). Revisiting classifier two-sample tests. ICLR. Rabanser, S.,
     Günnemann, S. and Lipton, Z. (2019). Failing loudly. NeurIPS.
     """
-    usual = usual_auc(told.inside)
+    usual = usual_auc(found.inside)
     threshold = max(monitor.min_auc, usual or 0.0)
     blind = usual is not None and usual >= BLIND
-    breached = not blind and told.p_value < monitor.alpha and told.auc >= threshold
+    breached = not blind and found.p_value < monitor.alpha and found.auc >= threshold
     judged = Status.BREACHED if breached else Status.OK
-    features = _features(told, breached)
+    features = _features(found, breached)
     return Verdict(
         monitor=name,
         as_of=as_of,
         status=Status.INCONCLUSIVE if blind else judged,
-        value=told.auc,
+        value=found.auc,
         threshold=threshold,
-        n=told.current_rows,
-        reason=_reason(monitor, told, usual, threshold),
+        n=found.current_rows,
+        reason=_reason(monitor, found, usual, threshold),
         features=features,
         model_version=model_version,
     )
 
 
-def _reason(monitor: DomainClassifierMonitor, told: Told, usual: float | None, threshold: float) -> str:
+def _reason(
+    monitor: DomainClassifierMonitor, found: ClassifierFinding, usual: float | None, threshold: float
+) -> str:
     if usual is not None and usual >= BLIND:
         return (
             "any window would stand out: windows of the reference are told from its rest with AUC up to "
-            f"{max(told.inside):.3f}; take a longer window, or columns that vary less"
+            f"{max(found.inside):.3f}; take a longer window, or columns that vary less"
         )
     parts = [
-        f"held-out rows of the window are told from the reference with AUC {told.auc:.3f} "
-        f"(p {told.p_value:.2g}; {told.current_rows:,} rows against {told.reference_rows:,})",
+        f"held-out rows of the window are told from the reference with AUC {found.auc:.3f} "
+        f"(p {found.p_value:.2g}; {found.current_rows:,} rows against {found.reference_rows:,})",
         f"threshold {threshold:.3f}",
     ]
     if usual is None:
         parts.append("how much windows of the reference differ is unknown, it is too short")
     elif usual > monitor.min_auc:
-        parts[-1] += f", as windows of the reference reach {max(told.inside):.3f}"
-    if told.p_value >= monitor.alpha:
+        parts[-1] += f", as windows of the reference reach {max(found.inside):.3f}"
+    if found.p_value >= monitor.alpha:
         parts.append(f"by chance as likely as alpha {monitor.alpha:g} allows")
-    named = ", ".join(f"{column} (-{fall:.3f} without it)" for column, fall in giveaways(told))
-    if named and told.auc >= threshold:
+    named = ", ".join(f"{column} (-{fall:.3f} without it)" for column, fall in giveaways(found))
+    if named and found.auc >= threshold:
         parts.append(f"by {named}")
     return "; ".join(parts)
 
 
-def ranked_features(told: Told) -> list[tuple[str, float]]:
+def ranked_features(found: ClassifierFinding) -> list[tuple[str, float]]:
     """Return the features by how much they help, the most helpful first."""
-    return sorted(told.importance.items(), key=lambda one: (-one[1], one[0]))
+    return sorted(found.importance.items(), key=lambda one: (-one[1], one[0]))
 
 
-def giveaways(told: Told) -> list[tuple[str, float]]:
+def giveaways(found: ClassifierFinding) -> list[tuple[str, float]]:
     """Return the features that gave a window away: at most three, none that hardly helps beside the first."""
-    ranked = ranked_features(told)[:NAMED]
+    ranked = ranked_features(found)[:NAMED]
     return [(column, fall) for column, fall in ranked if fall > 0 and fall >= WORTH_NAMING * ranked[0][1]]
 
 
-def _features(told: Told, breached: bool) -> tuple[FeatureVerdict, ...]:
+def _features(found: ClassifierFinding, breached: bool) -> tuple[FeatureVerdict, ...]:
     """The features that help most, then those that were left out."""
-    n, named = told.current_rows, dict(giveaways(told))
+    n, named = found.current_rows, dict(giveaways(found))
     ranked = [
         FeatureVerdict(column, TEST, fall, effect=fall, breached=breached and column in named, n=n)
-        for column, fall in ranked_features(told)[:MOST_FEATURES]
+        for column, fall in ranked_features(found)[:MOST_FEATURES]
     ]
-    left_out = [FeatureVerdict(column, NOT_TESTED, n=n, note=note) for column, note in told.left_out.items()]
+    left_out = [FeatureVerdict(column, NOT_TESTED, n=n, note=note) for column, note in found.left_out.items()]
     return (*ranked, *left_out)

@@ -19,8 +19,8 @@ from ctrain.analysis.separation import separate
 from ctrain.app.forking import in_forks
 from ctrain.demo.flights import NUMERIC, load_flights
 from ctrain.domain import MonitorName, Status, Version
-from ctrain.monitors.classifier_segments import SegmentTold, ToldApart, assess_segments
-from ctrain.monitors.domain_classifier import Told
+from ctrain.monitors.classifier_segments import SegmentFinding, SegmentFindings, assess_segments
+from ctrain.monitors.domain_classifier import ClassifierFinding
 from ctrain.monitors.usual_auc import usual_auc
 from ctrain.policy.monitors import DomainClassifierMonitor
 from ctrain.stats.mann_whitney import Separation
@@ -80,20 +80,22 @@ def _one(rows: pa.Table, inside: np.ndarray, seed: int) -> Separation | None:
     return separate(reference, current, FEATURES, WEEK_MICROSECONDS, seed, importance=False)[0]
 
 
-def told(found: Aucs, week: int) -> Told | None:
+def told(found: Aucs, week: int) -> ClassifierFinding | None:
     """As a monitor would be told, with ten of the other weeks as windows inside the reference."""
     here = found[week]
     if here is None:
         return None
     others = [one.auc for place, one in enumerate(found) if one is not None and place != week]
     spread = np.unique(np.linspace(0, len(others) - 1, INSIDE).round().astype(int))
-    return Told(here.auc, here.p_value, 1000, 1000, {}, tuple(others[place] for place in spread))
+    return ClassifierFinding(here.auc, here.p_value, 1000, 1000, {}, tuple(others[place] for place in spread))
 
 
 def look(found: dict[str, Aucs], names: list[str], week: int) -> Status:
-    segments = [SegmentTold(name, 1000, 1000, told(found[name], week)) for name in names]
+    segments = [SegmentFinding(name, 1000, 1000, told(found[name], week)) for name in names]
     as_of = START + (week + 1) * WEEK
-    return assess_segments(MonitorName("joint"), MONITOR, ToldApart(segments), as_of, Version("1")).status
+    return assess_segments(
+        MonitorName("joint"), MONITOR, SegmentFindings(segments), as_of, Version("1")
+    ).status
 
 
 def breached(looks: list[Status]) -> float:

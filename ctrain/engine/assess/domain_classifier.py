@@ -7,7 +7,7 @@ from datetime import datetime
 from ctrain.domain import MonitorName, Verdict
 from ctrain.engine.assess.outcome import inconclusive
 from ctrain.engine.sight import Sight
-from ctrain.monitors.classifier_segments import ToldApart, assess_segments
+from ctrain.monitors.classifier_segments import SegmentFindings, assess_segments
 from ctrain.monitors.domain_classifier import assess_domain_classifier
 from ctrain.policy.monitors import DomainClassifierMonitor
 
@@ -21,6 +21,6 @@ def domain_classifier_verdict(
     found = sight.separations.get((name, as_of), "the classifier was not asked")
     if isinstance(found, str):
         return inconclusive(name, as_of, found, sight.champion)
-    if isinstance(found, ToldApart):
+    if isinstance(found, SegmentFindings):
         return assess_segments(name, monitor, found, as_of, sight.champion.version)
     return assess_domain_classifier(name, monitor, found, as_of, sight.champion.version)

@@ -9,25 +9,25 @@ import pytest
 from scipy import stats
 
 from ctrain.domain import MonitorName, Status, Verdict, Version
-from ctrain.monitors.classifier_segments import SegmentTold, ToldApart, assess_segments
-from ctrain.monitors.domain_classifier import Told
+from ctrain.monitors.classifier_segments import SegmentFinding, SegmentFindings, assess_segments
+from ctrain.monitors.domain_classifier import ClassifierFinding
 from ctrain.policy.monitors import DomainClassifierMonitor
 
 AT = datetime(2024, 1, 2, tzinfo=UTC)
 USUAL = (0.5, 0.52, 0.51)
 
 
-def segment(name: str, auc: float = 0.5, p_value: float = 0.5, **found: Any) -> SegmentTold:
+def segment(name: str, auc: float = 0.5, p_value: float = 0.5, **found: Any) -> SegmentFinding:
     given: dict[str, Any] = {"importance": {}, "inside": USUAL, **found}
-    return SegmentTold(name, 900, 400, Told(auc, p_value, 900, 400, **given))
+    return SegmentFinding(name, 900, 400, ClassifierFinding(auc, p_value, 900, 400, **given))
 
 
-def verdict(*segments: SegmentTold, left_out: dict[str, str] | None = None) -> Verdict:
+def verdict(*segments: SegmentFinding, left_out: dict[str, str] | None = None) -> Verdict:
     monitor = DomainClassifierMonitor(
         type="domain_classifier", window=timedelta(days=1), by="kind", min_rows=100
     )
     return assess_segments(
-        MonitorName("joint"), monitor, ToldApart(segments, left_out or {}), AT, Version("3")
+        MonitorName("joint"), monitor, SegmentFindings(segments, left_out or {}), AT, Version("3")
     )
 
 
@@ -85,9 +85,9 @@ def test_the_features_that_gave_a_segment_away_come_first() -> None:
 def test_what_cannot_be_judged_is_counted_and_neither_helps_nor_hinders() -> None:
     found = verdict(
         segment("a", 0.55, 0.03),
-        SegmentTold("b", 900, 99),
-        SegmentTold("c", 99, 900),
-        SegmentTold("d", 900, 400, problem="fewer than 20 rows"),
+        SegmentFinding("b", 900, 99),
+        SegmentFinding("c", 99, 900),
+        SegmentFinding("d", 900, 400, problem="fewer than 20 rows"),
         segment("e", 1.0, 0.0, inside=(1.0, 1.0, 1.0)),
         segment("f", 0.56, 0.6, inside=()),
     )
@@ -113,7 +113,7 @@ def test_what_cannot_be_judged_is_counted_and_neither_helps_nor_hinders() -> Non
     [
         ([], "no segment of kind can be judged"),
         (
-            [SegmentTold("a", 900, 20)],
+            [SegmentFinding("a", 900, 20)],
             "no segment of kind can be judged; 1 with fewer than 100 rows is left out",
         ),
         (
@@ -122,15 +122,15 @@ def test_what_cannot_be_judged_is_counted_and_neither_helps_nor_hinders() -> Non
         ),
     ],
 )
-def test_without_a_segment_to_judge_it_is_inconclusive(segments: list[SegmentTold], reason: str) -> None:
+def test_without_a_segment_to_judge_it_is_inconclusive(segments: list[SegmentFinding], reason: str) -> None:
     found = verdict(*segments)
     assert (found.status, found.value, found.threshold, found.n) == (Status.INCONCLUSIVE, None, None, 0)
     assert found.reason == reason
 
 
 def test_the_rest_is_no_segment_where_the_reference_has_too_few_of_it() -> None:
-    assert "left out" not in verdict(segment("a"), SegmentTold("other", 99, 400)).reason
-    assert "1 with fewer" in verdict(segment("a"), SegmentTold("other", 100, 99)).reason
+    assert "left out" not in verdict(segment("a"), SegmentFinding("other", 99, 400)).reason
+    assert "1 with fewer" in verdict(segment("a"), SegmentFinding("other", 100, 99)).reason
 
 
 def test_not_more_than_three_segments_are_told_of() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ctrain.domain import MonitorName, Status, Verdict, Version
-from ctrain.monitors.domain_classifier import Told, assess_domain_classifier
+from ctrain.monitors.domain_classifier import ClassifierFinding, assess_domain_classifier
 from ctrain.policy.monitors import DomainClassifierMonitor
 
 AT = datetime(2024, 1, 2, tzinfo=UTC)
@@ -25,7 +25,7 @@ def verdict(**found: Any) -> Verdict:
     }
     monitor = DomainClassifierMonitor(type="domain_classifier", window=timedelta(days=1))
     return assess_domain_classifier(
-        MonitorName("joint"), monitor, Told(**{**given, **found}), AT, Version("3")
+        MonitorName("joint"), monitor, ClassifierFinding(**{**given, **found}), AT, Version("3")
     )
 
 
