@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Json
+from ctrain.monitors.detector_setup import CALIBRATED, Bounds, set_up_detector
 from ctrain.monitors.detectors import detector_of
-from ctrain.monitors.tuning import CALIBRATED, Bounds, tune
 from ctrain.policy.monitors import ChangeMonitor
 from ctrain.stats.detectors.detection import Detector, Scale
 
@@ -104,19 +104,19 @@ def make_baseline(
     if usable.size < monitor.min_rows or _constant(usable):
         return None
     run_length = monitor.run_length * segments
-    tuned = tune(monitor, usable, run_length, bounds, seed)
-    if tuned is None:
+    setup = set_up_detector(monitor, usable, run_length, bounds, seed)
+    if setup is None:
         return None
     return Baseline(
-        mean=tuned.mean,
-        sd=tuned.sd,
+        mean=setup.mean,
+        sd=setup.sd,
         n=usable.size,
         detector=monitor.detector,
         direction=monitor.direction,
         run_length=run_length,
-        threshold=tuned.threshold,
-        origin=tuned.origin,
-        settings=tuned.settings,
+        threshold=setup.threshold,
+        origin=setup.origin,
+        settings=setup.settings,
     )
 
 

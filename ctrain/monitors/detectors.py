@@ -53,7 +53,7 @@ def detector_of(
     monitor
         detector, direction, and the threshold that overrules every other.
     settings, threshold
-        what ``tune`` found.
+        what ``set_up_detector`` found.
     scale
         mean and standard deviation of the baseline.
     run_length

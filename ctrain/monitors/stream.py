@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ctrain.domain import Json, Status
 from ctrain.monitors.baselines import Baseline, make_baseline, rows_for_baseline
-from ctrain.monitors.tuning import Bounds
+from ctrain.monitors.detector_setup import Bounds
 from ctrain.policy.monitors import ChangeMonitor
 from ctrain.stats.detectors.detection import Detection
 

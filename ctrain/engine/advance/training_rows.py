@@ -14,7 +14,7 @@ from ctrain.engine.matured import (
     matured_until,
     training_end,
 )
-from ctrain.monitors.begun import Begun, latest_change
+from ctrain.monitors.detected_changes import DetectedChange, latest_change
 from ctrain.policy.models import AllRows, LastWindow, SinceChange
 from ctrain.policy.monitors import ChangeMonitor
 from ctrain.policy.triggers import Condition
@@ -76,7 +76,7 @@ def _last_rows(watch: Watch, start: datetime, end: datetime, count: int) -> pa.T
     return rows.slice(max(rows.num_rows - count, 0))
 
 
-def detected_change(watch: Watch, run: Run) -> Begun | None:
+def detected_change(watch: Watch, run: Run) -> DetectedChange | None:
     """The change that the change monitors of the run's trigger found last under the present champion.
 
     A trigger without one (a schedule, a person) takes those of the whole policy.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctrain.monitors.tuning import tune
+from ctrain.monitors.detector_setup import set_up_detector
 from ctrain.policy.monitors import ChangeMonitor
 from ctrain.stats.detectors.detection import Detection, Direction, Range, Scale
 from ctrain.stats.detectors.e_detector import EDetector, MeanBounds
@@ -121,7 +121,7 @@ MONITOR = ChangeMonitor(type="change", detector="e_detector", hold="1d")
 
 
 def tuned(baseline: Floats, run_length: int, direction: Direction = "up") -> EDetector:
-    found = tune(MONITOR, baseline, run_length, None, seed=0)
+    found = set_up_detector(MONITOR, baseline, run_length, None, seed=0)
     assert found is not None
     settings = found.settings
     means = MeanBounds(**settings["means"])

@@ -10,7 +10,7 @@ from ctrain.domain import Json, MonitorName
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class DetectedChange:
     """A detected change: the monitor that found it, at the end of which pane, and since when it lasts."""
 
     monitor: MonitorName
@@ -18,7 +18,7 @@ class Begun:
     began_at: datetime
 
 
-def latest_change(memories: Iterable[tuple[MonitorName, Json | None]]) -> Begun | None:
+def latest_change(memories: Iterable[tuple[MonitorName, Json | None]]) -> DetectedChange | None:
     """Return the change that was detected last, among monitors and the segments of each; None: none was.
 
     Parameters
@@ -29,7 +29,7 @@ def latest_change(memories: Iterable[tuple[MonitorName, Json | None]]) -> Begun 
 
     Returns
     -------
-    Begun or None
+    DetectedChange or None
         Of changes that were detected in one pane the one that began first: segments and monitors see
         the same change with more or fewer rows, and the rows after the first of them have changed.
 
@@ -46,7 +46,7 @@ def latest_change(memories: Iterable[tuple[MonitorName, Json | None]]) -> Begun 
     The estimates are those of ``ctrain.stats.detectors``.
     """
     found = [
-        Begun(name, datetime.fromisoformat(held["since"]), datetime.fromisoformat(held["began"]))
+        DetectedChange(name, datetime.fromisoformat(held["since"]), datetime.fromisoformat(held["began"]))
         for name, memory in memories
         if memory is not None
         for held in (segment.get("held") for segment in memory.get("segments", {}).values())

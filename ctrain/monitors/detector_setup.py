@@ -43,7 +43,7 @@ WINDOW_BLOCKS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Tuned:
+class DetectorSetup:
     """What a detector has to know of a baseline."""
 
     mean: float
@@ -54,9 +54,9 @@ class Tuned:
     origin: str = ""
 
 
-def tune(
+def set_up_detector(
     monitor: ChangeMonitor, values: Floats, run_length: int, bounds: Bounds | None, seed: int
-) -> Tuned | None:
+) -> DetectorSetup | None:
     """Return what the monitor's detector needs to know of the values; None: they leave it no room.
 
     Parameters
@@ -74,25 +74,25 @@ def tune(
     """
     match monitor.detector:
         case "e_detector":
-            return _tuned_bets(monitor, values, run_length, bounds)
+            return _setup_of_bets(monitor, values, run_length, bounds)
         case "page_hinkley" | "cusum":
-            return _tuned_sums(monitor, values, run_length, seed)
+            return _setup_of_sums(monitor, values, run_length, seed)
         case "adwin" | "kswin":
-            return _tuned_window(monitor, values, run_length, bounds)
+            return _setup_of_window(monitor, values, run_length, bounds)
         case "ddm":
-            return _tuned_running_mean(values, run_length, bounds)
+            return _setup_of_running_mean(values, run_length, bounds)
 
 
-def _tuned_sums(monitor: ChangeMonitor, values: Floats, run_length: int, seed: int) -> Tuned:
+def _setup_of_sums(monitor: ChangeMonitor, values: Floats, run_length: int, seed: int) -> DetectorSetup:
     values = clipped(values)
     mean, sd = float(values.mean()), float(values.std())
     tolerated = ALLOWANCE if monitor.detector == "cusum" else DELTA
     settings = {"delta": tolerated + mean_slack(values)}
     if monitor.threshold is not None:
-        return Tuned(mean, sd, settings, None, "set by the policy")
+        return DetectorSetup(mean, sd, settings, None, "set by the policy")
     threshold = calibrate(values, run_length, seed, tolerated, monitor.direction)
     origin = f"block bootstrap of {values.size} values for a run length of {run_length}"
-    return Tuned(mean, sd, settings, threshold, origin)
+    return DetectorSetup(mean, sd, settings, threshold, origin)
 
 
 def clipped(values: Floats) -> Floats:
@@ -110,9 +110,9 @@ def clipped(values: Floats) -> Floats:
     return inside
 
 
-def _tuned_bets(
+def _setup_of_bets(
     monitor: ChangeMonitor, values: Floats, run_length: int, bounds: Bounds | None
-) -> Tuned | None:
+) -> DetectorSetup | None:
     scale = range_of(values, bounds)
     shares = scale.to_unit(values)
     mean, sd = float(shares.mean()), float(shares.std())
@@ -126,10 +126,12 @@ def _tuned_bets(
         return None
     origin = f"a run length of {run_length} by construction"
     settings = {"range": asdict(scale), "means": asdict(means)}
-    return Tuned(*_moments(scale, shares), settings, None, origin)
+    return DetectorSetup(*_moments(scale, shares), settings, None, origin)
 
 
-def _tuned_window(monitor: ChangeMonitor, values: Floats, run_length: int, bounds: Bounds | None) -> Tuned:
+def _setup_of_window(
+    monitor: ChangeMonitor, values: Floats, run_length: int, bounds: Bounds | None
+) -> DetectorSetup:
     scale = range_of(values, bounds)
     shares = scale.to_unit(values)
     settings: dict[str, Any] = {"range": asdict(scale), "block": _independent_rows(shares)}
@@ -137,10 +139,10 @@ def _tuned_window(monitor: ChangeMonitor, values: Floats, run_length: int, bound
     detector.feed(values[-WINDOW_BLOCKS * settings["block"] :])
     settings["start"] = detector.to_json()
     origin = f"a run length of {run_length} by the probability of a false alarm at one look"
-    return Tuned(*_moments(scale, shares), settings, None, origin)
+    return DetectorSetup(*_moments(scale, shares), settings, None, origin)
 
 
-def _tuned_running_mean(values: Floats, run_length: int, bounds: Bounds | None) -> Tuned:
+def _setup_of_running_mean(values: Floats, run_length: int, bounds: Bounds | None) -> DetectorSetup:
     scale = range_of(values, bounds)
     shares = scale.to_unit(values)
     independent = CONFIDENCE_FACTOR / math.sqrt(values.size)
@@ -149,7 +151,9 @@ def _tuned_running_mean(values: Floats, run_length: int, bounds: Bounds | None) 
         "seen": {"rows": values.size, "mean": float(shares.mean())},
         "widening": max(1.0, mean_slack(shares) / independent),
     }
-    return Tuned(*_moments(scale, shares), settings, None, f"a run length of {run_length} as measured")
+    return DetectorSetup(
+        *_moments(scale, shares), settings, None, f"a run length of {run_length} as measured"
+    )
 
 
 def _moments(scale: Range, shares: Floats) -> tuple[float, float]:

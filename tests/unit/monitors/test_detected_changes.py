@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ctrain.domain import MonitorName, Version
-from ctrain.monitors.begun import latest_change
 from ctrain.monitors.change import Values, fold_values
+from ctrain.monitors.detected_changes import latest_change
 from ctrain.policy.monitors import ChangeMonitor
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
