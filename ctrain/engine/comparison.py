@@ -7,7 +7,7 @@ restart continues exactly where the last commit stood.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedBlock:
     """One block: when it ended, and by how much the losses of its rows differ."""
 
     end: datetime
@@ -121,7 +121,7 @@ def fold(
     if scored.state != "ready":
         failure = scored.message if scored.state == "failed" else ""
         return replace(before, waiting=not failure, failure=failure, clipped_share=_share(found))
-    for compared in _blocks(watch, scored, new, old, start, end, block, found):
+    for compared in _blocks(watch, scored, new, old, _edges(start, end, block), found):
         before = _with_block(before, phase, compared, look.bounds)
         if look.enough(before):
             return before
@@ -130,7 +130,7 @@ def fold(
 
 
 def _with_block(
-    before: Progress, phase: str, compared: Compared, bounds: Callable[[ComparisonState], Bounds]
+    before: Progress, phase: str, compared: ComparedBlock, bounds: Callable[[ComparisonState], Bounds]
 ) -> Progress:
     state = before.state.with_block(compared.mean, compared.rows)
     evidence = before.evidence.with_rows(compared.differences)
@@ -177,21 +177,19 @@ def _blocks(
     scored: Scored,
     new: Version,
     old: Version,
-    start: datetime,
-    end: datetime,
-    block: timedelta,
+    edges: Sequence[datetime],
     found: Json,
-) -> Iterator[Compared]:
-    """Each block that has comparable rows, in order."""
+) -> Iterator[ComparedBlock]:
+    """Each block between two edges that has comparable rows, in order."""
     assert scored.labels is not None
     assert scored.scores is not None
     scale = found["scale"]
     masks = slice_masks(scored.table, found.get("slices", {}))
     task, metric = watch.policy.model.task, watch.policy.model.metric
     instants = scored.table["event_at"].to_numpy().astype("datetime64[us]")
-    borders = [np.datetime64(edge.replace(tzinfo=None), "us") for edge in _edges(start, end, block)]
+    borders = [np.datetime64(edge.replace(tzinfo=None), "us") for edge in edges]
     positions = np.searchsorted(instants, np.array(borders))
-    for index, block_end in enumerate(_edges(start + block, end, block)):
+    for index, block_end in enumerate(edges[1:]):
         inside = slice(positions[index], positions[index + 1])
         labels = scored.labels[inside]
         ours, ours_cut = bounded_losses(task, metric, labels, scored.scores[new][inside], scale)
@@ -201,7 +199,7 @@ def _blocks(
         if values.size:
             clipped = round(max(ours_cut, theirs_cut) * values.size)
             slices = _by_slice(differences, {name: mask[inside] for name, mask in masks.items()})
-            yield Compared(block_end, values, clipped, slices)
+            yield ComparedBlock(block_end, values, clipped, slices)
 
 
 def _by_slice(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import Champion
 from ctrain.engine.matured import floor_to
-from ctrain.engine.panes import Counted
+from ctrain.engine.panes import CountedGrid
 from ctrain.engine.predictions import PredictionReader, State, served_from, with_scores
 from ctrain.engine.reference_files import load_reference_file
 from ctrain.engine.references import NO_VERSION, first_rows, keep_reference, load_reference
@@ -60,12 +60,12 @@ def _inputs(reference: Reference) -> Reference:
     return replace(reference, grid=grid, profile=profile, scores=None, _variability={})
 
 
-def input_grids(policy: Policy, reference: Reference, start: datetime) -> Iterator[Counted]:
+def input_grids(policy: Policy, reference: Reference, start: datetime) -> Iterator[CountedGrid]:
     """The grids on which the panes from ``start`` on are counted: of all rows, and of each segment."""
-    yield Counted(reference.grid, start)
+    yield CountedGrid(reference.grid, start)
     for by in sorted(_segments_compared(policy)):
         for one in reference.segments.get(by, ()):
-            yield Counted(one.grid, start, partial(reference.rows_of, segment=one))
+            yield CountedGrid(one.grid, start, partial(reference.rows_of, segment=one))
 
 
 def _segments_compared(policy: Policy) -> set[str]:

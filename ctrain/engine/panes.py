@@ -32,8 +32,8 @@ Read = Callable[[datetime, datetime], "pa.Table | None"]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """A grid, the earliest pane that is looked at on it, and what is counted of the rows read."""
+class CountedGrid:
+    """A grid that panes are counted on, from the pane that begins at ``start`` on."""
 
     grid: Grid
     start: datetime
@@ -73,7 +73,7 @@ def _rows_a_day(watch: Watch, start: datetime, end: datetime) -> dict[datetime, 
     return {datetime.fromisoformat(day).replace(tzinfo=UTC): rows for day, rows in found.items()}
 
 
-def count_panes(watch: Watch, grids: Sequence[Counted], end: datetime, read: Read | None = None) -> bool:
+def count_panes(watch: Watch, grids: Sequence[CountedGrid], end: datetime, read: Read | None = None) -> bool:
     """Count what has not been counted of the panes before ``end``, all grids in one read of the rows.
 
     False when that is more than fits into one look, or when rows cannot be read yet: what was counted
@@ -105,7 +105,7 @@ def count_panes(watch: Watch, grids: Sequence[Counted], end: datetime, read: Rea
     return True
 
 
-def _count_elsewhere(watch: Watch, one: Counted, numbers: Sequence[int], end: datetime) -> bool:
+def _count_elsewhere(watch: Watch, one: CountedGrid, numbers: Sequence[int], end: datetime) -> bool:
     """Take what others have counted of these panes; false when they are to be counted here."""
     if watch.pane_counter is None or one.of is not None:
         return False
@@ -142,7 +142,7 @@ def largest_node(reach: timedelta, pane: timedelta) -> int:
     return 1 << max((reach // pane).bit_length() - 1, 0)
 
 
-def _count(tree: PaneTree, one: Counted, rows: pa.Table, numbers: Sequence[int], largest: int) -> None:
+def _count(tree: PaneTree, one: CountedGrid, rows: pa.Table, numbers: Sequence[int], largest: int) -> None:
     if not numbers:
         return
     own = rows if one.of is None else one.of(rows)
@@ -150,7 +150,11 @@ def _count(tree: PaneTree, one: Counted, rows: pa.Table, numbers: Sequence[int],
 
 
 def _add(
-    tree: PaneTree, one: Counted, profiles: Mapping[datetime, Profile], numbers: Sequence[int], largest: int
+    tree: PaneTree,
+    one: CountedGrid,
+    profiles: Mapping[datetime, Profile],
+    numbers: Sequence[int],
+    largest: int,
 ) -> None:
     """Put panes into the tree; those without a profile have no rows."""
     empty: Profile | None = None

@@ -15,7 +15,7 @@ import numpy as np
 
 from ctrain.domain import Champion, Task
 from ctrain.engine.matured import EPOCH_START, ceil_to
-from ctrain.engine.panes import Counted, count_panes
+from ctrain.engine.panes import CountedGrid, count_panes
 from ctrain.engine.scores import load_scored
 from ctrain.policy.monitors import DriftMonitor
 from ctrain.stats.grid import Grid
@@ -91,7 +91,7 @@ def count_scores(
 ) -> tuple[State, str]:
     """Count the scores of the panes of ``[start, end)`` as far as they are there, and say if they all are."""
     read = PredictionReader(watch, champion)
-    counted = count_panes(watch, [Counted(scores.grid, start)], end, read)
+    counted = count_panes(watch, [CountedGrid(scores.grid, start)], end, read)
     if read.absent is not None:
         return ("failed" if read.absent.state == "failed" else "pending"), read.absent.message
     return ("ready" if counted else "counting"), ""

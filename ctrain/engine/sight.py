@@ -11,7 +11,7 @@ import numpy as np
 from ctrain.domain import Champion
 from ctrain.engine.in_force import input_grids, reference_in_force, scores_in_force
 from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to, longest
-from ctrain.engine.panes import Counted, count_panes, first_row_at, pane_tree
+from ctrain.engine.panes import CountedGrid, count_panes, first_row_at, pane_tree
 from ctrain.engine.predictions import count_scores, served_from, wants_scores
 from ctrain.engine.quality_sight import load_counts, quality_reach
 from ctrain.engine.reference_times import longest_window, needed_from
@@ -121,7 +121,7 @@ def _with_panes(watch: Watch, sight: Sight, first_end: datetime, last_end: datet
     return _with_scores(watch, sight, whole, first_end, last_end)
 
 
-def _forget_other_grids(watch: Watch, grids: list[Counted], scores: Reference | None) -> None:
+def _forget_other_grids(watch: Watch, grids: list[CountedGrid], scores: Reference | None) -> None:
     names = {one.grid.name for one in grids}
     pane_tree(watch).keep_only(names | {scores.grid.name} if scores else names)
 

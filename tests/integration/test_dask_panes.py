@@ -16,7 +16,7 @@ import pytest
 from ctrain.app import cluster_panes
 from ctrain.app.cluster_panes import PATIENCE, REST, ClusterPanes, RowPlace
 from ctrain.engine import panes
-from ctrain.engine.panes import Counted, count_panes
+from ctrain.engine.panes import CountedGrid, count_panes
 from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.launchers.dask_cluster import DaskClusters
 from ctrain.stats.grid import build_grid
@@ -105,13 +105,13 @@ def clusters(monkeypatch: pytest.MonkeyPatch) -> Iterator[DaskClusters]:
 
 
 @pytest.fixture
-def counted(logged: RowLogHarness) -> Counted:
+def counted(logged: RowLogHarness) -> CountedGrid:
     features = logged.data.features
     rows = logged.log.read(START, END)
-    return Counted(build_grid(rows, list(features.numeric), list(features.categorical)), START)
+    return CountedGrid(build_grid(rows, list(features.numeric), list(features.categorical)), START)
 
 
-def kept(watch: Watch, counted: Counted) -> dict[datetime, bytes]:
+def kept(watch: Watch, counted: CountedGrid) -> dict[datetime, bytes]:
     tree = panes.pane_tree(watch)
     hours = [START + timedelta(hours=hour) for hour in range(24 * DAYS)]
     pane = watch.policy.data.pane
@@ -119,7 +119,7 @@ def kept(watch: Watch, counted: Counted) -> dict[datetime, bytes]:
 
 
 def test_a_cluster_counts_the_same_panes(
-    logged: RowLogHarness, cluster: Cluster, clusters: DaskClusters, counted: Counted, tmp_path: Path
+    logged: RowLogHarness, cluster: Cluster, clusters: DaskClusters, counted: CountedGrid, tmp_path: Path
 ) -> None:
     here = watch_of(logged, None)
     assert count_panes(here, [counted], END)
@@ -131,7 +131,7 @@ def test_a_cluster_counts_the_same_panes(
 
 
 def test_without_an_answer_the_panes_are_counted_here(
-    logged: RowLogHarness, clusters: DaskClusters, counted: Counted, tmp_path: Path
+    logged: RowLogHarness, clusters: DaskClusters, counted: CountedGrid, tmp_path: Path
 ) -> None:
     counter = counter_of(logged, clusters, "tcp://127.0.0.1:9", tmp_path / "panes")
     clusters.at("tcp://127.0.0.1:9").close()
@@ -146,7 +146,7 @@ def test_without_an_answer_the_panes_are_counted_here(
 
 
 def test_segments_that_are_gone_are_told_and_the_panes_counted_here(
-    logged: RowLogHarness, cluster: Cluster, clusters: DaskClusters, counted: Counted, tmp_path: Path
+    logged: RowLogHarness, cluster: Cluster, clusters: DaskClusters, counted: CountedGrid, tmp_path: Path
 ) -> None:
     elsewhere = RowPlace(tmp_path / "no rows", tmp_path / "panes", POLICY, logged.data, logged.task)
     counter = ClusterPanes(clusters.at(cluster.address), logged.store, elsewhere, clusters_timer)
@@ -161,7 +161,7 @@ def test_segments_that_are_gone_are_told_and_the_panes_counted_here(
 def test_a_small_window_is_counted_here(
     logged: RowLogHarness,
     clusters: DaskClusters,
-    counted: Counted,
+    counted: CountedGrid,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
