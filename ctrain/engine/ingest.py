@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ctrain.domain import FUTURE, Ingested, IngestState, SourceRead
 from ctrain.engine.arrivals import add_arrived
@@ -36,12 +36,14 @@ def ingest(watch: Watch) -> bool:
 
     Rows wait until all labels that are there have been read: rows move the watermark, and a pane
     that closes before its labels were read would be judged without them. The last labels are committed
-    together with the first rows, unless that failed the last time: then each goes for itself.
+    together with the first rows, unless that failed the last time: then each is committed by itself.
     """
     with watch.store.read() as tx:
         state = tx.ingest_state(watch.name)
     state, labels, moved, watch.behind = _take_labels(watch, state)
-    for _ in range(0 if watch.behind else READS_PER_TICK):
+    if watch.behind:
+        return moved
+    for _ in range(READS_PER_TICK):
         rows = _unread(watch.rows_source, state.rows_cursor)
         if rows is None and watch.row_log.has_due(watch.clock.now()):
             rows = SourceRead((), state.rows_cursor)
@@ -64,23 +66,31 @@ def has_unread(watch: Watch, state: IngestState) -> bool:
     )
 
 
-def _take_labels(watch: Watch, state: IngestState) -> tuple[IngestState, SourceRead | None, bool, bool]:
-    """The state after up to so many reads, the last one if it waits for rows, and two truths.
+class LabelsTaken(NamedTuple):
+    """What came of reading labels before rows."""
 
-    Those are whether any was committed, and whether more is there than was read.
-    """
-    moved = False
-    for _ in range(READS_PER_TICK if watch.labels_source is not None else 0):
-        assert watch.labels_source is not None
-        labels = _unread(watch.labels_source, state.labels_cursor)
-        if labels is None:
-            return state, None, moved, False
-        if not labels.more and not watch.takes_apart:
-            return state, labels, moved, False
+    state: IngestState
+    last: SourceRead | None
+    """The last read, which is to be committed together with rows."""
+    moved: bool
+    """Others have been committed."""
+    more: bool
+    """There is more than one tick reads."""
+
+
+def _take_labels(watch: Watch, state: IngestState) -> LabelsTaken:
+    """Commit what is new of the labels, ``READS_PER_TICK`` reads at most, but for the last read of all."""
+    source, moved = watch.labels_source, False
+    if source is None:
+        return LabelsTaken(state, None, moved=False, more=False)
+    for _ in range(READS_PER_TICK):
+        labels = _unread(source, state.labels_cursor)
+        if labels is None or (not labels.more and not watch.takes_apart):
+            return LabelsTaken(state, labels, moved, more=False)
         state, moved = _take(watch, state, labels, None), True
         if not labels.more:
-            return state, None, moved, False
-    return state, None, moved, watch.labels_source is not None
+            return LabelsTaken(state, None, moved, more=False)
+    return LabelsTaken(state, None, moved, more=True)
 
 
 def _unread(source: Source, cursor: Json) -> SourceRead | None:
