@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Json, MonitorName, Status, Verdict, Version
+from ctrain.monitors.first_few import first_few
 from ctrain.monitors.stream import Found, Instants, Memory, Stream, begin, fold_stream
 from ctrain.policy.monitors import ChangeMonitor
 
@@ -266,9 +267,8 @@ def _summary(monitor: ChangeMonitor, found: dict[str, Found]) -> tuple[Status, F
     worst = ranked[0][1]
     if monitor.by is None:
         return status, worst, worst.reason
-    told = [f"[{monitor.by}={segment or 'other'}] {one.reason}" for segment, one in ranked[:NAMED]]
-    if len(ranked) > NAMED:
-        told.append(f"and {len(ranked) - NAMED} more segments")
+    each = [f"[{monitor.by}={segment or 'other'}] {one.reason}" for segment, one in ranked]
+    told = first_few(each, NAMED, "more segments")
     unknown = sum(one.status is Status.INCONCLUSIVE for one in found.values())
     if status is not Status.INCONCLUSIVE and unknown:
         told.append(f"{unknown} of {len(found)} segments cannot be judged")

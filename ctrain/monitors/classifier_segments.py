@@ -20,6 +20,7 @@ from ctrain.monitors.domain_classifier import (
     giveaways,
     ranked_features,
 )
+from ctrain.monitors.first_few import first_few
 from ctrain.monitors.usual_auc import BLIND, usual_auc, usual_aucs
 from ctrain.policy.monitors import DomainClassifierMonitor
 from ctrain.stats.multiplicity import benjamini_hochberg
@@ -151,9 +152,7 @@ def _told(monitor: DomainClassifierMonitor, judged: Sequence[_Judged]) -> list[s
     if not breached:
         nearest = _sentence(judged[0], len(judged))
         return [f"none of {len(judged)} segments of {monitor.by} stands out; the nearest is {nearest}"]
-    named = [_sentence(one, len(judged)) + _by(one.finding) for one in breached[:MOST_NAMED]]
-    more = [f"and {len(breached) - MOST_NAMED} more"] if len(breached) > MOST_NAMED else []
-    return [*named, *more]
+    return first_few([_sentence(one, len(judged)) + _by(one.finding) for one in breached], MOST_NAMED)
 
 
 def _sentence(one: _Judged, segments: int) -> str:

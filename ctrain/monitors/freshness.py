@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from ctrain.domain import FeatureVerdict, MonitorName, Status, Verdict
+from ctrain.monitors.first_few import first_few
 from ctrain.policy.fields import format_duration
 from ctrain.policy.monitors import FreshnessMonitor
 
@@ -79,9 +80,7 @@ def _by_segment(
         )
         for value in oldest
     )
-    named = stale[:MOST_NAMED] or oldest[:1]
-    told = "; ".join(f"{monitor.by}={value}: {each[value].reason}" for value in named)
-    more = len(stale) - MOST_NAMED
-    reason = told + (f"; and {more} more" if more > 0 else "")
+    told = [f"{monitor.by}={value}: {each[value].reason}" for value in stale or oldest[:1]]
+    reason = "; ".join(first_few(told, MOST_NAMED))
     worst = each[oldest[0]]
     return Verdict(name, now, worst.status, worst.value, threshold, len(segments), reason, features)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import FeatureVerdict, Status, Verdict
+from ctrain.monitors.first_few import first_few
 from ctrain.policy.monitors import EstimatedPerformanceMonitor, PerformanceMonitor
 from ctrain.stats.multiplicity import benjamini_hochberg
 from ctrain.stats.tails import normal_tail
@@ -66,15 +67,13 @@ def with_segments(verdict: Verdict, monitor: MetricMonitor, segments: Sequence[S
     skipped = sum(bool(one.lack) for one in segments)
     if breached:
         worst = breached[0]
-        told = "; ".join(one.note for one in breached[:MOST_NAMED])
-        more = f"; and {len(breached) - MOST_NAMED} more" if len(breached) > MOST_NAMED else ""
-        own = f"; all rows: {verdict.reason}"
+        told = first_few([one.note for one in breached], MOST_NAMED)
         return replace(
             verdict,
             status=Status.BREACHED,
             value=worst.statistic if verdict.status is not Status.BREACHED else verdict.value,
             threshold=worst.threshold if verdict.status is not Status.BREACHED else verdict.threshold,
-            reason=f"{told}{more}{own}",
+            reason="; ".join([*told, f"all rows: {verdict.reason}"]),
             features=features,
         )
     if verdict.status is Status.OK and skipped == len(segments):

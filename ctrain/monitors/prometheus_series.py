@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ctrain.domain import FeatureVerdict, Json, MonitorName, Sample, Status, Verdict
+from ctrain.monitors.first_few import first_few
 from ctrain.monitors.past_bound import Judged, Past, excess, instant_in, judge_sample, nearest_bound
 from ctrain.policy.fields import format_duration
 from ctrain.policy.monitors import PrometheusMonitor
@@ -149,9 +150,7 @@ def _reason(
     silent: Mapping[str, str],
 ) -> str:
     notes = {series: judged[series].reason for series in breached} or silent
-    told = [f"{monitor.by}={series}: {note}" for series, note in list(notes.items())[:MOST_NAMED]]
-    if len(notes) > MOST_NAMED:
-        told.append(f"and {len(notes) - MOST_NAMED} more")
+    told = first_few([f"{monitor.by}={series}: {note}" for series, note in notes.items()], MOST_NAMED)
     if not notes:
         told.append(
             f"{monitor.by}={usable[0]}: {judged[usable[0]].reason}, the worst of {len(usable)} series"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ctrain.domain import FeatureVerdict, MonitorName, Status, Verdict, Version
+from ctrain.monitors.first_few import first_few
 from ctrain.policy.monitors import QualityMonitor
 from ctrain.stats.multiplicity import benjamini_hochberg
 from ctrain.stats.rates import rate_above
@@ -147,8 +148,7 @@ def _conclusion(
 ) -> tuple[Status, str]:
     breaches = list(dict.fromkeys(f"{one.column}: {one.words}" for one in findings if one.breached))
     if breaches:
-        more = len(breaches) - MOST_NAMED
-        return Status.BREACHED, "; ".join(breaches[:MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
+        return Status.BREACHED, "; ".join(first_few(breaches, MOST_NAMED))
     if whole.rows < monitor.min_rows:
         return Status.INCONCLUSIVE, f"{whole.rows} rows with a new id, {monitor.min_rows} are needed"
     if unknown:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ctrain.domain import FeatureVerdict, MonitorName, Status, Verdict
+from ctrain.monitors.first_few import first_few
 from ctrain.policy.fields import format_duration
 from ctrain.policy.monitors import VolumeMonitor
 
@@ -86,8 +87,7 @@ def _by_segment(
         status = next(iter(each.values())).status
         reason = f"{total} rows in {format_duration(monitor.window)}, {len(segments)} segments as expected"
         return Verdict(name, as_of, status, None, None, total, reason, features)
-    more = len(breached) - MOST_NAMED
-    told = "; ".join(f"{monitor.by}={value}: {each[value].reason}" for value in breached[:MOST_NAMED])
-    reason = told + (f"; and {more} more" if more > 0 else "")
+    told = [f"{monitor.by}={value}: {each[value].reason}" for value in breached]
+    reason = "; ".join(first_few(told, MOST_NAMED))
     worst = each[breached[0]]
     return Verdict(name, as_of, Status.BREACHED, worst.value, worst.threshold, total, reason, features)
