@@ -45,7 +45,7 @@ def file_name(batch_id: str) -> str:
     """Return the name of the file that holds a batch: a hash, so that no id is a path.
 
     >>> file_name("../../etc/passwd")[:12], file_name("a")[-8:]
-    ('67bd59a8b5ac', '.parquet')
+    ('3754d6cb3a38', '.parquet')
     """
     return hashlib.sha256(batch_id.encode()).hexdigest() + SUFFIX
 
