@@ -1,4 +1,4 @@
-"""One embedded MLflow and a few trained versions for all integration tests: starting them is dear."""
+"""What many integration tests begin with and is dear to make: an embedded MLflow, trained models, a story."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ctrain.launchers.process import ProcessLauncher
 from ctrain.registry.client import MlflowRegistry
 from ctrain.registry.embedded import prepare_embedded
 from tests.support.prepared import lay_out_mlflow
+from tests.support.stories import Story
 from tests.support.training import ended, training_job, write_code
 from tests.waiting import wait_until
 
@@ -92,3 +93,8 @@ def registry(embedded: Embedded) -> Iterator[MlflowRegistry]:
     registry = MlflowRegistry(embedded.uri)
     yield registry
     registry.close()
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    return Story(tmp_path_factory.mktemp("story")).tell()

@@ -25,11 +25,6 @@ BEFORE_RE_READ = ("registry.version", "after", (CHALLENGER,))
 AFTER_CHAMPION = ("registry.set_alias", "after", ("champion",))
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    return Story(tmp_path_factory.mktemp("story")).tell()
-
-
 def take_over(world: World) -> None:
     """Someone else registers a model and makes it the champion."""
     world.registry.versions[FOREIGN] = ModelVersion("clicks", FOREIGN, "models:/clicks/99", None)

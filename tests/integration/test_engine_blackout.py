@@ -34,11 +34,6 @@ def poor(tmp_path_factory: pytest.TempPathFactory) -> World:
     return world
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    return Story(tmp_path_factory.mktemp("story")).tell()
-
-
 def at_work(poor: World, folder: Path, policy: str) -> World:
     world = poor.branch(folder / "world")
     world.edit(policy)

@@ -87,11 +87,6 @@ LEGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    return Story(tmp_path_factory.mktemp("story")).tell()
-
-
 def play(story: Story, folder: Path, leg: Leg, lives: tuple[int, ...]) -> tuple[World, list[str]]:
     """Play a leg in several lives, each crashing after so many effects; the last one is undisturbed."""
     world = story.at(leg.bookmark, folder)

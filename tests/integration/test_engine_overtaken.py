@@ -21,11 +21,6 @@ BEFORE_CHAMPION = ("registry.set_alias", "before", ("champion",))
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    return Story(tmp_path_factory.mktemp("story")).tell()
-
-
 def lease(world: World, holder: str) -> Watch:
     """The watch of a daemon that has the policy from now on; every lease before it has run out."""
     name = policy_lease(world.name)

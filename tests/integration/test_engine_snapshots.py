@@ -16,11 +16,6 @@ UNUSABLE = "the policy that the run began with cannot be used any more: "
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    return Story(tmp_path_factory.mktemp("story")).tell()
-
-
-@pytest.fixture(scope="module")
 def waiting(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A first champion waits for a person."""
     manual = QUICK.replace("probation:", "promotion: {approval: manual, expires_after: 2d}\nprobation:")

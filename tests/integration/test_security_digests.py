@@ -19,11 +19,6 @@ from tests.support.stories import CHALLENGER, CHAMPION, Story, last_run
 from tests.support.world import HOUR, START, World
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    return Story(tmp_path_factory.mktemp("story")).tell()
-
-
 def forge(world: World, version: Version, *, tag: bool = True, artifact: bool = True) -> None:
     """Change the artifact, and the tag so that it fits."""
     if artifact:

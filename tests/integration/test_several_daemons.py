@@ -30,22 +30,17 @@ def fleet(cluster: Cluster, tmp_path: Path) -> Iterator[DaemonFleet]:
     cluster.drop(url)
 
 
-def answer_to_everything(fleet: DaemonFleet) -> None:
-    numbers = fleet.ask()
-    fleet.wait_for(lambda: fleet.answered(numbers), "every policy answers")
-
-
 def test_policies_go_on_whatever_happens_to_daemons(fleet: DaemonFleet, cluster: Cluster) -> None:
     one, two, three = (fleet.start(name) for name in ("one", "two", "three"))
     fleet.wait_until_held_by("one", "two", "three")
-    answer_to_everything(fleet)
+    fleet.wait_until_answered()
 
     of_sleeper = fleet.held()["one"]
     with fleet.store.read() as tx:
         tokens = {lease.name: lease.token for lease in tx.live_leases(tx.database_now())}
     one.signal(signal.SIGSTOP)
     fleet.wait_until_held_by("two", "three")
-    answer_to_everything(fleet)
+    fleet.wait_until_answered()
     for policy in of_sleeper:
         with (
             fleet.store.write() as tx,
@@ -60,13 +55,13 @@ def test_policies_go_on_whatever_happens_to_daemons(fleet: DaemonFleet, cluster:
     fleet.store.close()
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
     cluster.execute(f"{cut}'{database_of(fleet.address)}'")
-    answer_to_everything(fleet)
+    fleet.wait_until_answered()
     fleet.wait_until_held_by("one", "two", "three")
 
     two.signal(signal.SIGKILL)
     two.process.wait()
     fleet.wait_until_held_by("one", "three")
-    answer_to_everything(fleet)
+    fleet.wait_until_answered()
 
     three.signal(signal.SIGTERM)
     assert three.process.wait(60) == 0
@@ -74,7 +69,7 @@ def test_policies_go_on_whatever_happens_to_daemons(fleet: DaemonFleet, cluster:
         left = [lease.holder for lease in tx.live_leases(tx.database_now())]
     assert not [holder for holder in left if holder.split(":")[1] == str(three.process.pid)]
     fleet.wait_until_held_by("one")
-    answer_to_everything(fleet)
+    fleet.wait_until_answered()
     for daemon in (one, two, three):
         assert daemon.events("tick_failed") == [
             event

@@ -53,15 +53,10 @@ def wait_until_shared(fleet: DaemonFleet, first: DaemonProcess, *gone: int) -> i
     return next(pid for pid in shares(fleet) if pid != pid_of(first.process))
 
 
-def answer_to_everything(fleet: DaemonFleet) -> None:
-    numbers = fleet.ask()
-    fleet.wait_for(lambda: fleet.answered(numbers), "every policy answers")
-
-
 def test_workers_share_the_policies_come_back_and_go_with_the_first_daemon(fleet: DaemonFleet) -> None:
     first = fleet.start("first", "--workers", "2")
     worker = wait_until_shared(fleet, first)
-    answer_to_everything(fleet)
+    fleet.wait_until_answered()
     seen = first.metrics()
     assert re.findall(r'ctrain_policies_held\{worker="(\d)"\} (\S+)', seen) == [("0", "2.0"), ("1", "2.0")]
     assert re.search(r'ctrain_tick_duration_seconds_count\{worker="1"\} [1-9]', seen)
@@ -73,7 +68,7 @@ def test_workers_share_the_policies_come_back_and_go_with_the_first_daemon(fleet
 
     os.kill(worker, signal.SIGKILL)
     following = wait_until_shared(fleet, first, worker)
-    answer_to_everything(fleet)
+    fleet.wait_until_answered()
     assert 'ctrain_worker_restarts_total{worker="0"} 1.0' in first.metrics()
 
     first.signal(signal.SIGTERM)

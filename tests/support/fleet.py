@@ -156,6 +156,11 @@ class DaemonFleet:
             requests = [tx.request(number) for number in numbers]
         return all(one is not None and one.answer for one in requests)
 
+    def wait_until_answered(self) -> None:
+        """Ask something of each policy, and wait until all of it has been answered."""
+        numbers = self.ask()
+        self.wait_for(lambda: self.answered(numbers), "every policy answers")
+
     def end(self) -> None:
         for one in self.daemons.values():
             if one.process.poll() is None:
