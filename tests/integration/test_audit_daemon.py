@@ -8,8 +8,8 @@ from ctrain.app.auditing import HeadKeeper
 from ctrain.domain import Event, PolicyName
 from ctrain.store import open_store
 from ctrain.store.heads import HEADS, HeadFile
-from tests.integration.test_daemon import House
 from tests.support.fakes import QuietTelemetry
+from tests.support.house import House
 from tests.support.world import POLICY, START
 
 

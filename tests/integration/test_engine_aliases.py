@@ -2,55 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ctrain.domain import ModelVersion, Phase, RequestKind, Suppression, Version
+from ctrain.domain import Phase, RequestKind, Suppression, Version
 from ctrain.errors import TransientError
-from tests.support.slopes import slope_model
 from tests.support.stories import CHALLENGER, CHAMPION, TRAINED_UNTIL, Story, ask_to_train, endure, last_run
+from tests.support.takeovers import (
+    AFTER_CHAMPION,
+    AFTER_PREVIOUS,
+    BEFORE_PREVIOUS,
+    BEFORE_RE_READ,
+    FOREIGN,
+    INTENT,
+    Moment,
+    take_over,
+    when,
+)
 from tests.support.world import World
-
-FOREIGN = Version("99")
-Moment = tuple[str, str, tuple[str, ...]]
-"""The call of a port, before or after it, and words that its arguments must hold."""
-
-INTENT = ("store.commit", "after", ("intent",))
-BEFORE_PREVIOUS = ("registry.set_alias", "before", ("previous_champion",))
-AFTER_PREVIOUS = ("registry.set_alias", "after", ("previous_champion",))
-BEFORE_RE_READ = ("registry.version", "after", (CHALLENGER,))
-AFTER_CHAMPION = ("registry.set_alias", "after", ("champion",))
-
-
-def take_over(world: World) -> None:
-    """Someone else registers a model and makes it the champion."""
-    world.registry.versions[FOREIGN] = ModelVersion("clicks", FOREIGN, "models:/clicks/99", None)
-    world.registry.models[FOREIGN] = slope_model(2.0)
-    world.registry.digests[FOREIGN] = "digest-99"
-    world.registry.aliases["champion"] = FOREIGN
-
-
-def has_intent(world: World) -> bool:
-    with world.store.read() as tx:
-        return tx.open_intent(world.name) is not None
-
-
-def when(world: World, moment: Moment, act: Callable[[World], None]) -> list[str]:
-    """Let something happen once, at this moment; the list tells that it did."""
-    happened: list[str] = []
-
-    def listen(call: str, at: str, arguments: tuple[Any, ...]) -> None:
-        if call == "store.commit" and at == "after":
-            arguments = ("intent",) if has_intent(world) else ()
-        if not happened and (call, at) == moment[:2] and set(moment[2]) <= set(arguments):
-            happened.append(call)
-            act(world)
-
-    world.listener = listen
-    return happened
 
 
 def assert_superseded(world: World, previous: str | None, champion_writes: list[Version]) -> None:

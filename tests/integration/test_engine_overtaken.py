@@ -13,8 +13,8 @@ from ctrain.domain.leases import policy_lease
 from ctrain.engine.tick import tick
 from ctrain.engine.watch import Watch
 from ctrain.errors import StateConflict
-from tests.integration.test_engine_aliases import BEFORE_PREVIOUS, FOREIGN, Moment, take_over, when
 from tests.support.stories import CHALLENGER, CHAMPION, Story, last_run
+from tests.support.takeovers import BEFORE_PREVIOUS, FOREIGN, Moment, take_over, when
 from tests.support.world import POLICY, World
 
 BEFORE_CHAMPION = ("registry.set_alias", "before", ("champion",))

@@ -10,7 +10,7 @@ import pytest
 
 from ctrain.domain import Phase, Run
 from ctrain.errors import TransientError
-from tests.integration.test_daemon import House
+from tests.support.house import House
 from tests.support.postgres import Cluster, running_cluster
 from tests.support.world import World
 from tests.waiting import wait_until

@@ -15,7 +15,7 @@ import pytest
 from ctrain.app.sd_notify import ServiceState
 from ctrain.app.ticks import TickLoop
 from ctrain.clocks import RealTimer
-from tests.integration.test_daemon import OTHER, House
+from tests.support.house import OTHER, House
 from tests.waiting import wait_until
 
 
