@@ -81,45 +81,30 @@ def assess_performance(
     The metrics are those of ``ctrain.stats.metrics.evaluate``.
     """
     truth, given = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    verdict = _whole(
-        name, monitor, task, truth, given, as_of, window_rows, coverage, min_coverage, model_version
-    )
+    usable, value = _usable(task, truth, given), evaluate_one(task, monitor.metric, truth, given)
+    lack = _lack(monitor, usable, window_rows, coverage, min_coverage)
+    status, bound, reason = _judged(monitor, value, usable, lack)
+    verdict = Verdict(name, as_of, status, value, bound, usable, reason, model_version=model_version)
     if segments is None:
         return verdict
     parts = [_part(monitor, task, truth, given, one, min_coverage) for one in segments]
     return with_segments(verdict, monitor, parts)
 
 
-def _whole(
-    name: MonitorName,
-    monitor: PerformanceMonitor,
-    task: Task,
-    labels: Floats,
-    scores: Floats,
-    as_of: datetime,
-    window_rows: int,
-    coverage: float,
-    min_coverage: float,
-    model_version: Version | None,
-) -> Verdict:
-    usable = _usable(task, labels, scores)
-    threshold = monitor.above if monitor.above is not None else monitor.below
-    value = evaluate_one(task, monitor.metric, labels, scores)
-
-    def verdict(status: Status, reason: str, bound: float | None = threshold) -> Verdict:
-        return Verdict(name, as_of, status, value, bound, usable, reason, model_version=model_version)
-
-    lack = _lack(monitor, usable, window_rows, coverage, min_coverage)
-    if lack:
-        return verdict(Status.INCONCLUSIVE, lack)
-    if value is None:
-        return verdict(Status.INCONCLUSIVE, f"{monitor.metric} is not defined on these {usable} rows")
+def _judged(
+    monitor: PerformanceMonitor, value: float | None, usable: int, lack: str
+) -> tuple[Status, float | None, str]:
+    """Status, the bound that is shown, and the reason; with a ``lack`` nothing can be said."""
+    bound = monitor.above if monitor.above is not None else monitor.below
+    if lack or value is None:
+        undefined = f"{monitor.metric} is not defined on these {usable} rows"
+        return Status.INCONCLUSIVE, bound, lack or undefined
     seen = f"{monitor.metric} {value:.4g}"
     if monitor.above is not None and value > monitor.above:
-        return verdict(Status.BREACHED, f"{seen} is above {monitor.above:g} on {usable} rows", monitor.above)
+        return Status.BREACHED, monitor.above, f"{seen} is above {monitor.above:g} on {usable} rows"
     if monitor.below is not None and value < monitor.below:
-        return verdict(Status.BREACHED, f"{seen} is below {monitor.below:g} on {usable} rows", monitor.below)
-    return verdict(Status.OK, f"{seen} is within its bounds on {usable} rows")
+        return Status.BREACHED, monitor.below, f"{seen} is below {monitor.below:g} on {usable} rows"
+    return Status.OK, bound, f"{seen} is within its bounds on {usable} rows"
 
 
 def _part(
