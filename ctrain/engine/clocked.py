@@ -7,6 +7,7 @@ conditions see them pane by pane.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -40,7 +41,7 @@ Memories = dict[MonitorName, Json]
 
 
 def observe_clock(watch: Watch, now: datetime) -> bool:
-    """Record verdicts that are news, and what follows for conditions on them alone.
+    """Record verdicts that are news, and what follows for conditions on them alone; True when any did.
 
     ``now`` was read before the data, so that data that came since is never judged by an older clock;
     while more data lies there unread, nothing is said of its freshness.
@@ -60,14 +61,9 @@ def observe_clock(watch: Watch, now: datetime) -> bool:
     for verdict in verdicts:
         show_verdict(watch, verdict)
     news = [one for one in verdicts if _is_news(known[one.monitor], one, outdated=one.monitor in outdated)]
-    statuses = {name: one.status for name, one in known.items() if one is not None}
-    statuses |= {verdict.monitor: verdict.status for verdict in news}
-    states = {
-        name: fold_condition(condition, statuses, before[name], now)
-        for name, condition in clock_conditions(watch.policy).items()
-    }
-    met = met_conditions(watch.policy, before) != met_conditions(watch.policy, states)
-    if not news and not met and after == memories:
+    states = _folded(watch, before, known, news, now)
+    turned = met_conditions(watch.policy, before) != met_conditions(watch.policy, states)
+    if not news and not turned and after == memories:
         watch.clock_states = ClockStates(watch.loaded.hash, stored, states)
         return False
     with watch.store.write() as tx:
@@ -78,7 +74,21 @@ def observe_clock(watch: Watch, now: datetime) -> bool:
             if memory != memories.get(name):
                 tx.save_detector(watch.name, name, NO_VERSION, memory)
         save_states(watch, tx, states)
-    return bool(news) or met
+    return bool(news) or turned
+
+
+def _folded(
+    watch: Watch,
+    before: States,
+    known: Mapping[MonitorName, Verdict | None],
+    news: list[Verdict],
+    now: datetime,
+) -> States:
+    """The states of the conditions on the clock, after the news among the verdicts."""
+    statuses = {name: one.status for name, one in known.items() if one is not None}
+    statuses |= {verdict.monitor: verdict.status for verdict in news}
+    conditions = clock_conditions(watch.policy)
+    return {name: fold_condition(one, statuses, before[name], now) for name, one in conditions.items()}
 
 
 def _folded_last(watch: Watch, stored: States) -> States:

@@ -7,13 +7,14 @@ While the champion cannot be read no pane is judged: nobody knows whose rows the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import IngestState, Json, MonitorName, Status, TriggerName, Verdict
 from ctrain.engine.assess import WITH_MEMORY, assess
 from ctrain.engine.conditions import (
+    Conditions,
     clock_monitors,
     load_states,
     met_conditions,
@@ -31,6 +32,7 @@ from ctrain.triggers.conditions import fold_condition
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
+    from ctrain.engine.watch_memory import States
     from ctrain.ports import Transaction
 
 PANES_PER_TICK = 48
@@ -103,6 +105,55 @@ def _next_pane(watch: Watch, state: IngestState) -> datetime | None:
     return None if first is None else floor_to(first, pane)
 
 
+@dataclass(slots=True)
+class _Judging:
+    """What is carried from pane to pane while a stretch of them is judged inside one transaction."""
+
+    watch: Watch
+    tx: Transaction
+    sight: Sight
+    statuses: dict[MonitorName, Status]
+    memories: Memories
+    conditions: Conditions
+    states: States
+    regrets: Regrets
+    newest: list[Verdict] = field(default_factory=list)
+    """Those of the pane that was judged last."""
+    unwritten: list[Verdict] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, watch: Watch, tx: Transaction, sight: Sight) -> _Judging:
+        """As the last commit left it."""
+        conditions = pane_conditions(watch.policy)
+        return cls(
+            watch,
+            tx,
+            sight,
+            statuses=_clock_statuses(watch, tx) | _standing_statuses(watch, tx, sight),
+            memories=_load_memories(watch, tx, sight),
+            conditions=conditions,
+            states=load_states(watch, tx, conditions),
+            regrets=Regrets.load(watch, tx, sight.champion),
+        )
+
+    def judge(self, end: datetime) -> frozenset[TriggerName]:
+        """Judge the pane that ends at ``end``; the triggers that are met after it."""
+        self.newest = _judge_pane(self.watch, self.sight, end, self.memories)
+        self.unwritten += self.newest
+        self.statuses.update({verdict.monitor: verdict.status for verdict in self.newest})
+        for name, condition in self.conditions.items():
+            self.states[name] = fold_condition(condition, self.statuses, self.states[name], end)
+        self.regrets.fold(self.sight, end)
+        return met_conditions(self.watch.policy, self.states) | self.regrets.met()
+
+    def write(self) -> None:
+        """Write what decisions look at, as of the pane that was judged last."""
+        self.tx.record_verdicts(self.watch.name, self.watch.loaded.hash, self.unwritten)
+        self.unwritten = []
+        save_states(self.watch, self.tx, self.states)
+        self.regrets.save(self.tx)
+
+
 def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> bool:
     """Judge the panes in order inside one transaction; True when a run started; at most one does.
 
@@ -110,43 +161,25 @@ def _commit(watch: Watch, sight: Sight, ends: list[datetime]) -> bool:
     checked by the clock, which stands still here, so another look at the same conditions could say nothing
     else.
     """
-    verdicts: list[Verdict] = []
-    started = False
+    started, decided = False, frozenset[TriggerName]()
     watch.decided_on = None
     with watch.store.write() as tx:
         watch.fence(tx)
-        statuses = _clock_statuses(watch, tx) | _standing_statuses(watch, tx, sight)
-        memories = _load_memories(watch, tx, sight)
-        conditions = pane_conditions(watch.policy)
-        states = load_states(watch, tx, conditions)
-        regrets = Regrets.load(watch, tx, sight.champion)
-        decided = frozenset[TriggerName]()
-        given: list[Verdict] = []
+        judging = _Judging.begin(watch, tx, sight)
         for end in ends:
-            verdicts = _judge_pane(watch, sight, end, memories)
-            given += verdicts
-            statuses.update({verdict.monitor: verdict.status for verdict in verdicts})
-            for name, condition in conditions.items():
-                states[name] = fold_condition(condition, statuses, states[name], end)
-            regrets.fold(sight, end)
-            met = met_conditions(watch.policy, states) | regrets.met()
+            met = judging.judge(end)
             if not decided.issuperset(met):
                 decided |= met
-                tx.record_verdicts(watch.name, watch.loaded.hash, given)
-                given = []
-                save_states(watch, tx, states)
-                regrets.save(tx)
+                judging.write()
                 started |= decide_in(watch, tx)
-        tx.record_verdicts(watch.name, watch.loaded.hash, given)
-        save_states(watch, tx, states)
-        regrets.save(tx)
-        _save_memories(watch, tx, sight, memories)
+        judging.write()
+        _save_memories(watch, tx, sight, judging.memories)
         pane_tree(watch).save(tx)
         tx.save_ingest_state(watch.name, replace(tx.ingest_state(watch.name), next_pane_at=ends[-1]))
         started_last, mark = decide_now(watch, tx)
     watch.decided_on = mark
     pane_tree(watch).saved()
-    for verdict in verdicts:
+    for verdict in judging.newest:
         show_verdict(watch, verdict)
     return started or started_last
 
