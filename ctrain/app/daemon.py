@@ -145,41 +145,13 @@ class Daemon:
             self._shell.telemetry.log("leases_not_released", message=str(error))
 
     def _serve(self) -> None:
+        """Watch the policies until ``stop``, and leave everything so that it can go on."""
         shell = self._shell
         rhythm = Rhythm(tick=shell.settings.tick, lease=shell.settings.lease)
         loop = TickLoop({}, shell.clock, shell.timer, shell.telemetry, rhythm, Faltering(shell.timer))
-        leftovers = Leftovers(shell.store, shell.telemetry)
-        holdings = Holdings(shell, self._leases, loop, partial(watch_policy, shell), leftovers.find)
-        reloader = Reloader(
-            PolicyFiles(self._paths),
-            loop,
-            shell.store,
-            shell.telemetry,
-            holdings.open,
-            holdings,
-            SpoolPlaces(shell.settings.push_folder).close,
-        )
-        reloads = ReloadRequests(
-            shell.store,
-            shell.timer,
-            shell.telemetry,
-            self._leases.holder,
-            partial(self._reload, reloader, holdings),
-            reloader.look_again,
-        )
-        holdings.leave = reloader.leave
-        holdings.want(self._fleet)
-        self._holdings = holdings
-        holdings.balance(first=True)
+        holdings, reloads = self._take_policies(loop)
         server = self._open_server(loop)
-        shell.telemetry.gauge("config_last_reload_successful", 1.0)
-        shell.telemetry.log(
-            "started",
-            policies=sorted(loop.watched),
-            listen=server.address,
-            home=str(shell.settings.home),
-            mlflow=shell.settings.tracking_uri or embedded_tracking_uri(shell.settings.home),
-        )
+        self._tell_started(loop, server.address)
         notices = open_notices(shell, lambda: loop.watched)
         loop.start()
         notices.start()
@@ -205,6 +177,45 @@ class Daemon:
             self._workers.close()
             server.close()
             shell.telemetry.log("stopped")
+
+    def _take_policies(self, loop: TickLoop) -> tuple[Holdings, ReloadRequests]:
+        """The share of this daemon, handed to the loop; and what answers requests to reload policies."""
+        shell = self._shell
+        leftovers = Leftovers(shell.store, shell.telemetry)
+        holdings = Holdings(shell, self._leases, loop, partial(watch_policy, shell), leftovers.find)
+        reloader = Reloader(
+            PolicyFiles(self._paths),
+            loop,
+            shell.store,
+            shell.telemetry,
+            holdings.open,
+            holdings,
+            SpoolPlaces(shell.settings.push_folder).close,
+        )
+        reloads = ReloadRequests(
+            shell.store,
+            shell.timer,
+            shell.telemetry,
+            self._leases.holder,
+            partial(self._reload, reloader, holdings),
+            reloader.look_again,
+        )
+        holdings.leave = reloader.leave
+        holdings.want(self._fleet)
+        self._holdings = holdings
+        holdings.balance(first=True)
+        return holdings, reloads
+
+    def _tell_started(self, loop: TickLoop, address: str) -> None:
+        settings, telemetry = self._shell.settings, self._shell.telemetry
+        telemetry.gauge("config_last_reload_successful", 1.0)
+        telemetry.log(
+            "started",
+            policies=sorted(loop.watched),
+            listen=address,
+            home=str(settings.home),
+            mlflow=settings.tracking_uri or embedded_tracking_uri(settings.home),
+        )
 
     def _open_server(self, loop: TickLoop) -> Serving:
         from ctrain.app.web_child import open_server
