@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -158,52 +159,67 @@ def with_lines(normalised: Normalised, lines: Sequence[RejectedLine]) -> Normali
     return replace(normalised, set_aside=(*normalised.set_aside, lines_table(lines)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What became of tables of one schema."""
+
+    table: pa.Table
+    set_aside: pa.Table | None
+    early: pa.Table | None
+    wrong: Mapping[str, Mask]
+    absent: Mapping[str, Mask]
+    new_columns: Mapping[str, int]
+
+
 def _normalise(
     batches: Sequence[SourceBatch],
     schema: pa.Schema,
     convert: Callable[[pa.Table], _Converted],
     now: datetime | None = None,
 ) -> Normalised:
-    tables: list[pa.Table] = []
-    set_aside: list[pa.Table] = []
-    early: list[pa.Table] = []
-    wrong: list[dict[str, Mask]] = []
-    absent: list[dict[str, Mask]] = []
-    new_columns: dict[str, int] = {}
-    for _, alike in groupby(batches, key=lambda batch: batch.table.schema):
-        group = list(alike)
-        source = pa.concat_tables([batch.table for batch in group]).combine_chunks()
-        converted = convert(source)
-        found = converted.values
-        reasons = np.zeros(source.num_rows, dtype=np.int8)
-        for reason, mask in converted.marks.items():
-            reasons[mask] = REASONS.index(reason)
-        table = pa.table(
-            [found.get(field.name, pa.nulls(source.num_rows, field.type)) for field in schema], schema=schema
-        )
-        marked = converted.wrong
-        if reasons.any():
-            kept = reasons == 0
-            table = table.filter(pa.array(kept))
-            found_there, origin = source.filter(pa.array(~kept)), origin_of(reasons, group)
-            set_aside.append(side_by_side(found_there, origin))
-            if now is not None:
-                instants = found["event_at"].filter(pa.array(~kept))
-                early.append(waiting_rows(found_there, origin, instants, now))
-            marked = {name: mask[kept] for name, mask in marked.items()}
-        tables.append(table)
-        wrong.append(marked)
-        absent.append(dict.fromkeys(converted.absent, np.ones(table.num_rows, dtype=np.bool_)))
-        new_columns |= _new_columns(group, found.get("event_at"))
+    alike = groupby(batches, key=lambda batch: batch.table.schema)
+    parts = [_part(list(group), schema, convert, now) for _, group in alike]
+    tables = [one.table for one in parts]
     sizes = [table.num_rows for table in tables]
     return Normalised(
         pa.concat_tables(tables).combine_chunks() if tables else schema.empty_table(),
-        tuple(set_aside),
-        tuple(table for table in early if table.num_rows),
-        _joined(wrong, sizes),
-        _joined(absent, sizes),
-        new_columns,
+        tuple(one.set_aside for one in parts if one.set_aside is not None),
+        tuple(one.early for one in parts if one.early is not None and one.early.num_rows),
+        _joined([one.wrong for one in parts], sizes),
+        _joined([one.absent for one in parts], sizes),
+        {name: at for one in parts for name, at in one.new_columns.items()},
     )
+
+
+def _part(
+    group: Sequence[SourceBatch],
+    schema: pa.Schema,
+    convert: Callable[[pa.Table], _Converted],
+    now: datetime | None,
+) -> _Part:
+    source = pa.concat_tables([batch.table for batch in group]).combine_chunks()
+    converted = convert(source)
+    found, wrong = converted.values, converted.wrong
+    columns = [found.get(field.name, pa.nulls(source.num_rows, field.type)) for field in schema]
+    table, set_aside, early = pa.table(columns, schema=schema), None, None
+    reasons = _reasons(converted.marks, source.num_rows)
+    if reasons.any():
+        kept = reasons == 0
+        unusable, origin = source.filter(pa.array(~kept)), origin_of(reasons, group)
+        set_aside = side_by_side(unusable, origin)
+        if now is not None:
+            early = waiting_rows(unusable, origin, found["event_at"].filter(pa.array(~kept)), now)
+        table, wrong = table.filter(pa.array(kept)), {name: mask[kept] for name, mask in wrong.items()}
+    absent = dict.fromkeys(converted.absent, np.ones(table.num_rows, dtype=np.bool_))
+    return _Part(table, set_aside, early, wrong, absent, _new_columns(group, found.get("event_at")))
+
+
+def _reasons(marks: Marks, rows: int) -> npt.NDArray[np.int8]:
+    """Why each row cannot be used, as a place in ``REASONS``; 0 where it can."""
+    reasons = np.zeros(rows, dtype=np.int8)
+    for reason, mask in marks.items():
+        reasons[mask] = REASONS.index(reason)
+    return reasons
 
 
 def _joined(parts: Sequence[Mapping[str, Mask]], sizes: Sequence[int]) -> dict[str, Mask]:
