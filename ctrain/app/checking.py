@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,17 +26,23 @@ from ctrain.engine.clocked import sample_now
 from ctrain.engine.ingest import ingest
 from ctrain.engine.observe import observe
 from ctrain.engine.quality_sight import newest_rows
-from ctrain.engine.sight import look
+from ctrain.engine.sight import Sight, look
 from ctrain.errors import InputError, TransientError
 from ctrain.monitors.freshness import assess_freshness
 from ctrain.policy.fleet import load_fleet
-from ctrain.policy.monitors import ChangeMonitor, DomainClassifierMonitor, FreshnessMonitor, PrometheusMonitor
+from ctrain.policy.monitors import (
+    ChangeMonitor,
+    DomainClassifierMonitor,
+    FreshnessMonitor,
+    Monitor,
+    PrometheusMonitor,
+)
 from ctrain.queries.fleet import rejected_files
 from ctrain.registry.embedded import embedded_database, embedded_tracking_uri
 from ctrain.store.upkeep import copy_policy
 
 if TYPE_CHECKING:
-    from ctrain.domain import Verdict
+    from ctrain.domain import IngestState, Verdict
     from ctrain.engine.watch import Watch
     from ctrain.settings import Settings
 
@@ -118,34 +125,52 @@ def _settled(watch: Watch) -> bool:
     return not moved and not observed.panes and not observed.waiting
 
 
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """Where a policy stands at its newest closed pane."""
+
+    now: datetime
+    state: IngestState
+    sight: Sight | None
+    """What the monitors look at there; None while no pane has closed."""
+    verdicts: Mapping[MonitorName, Verdict]
+    """The latest on record."""
+
+
 def _judged(watch: Watch, found: list[Verdict]) -> bool:
     """Put the verdicts of the newest closed pane into ``found``; False while an answer is on its way."""
     found.clear()
     with watch.store.read() as tx:
         state, champion = tx.ingest_state(watch.name), tx.champion(watch.name)
-        standing = {verdict.monitor: verdict for verdict in tx.latest_verdicts(watch.name)}
-    end, now = state.next_pane_at, watch.clock.now()
+        latest = {verdict.monitor: verdict for verdict in tx.latest_verdicts(watch.name)}
+    end = state.next_pane_at
     sight = None if end is None else look(watch, champion, end, end)
     if sight is not None and sight.waiting:
         return False
+    stand = _Stand(watch.clock.now(), state, sight, latest)
     for key, monitor in watch.policy.monitors.items():
-        name = MonitorName(key)
-        if isinstance(monitor, FreshnessMonitor):
-            segments = newest_rows(watch, monitor)
-            found.append(assess_freshness(name, monitor, state.newest_event_at, now, segments))
-        elif isinstance(monitor, PrometheusMonitor):
-            sampled = sample_now(watch, name, monitor)
-            if sampled is None:
-                return False
-            found.append(sampled)
-        elif isinstance(monitor, ChangeMonitor | DomainClassifierMonitor) and name in standing:
-            found.append(standing[name])
-        elif sight is None or end is None:
-            found.append(inconclusive(name, now, "no pane has closed yet"))
-        else:
-            assessed = assess(watch, sight, name, monitor, end, None)
-            found += [assessed.verdict] if assessed else []
+        verdict = _verdict(watch, stand, MonitorName(key), monitor)
+        if verdict is None:
+            return False
+        found.append(verdict)
     return True
+
+
+def _verdict(watch: Watch, stand: _Stand, name: MonitorName, monitor: Monitor) -> Verdict | None:
+    """The verdict of one monitor; None while the answer that it needs is on its way."""
+    state, now = stand.state, stand.now
+    match monitor:
+        case FreshnessMonitor():
+            return assess_freshness(name, monitor, state.newest_event_at, now, newest_rows(watch, monitor))
+        case PrometheusMonitor():
+            return sample_now(watch, name, monitor)
+        case ChangeMonitor() | DomainClassifierMonitor() if name in stand.verdicts:
+            return stand.verdicts[name]
+    if stand.sight is None or state.next_pane_at is None:
+        return inconclusive(name, now, "no pane has closed yet")
+    assessed = assess(watch, stand.sight, name, monitor, state.next_pane_at, None)
+    assert assessed is not None, "monitors that do not follow panes have been asked above"
+    return assessed.verdict
 
 
 def _copied(settings: Settings, policy: PolicyName, folder: Path) -> Settings:
