@@ -67,6 +67,14 @@ def evaluate_challenger(watch: Watch, run: Run) -> Step:
     serving = measured_serving(watch, run, holdout.rows)
     if isinstance(serving, Step):
         return serving
+    report, found = _evaluated(watch, holdout, serving)
+    run = with_details(run, "evaluation", found)
+    _annotate(watch, run, report)
+    return _conclude(watch, run, holdout, report)
+
+
+def _evaluated(watch: Watch, holdout: Holdout, serving: dict[str, Any]) -> tuple[GateReport, dict[str, Any]]:
+    """What the gates say, and what the run keeps of its evaluation."""
     gaps = group_gaps(watch.policy, holdout.rows, holdout.labels, holdout.challenger)
     challenger = _metrics(watch.policy.model.task, holdout.labels, holdout.challenger) | gap_metrics(gaps)
     champion = paired = None
@@ -79,9 +87,8 @@ def evaluate_challenger(watch: Watch, run: Run) -> Step:
     found: dict[str, Any] = {"challenger": challenger, "champion": champion, "paired": paired}
     found |= {**_fixed(watch, holdout), "gates": report.to_json()}
     found |= {"groups": told_groups(groups)} if gaps else {}
-    run = with_details(run, "evaluation", {**found, "serving": serving} if serving else found)
-    _annotate(watch, run, report)
-    return _conclude(watch, run, holdout, report)
+    found |= {"serving": serving} if serving else {}
+    return report, found
 
 
 def _on_fair_rows(
