@@ -75,13 +75,6 @@ def load_champion_rows(watch: Watch, champion: Champion, wanted: Wanted) -> Cham
     return found
 
 
-def read_champion_rows(watch: Watch, rows: ChampionRows) -> pa.Table:
-    """The sample itself: event_at and every feature."""
-    table = watch.workspace.read(rows.path)
-    assert table is not None
-    return table
-
-
 def _has_features(watch: Watch, table: pa.Table | None) -> bool:
     """False when the policy's features have changed since the sample was taken."""
     wanted = {"event_at", *watch.policy.data.features.names}

@@ -18,7 +18,6 @@ from ctrain.sources.parsed import BadRecord, Parsed, as_texts
 from ctrain.sources.records import Records, count_fields
 
 DELIMITERS = (",", ";", "\t", "|")
-MOST_HEADER_BYTES = 2**20
 _BOM = b"\xef\xbb\xbf"
 _THREADED_BYTES = 2**20
 _RETURN = "\ue000"

@@ -79,9 +79,6 @@ class PlainStream:
     def skip_to(self, position: int) -> None:
         self.position = self._file.seek(position)
 
-    def rewind(self) -> None:
-        self.skip_to(0)
-
     def close(self) -> None:
         self._file.close()
 

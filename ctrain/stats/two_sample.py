@@ -106,12 +106,6 @@ def ks_from_counts(reference: Counts, current: Counts, method: Method = "auto") 
     return KsResult(statistic, p_value, error_bound)
 
 
-def ks_distance(reference: Counts, current: Counts) -> float:
-    """Return the KS distance alone; counts as for ``ks_from_counts``."""
-    difference = np.cumsum(reference) / reference.sum() - np.cumsum(current) / current.sum()
-    return float(np.abs(difference).max())
-
-
 def _ks_asymptotic(statistic: float, n: int, m: int) -> float:
     effective = round(n / (n + m) * m)
     if effective >= _LARGE:

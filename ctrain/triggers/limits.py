@@ -52,11 +52,6 @@ class LimitFacts:
     """The longest that an attempt may take."""
 
 
-def check_limits(limits: Limits, facts: LimitFacts, now: datetime) -> Refusal | None:
-    """Return the first limit that forbids a run now, with the reason for a person, or None."""
-    return next(iter(refusals(limits, facts, now)), None)
-
-
 def refusals(limits: Limits, facts: LimitFacts, now: datetime) -> list[Refusal]:
     """Return every limit that forbids a run now, the hardest first."""
     found = [

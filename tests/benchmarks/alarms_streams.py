@@ -45,7 +45,6 @@ class Stream:
     """Columns that are not looked at: functions of the time."""
 
 
-CLOCKS = ("date", "day", "period")
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 STREAMS = (
     Stream(

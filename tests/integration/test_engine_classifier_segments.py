@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from ctrain.analysis import segment_separation
 from ctrain.domain import AnalysisJob, Json, Status, Verdict
 from ctrain.engine import champion_rows
-from ctrain.engine.champion_rows import Wanted, load_champion_rows, read_champion_rows
+from ctrain.engine.champion_rows import Wanted, load_champion_rows
 from ctrain.engine.pictures import picture_request
 from ctrain.engine.sampling import SEGMENT, sample_rows
 from ctrain.engine.segment_counts import Segments
@@ -117,7 +117,8 @@ def test_each_segment_has_as_many_rows_as_there_are_up_to_the_sample(turned: Wor
     kept = load_champion_rows(turned.watch, champion, Wanted(200, "kind", 2))
     assert kept is not None
     assert kept.segments == ("a", "b")
-    rows = read_champion_rows(turned.watch, kept)
+    rows = turned.watch.workspace.read(kept.path)
+    assert rows is not None
     all_rows = turned.watch.row_log.read(START, START + 24 * HOUR)
     counts = Counter(all_rows["kind"].to_pylist())
     sampled = Counter(rows[SEGMENT].to_pylist())

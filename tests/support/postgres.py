@@ -94,16 +94,12 @@ class Cluster:
     def url(self, database: str, user: str = SUPERUSER) -> str:
         return f"postgresql://{user}@/{database}?host={self.folder}"
 
-    def create(self, template: str = "template0") -> str:
+    def create(self) -> str:
         """The address of a new database."""
         self.made += 1
         name = f"test_{self.made}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         return self.url(name)
-
-    def create_like(self, address: str) -> str:
-        """The address of a copy of the database at ``address``, to which nobody may be connected."""
-        return self.create(database_of(address))
 
     def empty(self, address: str) -> None:
         """End what is connected, and take every row of ctrain out, also where a guard keeps it."""

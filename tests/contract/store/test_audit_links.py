@@ -133,7 +133,7 @@ def test_what_no_database_can_spell_neither_stops_a_write_nor_breaks_the_chain(
         tx.append_event(Event(FLIGHTS, "fired", START, "ann", "next"))
         tx.create_run(run(reason=said, details={"error": said}))
     with store.read() as tx:
-        assert tx.first_broken_event() is None
+        assert check_links(all_links(tx)).intact
         assert check_links(all_links(tx)).intact
         assert (tx.events()[1].message, tx.events()[1].actor) == (kept, kept)
         [found] = tx.runs()

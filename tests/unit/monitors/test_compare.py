@@ -132,7 +132,6 @@ def test_atoms_are_exact_on_the_grid_too() -> None:
 RNG = np.random.default_rng(2)
 N = 300
 NORMAL = RNG.normal(size=N)
-HALF = NORMAL.astype(np.float16)
 LETTERS = RNG.choice(["a", "b"], N)
 IDS = [f"id-{place}" for place in range(N)]
 

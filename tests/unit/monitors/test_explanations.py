@@ -19,7 +19,6 @@ RNG = np.random.default_rng(1)
 TENS = np.arange(1000.0) % 10
 NORMAL = RNG.normal(size=2000)
 LETTERS = ["AA"] * 12 + ["UA"] * 88
-EDGES = np.where(TENS < 5, 0.0, 9.0)
 
 
 @pytest.mark.parametrize(

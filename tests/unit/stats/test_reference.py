@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 import pytest
 
 from ctrain.stats.catalogue import TwoSampleTest, distance_for
+from ctrain.stats.grid import Counts
 from ctrain.stats.profile import Profile, profile_table
 from ctrain.stats.reference import Reference, build_reference
-from ctrain.stats.two_sample import ks_distance, total_variation
+from ctrain.stats.two_sample import total_variation
 from ctrain.stats.variability import variability_between
 from tests.unit.stats.columns import TESTS
 
@@ -58,6 +59,11 @@ def test_bytes_keep_everything(reference: Reference) -> None:
     assert (again.start, again.end, again.pane) == (reference.start, reference.end, HOUR)
     assert again.variability(DAY, 100) == reference.variability(DAY, 100)
     assert again.to_bytes() == reference.to_bytes()
+
+
+def ks_distance(reference: Counts, current: Counts) -> float:
+    difference = np.cumsum(reference) / reference.sum() - np.cumsum(current) / current.sum()
+    return float(np.abs(difference).max())
 
 
 def test_variability_is_the_largest_effect_of_a_window_against_the_rest(reference: Reference) -> None:

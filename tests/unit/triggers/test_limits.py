@@ -8,7 +8,7 @@ import pytest
 
 from ctrain.domain import Phase, RunId, Suppression
 from ctrain.policy.models import Limits
-from ctrain.triggers.limits import EndedRun, LimitFacts, backoff_until, check_limits
+from ctrain.triggers.limits import EndedRun, LimitFacts, backoff_until, refusals
 from ctrain.triggers.training_time import TimeSpent
 
 NOW = datetime(2013, 3, 4, 12, tzinfo=UTC)
@@ -119,7 +119,8 @@ ALL = ["rejected", "failed", "rolled_back"]
     ],
 )
 def test_limits(keys: dict[str, Any], facts: dict[str, Any], refusal: tuple[Suppression, str] | None) -> None:
-    assert check_limits(limits(**keys), replace(FINE, **facts), NOW) == refusal
+    found = refusals(limits(**keys), replace(FINE, **facts), NOW)
+    assert (found[0] if found else None) == refusal
 
 
 @pytest.mark.parametrize(
@@ -169,9 +170,7 @@ def test_the_hardest_limit_is_named_first() -> None:
         {"labelled_rows": 5000},
         {"new_labels": 10},
     ):
-        refusal = check_limits(everything, facts, NOW)
-        assert refusal is not None
-        order.append(refusal[0])
+        order.append(refusals(everything, facts, NOW)[0][0])
         facts = replace(facts, **fix)
     assert order == [
         Suppression.PAUSED,
@@ -180,4 +179,4 @@ def test_the_hardest_limit_is_named_first() -> None:
         Suppression.INSUFFICIENT_DATA,
         Suppression.NEW_LABELS,
     ]
-    assert check_limits(everything, facts, NOW) is None
+    assert refusals(everything, facts, NOW) == []
