@@ -86,9 +86,13 @@ def test_every_route_says_who_may_call_it(web: Web) -> None:
 
 
 def test_who_may_approve_is_an_approver(web: Web) -> None:
-    for route in routes(web):
-        if route.path.endswith(("/approve", "/reject")) and route.path.startswith("/v1"):
-            assert Role.APPROVER in needed(route)
+    answering = {
+        route.path: needed(route)
+        for route in routes(web)
+        if route.path.endswith(("/approve", "/reject")) and route.path.startswith("/v1")
+    }
+    assert len(answering) == 2
+    assert all(Role.APPROVER in roles for roles in answering.values()), answering
 
 
 def test_every_route_with_every_role_and_without_a_token(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,13 +85,15 @@ class TestPrometheus:
             ("sum(backlog) / 0", math.inf),
         ],
     )
-    def test_one_number(self, prometheus: Prometheus, query: str, value: float) -> None:
+    def test_a_query_with_one_number_is_answered(
+        self, prometheus: Prometheus, query: str, value: float
+    ) -> None:
         found = ask(prometheus.address, query)
         assert (found.value, found.problem) == (value, "")
         assert found.sampled_at is not None
         assert found.at - found.sampled_at < timedelta(seconds=30)
 
-    def test_not_a_number(self, prometheus: Prometheus) -> None:
+    def test_a_sample_that_is_no_number_is_answered_as_nan(self, prometheus: Prometheus) -> None:
         found = ask(prometheus.address, "unknown")
         assert found.value is not None
         assert math.isnan(found.value)

@@ -43,7 +43,7 @@ def refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     return run
 
 
-def test_no_policies(refused: Callable[..., str], folder: Path) -> None:
+def test_a_folder_without_policies_is_refused(refused: Callable[..., str], folder: Path) -> None:
     assert refused() == f"{folder}: the directory holds no policy (*.yaml, *.yml)\n"
     missing = folder / "clicks.yaml"
     assert refused(path=missing) == f"{missing}: cannot be read: No such file or directory\n"

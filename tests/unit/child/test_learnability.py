@@ -72,7 +72,9 @@ def judged(seed: int, new: float, past: float | None, champion: float, **given: 
         (0.20, None, 0.25, 0.0, "learnable"),
     ],
 )
-def test_the_verdict(new: float, past: float | None, champion: float, bound: float, verdict: str) -> None:
+def test_new_rows_are_learnable_not_learnable_or_inconclusive(
+    new: float, past: float | None, champion: float, bound: float, verdict: str
+) -> None:
     found = judged(11, new, past, champion, bound=bound)
     assert found["verdict"] == verdict
     assert found["difference"]["mean"] == pytest.approx(new - champion, abs=0.03)

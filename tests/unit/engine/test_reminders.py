@@ -78,7 +78,7 @@ def test_what_waits_for_nobody_is_not_told(run: Run) -> None:
     assert approval_reminder(PAGER, run, [asked()], at(9 * HOUR)) is None
 
 
-def test_what_it_says() -> None:
+def test_a_reminder_says_how_long_it_waits_and_what_to_type() -> None:
     reminder = approval_reminder(PAGER, waiting(30), [asked()], at(5.5 * HOUR))
     assert reminder is not None
     assert (reminder.kind, reminder.channel, reminder.policy) == ("awaiting_approval", "1", "clicks")

@@ -95,7 +95,9 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("plan", "champion", "previous", "step"), TABLE)
-def test_next_step(plan: AliasIntent, champion: Version | None, previous: Version | None, step: str) -> None:
+def test_the_next_step_follows_from_the_aliases(
+    plan: AliasIntent, champion: Version | None, previous: Version | None, step: str
+) -> None:
     assert next_alias_step(plan, champion, previous) is STEPS[step]
 
 

@@ -113,7 +113,7 @@ SHADOWS = [
 
 
 @pytest.mark.parametrize(("state", "changed", "observed", "now", "clipped", "verdict", "words"), SHADOWS)
-def test_shadow(
+def test_a_shadow_promotes_rejects_or_observes_and_says_why(
     state: ComparisonState,
     changed: dict[str, Any],
     observed: float,
@@ -227,7 +227,7 @@ PROBATIONS = [
 
 
 @pytest.mark.parametrize(("state", "changed", "observed", "clipped", "verdict", "words"), PROBATIONS)
-def test_probation(
+def test_a_probation_accepts_rolls_back_or_observes_and_says_why(
     state: ComparisonState,
     changed: dict[str, Any],
     observed: float,

@@ -293,7 +293,7 @@ def test_what_live_rows_said() -> None:
         ({"approved": False, "reason": ""}, "rejected by ada, 2024-02-09 10:00"),
     ],
 )
-def test_who_approved(answer: dict[str, Any], told: str) -> None:
+def test_the_card_says_who_approved(answer: dict[str, Any], told: str) -> None:
     wanted = approval_wanted(a_challenger(), timedelta(days=2), START)
     answered = {**wanted, "by": "ada", "at": "2024-02-09T10:00:00+00:00", **answer}
     assert sections(a_challenger(approval=answered))["Approval"] == f"- {told}"

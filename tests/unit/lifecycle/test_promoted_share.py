@@ -43,7 +43,7 @@ def run(phase: Phase, training: dict[str, Any] = TRAINED, days_ago: float = 10, 
         (run(Phase.REJECTED, days_ago=364.9), (1, 0)),
     ],
 )
-def test_what_counts(one: Run, counted: tuple[int, int]) -> None:
+def test_which_runs_count_as_trained_and_as_promoted(one: Run, counted: tuple[int, int]) -> None:
     assert promotions([one], NOW) == Promotions(*counted)
 
 

@@ -45,7 +45,7 @@ def judged(spec: Shadow, state: ComparisonState = BETTER) -> ShadowJudgement:
         ({"c=a": EQUAL}, {"min_gain": 0.015, "margin": 0.0}, 20_000, 0.0, "promote"),
     ],
 )
-def test_slices(
+def test_a_slice_that_is_certainly_worse_rejects(
     slices: dict[str, ComparisonState], changed: dict[str, Any], rows: int, clipped: float, verdict: str
 ) -> None:
     spec = shadow(**changed)

@@ -83,7 +83,7 @@ class Watched:
         return state
 
 
-def test_no_change() -> None:
+def test_without_a_change_the_verdict_is_ok() -> None:
     watched = Watched(monitor())
     verdicts = [watched.feed(noise(50, seed)) for seed in range(10)]
     assert {verdict.status for verdict in verdicts} == {Status.OK}
@@ -177,7 +177,9 @@ def test_losses_that_are_no_numbers_are_skipped_and_counted() -> None:
         ("both", 0.0, Status.BREACHED, "loss fell"),
     ],
 )
-def test_directions(detector: str, direction: str, loss: float, status: Status, words: str) -> None:
+def test_a_change_counts_in_the_direction_that_is_watched(
+    detector: str, direction: str, loss: float, status: Status, words: str
+) -> None:
     spec = monitor(detector=detector, direction=direction)
     verdict = Watched(spec, make_baseline(spec, noise(2000))).feed([0.2] * 5 + [loss] * 30)
     assert verdict.status is status
@@ -261,12 +263,12 @@ class TestBaseline:
         assert make_baseline(monitor(), losses) == baseline
 
     @pytest.mark.parametrize("rows", [0, 99])
-    def test_too_few(self, rows: int) -> None:
+    def test_too_few_losses_make_no_baseline(self, rows: int) -> None:
         assert make_baseline(monitor(), noise(rows)) is None
         assert make_baseline(monitor(), np.append(noise(rows), np.full(50, np.nan))) is None
 
     @pytest.mark.parametrize("detector", ["page_hinkley", "e_detector"])
-    def test_just_enough(self, detector: str) -> None:
+    def test_as_many_losses_as_are_asked_for_make_a_baseline(self, detector: str) -> None:
         assert make_baseline(monitor(detector=detector), noise(100)) is not None
         assert make_baseline(monitor(detector=detector, min_rows=30), noise(30)) is not None
 
@@ -315,7 +317,7 @@ class TestBaseline:
         assert levels[0] < levels[1]
 
     @pytest.mark.parametrize("detector", ["page_hinkley", "e_detector"])
-    def test_as_json(self, detector: str) -> None:
+    def test_a_baseline_comes_back_from_json(self, detector: str) -> None:
         baseline = make_baseline(monitor(detector=detector), noise(1000))
         assert baseline is not None
         assert Baseline.from_json(json.loads(json.dumps(baseline.to_json(), allow_nan=False))) == baseline

@@ -98,7 +98,7 @@ def test_many_categories_speak_of_the_rare_ones() -> None:
     )
 
 
-def test_null_rates() -> None:
+def test_null_rates_are_told_before_and_now() -> None:
     _, before, now = profiled([1.0] * 999 + [None], [1.0] * 86 + [None] * 14)
     assert explain_nulls(before, now) == "null rate 0.1 % -> 14 %"
     _, before, now = profiled([1.0], pa.array([], pa.float64()).to_pylist() or [None])
@@ -116,5 +116,5 @@ def test_null_rates() -> None:
         (1.0, "100 %"),
     ],
 )
-def test_percent(share: float, text: str) -> None:
+def test_shares_are_told_with_two_digits(share: float, text: str) -> None:
     assert percent(share) == text

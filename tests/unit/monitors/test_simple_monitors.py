@@ -90,7 +90,7 @@ PERFORMANCES = [
 
 
 @pytest.mark.parametrize(("changed", "labels", "scores", "coverage", "status", "reason"), PERFORMANCES)
-def test_performance(
+def test_performance_is_breached_beyond_its_bounds(
     changed: dict[str, Any],
     labels: list[float],
     scores: list[float],
@@ -140,7 +140,7 @@ FRESHNESS = [
 
 
 @pytest.mark.parametrize(("age", "status", "reason"), FRESHNESS)
-def test_freshness(age: timedelta, status: str, reason: str) -> None:
+def test_freshness_is_breached_beyond_its_age(age: timedelta, status: str, reason: str) -> None:
     verdict = assess_freshness(NAME, FreshnessMonitor(type="freshness", max_age=2 * HOUR), NOW - age, NOW)
     assert (verdict.status, verdict.reason, verdict.as_of) == (status, reason, NOW)
     assert (verdict.value, verdict.threshold) == (max(age, timedelta(0)).total_seconds(), 7200)
@@ -167,7 +167,7 @@ VOLUMES = [
 
 
 @pytest.mark.parametrize(("least", "most", "rows", "status", "threshold", "reason"), VOLUMES)
-def test_volume(
+def test_volume_is_breached_beyond_its_bounds(
     least: int | None, most: int | None, rows: int, status: str, threshold: float | None, reason: str
 ) -> None:
     monitor = VolumeMonitor.model_construct(type="volume", window=HOUR, min_rows=least, max_rows=most)

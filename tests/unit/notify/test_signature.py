@@ -33,7 +33,7 @@ def test_any_text_can_be_the_key() -> None:
     assert key_of("whsec_" + base64.b64encode(b"k" * 24).decode()) == b"k" * 24
 
 
-def test_headers() -> None:
+def test_a_message_is_signed_where_there_is_a_secret() -> None:
     unsigned = {"webhook-id": MESSAGE, "webhook-timestamp": "1614265330"}
     assert signed_headers(None, MESSAGE, SECONDS, BODY) == unsigned
     assert signed_headers(SECRET, MESSAGE, SECONDS, BODY) == {**unsigned, "webhook-signature": SIGNATURE}

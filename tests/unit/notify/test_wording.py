@@ -44,7 +44,7 @@ def message(*notices: Notice, **changes: Any) -> Message:
         (message(test=True), "clicks: a test message"),
     ],
 )
-def test_titles(found: Message, title: str) -> None:
+def test_a_title_says_what_happened_to_which_policy(found: Message, title: str) -> None:
     assert title_of(found) == title
 
 

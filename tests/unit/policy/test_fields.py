@@ -20,7 +20,7 @@ from ctrain.policy.fields import check_zone, format_duration, parse_duration, pa
         ("0s", timedelta(0)),
     ],
 )
-def test_durations(text: str, duration: timedelta) -> None:
+def test_durations_are_read_as_people_write_them(text: str, duration: timedelta) -> None:
     assert parse_duration(text) == duration
 
 
@@ -43,7 +43,7 @@ def test_a_written_duration_reads_back(seconds: int) -> None:
     ("text", "size"),
     [(5, 5), ("500MB", 500_000_000), ("1.5 GB", 1_500_000_000), ("2TB", 2 * 10**12), ("7", 7), ("3kB", 3000)],
 )
-def test_sizes(text: object, size: int) -> None:
+def test_sizes_are_read_as_people_write_them(text: object, size: int) -> None:
     assert parse_size(text) == size
 
 

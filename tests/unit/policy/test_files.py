@@ -147,7 +147,7 @@ def test_a_directory_gives_its_policies_once_and_nothing_else(tmp_path: Path) ->
         ("a$b", {"b": "c"}, "a$b"),
     ],
 )
-def test_placeholders(text: str, environ: dict[str, str], path: str) -> None:
+def test_placeholders_are_filled_from_the_environment(text: str, environ: dict[str, str], path: str) -> None:
     assert files_of(parse(MINIMAL.replace("path: rows", f"path: '{text}'"), **environ)).path == path
 
 

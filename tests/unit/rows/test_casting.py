@@ -39,7 +39,9 @@ NAN, INFINITY = float("nan"), float("inf")
         (pa.array([], pa.int64()), [], []),
     ],
 )
-def test_numbers(array: Any, values: list[Any], bad: list[int]) -> None:
+def test_numbers_of_any_type_are_cast_and_others_marked(
+    array: Any, values: list[Any], bad: list[int]
+) -> None:
     cast = cast_number(array)
     assert cast.values.to_pylist() == values
     assert np.flatnonzero(cast.bad).tolist() == bad
@@ -61,7 +63,7 @@ def test_numbers(array: Any, values: list[Any], bad: list[int]) -> None:
         (pa.nulls(1), [None], []),
     ],
 )
-def test_texts(array: Any, values: list[Any], bad: list[int]) -> None:
+def test_values_of_any_type_are_cast_to_texts(array: Any, values: list[Any], bad: list[int]) -> None:
     cast = cast_text(array)
     assert cast.values.to_pylist() == values
     assert cast.values.type == pa.string()
@@ -85,7 +87,9 @@ def test_texts(array: Any, values: list[Any], bad: list[int]) -> None:
         (pa.array([], pa.bool_()), [], []),
     ],
 )
-def test_booleans(array: Any, values: list[Any], bad: list[int]) -> None:
+def test_booleans_of_any_type_are_cast_and_others_marked(
+    array: Any, values: list[Any], bad: list[int]
+) -> None:
     cast = cast_boolean(array)
     assert cast.values.to_pylist() == values
     assert cast.values.type == pa.float64()
@@ -116,7 +120,9 @@ TOKYO = "Asia/Tokyo"
         (pa.nulls(1), None, [None], []),
     ],
 )
-def test_dates(array: Any, zone: str | None, values: list[Any], bad: list[int]) -> None:
+def test_dates_of_any_type_are_cast_and_others_marked(
+    array: Any, zone: str | None, values: list[Any], bad: list[int]
+) -> None:
     cast = cast_date(array, zone)
     assert cast.values.to_pylist() == values
     assert cast.values.type == pa.float64()
@@ -154,7 +160,9 @@ NOON = datetime(2013, 1, 1, 12, tzinfo=UTC)
         (pa.nulls(1), None, [None], [], []),
     ],
 )
-def test_instants(array: Any, zone: str | None, values: list[Any], bad: list[int], naive: list[int]) -> None:
+def test_instants_of_any_type_are_cast_and_others_marked(
+    array: Any, zone: str | None, values: list[Any], bad: list[int], naive: list[int]
+) -> None:
     cast = cast_instant(array, zone)
     assert cast.values.to_pylist() == values
     assert cast.values.type == pa.timestamp("us", tz="UTC")
@@ -187,7 +195,9 @@ def test_hours_of_daylight_saving(local: str, instant: str) -> None:
         ("multiclass", pa.array(["cat"]), ["cat"], []),
     ],
 )
-def test_labels(task: str, array: Any, values: list[Any], bad: list[int]) -> None:
+def test_labels_are_cast_by_the_task_and_others_marked(
+    task: str, array: Any, values: list[Any], bad: list[int]
+) -> None:
     cast = cast_label(array, task)
     assert cast.values.to_pylist() == values
     assert np.flatnonzero(cast.bad).tolist() == bad
@@ -203,7 +213,9 @@ def test_labels(task: str, array: Any, values: list[Any], bad: list[int]) -> Non
         ("multiclass", pa.array(["cat"]), ["cat"], []),
     ],
 )
-def test_predictions(task: str, array: Any, values: list[Any], bad: list[int]) -> None:
+def test_predictions_are_cast_by_the_task_and_others_marked(
+    task: str, array: Any, values: list[Any], bad: list[int]
+) -> None:
     cast = cast_prediction(array, task)
     assert cast.values.to_pylist() == values
     assert np.flatnonzero(cast.bad).tolist() == bad

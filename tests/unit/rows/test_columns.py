@@ -55,7 +55,9 @@ TEXT, NUMBER = pa.string(), pa.float64()
         ("text", [TEXT, pa.int64(), pa.bool_(), pa.date32()], [(pa.list_(TEXT), "texts")]),
     ],
 )
-def test_types(kind: Kind, fits: list[pa.DataType], misfits: list[tuple[pa.DataType, str]]) -> None:
+def test_types_that_cannot_hold_what_a_column_is_for_are_refused(
+    kind: Kind, fits: list[pa.DataType], misfits: list[tuple[pa.DataType, str]]
+) -> None:
     column = Column("x", ("x",), kind)
     for type_ in fits:
         assert first_problem(pa.schema([("x", type_)]), [column]) is None

@@ -450,7 +450,7 @@ def test_a_cursor_of_another_version_is_refused(tmp_path: Path) -> None:
         ("other", []),
     ],
 )
-def test_patterns(tmp_path: Path, pattern: str, names: list[str]) -> None:
+def test_a_pattern_matches_names_as_a_shell_does(tmp_path: Path, pattern: str, names: list[str]) -> None:
     for at, name in enumerate(
         ["a.parquet", "x/b.parquet", "x/y/c.parquet", ".hidden.parquet", "_tmp.parquet", "n.txt"]
     ):

@@ -120,7 +120,9 @@ def as_text(value: Any) -> str | None:
         (b"only", ("only",), ","),
     ],
 )
-def test_headers(line: bytes, names: tuple[str, ...], delimiter: str) -> None:
+def test_a_header_tells_the_names_and_the_delimiter(
+    line: bytes, names: tuple[str, ...], delimiter: str
+) -> None:
     header = Header.parse(line)
     assert (header.names, header.delimiter) == (names, delimiter)
 
@@ -137,7 +139,9 @@ def test_headers(line: bytes, names: tuple[str, ...], delimiter: str) -> None:
         (b"\n\n", False, [1, 2], []),
     ],
 )
-def test_quotes(data: bytes, final: bool, ends: list[int], broken: list[int]) -> None:
+def test_quotes_join_lines_and_a_stray_one_breaks_its_own_line(
+    data: bytes, final: bool, ends: list[int], broken: list[int]
+) -> None:
     records = cut_delimited(data, ",", final=final)
     assert records.ends.tolist() == ends
     assert sorted(records.broken) == broken

@@ -316,7 +316,9 @@ def test_text_among_numbers_stays_a_text_and_is_noted_with_its_line_and_column(t
         (["True", "false", "TRUE"], [True, False, True]),
     ],
 )
-def test_numbers(tmp_path: Path, texts: list[str], expected: list[object]) -> None:
+def test_numbers_are_read_however_they_are_written(
+    tmp_path: Path, texts: list[str], expected: list[object]
+) -> None:
     write_text(
         tmp_path / "rows/a.csv", HEADER + "".join(line(at, distance=one) for at, one in enumerate(texts))
     )
@@ -414,7 +416,9 @@ def test_a_field_with_a_dot_in_its_name_is_found(tmp_path: Path) -> None:
         ("carrier,score,flight_id,version,distance,scheduled_at\n", f"UA,0.5,1,1,100,{TIME}\n"),
     ],
 )
-def test_headers(tmp_path: Path, header: str, row: str) -> None:
+def test_rows_are_read_under_any_header_also_one_that_comes_again(
+    tmp_path: Path, header: str, row: str
+) -> None:
     write_text(tmp_path / "rows/a.csv", header + row + row.replace("1", "2", 1) + header.lstrip("\n") + row)
     read = open_files(tmp_path).read({}, 1000)
     assert len(ids_of(read)) == 3

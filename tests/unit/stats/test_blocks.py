@@ -71,7 +71,7 @@ def test_a_series_that_does_not_vary_has_no_correlation(series: Floats) -> None:
     assert correlation_length(series) == 0
 
 
-def test_pane_means() -> None:
+def test_means_are_taken_of_the_rows_of_each_pane() -> None:
     event_at = np.array(["2026-01-01T00:10", "2026-01-01T00:50", "2026-01-01T03:00"], dtype="datetime64[s]")
     means = pane_means(event_at, np.array([1.0, 3.0, 5.0]), HOUR)
     assert means == pytest.approx([2.0, np.nan, np.nan, 5.0], nan_ok=True)

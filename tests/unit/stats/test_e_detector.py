@@ -198,6 +198,6 @@ def test_an_edited_threshold_holds_from_now_on_and_a_new_direction_starts_anew()
     assert detector("both", state=watching.to_json()).statistic == 0
 
 
-def test_scales() -> None:
+def test_scales_bring_values_to_units_and_back() -> None:
     assert Scale(0.0, 1.0).standardise(np.array([math.nan, 3.0])).tolist()[1] == 3.0
     assert Range(-1.0, 3.0).from_unit(0.5) == 1.0

@@ -129,7 +129,7 @@ def test_shapes_that_do_not_fit(task: Task, labels: object, scores: object) -> N
         row_losses(task, metric, labels, scores)  # type: ignore[arg-type]  # on purpose
 
 
-def test_class_codes() -> None:
+def test_class_codes_are_places_in_the_class_order() -> None:
     codes = class_codes(["b", "a", None, NAN, "z"], ("a", "b"))
     assert codes == pytest.approx([1, 0, NAN, NAN, -1], nan_ok=True)
 

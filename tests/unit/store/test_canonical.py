@@ -61,7 +61,7 @@ def test_order_of_keys_does_not_matter(value: dict[str, Any], random: Any) -> No
         (np.bool_(True), "true"),
     ],
 )
-def test_spelling(value: object, text: str) -> None:
+def test_every_value_has_one_spelling(value: object, text: str) -> None:
     assert canonical_text(value) == text
 
 

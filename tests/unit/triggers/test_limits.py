@@ -118,7 +118,9 @@ ALL = ["rejected", "failed", "rolled_back"]
         ({"min_new_labels": 5000}, {}, None),
     ],
 )
-def test_limits(keys: dict[str, Any], facts: dict[str, Any], refusal: tuple[Suppression, str] | None) -> None:
+def test_each_limit_refuses_with_its_reason(
+    keys: dict[str, Any], facts: dict[str, Any], refusal: tuple[Suppression, str] | None
+) -> None:
     found = refusals(limits(**keys), replace(FINE, **facts), NOW)
     assert (found[0] if found else None) == refusal
 

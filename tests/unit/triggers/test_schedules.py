@@ -58,7 +58,9 @@ def every_fire(trigger: Cron, start: str, end: str) -> list[str]:
         ("0 0 1 * 0", "UTC", "2024-02-29 00:00", "2024-03-05 00:00", ["03-01 00:00", "03-03 00:00"]),
     ],
 )
-def test_cron(expression: str, zone: str, start: str, end: str, fires: list[str]) -> None:
+def test_cron_fires_by_the_clock_of_its_zone(
+    expression: str, zone: str, start: str, end: str, fires: list[str]
+) -> None:
     assert every_fire(cron(expression, zone), start, end) == fires
 
 
@@ -143,7 +145,7 @@ def test_a_clock_that_went_back_makes_nothing_due() -> None:
         ),
     ],
 )
-def test_every(last: str | None, now: str, due: Due | None) -> None:
+def test_an_interval_is_due_once_it_has_passed(last: str | None, now: str, due: Due | None) -> None:
     seen = at(last) if last else None
     assert due_occurrence(Every(every="6h"), seen, at("2024-03-01 00:00"), at(now)) == due
 
