@@ -31,7 +31,7 @@ FIRST_WINDOWS = 4
 """Without a training window the sample spans this many windows of the longest monitor."""
 FEWEST_ROWS = 100
 MOST_VALUES = 200_000
-"""Of a column that are counted at once; what is rarer than all of these is no segment."""
+"""Values of a column that are counted at once; what is rarer than all of these is no segment."""
 FILE = "rows.parquet"
 NOTE = b"ctrain"
 
@@ -49,7 +49,7 @@ class Wanted:
 
     @property
     def name(self) -> str:
-        """Of the folder that the sample is kept in."""
+        """Name of the folder that the sample is kept in."""
         if self.by is None:
             return f"champion-{self.most}"
         return f"champion-{self.most}-by-{seed_of(self.by):08x}-{self.most_segments}"

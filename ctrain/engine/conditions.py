@@ -35,7 +35,7 @@ def pane_conditions(policy: Policy) -> Conditions:
 
 
 def clock_conditions(policy: Policy) -> Conditions:
-    """The conditions on such monitors alone: stale data closes no pane that could fold them."""
+    """The conditions on clock monitors alone: stale data closes no pane that could fold them."""
     return {name: one for name, one in _conditions(policy) if _clocked(policy, one)}
 
 

@@ -40,7 +40,7 @@ def reference_in_force(watch: Watch, champion: Champion | None) -> InForce | Non
 
 
 def _reference(watch: Watch, champion: Champion | None) -> Reference | None:
-    """Only the rows that the champion was trained on are there no sooner than a champion."""
+    """None without a champion where it is made of the champion's training rows; others need no champion."""
     match watch.policy.reference:
         case ReferencePath():
             return load_reference_file(watch)

@@ -1,4 +1,4 @@
-"""At the end of which panes a monitor looks."""
+"""Which panes a monitor looks at: it gives a verdict at the end of each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts under names, and names under those: what is kept as JSON of a pane, and added up over panes."""
+"""Nested counts, such as ``{"nulls": {"age": 3}}``: kept of a pane as JSON, and added up over panes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 MOST_NAMES = 20
-"""Of a list of names."""
+"""Names that a list keeps."""
 
 
 def put(counts: dict[str, Any], path: Sequence[str], amount: int) -> None:
-    """Have ``amount`` stand under the names of ``path``."""
+    """Set the count under the names of ``path``, the outermost first."""
     for name in path[:-1]:
         counts = counts.setdefault(name, {})
     counts[path[-1]] = amount

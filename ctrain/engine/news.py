@@ -1,4 +1,4 @@
-"""What is news of verdicts and decisions, which come again and again: the change, and what lasts.
+"""Which verdicts and decisions are news to a channel: they come again and again, mostly with the same to say.
 
 A channel is told when a monitor becomes BREACHED, again every repeat interval while it stays so, and when
 it is OK again; and when a trigger is held back for another reason than the last that was told.

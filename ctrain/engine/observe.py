@@ -82,7 +82,7 @@ def observe(watch: Watch) -> Observed:
 
 
 def _show_or_hide(watch: Watch) -> None:
-    """Let no monitor look healthy while the champion cannot be read, nor after a start be unknown."""
+    """Show monitors as INCONCLUSIVE while the champion cannot be read, then their newest verdicts again."""
     view = watch.registry_view
     if view.readable != view.hidden:
         return

@@ -1,6 +1,6 @@
 """What became of a run, said where people look: in its MLflow run and on its version.
 
-It says again what the store knows already, so an unreachable registry delays it and decides nothing.
+The store knows all of it already, so an unreachable registry delays what is said and decides nothing.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ ROWS_AT_ONCE = 500_000
 """Rows that are read together to be counted; a single pane may have more."""
 PANES_AT_ONCE = 512
 PANES_A_LOOK = 512
-"""So many are counted before the others of the daemon's policies have their turn again."""
+"""Panes that are counted in one tick; then the daemon's other policies have their turn."""
 DAY = timedelta(days=1)
 END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
 

@@ -4,8 +4,8 @@ The steps of a tick are derived one by one from what is true now, and most of th
 things. Nobody but this daemon writes what they ask for, people's requests apart, and those can wait
 for the next tick. What only the holder of the policy's lease writes stands from tick to tick as long as
 the lease is the same one: who has lost it is refused at the next write. Outside a tick every read goes to
-the database, unless it is said that nobody else writes to it at all: then what was read stands until it
-is written.
+the database. Where nobody else writes to it at all, as in a backtest, what was read stands until it is
+written.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ Counted = dict[Key, Amounts]
 ROWS: Key = ("rows", "")
 DUPLICATES: Key = ("duplicates", "")
 UNCOUNTED: Key = ("uncounted", "")
-"""Rows of panes of which is not known how all of them arrived."""
+"""Rows of panes where it is not known how all rows arrived."""
 LOWEST, HIGHEST = "lowest", "highest"
 EXTREMES = {LOWEST: np.fmin, HIGHEST: np.fmax}
 """What is not added up; no value is NaN."""

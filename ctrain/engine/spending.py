@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 RUNS_READ = 100
-"""In every tick."""
+"""Newest runs that are read in every tick."""
 
 
 def spent_before(watch: Watch, tx: Transaction, newest: list[Run]) -> Spending:

@@ -1,4 +1,4 @@
-"""A clock that went back: rows that seem to come from the future are not set aside for its fault."""
+"""A clock that went back makes rows look as if from the future: they are not set aside because of it."""
 
 from __future__ import annotations
 

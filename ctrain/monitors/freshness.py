@@ -42,10 +42,6 @@ def assess_freshness(
     >>> monitor = FreshnessMonitor(type="freshness", max_age="2h")
     >>> assess_freshness(MonitorName("fresh"), monitor, noon, noon + timedelta(hours=3)).reason
     'the newest row is 3h old, 2h are allowed'
-
-    References
-    ----------
-    None; a comparison of two instants.
     """
     allowed = monitor.max_age
     threshold = allowed.total_seconds()

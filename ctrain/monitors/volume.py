@@ -41,10 +41,6 @@ def assess_volume(
     >>> noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
     >>> assess_volume(MonitorName("rows"), monitor, 9, noon).reason
     '9 rows in 1h, at least 10 are expected'
-
-    References
-    ----------
-    None; a comparison of counts.
     """
     if segments is not None:
         return _by_segment(name, monitor, segments, as_of)

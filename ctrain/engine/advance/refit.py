@@ -120,7 +120,7 @@ def judge_refit(watch: Watch, run: Run, rows: pa.Table) -> Step | Run:
 def tell_refit(watch: Watch, run: Run, became: str) -> None:
     """Say in MLflow that the metrics of the gates are the candidate's, and what became of its refit.
 
-    It only says again what is on record here: no run waits for it.
+    The store knows it already, so no run waits for MLflow here.
     """
     candidate = candidate_of(run)
     assert candidate is not None

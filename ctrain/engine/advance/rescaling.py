@@ -1,4 +1,4 @@
-"""A comparison whose losses have outgrown their scale begins anew, on one that is fixed before it."""
+"""A comparison whose losses have outgrown their scale begins anew, on a scale that is fixed before that."""
 
 from __future__ import annotations
 

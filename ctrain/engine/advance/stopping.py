@@ -1,4 +1,4 @@
-"""A training whose run ends before it: the job is stopped, and what it took is paid for."""
+"""A training whose run ends first: the job is stopped, and its time counts against the budget."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from ctrain.domain import Json
 from ctrain.lifecycle.card_evaluation import SERVED
 
 ROLES = {"holdout": "challenger", "holdout.paired": "paired", "holdout.champion": "champion"}
-"""``paired``: the challenger's on the rows on which the champion's are."""
+"""``paired`` are the challenger's metrics on the rows that the champion's are measured on."""
 
 
 def holdout_metrics(evaluation: Json) -> dict[str, float]:

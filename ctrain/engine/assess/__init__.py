@@ -66,7 +66,7 @@ def assess(
 def _of_rows(
     watch: Watch, sight: Sight, name: MonitorName, monitor: VolumeMonitor | QualityMonitor, as_of: datetime
 ) -> Verdict:
-    """Of how many rows there are, and of what is wrong with them whatever their distribution."""
+    """The verdict on how many rows there are, or on what is wrong with them whatever their distribution."""
     if isinstance(monitor, VolumeMonitor):
         return volume_verdict(watch, sight, name, monitor, as_of)
     return quality_verdict(watch, sight, name, monitor, as_of)
