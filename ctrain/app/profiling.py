@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain import __version__
-from ctrain.app.sampling import sample_grid
+from ctrain.app.sample_grid import sample_grid
 from ctrain.app.scanning import TableFiles
 from ctrain.errors import InputError
 from ctrain.stats.column_profile import ColumnProfile, merge_columns

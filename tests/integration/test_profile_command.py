@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
-from ctrain.app import sampling
+from ctrain.app import sample_grid
 from ctrain.app.profiling import profile_files, read_profile
 from ctrain.app.scanning import TableFiles
 from ctrain.cli import app
@@ -111,7 +111,7 @@ def test_files_in_parts_count_as_the_whole(file: Path, tmp_path: Path) -> None:
 def test_the_grid_of_a_large_file_comes_from_a_sample_and_counts_are_exact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampling, "SAMPLED_ROWS", 5000)
+    monkeypatch.setattr(sample_grid, "SAMPLED_ROWS", 5000)
     values, words = RNG.normal(size=150_000), RNG.choice([f"w{one}" for one in range(300)], 150_000)
     path = tmp_path / "large.parquet"
     pq.write_table(pa.table({"x": pa.array(values), "c": pa.array(words)}), path)
@@ -186,7 +186,7 @@ def test_files_without_rows_have_no_profile(tmp_path: Path) -> None:
 
 
 def test_no_values_are_kept_as_one_chunk() -> None:
-    kept = sampling._ColumnSample("k", pa.dictionary(pa.int32(), pa.string()))
+    kept = sample_grid._ColumnSample("k", pa.dictionary(pa.int32(), pa.string()))
     assert kept.values().to_pylist() == []
 
 

@@ -1,4 +1,4 @@
-"""The first pass over files: how each column is profiled, and the grid of its values."""
+"""The first pass over files: a bounded sample tells how each column is profiled, and on which grid."""
 
 from __future__ import annotations
 
