@@ -1,14 +1,13 @@
 """Decide: triggers and limits turn verdicts and history into decisions, each recorded with its reason.
 
-The decision itself is pure (``ctrain.triggers.decide``); here the facts are gathered and what was
-decided is committed: the decision, the claimed occurrence, the answered request and the run that
-starts belong to one transaction.
+The decision itself is pure (``ctrain.triggers.decide``), and what limits go by is gathered in
+``limit_facts``. Here what was decided is committed: the decision, the claimed occurrence, the answered
+request and the run that starts belong to one transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -25,25 +24,14 @@ from ctrain.domain import (
     TriggerState,
 )
 from ctrain.engine.conditions import clock_conditions, load_states, met_conditions, pane_conditions
-from ctrain.engine.matured import (
-    EPOCH_START,
-    count_labelled,
-    floor_to,
-    labelled_rows_needed,
-    matured_until,
-    training_end,
-)
-from ctrain.engine.moves import found_in
+from ctrain.engine.limit_facts import counts_labels, gather_facts
+from ctrain.engine.matured import floor_to
 from ctrain.engine.regrets import Regrets
-from ctrain.engine.spending import RUNS_READ, spent_before
 from ctrain.engine.watch import ACTOR
 from ctrain.engine.watch_memory import Mark
-from ctrain.policy.models import LastWindow
-from ctrain.policy.triggers import Cron, Every, NewLabels
+from ctrain.policy.triggers import Cron, Every
 from ctrain.triggers.decide import decide as decide_triggers
-from ctrain.triggers.limits import PASSED_OVER, LimitFacts, refusals
 from ctrain.triggers.schedules import Due, due_occurrence
-from ctrain.triggers.spending import spending_of
 
 if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
@@ -91,17 +79,13 @@ def _facts(watch: Watch, tx: Transaction, now: datetime) -> tuple[object, ...]:
     return (
         watch.loaded.hash,
         state.next_pane_at,
-        state.sequence if met or watch.suppressed or _counts_labels(watch) else None,
+        state.sequence if met or watch.suppressed or counts_labels(watch) else None,
         run.id if run else None,
         tuple(sorted((name, due.at) for name, due in due_schedules(watch, tx, now).items())),
         watch.registry_view.readable,
         met,
         floor_to(now, LIMITS_LOOKED_AT_EVERY) if watch.suppressed and run is None else None,
     )
-
-
-def _counts_labels(watch: Watch) -> bool:
-    return any(isinstance(one, NewLabels) for one in watch.policy.triggers.values())
 
 
 def decide_in(watch: Watch, tx: Transaction) -> bool:
@@ -141,69 +125,6 @@ def decide_in(watch: Watch, tx: Transaction) -> bool:
     _answer(tx, requests, decisions, started)
     watch.suppressed = any(one.outcome is Outcome.SUPPRESSED for one in decisions[len(requests) :])
     return started is not None
-
-
-def gather_facts(watch: Watch, tx: Transaction, may_fire: bool, asked: bool = False) -> LimitFacts:
-    """What the limits are checked against.
-
-    Labels are counted only where the count can decide something: a trigger is itself a number of
-    labels, a person has ``asked``, or a trigger ``may_fire`` and nothing simpler forbids it. Where
-    they are not counted the facts say that there are just enough, so that the reason given is the
-    simpler one.
-    """
-    champion = tx.champion(watch.name)
-    runs = tx.runs(watch.name, limit=RUNS_READ)
-    newest, older = spending_of(runs), spent_before(watch, tx, runs)
-    active = next((run for run in runs if not run.phase.ended), None)
-    needed = labelled_rows_needed(watch.policy)
-    facts = LimitFacts(
-        paused=tx.paused(watch.name),
-        active_run=active.id if active else None,
-        ended_runs=newest.ended + older.ended,
-        new_labels=watch.policy.limits.min_new_labels,
-        labelled_rows=needed,
-        champion_readable=watch.registry_view.readable,
-        min_labelled_rows=needed,
-        time_spent=newest.time + older.time,
-        training_timeout=watch.policy.train.timeout,
-    )
-    if not _counts_labels(watch) and not _undecided(watch, facts, may_fire, asked):
-        return facts
-    since = _last_cut_off(runs) or (champion.cut_off_at if champion else None) or EPOCH_START
-    new_labels, labelled = _labels(watch, tx, since, needed)
-    return replace(facts, new_labels=new_labels, labelled_rows=labelled)
-
-
-def _undecided(watch: Watch, facts: LimitFacts, may_fire: bool, asked: bool) -> bool:
-    """True when only a count of labels can still forbid a run that somebody or something wants."""
-    against = {kind for kind, _ in refusals(watch.policy.limits, facts, watch.clock.now())}
-    return (may_fire and not against) or (asked and not against - PASSED_OVER)
-
-
-def _labels(watch: Watch, tx: Transaction, since: datetime, needed: int) -> tuple[int, int]:
-    """Matured labelled rows after ``since``, and in the training window (or at least enough there).
-
-    Both end where the window does: what is later is not new to a training that would not see it.
-    """
-    state = tx.ingest_state(watch.name)
-    matured = matured_until(state, watch.policy)
-    if matured is None:
-        return 0, 0
-    window, end = watch.policy.train.window, training_end(watch.policy, matured)
-    start = end - window.last if isinstance(window, LastWindow) else EPOCH_START
-    new = count_labelled(watch, since, end)
-    if since >= start and new >= needed:
-        return new, new
-    return new, count_labelled(watch, start, end)
-
-
-def _last_cut_off(runs: list[Run]) -> datetime | None:
-    """Until when the rows of the newest training reached; a later label is a new one."""
-    for run in runs:
-        text = found_in(run, "training").get("cut_off")
-        if text:
-            return datetime.fromisoformat(text)
-    return None
 
 
 def _states(watch: Watch, tx: Transaction) -> Mapping[TriggerName, TriggerState]:

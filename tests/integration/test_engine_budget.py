@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ctrain.domain import Phase, RunId
-from ctrain.engine.decide import gather_facts
+from ctrain.engine.limit_facts import gather_facts
 from ctrain.queries import FleetQueries
 from ctrain.triggers.limits import refusals
 from tests.support.runs import run_under
