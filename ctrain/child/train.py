@@ -152,12 +152,8 @@ def _fit_and_register(
     logged_by_trainer = isinstance(model, str)
     uri = model if logged_by_trainer else log_estimator(model, rows, job["context"], requirements)
     importance = _importance(client, run.info.run_id, model, rows, job)
-    extra = {"ctrain.train_seconds": f"{seconds:.3f}", "ctrain.mlflow_run_id": run.info.run_id}
-    noted = json.dumps(importance)
-    if importance and len(noted) <= MAX_TAG_LENGTH:
-        extra["ctrain.importance"] = noted
-    extra |= tags_of(notes)
-    registration = {**job["registration"], "tags": {**job["registration"]["tags"], **extra}}
+    tags = {**job["registration"]["tags"], **_tags(run, seconds, importance), **tags_of(notes)}
+    registration = {**job["registration"], "tags": tags}
     _require_wanted(folder)
     registered = register(client, uri, registration, trusted_split=not logged_by_trainer)
     return {
@@ -167,6 +163,13 @@ def _fit_and_register(
         **notes,
         **registered,
     }
+
+
+def _tags(run: Any, seconds: float, importance: Mapping[str, float]) -> dict[str, str]:
+    """What the version says of its training; an importance that is too long for a tag is left out."""
+    tags = {"ctrain.train_seconds": f"{seconds:.3f}", "ctrain.mlflow_run_id": run.info.run_id}
+    noted = json.dumps(importance)
+    return {**tags, "ctrain.importance": noted} if importance and len(noted) <= MAX_TAG_LENGTH else tags
 
 
 def _require_wanted(folder: Path) -> None:
