@@ -62,19 +62,30 @@ def _names_in(path: Path) -> list[str]:
         tree = ast.parse(path.read_text("utf-8"))
     except (OSError, SyntaxError, ValueError):
         return []
-    if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in tree.body):
-        return []
-    found = []
+    found: list[str] = []
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.append(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            found += [one.asname or one.name for one in node.names]
-        elif isinstance(node, ast.Assign):
-            found += [one.id for one in node.targets if isinstance(one, ast.Name)]
-        elif not isinstance(node, ast.Expr | ast.AnnAssign):
-            return []  # what comes of conditions is not known
+        names = _names_of(node)
+        if names is None:
+            return []
+        found += names
     return found
+
+
+def _names_of(node: ast.stmt) -> list[str] | None:
+    """Names that a statement defines; None where that shows only when it is run."""
+    match node:
+        case ast.ImportFrom(names=[ast.alias(name="*")]):
+            return None
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            return [one.asname or one.name for one in names]
+        case ast.Assign(targets=targets):
+            return [one.id for one in targets if isinstance(one, ast.Name)]
+        case ast.Expr() | ast.AnnAssign():
+            return []
+        case _:
+            return None
 
 
 def _missing_interpreters(policy: Policy) -> Iterator[str]:
