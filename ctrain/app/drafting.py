@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ctrain.app.drafts.asked import LEAST_ROWS, Wish, check_columns, check_wish, module_name, open_file
 from ctrain.app.drafts.batches import write_batches
@@ -138,27 +139,17 @@ def _write_past(draft: Draft) -> tuple[str, ...]:
 
 
 def _find_out(wish: Wish, files: TableFiles, module: str) -> tuple[Findings, tuple[str, ...]]:
+    """What the file tells, and what a person should know of that."""
     types = {one.name: one.type for one in files.schema}
     label = read_label(wish.label, types[wish.label], values_of(files, wish.label), wish.task)
-    times = row_times()
-    if wish.event_time is not None:
-        chunks = values_of(files, wish.event_time)
-        times = read_times(wish.event_time, types[wish.event_time], chunks, wish.timezone)
+    times = _times(wish, files)
     usable = times.usable
-    if times.column is not None and len(usable) < LEAST_ROWS:
-        raise InputError(f"--event-time: only {len(usable)} of {files.rows:,} rows have an event time")
     pace = pace_by_rows(files.rows) if times.column is None else pace_by_time(usable)
     columns = [name for name in types if name not in {wish.label, *wish.drop}]
-    candidates = [name for name in columns if name not in {wish.event_time, wish.id}]
     sample = read_sample(files, columns, times)
     if wish.id is not None:
         check_id(files, wish.id)
-    chosen = choose_features(sample, candidates, times.column is not None)
-    if not chosen.names:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in chosen.left_out.items())
-        raise InputError(
-            f"{wish.file}: no column is left as a feature ({reasons or 'there is no other one'})"
-        )
+    chosen = _features(wish, sample, columns, times)
     history = History(
         wish.file,
         wish.table,
@@ -180,6 +171,28 @@ def _find_out(wish: Wish, files: TableFiles, module: str) -> tuple[Findings, tup
         wish.push,
     )
     return findings, tuple(_notes(wish, label, times, usable, chosen))
+
+
+def _times(wish: Wish, files: TableFiles) -> EventTimes:
+    """The event times of the rows, or their order where no column holds any."""
+    if wish.event_time is None:
+        return row_times()
+    type_ = files.schema.field(wish.event_time).type
+    times = read_times(wish.event_time, type_, values_of(files, wish.event_time), wish.timezone)
+    if len(times.usable) < LEAST_ROWS:
+        raise InputError(f"--event-time: only {len(times.usable)} of {files.rows:,} rows have an event time")
+    return times
+
+
+def _features(wish: Wish, sample: pa.Table, columns: Sequence[str], times: EventTimes) -> Chosen:
+    candidates = [name for name in columns if name not in {wish.event_time, wish.id}]
+    chosen = choose_features(sample, candidates, times.column is not None)
+    if not chosen.names:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in chosen.left_out.items())
+        raise InputError(
+            f"{wish.file}: no column is left as a feature ({reasons or 'there is no other one'})"
+        )
+    return chosen
 
 
 def _free(name: str, taken: Sequence[str] | dict[str, Any]) -> str:

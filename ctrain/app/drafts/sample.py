@@ -37,7 +37,7 @@ def values_of(files: TableFiles, name: str) -> Iterator[pa.ChunkedArray[Any]]:
 
 
 def read_sample(files: TableFiles, columns: Sequence[str], times: EventTimes) -> pa.Table:
-    """Return every so-manieth row of the file that has an event time, with it."""
+    """Return evenly spaced rows of the file, those that have an event time, with it."""
     most = max(1000, min(SAMPLED_ROWS, SAMPLED_VALUES // max(1, len(columns))))
     stride = -(-files.rows // most)
     parts, start = [], 0
