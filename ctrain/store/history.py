@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import func, select, text
 
@@ -15,9 +15,6 @@ from ctrain.store.access import TableAccess, values_of
 from ctrain.store.canonical import canonical_text, parsed
 from ctrain.store.schema.actions import TROUBLES
 from ctrain.store.texts import storable_fields
-
-if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
 
 _EVENTS = schema.events
 _CHAIN = {"id", "prev_hash", "hash"}
@@ -58,24 +55,8 @@ class HistoryAccess(TableAccess):
         row = self._first(select(*_FIELDS).where(_EVENTS.c.id == newest.scalar_subquery()))
         return Event(**row) if row is not None and row["kind"] == begun else None
 
-    def first_broken_event(self) -> int | None:
-        """The number of the first event that was changed, or follows one that is gone; None: all intact.
-
-        Events cut off at the end cannot be seen: keep the latest hash elsewhere to notice that.
-        """
-        previous = BEGINNING
-        for row in self._connection.execute(select(_EVENTS).order_by(_EVENTS.c.id)).mappings():
-            if row["prev_hash"] != previous or row["hash"] != event_hash(previous, _content(row)):
-                return int(row["id"])
-            previous = row["hash"]
-        return None
-
 
 def event_hash(previous: str, content: Mapping[str, Any]) -> str:
     """SHA-256, in hex, over the predecessor's hash and the canonical content of an event."""
     text = canonical_text({**content, "at": content["at"].astimezone(UTC).isoformat()})
     return hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()
-
-
-def _content(row: RowMapping) -> dict[str, Any]:
-    return {column.name: row[column.name] for column in _FIELDS}
