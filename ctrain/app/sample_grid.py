@@ -23,7 +23,7 @@ from ctrain.stats.screening import ID_NOTE, leave_out
 SAMPLED_ROWS = 200_000
 MOST_COUNTED = 50_000
 _THINNED = 10
-"""Every so-manieth row of the sample is screened for columns that are functions of the time."""
+"""One row in so many of the sample is screened for columns that are functions of the time."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def sample_grid(
 
 @dataclass
 class _ColumnSample:
-    """Every so-manieth value of a column: at least ``SAMPLED_ROWS`` of them, less than twice as many."""
+    """Evenly spaced values of a column: at least ``SAMPLED_ROWS`` of them, and fewer than twice as many."""
 
     name: str
     type: pa.DataType

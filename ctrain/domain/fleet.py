@@ -28,7 +28,7 @@ class PolicyLine:
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """An active run."""
+    """What lists of policies show of an active run."""
 
     id: RunId
     policy: PolicyName

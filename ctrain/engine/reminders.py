@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 AWAITING_APPROVAL = "awaiting_approval"
 LAST_SHARE = 4
-"""When one part of so many is left of the time in which a person may approve, that is told in any case."""
+"""A reminder is sent when one part in so many is left of the time in which a person may approve."""
 
 
 def approval_reminder(channel: Channel, run: Run, told: Iterable[Notice], now: datetime) -> Notice | None:

@@ -83,7 +83,7 @@ class RowIndex:
 
     @property
     def bytes(self) -> int:
-        """What of it is in memory."""
+        """Memory that the index takes, without the runs that lie on disk."""
         return _bytes(self._runs) + sum(run.bytes for run in self._spilled)
 
     @property

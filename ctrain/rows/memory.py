@@ -146,7 +146,7 @@ class DayMemory:
             self.drop(oldest)
 
     def _excess(self, owner: int) -> int:
-        """What an owner has above its share, and an eighth of that: so that it is not asked each time.
+        """Bytes that an owner is to give up: those above its share, and an eighth of it, to last a while.
 
         Owners are asked before all is in use: else one that has less than its share would lose everything.
         """

@@ -47,7 +47,7 @@ class SpilledRun:
 
     @property
     def bytes(self) -> int:
-        """What of it is in memory."""
+        """Memory that the run takes; its hashes lie on disk."""
         return self._firsts.nbytes
 
     def find(self, hashes: Hashes) -> tuple[Positions, DayNumbers]:

@@ -159,7 +159,7 @@ def _text_of(value: Any) -> str:
 
 
 def _with_absent_features(table: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table with nulls for features that it lacks; what is said of them."""
+    """The table with nulls for features that it lacks, and what the sender is told of them."""
     warnings = []
     for column in columns:
         if column.feature and found_path(table.schema, column) is None:

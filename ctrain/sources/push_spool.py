@@ -58,7 +58,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What is answered for."""
+    """What a sender is told of a batch that is on disk."""
 
     batch_id: str
     rows: int
