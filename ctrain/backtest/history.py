@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from ctrain.backtest.clock import VirtualClock
 from ctrain.domain import Json, SourceBatch, SourceRead
-from ctrain.engine.matured import EPOCH_START
+from ctrain.engine.instants import EPOCH
 from ctrain.errors import InputError
 from ctrain.policy.data import FilesSource
 from ctrain.rows.columns import extract, label_columns, row_columns
@@ -84,7 +84,7 @@ class History:
 
 
 def as_instant(microseconds: int | np.int64) -> datetime:
-    return EPOCH_START + MICROSECOND * int(microseconds)
+    return EPOCH + MICROSECOND * int(microseconds)
 
 
 def load_history(policy: Policy, folder: Path, sources: Sources | None = None) -> History:
@@ -145,7 +145,7 @@ def _revealed(batches: Sequence[SourceBatch], policy: Policy) -> Iterable[Stretc
         table = pa.concat_tables([one.table for one in group])
         instants = cast_instant(extract(table, time), time.zone).values
         appears = np.where(
-            np.asarray(pc.is_valid(instants)), microseconds_of(pc.fill_null(instants, EPOCH_START)), BEGINNING
+            np.asarray(pc.is_valid(instants)), microseconds_of(pc.fill_null(instants, EPOCH)), BEGINNING
         )
         news = tuple(dict.fromkeys(name for one in group for name in one.new_columns))
         yield _sorted(Stretch(_without_hindsight(table, policy), appears, group[0].path, news))

@@ -28,7 +28,7 @@ from ctrain.backtest.stage import Crew, set_stage
 from ctrain.backtest.steps import GRID_STEPS, MOST_STEPS
 from ctrain.backtest.strategies import BASELINES, FOLLOW, PHASES, Plan, Strategy, as_written, baselines
 from ctrain.backtest.together import Together
-from ctrain.engine.matured import ceil_to
+from ctrain.engine.instants import ceil_to
 from ctrain.errors import InputError, PermanentError
 from ctrain.policy.fields import format_duration
 from ctrain.policy.monitors import PrometheusMonitor

@@ -20,7 +20,7 @@ from ctrain.domain import (
     Suppression,
     Verdict,
 )
-from ctrain.engine.matured import floor_to
+from ctrain.engine.instants import floor_to
 from ctrain.engine.moves import move
 from ctrain.engine.tick import tick
 from ctrain.errors import PermanentError, TransientError

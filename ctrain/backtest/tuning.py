@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ctrain.backtest.history import as_instant
-from ctrain.engine.matured import ceil_to
+from ctrain.engine.instants import ceil_to
 from ctrain.errors import InputError, PolicyError
 from ctrain.policy.fields import format_duration, parse_duration
 from ctrain.policy.files import parse_policy

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Json
+from ctrain.engine.instants import EPOCH, MICROSECOND
 from ctrain.engine.nested_counts import merged_counts, put
 from ctrain.engine.seen_values import load_seen
 from ctrain.engine.segment_arrivals import Kept, bounded, columns_counted, count_by_value, values_kept
 from ctrain.engine.window_sums import WindowSums
 from ctrain.policy.monitors import Between, QualityMonitor
-from ctrain.stats.profile import EPOCH, event_microseconds
+from ctrain.stats.profile import event_microseconds
 
 if TYPE_CHECKING:
     from ctrain.domain import Arrived, PolicyName
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 READ_AT_ONCE = timedelta(days=1)
-MICROSECOND = timedelta(microseconds=1)
 
 Counts = npt.NDArray[np.int64]
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Champion, ChampionRows, Version, Window
-from ctrain.engine.matured import floor_to
+from ctrain.engine.instants import floor_to
 from ctrain.engine.panes import first_row_at
 from ctrain.engine.sampling import SEGMENT, read_days, sample_rows, seed_of
 from ctrain.engine.segment_counts import Segments

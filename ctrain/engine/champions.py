@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import AliasIntent, Champion, ModelVersion, Version
 from ctrain.engine.conditions import forget_conditions
-from ctrain.engine.matured import EPOCH_START
+from ctrain.engine.instants import EPOCH
 from ctrain.errors import PermanentError, TransientError
 from ctrain.lifecycle.stale_writes import find_stale_write
 
@@ -155,7 +155,7 @@ def _newcomer(watch: Watch, version: Version, *, first_sight: bool) -> Champion:
     row after its training counts; one that replaced a champion serves from now on.
     """
     seen_until = cut_off(watch.registry.version(watch.policy.model.name, version))
-    since_at = (seen_until or EPOCH_START) if first_sight else watch.clock.now()
+    since_at = (seen_until or EPOCH) if first_sight else watch.clock.now()
     return Champion(version=version, since_at=since_at, origin="external", cut_off_at=seen_until)
 
 

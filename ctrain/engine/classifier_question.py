@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ctrain.domain import AnalysisJob, AnalysisStatus, Champion, ChampionRows, Json, MonitorName, Window
 from ctrain.engine.analyses import settled
 from ctrain.engine.champion_rows import Wanted, load_champion_rows
-from ctrain.engine.matured import EPOCH_START, ceil_to
+from ctrain.engine.instants import EPOCH, MICROSECOND, ceil_to
 from ctrain.engine.sampling import sample_rows, seed_of
 from ctrain.monitors.classifier_segments import SegmentFindings
 from ctrain.monitors.domain_classifier import ClassifierFinding
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ctrain.engine.watch import Watch
 
 MOST_INSIDE = 10
-MICROSECOND = timedelta(microseconds=1)
 
 Role = Literal["separation", "inside", "separation_by_segment", "inside_by_segment"]
 Answer = ClassifierFinding | SegmentFindings | str
@@ -61,7 +60,7 @@ class Question:
         if not any(self._features.values()):
             return "no column can be tested"
         start = as_of - monitor.window
-        if start < max(reference.window.end, self._champion.cut_off_at or EPOCH_START):
+        if start < max(reference.window.end, self._champion.cut_off_at or EPOCH):
             return "the window reaches back to rows that the champion was trained on"
         if reference.rows < monitor.min_rows:
             return f"the reference has {reference.rows} rows, {monitor.min_rows} are needed"
@@ -144,7 +143,7 @@ class Question:
         import pyarrow as pa
 
         parts = [self._sample(span, key) for span in spans]
-        empty = self._sample(Window(EPOCH_START, EPOCH_START), key)
+        empty = self._sample(Window(EPOCH, EPOCH), key)
         numbers = [number for number, part in enumerate(parts) for _ in range(part.num_rows)]
         rows = pa.concat_tables([empty, *parts]).append_column("window", pa.array(numbers, pa.int64()))
         return self._watch.workspace.write(key, "windows.parquet", rows)
@@ -208,4 +207,4 @@ def _spread(windows: list[Window]) -> Iterator[Window]:
 
 
 def _microseconds(instant: datetime) -> int:
-    return (instant - EPOCH_START) // MICROSECOND
+    return (instant - EPOCH) // MICROSECOND

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ctrain.engine.matured import EPOCH_START
+from ctrain.engine.instants import EPOCH, MICROSECOND
 from ctrain.engine.panes import pane_tree
 from ctrain.engine.reference_times import Stretch, same_hours, sliding_stretch
 from ctrain.policy.models import LastWindow, SameHours
@@ -30,7 +30,6 @@ FEWEST_WEEKS = 3
 """With fewer weeks nothing is known of how much they differ among themselves."""
 MOST_PARTS = 400
 """A sliding reference is looked at in so many parts at most, to see how much its windows vary."""
-MICROSECOND = timedelta(microseconds=1)
 
 
 class Compared(NamedTuple):
@@ -89,7 +88,7 @@ def _variability(
     number = (stretch[1] - stretch[0]) // part
     starts = [stretch[1] - part * back for back in range(number, 0, -1)]
     profiles = [tree.merged(grid.name, start, start + part) for start in starts]
-    instants = np.array([(start - EPOCH_START) // MICROSECOND for start in starts], dtype=np.int64)
+    instants = np.array([(start - EPOCH) // MICROSECOND for start in starts], dtype=np.int64)
     rows = np.array([one.rows for one in profiles], dtype=np.int64)
     panes = {name: PaneCounts.of([one.columns[name] for one in profiles]) for name in grid.columns}
     spans = spans_of(instants, rows, part, monitor.window, monitor.min_rows)

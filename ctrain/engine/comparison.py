@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import Run, Version
-from ctrain.engine.matured import floor_to, matured_until
+from ctrain.engine.instants import floor_to
+from ctrain.engine.matured import matured_until
 from ctrain.engine.moves import found_in, with_details
 from ctrain.engine.scores import Scored, load_scored
 from ctrain.engine.slices import slice_masks, with_block

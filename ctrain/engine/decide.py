@@ -24,8 +24,8 @@ from ctrain.domain import (
     TriggerState,
 )
 from ctrain.engine.conditions import clock_conditions, load_states, met_conditions, pane_conditions
+from ctrain.engine.instants import floor_to
 from ctrain.engine.limit_facts import counts_labels, gather_facts
-from ctrain.engine.matured import floor_to
 from ctrain.engine.regrets import Regrets
 from ctrain.engine.watch import ACTOR
 from ctrain.engine.watch_memory import Mark

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Champion
-from ctrain.engine.matured import floor_to
+from ctrain.engine.instants import floor_to
 from ctrain.engine.panes import CountedGrid
 from ctrain.engine.predictions import PredictionReader, State, served_from, with_scores
 from ctrain.engine.reference_files import load_reference_file

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Version
+from ctrain.engine.instants import MICROSECOND
 from ctrain.engine.row_commits import committing_rows
 from ctrain.engine.watch import score_column
 
@@ -35,6 +35,6 @@ def _unscored(watch: Watch, version: Version, scored: pa.Table) -> pa.Table:
 
     instants = scored["event_at"]
     first, last = pc.min(instants).as_py(), pc.max(instants).as_py()
-    logged = watch.row_log.read(first, last + timedelta(microseconds=1), scores_of=[version])
+    logged = watch.row_log.read(first, last + MICROSECOND, scores_of=[version])
     known = logged.filter(pc.is_valid(logged[score_column(version)]))["row_id"]
     return scored.filter(pc.invert(pc.is_in(scored["row_id"], value_set=known.combine_chunks())))

@@ -7,13 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import Run
-from ctrain.engine.matured import (
-    EPOCH_START,
-    count_labelled,
-    labelled_rows_needed,
-    matured_until,
-    training_end,
-)
+from ctrain.engine.instants import EPOCH
+from ctrain.engine.matured import count_labelled, labelled_rows_needed, matured_until, training_end
 from ctrain.engine.moves import found_in
 from ctrain.engine.spending import RUNS_READ, spent_before
 from ctrain.policy.models import LastWindow
@@ -52,7 +47,7 @@ def gather_facts(watch: Watch, tx: Transaction, may_fire: bool, asked: bool = Fa
     )
     if not counts_labels(watch) and not _undecided(watch, facts, may_fire, asked):
         return facts
-    since = _last_cut_off(runs) or (champion.cut_off_at if champion else None) or EPOCH_START
+    since = _last_cut_off(runs) or (champion.cut_off_at if champion else None) or EPOCH
     new_labels, labelled = _labels(watch, tx, since, needed)
     return replace(facts, new_labels=new_labels, labelled_rows=labelled)
 
@@ -73,7 +68,7 @@ def _labels(watch: Watch, tx: Transaction, since: datetime, needed: int) -> tupl
     if matured is None:
         return 0, 0
     window, end = watch.policy.train.window, training_end(watch.policy, matured)
-    start = end - window.last if isinstance(window, LastWindow) else EPOCH_START
+    start = end - window.last if isinstance(window, LastWindow) else EPOCH
     new = count_labelled(watch, since, end)
     if since >= start and new >= needed:
         return new, new

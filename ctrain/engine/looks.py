@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ctrain.engine.matured import EPOCH_START
+from ctrain.engine.instants import EPOCH
 from ctrain.policy.monitors import DomainClassifierMonitor, DriftMonitor, Monitor, QualityMonitor
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def is_look(monitor: Monitor, as_of: datetime) -> bool:
     """True for the panes at whose end the monitor gives a verdict."""
     interval = _interval(monitor)
-    return interval is None or (as_of - EPOCH_START) % interval == timedelta(0)
+    return interval is None or (as_of - EPOCH) % interval == timedelta(0)
 
 
 def seldom_looking(policy: Policy) -> list[str]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import IngestState
+from ctrain.engine.instants import floor_to
 from ctrain.policy.models import LastWindow
 from ctrain.policy.monitors import (
     DriftMonitor,
@@ -23,18 +24,6 @@ if TYPE_CHECKING:
 
 MIN_TRAINING_ROWS = 50
 MIN_HOLDOUT_ROWS = 20
-EPOCH_START = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-
-def floor_to(instant: datetime, length: timedelta) -> datetime:
-    """The start of the ``length``-long interval (counted from 1970) that holds ``instant``."""
-    return instant - (instant - EPOCH_START) % length
-
-
-def ceil_to(instant: datetime, length: timedelta) -> datetime:
-    """The first multiple of ``length`` (counted from 1970) that is not before ``instant``."""
-    floor = floor_to(instant, length)
-    return floor if floor == instant else floor + length
 
 
 Windowed = DriftMonitor | EstimatedPerformanceMonitor | PerformanceMonitor | VolumeMonitor

@@ -22,8 +22,8 @@ from ctrain.engine.conditions import (
     save_states,
 )
 from ctrain.engine.decide import decide_in, decide_now
+from ctrain.engine.instants import ceil_to, floor_to
 from ctrain.engine.looks import is_look, seldom_looking
-from ctrain.engine.matured import ceil_to, floor_to
 from ctrain.engine.panes import first_row_at, pane_tree
 from ctrain.engine.regrets import Regrets
 from ctrain.engine.sight import Sight, look

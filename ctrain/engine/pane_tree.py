@@ -16,8 +16,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from ctrain.engine.instants import EPOCH
 from ctrain.engine.profile_memory import ProfileMemory
-from ctrain.stats.profile import EPOCH, Profile, merge
+from ctrain.stats.profile import Profile, merge
 
 if TYPE_CHECKING:
     from ctrain.domain import PolicyName

@@ -9,8 +9,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ctrain.domain import IngestState
+from ctrain.engine.instants import DAY, EPOCH
 from ctrain.engine.pane_tree import PaneTree
-from ctrain.stats.profile import EPOCH, Profile, empty_profile, profile_panes
+from ctrain.stats.profile import Profile, empty_profile, profile_panes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +24,6 @@ ROWS_AT_ONCE = 500_000
 PANES_AT_ONCE = 512
 PANES_A_LOOK = 512
 """Panes that are counted in one tick; then the daemon's other policies have their turn."""
-DAY = timedelta(days=1)
 END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
 
 

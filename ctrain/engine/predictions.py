@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ctrain.domain import Champion, Task
-from ctrain.engine.matured import EPOCH_START, ceil_to
+from ctrain.engine.instants import EPOCH, ceil_to
 from ctrain.engine.panes import CountedGrid, count_panes
 from ctrain.engine.scores import load_scored
 from ctrain.policy.monitors import DriftMonitor
@@ -44,9 +44,9 @@ def wants_scores(policy: Policy) -> bool:
 
 def served_from(watch: Watch, champion: Champion | None, scores: Reference | None) -> datetime:
     """Start of the first pane whose scores are those of the champion and none of the reference's."""
-    since = champion.since_at if champion else EPOCH_START
+    since = champion.since_at if champion else EPOCH
     end = scores.end if scores is not None else None
-    return ceil_to(max(since, end or EPOCH_START), watch.policy.data.pane)
+    return ceil_to(max(since, end or EPOCH), watch.policy.data.pane)
 
 
 class PredictionReader:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import Json, MonitorName
 from ctrain.engine.arrivals import PaneArrivals
+from ctrain.engine.instants import pane_ends
 from ctrain.engine.seen_values import load_seen
 from ctrain.engine.segment_arrivals import asks_of_arrival
 from ctrain.engine.segment_counts import PaneSegments, Segments, frequent_values
@@ -63,7 +64,7 @@ def load_counts(watch: Watch, reference: Reference | None, first_end: datetime, 
         if reach:
             _arrivals(watch).load(tx, watch.name, first_end - reach, last_end)
         watch.seen = load_seen(tx, watch.name, policy)
-    ends = [first_end + policy.data.pane * at for at in range((last_end - first_end) // policy.data.pane + 1)]
+    ends = pane_ends(policy.data.pane, first_end, last_end)
     for name, monitor in by.items():
         values = {one for end in ends for one in segments_at(watch, monitor, reference, end)}
         wanted = _segments(policy.data, monitor, reference, tuple(sorted(values)))

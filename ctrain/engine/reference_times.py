@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to
+from ctrain.engine.instants import EPOCH, ceil_to, floor_to
 from ctrain.engine.quality_sight import quality_reach
 from ctrain.policy.models import LastWindow, SameHours
 from ctrain.policy.monitors import DriftMonitor
@@ -92,6 +92,6 @@ def needed_from(policy: Policy, as_of: datetime, unseen_from: datetime) -> datet
 
 def reach(policy: Policy) -> timedelta:
     """How far back before the end of a window panes can be needed at most."""
-    some_day = EPOCH_START + 20_000 * DAY
-    length = some_day - needed_from(policy, some_day, EPOCH_START)
+    some_day = EPOCH + 20_000 * DAY
+    length = some_day - needed_from(policy, some_day, EPOCH)
     return length + policy.data.pane + DAY + HOUR

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctrain.domain import Champion, Run, Version, Window
-from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to
+from ctrain.engine.instants import EPOCH, MICROSECOND, ceil_to, floor_to
 from ctrain.engine.moves import found_in
 from ctrain.engine.panes import first_row_at
 from ctrain.engine.reference_times import longest_window
@@ -229,10 +229,10 @@ def first_rows(watch: Watch, start: datetime, until: datetime) -> pa.Table | Non
 def _enough(rows: pa.Table, not_before: datetime, pane: timedelta, needed: int) -> int:
     """How many of the rows lie before the first end of a pane by which they are enough; 0: never."""
     instants = event_microseconds(rows)
-    length = pane // timedelta(microseconds=1)
+    length = pane // MICROSECOND
     ends = (instants // length + 1) * length
     borders = np.append(np.flatnonzero(np.diff(ends)) + 1, len(ends)) if len(ends) else np.empty(0, int)
-    late_enough = ends[borders - 1] >= (not_before - EPOCH_START) // timedelta(microseconds=1)
+    late_enough = ends[borders - 1] >= (not_before - EPOCH) // MICROSECOND
     found = borders[late_enough & (borders >= needed)]
     return int(found[0]) if found.size else 0
 

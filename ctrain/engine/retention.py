@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.domain import PolicyName
-from ctrain.engine.matured import floor_to, longest
+from ctrain.engine.instants import DAY, floor_to
+from ctrain.engine.matured import longest
 from ctrain.engine.quality_sight import longest_of_rows
 from ctrain.engine.reference_times import longest_window, reach
 from ctrain.engine.references import FIRST_WINDOWS
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
     from ctrain.settings import Retention
 
-DAY = timedelta(days=1)
 FOLDERS_KEPT = 10
 """So many runs keep their folder: training rows, held-out rows and logs."""
 RUNS_LOOKED_AT = 50

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctrain.engine.matured import EPOCH_START, floor_to
+from ctrain.engine.instants import DAY, EPOCH, floor_to
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ctrain.engine.segment_counts import Segments
     from ctrain.engine.watch import Watch
 
-DAY = timedelta(days=1)
 SEGMENT = "number of the segment"
 """Column of a sample by segments: the place of the row's segment among their names."""
 _ORDER = "order of the sample"
@@ -42,7 +41,7 @@ def read_days(watch: Watch, start: datetime, end: datetime) -> Iterator[tuple[in
     day = floor_to(start, DAY)
     while day < end:
         rows = watch.row_log.read(max(day, start), min(day + DAY, end), include_late=False)
-        yield (day - EPOCH_START) // DAY, rows
+        yield (day - EPOCH) // DAY, rows
         day += DAY
 
 

@@ -17,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from ctrain.domain import Json, MonitorName, Version
+from ctrain.engine.instants import EPOCH, MICROSECOND
 from ctrain.policy.monitors import FreshnessMonitor, QualityMonitor, VolumeMonitor
-from ctrain.stats.profile import EPOCH, event_microseconds
+from ctrain.stats.profile import event_microseconds
 from ctrain.stats.segments import NULL, OTHER
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ MOST_VALUES = 2_000
 """Values of one column whose last row is known; later ones are seen together."""
 FIRST, NEWEST = MonitorName("first values"), MonitorName("newest values")
 NO_VERSION = Version("")
-MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.engine.arrivals import READ_AT_ONCE, outside
+from ctrain.engine.instants import EPOCH, MICROSECOND
 from ctrain.engine.segment_arrivals import amounts_by_segment
 from ctrain.engine.window_sums import WindowSums
 from ctrain.stats.grid import CategoricalGrid
-from ctrain.stats.profile import EPOCH, event_microseconds
+from ctrain.stats.profile import event_microseconds
 from ctrain.stats.segments import NULL, OTHER
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from ctrain.ports import RowLog
     from ctrain.stats.reference import Reference
 
-MICROSECOND = timedelta(microseconds=1)
 
 Amounts = npt.NDArray[Any]
 """By segment; the others together come last. Numbers of rows, or lowest and highest values."""

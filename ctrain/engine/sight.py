@@ -10,7 +10,8 @@ import numpy as np
 
 from ctrain.domain import Champion
 from ctrain.engine.in_force import input_grids, reference_in_force, scores_in_force
-from ctrain.engine.matured import EPOCH_START, ceil_to, floor_to, longest
+from ctrain.engine.instants import EPOCH, ceil_to, floor_to, pane_ends
+from ctrain.engine.matured import longest
 from ctrain.engine.panes import CountedGrid, count_panes, first_row_at, pane_tree
 from ctrain.engine.predictions import count_scores, served_from, wants_scores
 from ctrain.engine.quality_sight import load_counts, quality_reach
@@ -50,11 +51,11 @@ class Sight:
     """Event times of punctual rows, ascending; for volume."""
     first_pane_at: datetime | None = None
     """Start of the pane of the earliest row."""
-    unseen_from: datetime = EPOCH_START
+    unseen_from: datetime = EPOCH
     """Start of the first pane without rows of the reference, or rows that the champion was trained on."""
     scores: Reference | None = None
     """What scores are compared with, where a monitor names the prediction."""
-    scores_from: datetime = EPOCH_START
+    scores_from: datetime = EPOCH
     """Start of the first pane whose scores can be compared with them."""
     no_scores: str = ""
     """Why scores cannot be read."""
@@ -80,7 +81,9 @@ def look(watch: Watch, champion: Champion | None, first_end: datetime, last_end:
         estimates = _estimates(watch, champion, first_end, last_end)
         if estimates is not None and estimates.state == "pending":
             return replace(sight, waiting=True)
-        separations = load_separations(watch, champion, pane_ends(watch, first_end, last_end))
+        separations = load_separations(
+            watch, champion, pane_ends(watch.policy.data.pane, first_end, last_end)
+        )
         if separations is None:
             return replace(sight, waiting=True)
         sight = replace(sight, losses=losses, recent=recent, estimates=estimates, separations=separations)
@@ -89,12 +92,6 @@ def look(watch: Watch, champion: Champion | None, first_end: datetime, last_end:
     if not sight.waiting:
         load_counts(watch, sight.reference, first_end, last_end)
     return sight
-
-
-def pane_ends(watch: Watch, first_end: datetime, last_end: datetime) -> list[datetime]:
-    """The ends of the panes of a stretch."""
-    pane = watch.policy.data.pane
-    return [first_end + pane * index for index in range((last_end - first_end) // pane + 1)]
 
 
 def _with_panes(watch: Watch, sight: Sight, first_end: datetime, last_end: datetime) -> Sight:
@@ -107,9 +104,9 @@ def _with_panes(watch: Watch, sight: Sight, first_end: datetime, last_end: datet
     if found is None or first is None:
         return sight
     policy, champion, (whole, reference) = watch.policy, sight.champion, found
-    unseen_from = reference.end or EPOCH_START
+    unseen_from = reference.end or EPOCH
     if champion is not None and isinstance(policy.reference, FromChampion):
-        unseen_from = max(champion.cut_off_at or EPOCH_START, unseen_from)
+        unseen_from = max(champion.cut_off_at or EPOCH, unseen_from)
     unseen_from = ceil_to(unseen_from, policy.data.pane)
     start = max(needed_from(policy, first_end, unseen_from), first)
     quality = quality_reach(policy)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from ctrain.engine.matured import EPOCH_START, floor_to
+from ctrain.engine.instants import EPOCH, MICROSECOND, floor_to
 from ctrain.engine.references import kind_of, kinds_wanted, segments_wanted
 from ctrain.errors import InputError
 from ctrain.stats.grid import Grid
@@ -19,8 +19,6 @@ from ctrain.stats.variability import PaneCounts
 
 if TYPE_CHECKING:
     from ctrain.policy.models import DataSpec, Policy
-
-MICROSECOND = timedelta(microseconds=1)
 
 
 def from_stored(policy: Policy, stored: StoredProfile) -> Reference:
@@ -50,7 +48,7 @@ def from_stored(policy: Policy, stored: StoredProfile) -> Reference:
         grid=grid,
         profile=Profile(grid.name, stored.profile.rows, columns),
         pane=pane,
-        starts=np.array([(one - EPOCH_START) // MICROSECOND for one in panes], dtype=np.int64),
+        starts=np.array([(one - EPOCH) // MICROSECOND for one in panes], dtype=np.int64),
         pane_rows=np.array([stored.profile.rows for _ in panes], dtype=np.int64),
         panes={name: PaneCounts.of([column for _ in panes]) for name, column in columns.items()},
         left_out={name: stored.left_out[own] for name, own in names.items() if own in stored.left_out},

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctrain.engine.matured import EPOCH_START
+from ctrain.engine.instants import EPOCH
 from ctrain.rows.casting import (
     ArrowArray,
     Cast,
@@ -95,7 +95,7 @@ def days_of(instants: ArrowArray) -> npt.NDArray[np.uint16]:
 
 def as_microseconds(instant: datetime) -> int:
     """Return the microseconds since 1970 of an instant with a time zone."""
-    return (instant - EPOCH_START) // _MICROSECOND
+    return (instant - EPOCH) // _MICROSECOND
 
 
 def microseconds_of(instants: ArrowArray) -> npt.NDArray[np.int64]:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from ctrain.domain import IngestState, MonitorName, Run
+from ctrain.engine.instants import EPOCH
 from ctrain.engine.matured import (
-    EPOCH_START,
     MIN_HOLDOUT_ROWS,
     MIN_TRAINING_ROWS,
     labelled_rows,
@@ -49,7 +49,7 @@ def training_window(watch: Watch, run: Run, state: IngestState) -> TrainingWindo
         case LastWindow(last=last):
             return TrainingWindow(labelled_rows(watch, end - last, end), end, "")
         case AllRows():
-            return TrainingWindow(labelled_rows(watch, EPOCH_START, end), end, "")
+            return TrainingWindow(labelled_rows(watch, EPOCH, end), end, "")
         case SinceChange(min_rows=min_rows):
             return _since_change(watch, run, end, min_rows)
 
@@ -69,9 +69,9 @@ def _since_change(watch: Watch, run: Run, end: datetime, min_rows: int) -> Train
 def _last_rows(watch: Watch, start: datetime, end: datetime, count: int) -> pa.Table:
     """The last ``count`` rows before ``end`` (all, if there are fewer), looking further and further back."""
     length = max(end - start, watch.policy.data.pane)
-    rows = labelled_rows(watch, max(end - length, EPOCH_START), end)
-    while rows.num_rows < count and end - length > EPOCH_START:
-        length = min(2 * length, end - EPOCH_START)
+    rows = labelled_rows(watch, max(end - length, EPOCH), end)
+    while rows.num_rows < count and end - length > EPOCH:
+        length = min(2 * length, end - EPOCH)
         rows = labelled_rows(watch, end - length, end)
     return rows.slice(max(rows.num_rows - count, 0))
 

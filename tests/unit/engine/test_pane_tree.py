@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ctrain.domain import PolicyName
 from ctrain.engine import pane_tree
-from ctrain.engine.matured import EPOCH_START
+from ctrain.engine.instants import EPOCH
 from ctrain.engine.pane_tree import PaneTree, Stretch, split_point
 from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.stats.grid import build_grid
@@ -63,7 +63,7 @@ class MemoryStore:
 
 
 def at(number: int) -> datetime:
-    return EPOCH_START + number * HOUR
+    return EPOCH + number * HOUR
 
 
 def tree_of(store: MemoryStore, memory: ProfileMemory | None = None) -> PaneTree:
