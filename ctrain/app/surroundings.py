@@ -1,4 +1,4 @@
-"""What a policy finds around it: its training code, its interpreters and the columns of its files.
+"""What a policy finds around it: its training code, its interpreters, and the columns and rate of its files.
 
 A policy may be right and yet have nothing to run: its file is checked on one machine and run on another, and
 rows come later. So what is missing is a notice and no error.
@@ -12,7 +12,9 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ctrain.app.seen_rate import seen_rows_per_day
 from ctrain.errors import CtrainError
+from ctrain.policy.checks import check_rates
 from ctrain.policy.data import DataSpec, FilesSource
 from ctrain.policy.loaded import LoadedPolicy
 from ctrain.policy.models import Policy
@@ -29,6 +31,7 @@ def missing_around(loaded: LoadedPolicy) -> list[str]:
         *_missing_code(loaded.policy, loaded.folder),
         *_missing_interpreters(loaded.policy),
         *_missing_columns(loaded.policy.data, loaded.folder),
+        *_missing_rows(loaded.policy, loaded.folder),
     ]
 
 
@@ -105,6 +108,15 @@ def _missing_columns(data: DataSpec, folder: Path) -> Iterator[str]:
         wanted = {"data.labels.id": labels.id or data.id, "data.labels.label": labels.label}
         yield from _columns_missing_in(labels.source, folder, wanted, in_files)
     yield from _columns_missing_in(data.source, folder, rows, in_files)
+
+
+def _missing_rows(policy: Policy, folder: Path) -> list[str]:
+    """Numbers of rows that monitors and the shadow wait for, and that come too seldom."""
+    try:
+        rate = seen_rows_per_day(policy, folder)
+    except (CtrainError, OSError):
+        return []  # the daemon says why
+    return check_rates(policy, rate) if rate is not None else []
 
 
 def _columns_missing_in(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from ctrain.domain import Task
 from ctrain.policy.check_classifiers import check_classifiers
@@ -17,7 +18,8 @@ from ctrain.policy.check_times import check_times
 from ctrain.policy.check_train import check_train
 from ctrain.policy.check_triggers import check_triggers
 from ctrain.policy.data import is_own_column
-from ctrain.policy.document import KeyPath, Problem
+from ctrain.policy.document import Problem
+from ctrain.policy.fields import format_duration
 from ctrain.policy.loaded import LoadedPolicy
 from ctrain.policy.metrics import GROUP_METRICS_BY_TASK, MEANS_BY_TASK, METRICS_BY_TASK
 from ctrain.policy.models import (
@@ -29,6 +31,8 @@ from ctrain.policy.models import (
 )
 from ctrain.policy.monitors import EstimatedPerformanceMonitor, PerformanceMonitor, QualityMonitor
 from ctrain.policy.words import did_you_mean
+
+DAY = timedelta(days=1)
 
 
 def check_policy(policy: Policy) -> list[Problem]:
@@ -79,18 +83,19 @@ def check_rates(policy: Policy, rows_per_day: float) -> list[str]:
     Windows of drift monitors grow back in time and always reach theirs; those of losses and of quality
     do not.
     """
-    wanted: list[tuple[KeyPath, int, float]] = [
-        (("monitors", name, "min_rows"), monitor.min_rows, monitor.window.total_seconds() / 86400)
+    wanted: list[tuple[str, int, timedelta]] = [
+        (f"monitors.{name}.min_rows", monitor.min_rows, monitor.window)
         for name, monitor in policy.monitors.items()
         if isinstance(monitor, EstimatedPerformanceMonitor | PerformanceMonitor | QualityMonitor)
     ]
-    shadow_days = (policy.shadow.max_duration - policy.data.labels.matures_after).total_seconds() / 86400
-    wanted.append((("shadow", "min_rows"), policy.shadow.min_rows, shadow_days))
+    longest = policy.shadow.max_duration - policy.data.labels.matures_after
+    wanted.append(("shadow.min_rows", policy.shadow.min_rows, longest))
+    rate = f"{rows_per_day:,.0f}" if rows_per_day >= 10 else f"{rows_per_day:.2g}"
     return [
-        f"{'.'.join(map(str, path))}: {rows} rows cannot be reached: about {rows_per_day:.0f} a day are "
-        f"{rows_per_day * days:.0f} in {days:g} days"
-        for path, rows, days in wanted
-        if rows_per_day * days < rows
+        f"{key}: {rows} rows cannot be reached: about {rate} a day, as the files have them, are "
+        f"{rows_per_day * (time / DAY):,.0f} in {format_duration(time)}"
+        for key, rows, time in wanted
+        if rows_per_day * (time / DAY) < rows
     ]
 
 

@@ -1,4 +1,4 @@
-"""What `ctrain validate` notices around a policy: code, interpreters and columns that are missing here."""
+"""What `ctrain validate` notices around a policy: code, interpreters, columns and rows that it lacks here."""
 
 from __future__ import annotations
 
@@ -119,4 +119,40 @@ def test_columns_with_dots_in_their_names_and_any_delimiter_are_seen(folder: Pat
 def test_a_file_that_cannot_be_read_is_left_to_the_daemon(folder: Path) -> None:
     (folder / "rows" / "c.parquet").write_text("nonsense")
     (folder / "labels" / "a.csv").write_text('"click_id"?,bought\na,1\n')
+    assert found(folder) == []
+
+
+def land(folder: Path, rows_a_day: int, days: range) -> None:
+    for day in days:
+        columns: dict[str, list[Any]] = {
+            "click_id": [f"{day}-{number}" for number in range(rows_a_day)],
+            "clicked_at": [f"2026-01-{day:02} {number % 24:02}:00" for number in range(rows_a_day)],
+            "price": [1.0] * rows_a_day,
+            "person": [{"age": 3}] * rows_a_day,
+        }
+        pq.write_table(pa.table(columns), folder / "rows" / f"{day:02}.parquet")
+
+
+def test_rows_that_come_too_seldom_for_a_shadow(folder: Path) -> None:
+    land(folder, 30, range(2, 6))
+    notice = (
+        "shadow.min_rows: 1000 rows cannot be reached: about 24 a day, as the files have them, are 659 in 27d"
+    )
+    assert found(folder) == [notice]
+    land(folder, 50, range(2, 6))
+    assert found(folder) == []
+
+
+def test_a_few_rows_and_rows_of_one_instant_tell_no_rate(folder: Path) -> None:
+    land(folder, 20, range(2, 6))
+    assert found(folder) == []
+    for path in (folder / "rows").iterdir():
+        path.unlink()
+    at_once: dict[str, list[Any]] = {
+        "click_id": [str(number) for number in range(500)],
+        "clicked_at": ["2026-01-01"] * 500,
+        "price": [1.0] * 500,
+        "person": [{"age": 3}] * 500,
+    }
+    pq.write_table(pa.table(at_once), folder / "rows" / "b.parquet")
     assert found(folder) == []

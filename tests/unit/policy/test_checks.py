@@ -40,17 +40,25 @@ def test_two_files_with_one_policy_name_are_refused() -> None:
     ]
 
 
+BRIER, SHADOW = (
+    f"{key}.min_rows: 1000 rows cannot be reached: about" for key in ("monitors.brier", "shadow")
+)
+
+
 @pytest.mark.parametrize(
     ("rows_per_day", "problems"),
     [
         (
             10,
             [
-                "monitors.brier.min_rows: 1000 rows cannot be reached: about 10 a day are 70 in 7 days",
-                "shadow.min_rows: 1000 rows cannot be reached: about 10 a day are 270 in 27 days",
+                f"{BRIER} 10 a day, as the files have them, are 70 in 7d",
+                f"{SHADOW} 10 a day, as the files have them, are 270 in 27d",
             ],
         ),
-        (100, ["monitors.brier.min_rows: 1000 rows cannot be reached: about 100 a day are 700 in 7 days"]),
+        (
+            100,
+            [f"{BRIER} 100 a day, as the files have them, are 700 in 7d"],
+        ),
         (143, []),
     ],
 )
@@ -61,7 +69,10 @@ def test_rows_that_the_seen_rate_cannot_reach(rows_per_day: float, problems: lis
 def test_rows_that_a_window_of_quality_cannot_have() -> None:
     quality = "monitors:\n  nulls: {type: quality, window: 1h, max_null_rate: 0.1}"
     policy = parse_policy(MINIMAL.replace("monitors:", quality), Path("p.yaml"), {}).policy
-    message = "monitors.nulls.min_rows: 100 rows cannot be reached: about 2000 a day are 83 in 0.0416667 days"
+    message = (
+        "monitors.nulls.min_rows: 100 rows cannot be reached: about 2,000 a day, as the files have them, "
+        "are 83 in 1h"
+    )
     assert check_rates(policy, 2000) == [message]
     assert check_rates(policy, 2400) == []
 
