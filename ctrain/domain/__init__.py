@@ -9,7 +9,16 @@ from ctrain.domain.decisions import Decision, Outcome, Suppression, TriggerState
 from ctrain.domain.jobs import JobState, JobStatus, ScoreJob, ScoreStatus, TrainingContext, TrainingJob
 from ctrain.domain.metrics import MetricQuery, Sample, Series
 from ctrain.domain.models import AliasIntent, Champion, ModelVersion
-from ctrain.domain.names import Json, MonitorName, PolicyName, RunId, Task, TriggerName, Version
+from ctrain.domain.names import (
+    NO_VERSION,
+    Json,
+    MonitorName,
+    PolicyName,
+    RunId,
+    Task,
+    TriggerName,
+    Version,
+)
 from ctrain.domain.notices import Channel, Delivery, Message, Notice, NoticeStatus
 from ctrain.domain.rows import (
     CLOCK_SKEW,
@@ -32,6 +41,7 @@ __all__ = [
     "CLOCK_SKEW",
     "ENDED",
     "FUTURE",
+    "NO_VERSION",
     "PENDING",
     "AliasIntent",
     "AnalysisJob",

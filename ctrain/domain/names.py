@@ -12,7 +12,8 @@ MonitorName = NewType("MonitorName", str)
 TriggerName = NewType("TriggerName", str)
 Version = NewType("Version", str)
 """Version of a registered model, as MLflow writes it: ``"1"``, ``"2"``..."""
-
+NO_VERSION = Version("")
+"""In the place of one: what is remembered whichever version is the champion."""
 
 Json = Mapping[str, Any]
 """A JSON object: evidence and details that are stored and shown, never interpreted by type."""

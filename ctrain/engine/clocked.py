@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import Json, MetricQuery, MonitorName, Sample, Verdict, Version
+from ctrain.domain import NO_VERSION, Json, MetricQuery, MonitorName, Sample, Verdict
 from ctrain.engine.conditions import (
     clock_conditions,
     clock_monitors,
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from ctrain.policy.monitors import Monitor
     from ctrain.ports import Transaction
 
-NO_VERSION = Version("")
-"""Whose memory it is: production metrics are not those of one version."""
 
 Memories = dict[MonitorName, Json]
 

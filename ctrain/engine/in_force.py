@@ -13,7 +13,7 @@ from ctrain.engine.instants import floor_to
 from ctrain.engine.panes import CountedGrid
 from ctrain.engine.predictions import PredictionReader, State, served_from, with_scores
 from ctrain.engine.reference_files import load_reference_file
-from ctrain.engine.references import NO_VERSION, first_rows, keep_reference, load_reference
+from ctrain.engine.references import NO_CHAMPION, first_rows, keep_reference, load_reference
 from ctrain.engine.watch_memory import InForce
 from ctrain.policy.models import FromChampion, ReferencePath
 from ctrain.policy.monitors import DriftMonitor
@@ -94,7 +94,7 @@ def scores_in_force(
     predictions = read(start, end)
     if predictions is None:
         return ("failed" if read.absent and read.absent.state == "failed" else "pending"), None
-    version = champion.version if champion else NO_VERSION
+    version = champion.version if champion else NO_CHAMPION
     both = with_scores(whole, predictions)
     whose = f"of version {version}" if champion else "logged"
     keep_reference(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 FIRST_WINDOWS = 4
 """A reference without a training window spans this many drift windows: enough to see its own variability."""
-NO_VERSION = Version("none")
+NO_CHAMPION = Version("none")
 """Under which the reference of the rows first seen is kept while there is no champion."""
 IMPORTANCE_TAG = "ctrain.importance"
 FEWEST_ROWS = 500
@@ -109,7 +109,7 @@ def load_reference(watch: Watch, champion: Champion | None) -> Reference | None:
 
     Without a champion it is that of the rows first seen.
     """
-    version = champion.version if champion else NO_VERSION
+    version = champion.version if champion else NO_CHAMPION
     kept = watch.references.get(version)
     if kept is not None and fits(watch, kept):
         return kept
@@ -166,7 +166,7 @@ def _made_now(watch: Watch, champion: Champion | None, watermark: datetime) -> R
     """From the recorded training window if its rows are kept, else from the first rows."""
     tags = _tags(watch, champion)
     window = _training_window(tags)
-    version = champion.version if champion else NO_VERSION
+    version = champion.version if champion else NO_CHAMPION
     if window is not None:
         if watermark < window.end:
             return None
@@ -243,7 +243,7 @@ def _kept(
     """The reference of ``rows``, on record. Features that had no value then are left out of tests."""
     reference = without_empty(build(watch, rows, importance=importance))
     first, last = rows["event_at"][0].as_py(), rows["event_at"][rows.num_rows - 1].as_py()
-    whose = "the reference" if version == NO_VERSION else f"the reference of version {version}"
+    whose = "the reference" if version == NO_CHAMPION else f"the reference of version {version}"
     span = f"({rows.num_rows} rows, {first:%Y-%m-%d} to {last:%Y-%m-%d})"
     keep_reference(watch, version, reference, f"{whose} is made from {origin} {span}")
     return reference

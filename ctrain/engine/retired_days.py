@@ -12,14 +12,13 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from ctrain.domain import MonitorName, SegmentKind, Version
+from ctrain.domain import NO_VERSION, MonitorName, SegmentKind
 
 if TYPE_CHECKING:
     from ctrain.domain import PolicyName, Segment
     from ctrain.ports import Transaction
 
 MEMORY = MonitorName("retired days")
-NO_VERSION = Version("")
 DAY = timedelta(days=1)
 
 Stretch = tuple[str, str]

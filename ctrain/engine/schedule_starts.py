@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ctrain.domain import MonitorName, PolicyName, TriggerName, Version
+from ctrain.domain import NO_VERSION, MonitorName, PolicyName, TriggerName
 from ctrain.policy.triggers import Cron, Every
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 MEMORY = MonitorName("schedule starts")
-NO_VERSION = Version("")
 
 
 def note_schedules(

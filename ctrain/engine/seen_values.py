@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from ctrain.domain import Json, MonitorName, Version
+from ctrain.domain import NO_VERSION, Json, MonitorName
 from ctrain.engine.instants import EPOCH, MICROSECOND
 from ctrain.policy.monitors import FreshnessMonitor, QualityMonitor, VolumeMonitor
 from ctrain.stats.profile import event_microseconds
@@ -32,7 +32,6 @@ FIRST_ROWS = 10_000
 MOST_VALUES = 2_000
 """Values of one column whose last row is known; later ones are seen together."""
 FIRST, NEWEST = MonitorName("first values"), MonitorName("newest values")
-NO_VERSION = Version("")
 
 
 @dataclass(frozen=True, slots=True)

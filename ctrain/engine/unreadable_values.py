@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ctrain.domain import MonitorName, Version
+from ctrain.domain import NO_VERSION, MonitorName
 
 if TYPE_CHECKING:
     from ctrain.domain import Arrived
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 MEMORY = MonitorName("unread values")
-NO_VERSION = Version("")
 
 Level = Literal["", "some", "all", "absent"]
 
