@@ -199,6 +199,14 @@ def test_status_is_that_of_the_command(web: Web) -> None:
     assert [one["monitor"] for one in get(web, f"{FLIGHT}/monitors")["verdicts"]] == ["brier"]
 
 
+def test_a_monitor_that_was_taken_out_is_not_listed(tmp_path: Path) -> None:
+    web = Web(tmp_path)
+    tell_story(web.store)
+    with web.store.write() as tx:
+        tx.record_verdict(FLIGHTS, "another policy", verdict("inputs", hours=1000))
+    assert [one["monitor"] for one in get(web, f"{FLIGHT}/monitors")["verdicts"]] == ["inputs"]
+
+
 @pytest.mark.parametrize(
     ("path", "status", "detail"),
     [

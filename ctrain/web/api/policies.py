@@ -63,9 +63,8 @@ def why(name: ThePolicy, here: Here) -> WhyAnswer:
 
 @router.get("/{name}/monitors", response_model=models.Verdicts)
 def monitors(name: ThePolicy, here: Here) -> dict[str, Any]:
-    """The newest verdict of each monitor."""
-    with here.store.read() as tx:
-        return {"verdicts": tx.latest_verdicts(name)}
+    """The newest verdict of each monitor that the policy has."""
+    return {"verdicts": here.queries.status(name).policies[0].verdicts}
 
 
 @router.get("/{name}/monitors/{monitor}", response_model=models.Verdicts)
