@@ -147,7 +147,7 @@ def mean_bounds(values: Floats, level: float) -> Bounds:
 
 
 def t_quantile(probability: float, freedom: float) -> float:
-    """Return a quantile of Student's t, to one per cent from three degrees of freedom on.
+    """Return a quantile of Student's t up to 0.9975, to 1.5 per cent from three degrees of freedom on.
 
     Examples
     --------
