@@ -19,6 +19,8 @@ READS = 12
 def shadowing(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A run in its shadow, and nothing new."""
     world = World(tmp_path_factory.mktemp("shadowing"), policy_text=QUICK, rows_per_hour=30)
+    with world.store.write() as tx:
+        tx.save_policy(world.name, world.watch.loaded.hash, "clicks.yaml", {}, START)
     known = {"ctrain.window_start": START.isoformat(), "ctrain.cut_off": TRAINED_UNTIL.isoformat()}
     world.install(POOR, known)
     world.live(48, step=24)
