@@ -11,7 +11,7 @@ from ctrain.app.asking import check_known
 from ctrain.app.wiring import open_existing_database
 from ctrain.clocks import RealTimer
 from ctrain.domain import PolicyName
-from ctrain.errors import CtrainError, InputError
+from ctrain.errors import CtrainError, InputError, TransientError
 from ctrain.queries.audit_chain import SHORTEST_EXPECTED, HistoryCheck, all_links, check_links
 from ctrain.queries.audit_champion import ChampionThen, champion_then
 from ctrain.queries.audit_export import Wanted, check_export, export_lines
@@ -100,5 +100,6 @@ class HeadKeeper:
             self._told = ""
         except (CtrainError, OSError) as error:
             if str(error) != self._told:
-                self._telemetry.log("history_refused", message=str(error))
+                away = isinstance(error, TransientError | OSError)
+                self._telemetry.log("history_head_failed" if away else "history_refused", message=str(error))
             self._told = str(error)

@@ -100,7 +100,7 @@ class Holdings:
                 continue
             if found == token + 1:
                 self._loop.hold(name, (policy_lease(name), found))
-                self._shell.telemetry.log("lease_won_again", policy=name, token=found)
+                self._shell.telemetry.log("lease_won_again", policy=name, fence=found)
             elif found != token:
                 # Won again after somebody else had it, it is opened anew: what is remembered may be old.
                 self._loop.part(name, partial(self._lost, name))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from ctrain.app.auditing import HeadKeeper
 from ctrain.domain import Event, PolicyName
+from ctrain.errors import TransientError
 from ctrain.store import open_store
 from ctrain.store.heads import HEADS, HeadFile
 from tests.support.fakes import QuietTelemetry
@@ -41,3 +44,18 @@ def test_a_daemon_says_once_that_the_history_was_cut(tmp_path: Path) -> None:
     assert kind == "history_refused"
     assert "the history does not hold event 7" in str(fields["message"])
     assert (tmp_path / HEADS).read_text().count("\n") == 1
+
+
+def test_a_database_that_is_away_is_no_fault_of_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise TransientError("the database does not answer")
+
+    monkeypatch.setattr(HeadFile, "note", away)
+    store, telemetry = open_store(f"sqlite:///{tmp_path / 'state.db'}"), QuietTelemetry()
+    keeper = HeadKeeper(tmp_path, store, telemetry)
+    keeper.keep()
+    keeper.keep()
+    store.close()
+    assert telemetry.logged == [("history_head_failed", {"message": "the database does not answer"})]

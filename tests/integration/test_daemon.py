@@ -102,7 +102,7 @@ def test_a_lease_that_ran_out_is_won_again_under_a_new_token(house: House) -> No
             tx.add_request(Request(0, VIEWS, RequestKind.ROLLBACK, "ann", START, {}))
         wait_until(lambda: not house.open_requests(VIEWS), 20, "a tick writes under the new token")
     (fields,) = [fields for event, fields in house.heard.events if event == "lease_won_again"]
-    assert (fields["policy"], fields["token"]) == ("views", 2)
+    assert (fields["policy"], fields["fence"]) == ("views", 2)
 
 
 @pytest.mark.parametrize(
