@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ctrain.policy.data import FilesSource
+from ctrain.sources.listing import Listing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,11 @@ def seen_rows_per_day(policy: Policy, folder: Path) -> float | None:
     CtrainError, OSError
         when they cannot be read.
     """
-    if not isinstance(policy.data.source, FilesSource):
+    source = policy.data.source
+    if (
+        not isinstance(source, FilesSource)
+        or not Listing(source.path, folder, declared=source.format).files()
+    ):
         return None
     from ctrain.rows.instants import MICROSECONDS_A_DAY, microseconds_of
     from ctrain.rows.normalise import normalise_rows
