@@ -31,8 +31,9 @@ def _rows(evidence: Evidence) -> Iterator[str]:
     logged = evidence.logged(evidence.manifest("rows"))
     times = Counter(row["row_id"] for row in logged)
     ids = {row["id"] for row in sent}
-    kept = {row["id"] for row in sent if row["at"] >= evidence.kept_since()}
-    gone = {row["id"] for row in sent if row["at"] < evidence.removed_before()}
+    kept_since, removed_before = evidence.kept_since(), evidence.removed_before()
+    kept = {row["id"] for row in sent if row["at"] >= kept_since}
+    gone = {row["id"] for row in sent if row["at"] < removed_before}
     yield from (f"row {one} is counted {count} times" for one, count in times.items() if count > 1)
     yield from _few("row {} is not in the row log", sorted(kept - set(times)))
     yield from _few("row {} is in the row log, where its day was removed", sorted(gone & set(times)))
@@ -58,7 +59,8 @@ def _labels(evidence: Evidence) -> Iterator[str]:
     expected = {row["id"]: row["y"] for row in sent}
     found = {row["row_id"]: row["label"] for row in logged}
     rows = [row for table in whole_files(evidence.rows) for row in table.to_pylist()]
-    old = {row["id"] for row in rows if row["at"] < evidence.kept_since()}
+    kept_since = evidence.kept_since()
+    old = {row["id"] for row in rows if row["at"] < kept_since}
     asked = {*found, *expected} - (old - set(found))
     different = sorted(one for one in asked if expected.get(one) != found.get(one))
     yield from _few("the label of {} is not the one that was sent", different)
@@ -78,9 +80,10 @@ def _by_version(evidence: Evidence) -> dict[str, list[dict[str, object]]]:
 def _panes(evidence: Evidence) -> Iterator[str]:
     """A pane's profile has the rows that came before it was closed, each once."""
     rows = [row for row in evidence.logged(evidence.manifest("rows")) if not row["late"]]
+    kept_since = evidence.kept_since()
     for pane in evidence.of_policy("pane_profiles", "grid, start"):
         start = instant(pane["start"])
-        if pane["level"] or start < evidence.kept_since():
+        if pane["level"] or start < kept_since:
             continue
         expected = sum(start <= row["event_at"] < start + evidence.pane for row in rows)
         if pane["rows"] != expected:
