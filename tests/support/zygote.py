@@ -198,12 +198,20 @@ def _become(talk: socket.socket, python: str) -> None:
 
 
 def _take_over(talk: socket.socket, python: str) -> list[str]:
-    """Take the streams, the folder and the environment of the one who asked; return its arguments."""
+    """Take the streams, the folder and the environment of the one who asked; return its arguments.
+
+    Ends the process where who asked was killed before it had said all of them.
+    """
     head, streams, _, _ = socket.recv_fds(talk, CODE.size, 3)
+    if len(head) < CODE.size:
+        sys.exit(1)
     (length,) = CODE.unpack(head)
     asked = b""
     while len(asked) < length:
-        asked += talk.recv(length - len(asked))
+        more = talk.recv(length - len(asked))
+        if not more:
+            sys.exit(1)
+        asked += more
     words, folder, environ, pid = json.loads(asked)
     (Path(python).with_name(FORKS) / str(pid)).write_text(str(os.getpid()))
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
