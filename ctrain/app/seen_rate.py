@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ctrain.policy.data import FilesSource
@@ -17,7 +16,6 @@ ROWS_READ = 20_000
 """From the first event on; of a longer history the beginning is taken for the whole."""
 FEWEST_ROWS = 100
 """Fewer tell nothing of a rate."""
-FAR = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def seen_rows_per_day(policy: Policy, folder: Path) -> float | None:
@@ -34,7 +32,7 @@ def seen_rows_per_day(policy: Policy, folder: Path) -> float | None:
         or not Listing(source.path, folder, declared=source.format).files()
     ):
         return None
-    from ctrain.rows.instants import MICROSECONDS_A_DAY, microseconds_of
+    from ctrain.rows.instants import FAR, MICROSECONDS_A_DAY, microseconds_of
     from ctrain.rows.normalise import normalise_rows
     from ctrain.sources.opening import FileSources
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from ctrain.errors import InputError
 from ctrain.policy.data import FilesSource
 from ctrain.rows.columns import extract, label_columns, row_columns
 from ctrain.rows.days import in_order
-from ctrain.rows.instants import as_microseconds, cast_instant, microseconds_of
+from ctrain.rows.instants import FAR, as_microseconds, cast_instant, microseconds_of
 from ctrain.rows.normalise import normalise_labels, normalise_rows
 from ctrain.sources.opening import FileSources
 
@@ -41,7 +41,6 @@ ROWS_PER_READ = 1_000_000
 MOST_NAMED = 3
 """Files and lines that were set aside."""
 MICROSECOND = timedelta(microseconds=1)
-FAR = datetime(9000, 1, 1, tzinfo=UTC)
 BEGINNING = np.iinfo(np.int64).min
 
 

@@ -32,6 +32,8 @@ MICROSECONDS_A_DAY = 86_400_000_000
 LAST_DAY = 65_535
 """Days are counted from 1970-01-01 in 16 bits: to 2149."""
 DAY_SECONDS = 86_400
+FAR = datetime(9000, 1, 1, tzinfo=UTC)
+"""As the present instant: no row lies in the future of it."""
 _MICROSECOND = timedelta(microseconds=1)
 
 _OFFSET = r"\d\d:\d\d.*([Zz]|[+-]\d\d(:?\d\d)?)$"
