@@ -82,7 +82,7 @@ class Holdings:
         """The watch of a policy that is held; what gauges said of it before its file changed is gone."""
         name = PolicyName(loaded.policy.policy)
         watch = self._open_watch(loaded, (policy_lease(name), self._tokens.get(name, 0)))
-        self._shell.telemetry.forget(name)
+        self._shell.telemetry.begin_policy(name)
         self._shell.telemetry.gauge("leader", 1.0, policy=name)
         return watch
 

@@ -15,11 +15,14 @@ class Telemetry(Protocol):
 
     def observe(self, name: str, seconds: float, **labels: str) -> None: ...
 
+    def begin_policy(self, policy: str) -> None:
+        """Measure this policy from now on, also where it was removed; what its gauges said is forgotten."""
+
     def remove_policy(self, policy: str) -> None:
-        """Forget every series of a policy that is gone or no longer ours, until ``leader`` is set again."""
+        """Forget every series of a policy that is gone or no longer ours, until it begins again."""
 
     def forget(self, policy: str, *names: str) -> None:
-        """Forget what these gauges said of a policy, or all of them: it is so no more."""
+        """Forget what these gauges said of a policy: it is so no more."""
 
     def log(self, event: str, **fields: object) -> None: ...
 

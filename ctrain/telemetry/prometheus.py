@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
@@ -24,8 +25,6 @@ _REMEMBERED = 2
 """For bounded labels: the greatest are chosen from the last ``newest`` times this many calls."""
 
 _DROPPED = "series_dropped"
-_HELD = "leader"
-"""With this gauge a policy that was gone is here again."""
 _END_OF_OPENMETRICS = b"# EOF\n"
 
 
@@ -72,8 +71,6 @@ class PrometheusTelemetry:
         gauge, metric = self._gauges[name], CATALOG[name]
         values = _values(metric, labels)
         with self._lock:
-            if name == _HELD:
-                self._gone.discard(values[0])
             if metric.newest is not None:
                 self._set_bounded(metric, metric.newest, value, values)
             elif self._admit(metric, values):
@@ -92,8 +89,17 @@ class PrometheusTelemetry:
         """What is around a step that may be traced."""
         return self._spans(name, **attributes)
 
+    def begin_policy(self, policy: str) -> None:
+        """Measure this policy from now on, also where it was removed; what its gauges said is forgotten."""
+        with self._lock:
+            self._gone.discard(policy)
+            self._forget(policy, self._gauges.keys() - {_DROPPED})
+            if policy in self._series:
+                self._dropped.pop(policy, None)
+                self._gauges[_DROPPED].set((policy,), 0)
+
     def remove_policy(self, policy: str) -> None:
-        """Forget every series of a policy that is gone or no longer ours, until it is held again."""
+        """Forget every series of a policy that is gone or no longer ours, until it begins again."""
         with self._lock:
             self._gone.add(policy)
             for name, values in list(self._series.get(policy, ())):
@@ -104,15 +110,9 @@ class PrometheusTelemetry:
                 del self._lately[key]
 
     def forget(self, policy: str, *names: str) -> None:
-        """Forget what these gauges said of a policy, or all of them: it is so no more."""
+        """Forget what these gauges said of a policy: it is so no more."""
         with self._lock:
-            for name, values in list(self._series.get(policy, ())):
-                if name in (names or self._gauges) and name != _DROPPED:
-                    self._lately.pop((name, policy), None)
-                    self._remove(name, policy, values)
-            if policy in self._series and not names:
-                self._dropped.pop(policy, None)
-                self._gauges[_DROPPED].set((policy,), 0)
+            self._forget(policy, names)
 
     def close(self) -> None:
         """Send the spans that have not been sent."""
@@ -135,6 +135,12 @@ class PrometheusTelemetry:
         histograms = encode(self._registry).removesuffix(_END_OF_OPENMETRICS)
         end = _END_OF_OPENMETRICS if openmetrics else b""
         return b"".join(["".join(parts).encode(), histograms, end]), content_type
+
+    def _forget(self, policy: str, names: Collection[str]) -> None:
+        for name, values in list(self._series.get(policy, ())):
+            if name in names:
+                self._lately.pop((name, policy), None)
+                self._remove(name, policy, values)
 
     def _admit(self, metric: Metric, values: tuple[str, ...]) -> bool:
         """False when the policy is gone, or has no room for one series more, which is counted."""

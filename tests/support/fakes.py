@@ -352,12 +352,14 @@ class QuietTelemetry:
         self.steps.append(name)
         return nullcontext()
 
+    def begin_policy(self, policy: str) -> None:
+        self.forget(policy, *(name for name, metric in CATALOG.items() if metric.kind is Kind.GAUGE))
+
     def remove_policy(self, policy: str) -> None:
         self.counted = {key: value for key, value in self.counted.items() if policy not in key}
 
     def forget(self, policy: str, *names: str) -> None:
-        gauges = names or {name for name, metric in CATALOG.items() if metric.kind is Kind.GAUGE}
-        gone = {key for key in self.counted if key[0] in gauges and policy in key}
+        gone = {key for key in self.counted if key[0] in names and policy in key}
         self.counted = {key: value for key, value in self.counted.items() if key not in gone}
 
     def log(self, event: str, **fields: object) -> None:

@@ -139,7 +139,7 @@ def test_series_go_with_their_policy_and_come_back_afresh(telemetry: PrometheusT
     telemetry.remove_policy("never-seen")
     assert series(telemetry, policy="gone") == {}
     assert series(telemetry, policy="kept")["ctrain_rows_ingested_total", "policy=kept"] == 3
-    telemetry.gauge("leader", 1, policy="gone")
+    telemetry.begin_policy("gone")
     telemetry.count("rows_ingested_total", 1, policy="gone")
     assert series(telemetry, policy="gone")["ctrain_rows_ingested_total", "policy=gone"] == 1
 
@@ -151,6 +151,7 @@ def test_whoever_measures_a_policy_that_has_just_gone_makes_no_series(telemetry:
     telemetry.count("notifications_total", 1, policy="gone", outcome="dead")
     telemetry.gauge("champion_info", 1, policy="gone", version="1")
     assert series(telemetry, policy="gone") == {}
+    telemetry.begin_policy("gone")
     telemetry.gauge("leader", 1, policy="gone")
     assert "ctrain_champion_info" not in {name for name, *_ in series(telemetry, policy="gone")}
 
@@ -173,7 +174,7 @@ def test_all_gauges_of_a_policy_begin_anew_and_its_counters_go_on(telemetry: Pro
     telemetry.count("rows_ingested_total", 3, policy="p")
     for number in range(100):
         telemetry.gauge("monitor_value", 1, policy="p", monitor=f"m{number}")
-    telemetry.forget("p")
+    telemetry.begin_policy("p")
     telemetry.gauge("leader", 1, policy="p")
     seen = series(telemetry, policy="p")
     assert seen["ctrain_rows_ingested_total", "policy=p"] == 3
