@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ctrain.app.fault_net import BUSY_DELAY, FaultNet
 from ctrain.app.ticker import Ticker, tell_lateness
 from ctrain.clocks import StreamClock
+from ctrain.engine.rest import awaited
 from ctrain.engine.tick import Ticked, tick
 
 if TYPE_CHECKING:
@@ -82,8 +83,9 @@ class TickLoop:
         self._ticker.every(interval, lambda: self._net.upkeep(call))
 
     def wake(self, name: PolicyName) -> None:
-        """Tick this policy soon: something of it may have come."""
-        if name in self._watches:
+        """Tick this policy soon: something of it may have come; not while it waits for more anyway."""
+        watch = self._watches.get(name)
+        if watch is not None and not awaited(watch):
             self._ticker.wake(name, self._tick)
 
     @property
@@ -171,7 +173,9 @@ class TickLoop:
         return self._rhythm.tick
 
     def _drop(self, name: PolicyName) -> None:
-        self._watches.pop(name, None)
+        watch = self._watches.pop(name, None)
+        if watch is not None:
+            watch.pace.forget(name)
         self._leaving.pop(name, None)
         self._well_at.pop(name, None)
         self._quiet_at.pop(name, None)
@@ -255,6 +259,7 @@ class TickLoop:
         if self._faltering is not None:
             self._faltering.succeeded(watch)
         self._telemetry.observe("tick_duration_seconds", ended - started, policy=name)
+        self._telemetry.gauge("arrivals_wait_seconds", watch.pace.wait() / timedelta(seconds=1))
         self._looked_after(name)
         return self._next_delay(name, ticked, now)
 
@@ -281,7 +286,7 @@ class TickLoop:
         if ticked.waiting:
             return STREAM_DELAY if on_stream else BUSY_DELAY
         if not on_stream:
-            return self._rhythm.tick
+            return min(self._rhythm.tick, ticked.due_in or self._rhythm.tick)
         self._acknowledge(name, now)
         return STREAM_DELAY
 

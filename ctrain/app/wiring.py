@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,6 +16,7 @@ from ctrain.clocks import RealTimer, StreamClock, open_clock
 from ctrain.domain import PolicyName
 from ctrain.engine.notice_delivery import ChannelBook
 from ctrain.engine.noticed_store import NoticedStore
+from ctrain.engine.pace import Pace
 from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.engine.schedule_starts import note_schedules
 from ctrain.engine.watch import Watch
@@ -67,6 +69,7 @@ class Shell:
     timer: Timer
     metric_server: MetricServer = field(default_factory=PromqlServer)
     profile_memory: ProfileMemory = field(default_factory=ProfileMemory)
+    pace: Pace = field(default_factory=Pace)
     notifier: Notifier | None = None
     """None: real channels, once a daemon has something to tell."""
     clusters: DaskClusters | None = None
@@ -154,6 +157,7 @@ def _watch(
         may_rest=not on_stream,
         redact=Redactor(os.environ, policy.train.env).redact,
         profile_memory=shell.profile_memory,
+        pace=shell.pace,
         retention=shell.settings.retention,
     )
 
@@ -248,6 +252,7 @@ def open_shell(settings: Settings, telemetry: Telemetry, local_workers: int = 0)
         telemetry=telemetry,
         clock=open_clock(settings.home),
         timer=timer,
+        pace=Pace(time.thread_time, settings.tick),
         clusters=clusters,
     )
 

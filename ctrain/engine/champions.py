@@ -26,6 +26,8 @@ STALE_WRITE = "stale_write_reverted"
 EVENTS_LOOKED_AT = 10_000
 READABLE, UNREADABLE = "registry_readable", "registry_unreadable"
 RECENT_EVENTS = 200
+DUE_FROM = 0.9
+"""Of the time between two looks at the alias: a tick that came a little early would soon need another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def sync_champion(watch: Watch) -> bool:
     if (
         view.readable
         and view.read_at is not None
-        and now_seconds - view.read_at < watch.registry_poll_seconds
+        and now_seconds - view.read_at < watch.registry_poll_seconds * DUE_FROM
     ):
         return False
     model = watch.policy.model

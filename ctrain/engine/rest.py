@@ -4,11 +4,12 @@ After a tick that left nothing to do a policy without a run rests until the cham
 again, and no longer than ``LONGEST``. Meanwhile a tick asks only whether rows, labels or requests have come:
 one query, and a look at the files. What follows the clock alone (freshness, limits, schedules) waits for
 the end of the rest; a schedule that becomes due before it, or a metrics server that is to be asked,
-forbids it.
+forbids it. In a busy daemon rows and labels end the rest only after a while, together with what comes then.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,24 @@ def is_resting(watch: Watch) -> bool:
     if rest is None:
         return False
     over = watch.timer.monotonic() >= rest.ends_at or not _is_recent(watch, rest.since)
-    if over or watch.lease != rest.lease or has_unread(watch, rest.state) or _is_asked(watch):
+    if over or watch.lease != rest.lease or _has_to_read(watch, rest) or _is_asked(watch):
         watch.rest = None
     return watch.rest is not None
+
+
+def awaited(watch: Watch) -> timedelta | None:
+    """How long the policy still leaves there what has come; None: nothing has that it knows of."""
+    rest = watch.rest
+    if rest is None or rest.unread_since is None:
+        return None
+    due = watch.pace.due(watch.name, watch.policy.data.pane, rest.unread_since)
+    return timedelta(seconds=max(due - watch.timer.monotonic(), 0.0))
+
+
+def _has_to_read(watch: Watch, rest: Rest) -> bool:
+    if rest.unread_since is None and has_unread(watch, rest.state):
+        watch.rest = replace(rest, unread_since=watch.timer.monotonic())
+    return awaited(watch) == timedelta(0)
 
 
 def _is_recent(watch: Watch, since: datetime) -> bool:

@@ -19,7 +19,7 @@ from ctrain.engine.moves import found_in
 from ctrain.engine.observe import observe
 from ctrain.engine.outcomes import tell_outcomes
 from ctrain.engine.requests import answer_requests, reconcile
-from ctrain.engine.rest import begin_rest, is_resting
+from ctrain.engine.rest import awaited, begin_rest, is_resting
 from ctrain.engine.retention import retire
 from ctrain.engine.row_commits import settle_doubt
 from ctrain.engine.spending import RUNS_READ, spent_before
@@ -46,6 +46,10 @@ class Ticked:
     """Another tick at the same instant, of the same data, may do more."""
     rests: bool = False
     """The next tick can wait: it would look at little more than whether something has come."""
+    took_in: bool = False
+    """Rows or labels were read."""
+    due_in: timedelta | None = None
+    """What has come is to be read then."""
 
     @property
     def quiet(self) -> bool:
@@ -64,11 +68,13 @@ def tick(watch: Watch, *, read: bool = True) -> Ticked:
     next tick derives its steps anew.
     """
     if is_resting(watch):
-        return Ticked(rests=True)
+        return Ticked(rests=True, due_in=awaited(watch))
+    began = watch.pace.cpu()
     with watch.telemetry.span("engine.tick", policy=watch.name), watch.reads.remembering(watch.lease):
         ticked = _tick(watch, read)
         if not ticked.waiting and not ticked.unfinished:
             begin_rest(watch)
+        watch.pace.took(watch.name, watch.pace.cpu() - began if ticked.took_in else 0.0)
         return replace(ticked, rests=watch.rest is not None)
 
 
@@ -94,7 +100,7 @@ def _tick(watch: Watch, read: bool) -> Ticked:
     measure(watch)
     unfinished = reconciled or watch.behind or observed.unfinished or started or answered or step.moved
     moved = unfinished or ingested or observed.panes > 0 or told
-    return Ticked(moved, observed.waiting or step.waiting, unfinished)
+    return Ticked(moved, observed.waiting or step.waiting, unfinished, took_in=ingested)
 
 
 def measure(watch: Watch) -> None:

@@ -20,6 +20,7 @@ from ctrain.domain import (
     TriggerName,
     Version,
 )
+from ctrain.engine.pace import Pace
 from ctrain.engine.profile_memory import ProfileMemory
 from ctrain.engine.reading import TickReads
 from ctrain.engine.watch_memory import (
@@ -114,6 +115,8 @@ class Watch:
     """The file that the policy's reference is made from, where it names one."""
     profile_memory: ProfileMemory = field(default_factory=ProfileMemory)
     """Room for profiles of panes in memory, shared with the other policies of the daemon."""
+    pace: Pace = field(default_factory=Pace)
+    """How long what has come may wait for more, shared with the other policies of the daemon."""
 
     # What was found at the last tick, by which the next one knows what is new.
     registry_view: RegistryView = field(default_factory=RegistryView)

@@ -43,6 +43,8 @@ class Rest:
     ends_at: float
     lease: tuple[str, int] | None
     state: IngestState
+    unread_since: float | None = None
+    """Real seconds when something was found that waits for more to come."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,12 @@ _TABLE = (
     ),
     Metric("ticks_skipped_total", Kind.COUNTER, "Tick intervals in which no tick began, being late.", ()),
     Metric(
+        "arrivals_wait_seconds",
+        Kind.GAUGE,
+        "How long what has come may wait for more before it is read; 0 unless the daemon is busy.",
+        (),
+    ),
+    Metric(
         "console_restarts_total",
         Kind.COUNTER,
         "Servers of API and console that ended or hung by themselves.",

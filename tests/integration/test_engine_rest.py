@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import event
 
-from ctrain.domain import Request, RequestKind
+from ctrain.domain import PolicyName, Request, RequestKind
+from ctrain.engine.pace import Pace
+from ctrain.engine.rest import awaited
 from ctrain.engine.tick import tick
 from ctrain.sources.opening import FileSources
 from tests.support.fakes import FakeTimer
@@ -45,12 +47,20 @@ def world(tmp_path: Path) -> World:
     return resting(made)
 
 
-def resting(world: World) -> World:
+def resting(world: World, poll_seconds: float = 40.0) -> World:
     """After the first quiet tick; each look at the fake timer takes a second."""
-    world.watch.may_rest, world.watch.registry_poll_seconds = True, 40.0
+    world.watch.may_rest, world.watch.registry_poll_seconds = True, poll_seconds
     while not tick(world.watch).quiet:
         pass
     return world
+
+
+def begin_turn(world: World) -> float:
+    """Let time pass until the policy's turn to read, in which nothing had come; when that is."""
+    timer = world.watch.timer
+    assert isinstance(timer, FakeTimer)
+    timer.seconds = world.watch.pace.due(world.name, timedelta(hours=1), timer.seconds)
+    return timer.seconds
 
 
 def asked(world: World) -> int:
@@ -82,6 +92,49 @@ def test_rows_end_the_rest(world: World) -> None:
     assert tick(world.watch).moved
     assert len(world.verdicts()) > before
     assert asked(world) == 1, "what came has been judged whole"
+
+
+def test_in_a_busy_daemon_rows_wait_for_more_and_all_are_read_together(world: World) -> None:
+    world.watch.pace.took(PolicyName("others"), 10.5)
+    first, second = world.produce(), world.produce()
+    resting(world, poll_seconds=400.0).put_rows(first)
+    began = begin_turn(world)
+    before = len(world.verdicts())
+    assert asked(world) == 1
+    assert awaited(world.watch)
+    world.put_rows(second)
+    while (waited := world.watch.timer.monotonic() - began) < 15:
+        assert asked(world) == 1
+        assert len(world.verdicts()) == before
+    while asked(world) == 1:
+        waited = world.watch.timer.monotonic() - began
+    assert 15 < waited < 25
+    assert awaited(world.watch) is None
+    assert len({one.as_of for one in world.verdicts()[before:]}) == 2
+    assert asked(world) == 1
+
+
+def test_a_request_does_not_wait_for_rows(world: World) -> None:
+    world.watch.pace.took(PolicyName("others"), 10.0)
+    produced = world.produce()
+    resting(world).put_rows(produced)
+    begin_turn(world)
+    assert asked(world) == 1
+    request = Request(0, world.name, RequestKind.TRIGGER, "ada", world.clock.now(), {"reason": "news"})
+    with world.store.write() as tx:
+        tx.add_request(request)
+    assert asked(world) > 5
+
+
+def test_what_taking_in_takes_counts_and_looks_without_news_do_not(world: World) -> None:
+    seconds = iter(range(0, 10_000, 10))
+    world.watch.pace = Pace(lambda: float(next(seconds)))
+    world.land(1)
+    tick(world.watch)
+    assert world.watch.pace.wait() == timedelta(seconds=20)
+    world.watch.rest = None
+    tick(world.watch)
+    assert world.watch.pace.wait() == timedelta(0)
 
 
 def test_a_request_ends_the_rest(world: World) -> None:

@@ -17,6 +17,7 @@ from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.domain import PolicyName
 from ctrain.domain.leases import policy_lease
 from ctrain.engine.notice_delivery import ChannelBook
+from ctrain.engine.pace import Pace
 from ctrain.errors import StateConflict, TransientError
 from ctrain.launchers.machine import this_machine
 from ctrain.store import SqlStore, open_store
@@ -81,7 +82,7 @@ class One:
             raise self.faults[name]
         self.opened.append((name, lease[1]))
         self.channels.take(name, [channel()])
-        return SimpleNamespace(name=name, lease=lease)
+        return SimpleNamespace(name=name, lease=lease, pace=Pace())
 
     def leftovers(self, known: Collection[PolicyName]) -> dict[PolicyName, Any]:
         return {name: one for name, one in self.half_done.items() if name not in known}

@@ -14,9 +14,11 @@ import pytest
 
 from ctrain.app import ticks
 from ctrain.app.fault_net import BUSY_DELAY, FAULT_DELAY
+from ctrain.app.ticker import Ticker
 from ctrain.app.ticks import STREAM_DELAY, Rhythm, TickLoop
 from ctrain.clocks import ACK_FILE, StreamClock, StreamClockFile
 from ctrain.domain import PolicyName
+from ctrain.engine.pace import Pace
 from ctrain.engine.tick import Ticked
 from ctrain.errors import PermanentError, StateConflict, TransientError
 from ctrain.ports import Clock
@@ -76,7 +78,7 @@ class Script:
             def open_requests(self, policy: PolicyName) -> list[str]:
                 return ["a request"] if policy in script.asked else []
 
-        return cast(Any, SimpleNamespace(name=name, lease=None, store=Store(), mark=mark))
+        return cast(Any, SimpleNamespace(name=name, lease=None, store=Store(), mark=mark, pace=Pace()))
 
 
 @pytest.fixture
@@ -110,6 +112,8 @@ def make(script: Script, timer: StillTimer, telemetry: QuietTelemetry) -> Callab
     ("answer", "delay"),
     [
         (QUIET, TICK),
+        (Ticked(rests=True, due_in=timedelta(seconds=3)), timedelta(seconds=3)),
+        (Ticked(rests=True, due_in=timedelta(minutes=1)), TICK),
         (MOVED, timedelta(0)),
         (WAITING, BUSY_DELAY),
         (Ticked(moved=True, waiting=True), timedelta(0)),
@@ -125,6 +129,26 @@ def test_what_a_tick_did_says_when_the_next_is_due(
 ) -> None:
     script.answers[ADS] = [answer]
     assert make(ADS).take_turn(ADS) == delay
+
+
+def test_what_comes_wakes_no_policy_that_waits_for_more_anyway(
+    make: Callable[..., TickLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[PolicyName] = []
+    monkeypatch.setattr(Ticker, "wake", lambda _, name, __: woken.append(name))
+    monkeypatch.setattr(ticks, "awaited", lambda watch: timedelta(seconds=3) if watch.name == ADS else None)
+    loop = make(ADS, BIDS)
+    for name in (ADS, BIDS, PolicyName("unknown")):
+        loop.wake(name)
+    assert woken == [BIDS]
+
+
+def test_a_policy_that_went_is_not_waited_for(make: Callable[..., TickLoop]) -> None:
+    loop = make(ADS)
+    pace = loop.watched[ADS].pace
+    pace.took(ADS, 100.0)
+    loop.forget(ADS)
+    assert pace.wait() == timedelta(0)
 
 
 @pytest.mark.parametrize(
