@@ -22,9 +22,11 @@ def service() -> list[Panel]:
         lines(
             "Ticks: how late they begin",
             "From when a tick was due until it began. Above ten seconds a daemon has more policies than it "
-            "can "
-            "look after.",
-            _quantiles("ctrain_tick_lateness_seconds"),
+            "can look after. `waits`: how long rows may lie there unread, because it is busy.",
+            [
+                *_quantiles("ctrain_tick_lateness_seconds"),
+                Query(f"max(ctrain_arrivals_wait_seconds{{{OF_JOB}}})", "waits"),
+            ],
             width=6,
             unit="s",
             steps=(("green", None), ("red", 10)),
