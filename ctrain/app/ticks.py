@@ -286,7 +286,7 @@ class TickLoop:
         if ticked.waiting:
             return STREAM_DELAY if on_stream else BUSY_DELAY
         if not on_stream:
-            return min(self._rhythm.tick, ticked.due_in or self._rhythm.tick)
+            return self._rhythm.tick if ticked.due_in is None else min(self._rhythm.tick, ticked.due_in)
         self._acknowledge(name, now)
         return STREAM_DELAY
 

@@ -113,6 +113,7 @@ def make(script: Script, timer: StillTimer, telemetry: QuietTelemetry) -> Callab
     [
         (QUIET, TICK),
         (Ticked(rests=True, due_in=timedelta(seconds=3)), timedelta(seconds=3)),
+        (Ticked(rests=True, due_in=timedelta(0)), timedelta(0)),
         (Ticked(rests=True, due_in=timedelta(minutes=1)), TICK),
         (MOVED, timedelta(0)),
         (WAITING, BUSY_DELAY),
