@@ -17,7 +17,7 @@ from ctrain.domain import PolicyName
 from ctrain.engine.notice_delivery import ChannelBook
 from ctrain.engine.noticed_store import NoticedStore
 from ctrain.engine.pace import Pace
-from ctrain.engine.profile_memory import ProfileMemory
+from ctrain.engine.profile_memory import DAEMON_BYTES, ProfileMemory
 from ctrain.engine.schedule_starts import note_schedules
 from ctrain.engine.watch import Watch
 from ctrain.errors import InputError
@@ -212,10 +212,11 @@ def open_tracking(settings: Settings) -> str:
     return settings.tracking_uri or prepare_embedded(settings.home)
 
 
-def open_shell(settings: Settings, telemetry: Telemetry, local_workers: int = 0) -> Shell:
+def open_shell(settings: Settings, telemetry: Telemetry, local_workers: int = 0, processes: int = 1) -> Shell:
     """All adapters on the real world; children start when they are first needed.
 
-    ``local_workers`` of a dask cluster of this machine are for policies that name no other.
+    ``local_workers`` of a dask cluster of this machine are for policies that name no other. So many
+    ``processes`` share what one daemon may keep in memory.
     """
     from ctrain.analysis import AnalystChildren
     from ctrain.app.cluster_scoring import ClusterScorer, ScorerByJob
@@ -247,11 +248,12 @@ def open_shell(settings: Settings, telemetry: Telemetry, local_workers: int = 0)
         scorer=ScorerByJob(ScorerPool(tracking_uri, timer), ClusterScorer(clusters, tracking_uri, timer)),
         analyst=AnalystChildren(settings.runs_folder, timer),
         workspace=FolderWorkspace(settings.runs_folder),
-        row_logs=ParquetRowLogs(settings.rows_folder, store),
+        row_logs=ParquetRowLogs(settings.rows_folder, store, processes=processes),
         sources=FileSources(spool=settings.push_folder),
         telemetry=telemetry,
         clock=open_clock(settings.home),
         timer=timer,
+        profile_memory=ProfileMemory(together=DAEMON_BYTES // processes),
         pace=Pace(time.thread_time, settings.tick),
         clusters=clusters,
     )

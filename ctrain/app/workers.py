@@ -184,14 +184,14 @@ class Together:
 
 
 def open_workers(
-    amount: int, paths: Sequence[Path], settings: Settings, telemetry: Telemetry, timer: Timer
+    processes: int, paths: Sequence[Path], settings: Settings, telemetry: Telemetry, timer: Timer
 ) -> Workers:
-    """So many workers for the policies in ``paths``; none is started yet."""
+    """What makes the first daemon so many processes for the policies in ``paths``; none is started yet."""
     environ = {name: value for name, value in os.environ.items() if name not in OF_THE_MANAGER}
     watch = "--watch" if settings.watch_folders else "--no-watch"
     command = [sys.executable, "-m", "ctrain", "run", *(str(path.absolute()) for path in paths)]
-    command += ["--home", str(settings.home), watch, "--no-console"]
-    return Workers([Worker(str(one + 1), command, environ, telemetry, timer) for one in range(amount)])
+    command += ["--home", str(settings.home), watch, "--no-console", "--workers", str(processes)]
+    return Workers([Worker(str(one), command, environ, telemetry, timer) for one in range(1, processes)])
 
 
 def when_closed(opened: BinaryIO, stop: Callable[[], None]) -> None:

@@ -65,7 +65,7 @@ def run(
     from ctrain.app.faulting import planned_faults, with_faults
     from ctrain.app.memory import migrate_apart
     from ctrain.app.wiring import open_shell, open_telemetry
-    from ctrain.app.workers import check_workers, open_workers, when_closed
+    from ctrain.app.workers import NO_WORKERS, check_workers, open_workers, when_closed
     from ctrain.policy.fleet import load_fleet
 
     settings = load_settings(home)
@@ -79,8 +79,8 @@ def run(
     check_workers(workers, settings, local_cluster)
     migrate_apart(settings.database_url)
     telemetry = open_telemetry(os.environ)
-    shell = with_faults(open_shell(settings, telemetry, local_cluster), faults)
-    beside = open_workers(workers - 1, paths, settings, telemetry, shell.timer)
+    shell = with_faults(open_shell(settings, telemetry, local_cluster, workers), faults)
+    beside = NO_WORKERS if worker else open_workers(workers, paths, settings, telemetry, shell.timer)
     address = f"@{worker}" if worker else listen
     daemon = Daemon(shell, fleet, paths, address, telemetry, pages, beside)
     if worker:

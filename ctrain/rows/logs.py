@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from ctrain.errors import InputError
 from ctrain.policy.data import is_own_column
 from ctrain.rows.held import HeldSegments
-from ctrain.rows.identity import IndexMemory
 from ctrain.rows.log import ParquetRowLog
-from ctrain.rows.memory import RowMemory
+from ctrain.rows.memory import RowMemory, row_memory
 from ctrain.rows.segments import SegmentFolder
 
 if TYPE_CHECKING:
@@ -24,7 +23,8 @@ class ParquetRowLogs:
     """``RowLogs`` in a folder of the home, one sub-folder per policy.
 
     ``held_bytes`` is for row logs that are thrown away with their process: so much of each stays in memory.
-    ``around`` may put something around the files of each. All share ``memory``.
+    ``around`` may put something around the files of each. All share ``memory``; where it is not given, they
+    have their part of what so many ``processes`` of a daemon may keep.
     """
 
     def __init__(
@@ -34,12 +34,13 @@ class ParquetRowLogs:
         held_bytes: int = 0,
         around: Callable[[SegmentFolder], SegmentFolder] | None = None,
         memory: RowMemory | None = None,
+        processes: int = 1,
     ) -> None:
         self._folder = folder
         self._store = store
         self._held_bytes = held_bytes
         self._around = around
-        self._memory = memory or RowMemory(index=IndexMemory(folder.with_name("known")))
+        self._memory = memory or row_memory(folder.with_name("known"), processes)
 
     def open(self, policy: PolicyName, data: DataSpec, task: str) -> RowLog:
         """Return the row log of a policy, as committed.

@@ -10,6 +10,7 @@ import threading
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ import pyarrow as pa
 from ctrain.domain import Version
 from ctrain.rows.casting import ArrowArray
 from ctrain.rows.finding import rows_before
-from ctrain.rows.identity import IndexMemory
+from ctrain.rows.identity import INDEX_BYTES, IndexMemory
 from ctrain.rows.instants import microseconds_of
 
 KEPT_BYTES = 256 * 2**20
@@ -163,3 +164,8 @@ class RowMemory:
 
     days: DayMemory = field(default_factory=DayMemory)
     index: IndexMemory | None = None
+
+
+def row_memory(known: Path, processes: int) -> RowMemory:
+    """The part of one of so many processes; what an index cannot keep goes to the folder ``known``."""
+    return RowMemory(DayMemory(KEPT_BYTES // processes), IndexMemory(known, INDEX_BYTES // processes))

@@ -63,7 +63,7 @@ def test_the_service_manager_is_the_first_daemons(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(module, "start_child", start)
     telemetry = QuietTelemetry()
     paths = [Path("policies")]
-    workers = open_workers(2, paths, Settings.load(tmp_path, {}), telemetry, RealTimer())
+    workers = open_workers(3, paths, Settings.load(tmp_path, {}), telemetry, RealTimer())
     workers.start()
     wait_until(lambda: len(started) >= 2, 30, "both were tried")
     workers.close()
@@ -73,6 +73,7 @@ def test_the_service_manager_is_the_first_daemons(tmp_path: Path, monkeypatch: p
         assert "NOTIFY_SOCKET" not in environ
         assert environ["CTRAIN_TICK_SECONDS"] == "7"
         assert command[command.index("--home") + 1] == str(tmp_path)
+        assert command[command.index("--workers") + 1] == "3", "each keeps a third in memory"
         names.add(command[-1])
     assert len(names) == len(started)
 

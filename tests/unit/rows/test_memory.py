@@ -15,7 +15,7 @@ import pytest
 from ctrain.domain import Segment, Version
 from ctrain.rows import identity, memory
 from ctrain.rows.identity import IndexMemory
-from ctrain.rows.memory import Day, DayMemory, Place, RowMemory
+from ctrain.rows.memory import Day, DayMemory, Place, RowMemory, row_memory
 from ctrain.rows.segments import SegmentFolder
 from tests.parquet_rows import START, build_labels, build_rows
 from tests.row_logs import FIRST, LAST, RowLogHarness
@@ -32,6 +32,18 @@ def short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RowMemory:
     monkeypatch.setattr(identity, "LEAST_SPILL_BYTES", 1000)
     monkeypatch.setattr(identity, "SMALL_RUN", 300)
     return RowMemory(DayMemory(8_000), IndexMemory(tmp_path / "known", 0))
+
+
+@pytest.mark.parametrize("processes", [1, 4])
+def test_processes_of_a_daemon_keep_together_what_one_alone_does(tmp_path: Path, processes: int) -> None:
+    part = row_memory(tmp_path / "known", processes)
+    assert part.days.has_room(memory.KEPT_BYTES // processes)
+    assert not part.days.has_room(memory.KEPT_BYTES // processes + 1)
+    assert part.index is not None
+    part.index.tell(part.index.join(), identity.INDEX_BYTES // processes)
+    assert not part.index.is_short
+    part.index.tell(part.index.join(), 1)
+    assert part.index.is_short
 
 
 def test_a_log_that_keeps_little_shows_what_one_shows_that_keeps_everything(
