@@ -259,7 +259,6 @@ class TickLoop:
         if self._faltering is not None:
             self._faltering.succeeded(watch)
         self._telemetry.observe("tick_duration_seconds", ended - started, policy=name)
-        self._telemetry.gauge("arrivals_wait_seconds", watch.pace.wait() / timedelta(seconds=1))
         self._looked_after(name)
         return self._next_delay(name, ticked, now)
 

@@ -75,6 +75,7 @@ def tick(watch: Watch, *, read: bool = True) -> Ticked:
         if not ticked.waiting and not ticked.unfinished:
             begin_rest(watch)
         watch.pace.took(watch.name, watch.pace.cpu() - began if ticked.took_in else 0.0)
+        watch.telemetry.gauge("arrivals_wait_seconds", watch.pace.wait().total_seconds())
         return replace(ticked, rests=watch.rest is not None)
 
 
