@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ctrain.domain import Phase, RequestKind
+from ctrain.domain import Phase, RequestKind, ScoreJob, ScoreStatus
 from ctrain.queries import FleetQueries
 from ctrain.queries.headline import of_run
 from tests.support.stories import CHALLENGER, CHAMPION, Story, last_run
@@ -80,3 +80,21 @@ def test_a_blind_probation_can_be_rolled_back(story: Story, tmp_path: Path) -> N
     asked = world.ask(RequestKind.CANCEL, run=last_run(world).id)
     assert asked.answer == "done: run clicks-1 is ROLLING_BACK"
     assert last_run(world).phase is Phase.ROLLED_BACK
+
+
+def test_what_the_version_before_fails_with_is_not_said_of_the_champion(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The champion is version 2, too."""
+    world = story.at("probation", tmp_path)
+    submit = world.scorer.submit
+
+    def refuse(job: ScoreJob) -> None:
+        submit(job)
+        if job.version.version == CHAMPION:
+            world.scorer.states[job.key] = ScoreStatus("failed", "it needs format version 2 or later")
+
+    monkeypatch.setattr(world.scorer, "submit", refuse)
+    go_blind(world)
+    assert last_run(world).phase is Phase.PROBATION
+    assert world.registry.aliases["champion"] == CHALLENGER

@@ -94,7 +94,7 @@ def _unscorable(watch: Watch, run: Run, progress: Progress) -> Step:
 
     That is told once; whether it can be scored by now is looked at again and again.
     """
-    if f"version {run.challenger_version} " in progress.failure:
+    if progress.failure.startswith(f"version {run.challenger_version} "):
         move(watch, run, RunEvent.ROLL_BACK, progress.failure)
         return MOVED
     if run.outcome_reason.startswith(BLIND):
