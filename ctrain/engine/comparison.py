@@ -115,24 +115,28 @@ def fold(
     start = datetime.fromisoformat(found["next_block"])
     end = _last_matured(watch, start, block, last_at)
     evidence = RowEvidence.from_json(found["evidence"]) if "evidence" in found else RowEvidence()
-    before = Progress(run, ComparisonState.from_json(found["state"]), evidence, folded_until=start)
+    state = ComparisonState.from_json(found["state"])
+    progress = Progress(run, state, evidence, folded_until=start, clipped_share=_share(found))
     if end == start:
-        return replace(before, clipped_share=_share(found))
+        return progress
     scored = load_scored(watch, (old, new), start, end)
     if scored.state != "ready":
         failure = scored.message if scored.state == "failed" else ""
-        return replace(before, waiting=not failure, failure=failure, clipped_share=_share(found))
+        return replace(progress, waiting=not failure, failure=failure)
     for compared in _blocks(watch, scored, new, old, _edges(start, end, block), found):
-        before = _with_block(before, phase, compared, look.bounds)
-        if look.enough(before):
-            return before
-    run = with_details(before.run, phase, {"next_block": end.isoformat()})
-    return replace(before, run=run, folded_until=end, clipped_share=_share(found_in(run, phase)))
+        progress = _with_block(progress, phase, compared, look.bounds)
+        if look.enough(progress):
+            break
+    return progress
 
 
 def _with_block(
     before: Progress, phase: str, compared: ComparedBlock, bounds: Callable[[ComparisonState], Bounds]
 ) -> Progress:
+    """The comparison after one more block; one without rows only lets time pass."""
+    if not compared.rows:
+        run = with_details(before.run, phase, {"next_block": compared.end.isoformat()})
+        return replace(before, run=run, folded_until=compared.end)
     state = before.state.with_block(compared.mean, compared.rows)
     evidence = before.evidence.with_rows(compared.differences)
     found = found_in(before.run, phase)
@@ -181,7 +185,7 @@ def _blocks(
     edges: Sequence[datetime],
     found: Json,
 ) -> Iterator[ComparedBlock]:
-    """Each block between two edges that has comparable rows, in order."""
+    """Each block between two edges, in order, with its comparable rows."""
     assert scored.labels is not None
     assert scored.scores is not None
     scale = found["scale"]
@@ -197,10 +201,9 @@ def _blocks(
         theirs, theirs_cut = bounded_losses(task, metric, labels, scored.scores[old][inside], scale)
         differences = ours - theirs
         values = differences[np.isfinite(differences)]
-        if values.size:
-            clipped = round(max(ours_cut, theirs_cut) * values.size)
-            slices = _by_slice(differences, {name: mask[inside] for name, mask in masks.items()})
-            yield ComparedBlock(block_end, values, clipped, slices)
+        clipped = round(max(ours_cut, theirs_cut) * values.size) if values.size else 0
+        slices = _by_slice(differences, {name: mask[inside] for name, mask in masks.items()})
+        yield ComparedBlock(block_end, values, clipped, slices)
 
 
 def _by_slice(

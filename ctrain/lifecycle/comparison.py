@@ -127,6 +127,16 @@ def promotion_limit(spec: Shadow) -> float:
     return -spec.min_gain if spec.min_gain > 0 else spec.margin
 
 
+def in_whole_blocks(spec: Shadow, block: timedelta) -> Shadow:
+    """Return ``spec`` with a ``min_duration`` that the last whole block before ``max_duration`` reaches.
+
+    Durations are observed in whole blocks: without this nothing is promoted where both are nearly the same.
+    """
+    return spec.model_copy(
+        update={"min_duration": min(spec.min_duration, spec.max_duration // block * block)}
+    )
+
+
 def with_short_blocks(judgement: Judgement, wanted: timedelta | None, used: timedelta) -> Judgement:
     """Return ``judgement``, with a warning in its reason where blocks are shorter than they should be.
 

@@ -17,6 +17,7 @@ from ctrain.errors import PermanentError
 from ctrain.lifecycle.comparison import (
     ShadowJudgement,
     ShadowVerdict,
+    in_whole_blocks,
     judge_shadow,
     promotion_limit,
     with_short_blocks,
@@ -93,8 +94,10 @@ def _judged(
     watch: Watch, progress: Progress, origin: datetime, deadline_at: datetime = NEVER
 ) -> ShadowJudgement:
     """The verdict on what has been folded; the deadline counts only once no block is left to fold."""
+    found = found_in(progress.run, "evaluation")
+    used = timedelta(seconds=found["block_seconds"])
     judgement = judge_shadow(
-        watch.policy.shadow,
+        in_whole_blocks(watch.policy.shadow, used),
         progress.state,
         progress.evidence,
         started_at=origin,
@@ -110,9 +113,8 @@ def _judged(
         rows=progress.state.rows,
         clipped_share=progress.clipped_share,
     )
-    found = found_in(progress.run, "evaluation")
-    wanted, used = found.get("block_wanted_seconds"), found["block_seconds"]
-    return with_short_blocks(judgement, wanted and timedelta(seconds=wanted), timedelta(seconds=used))
+    wanted = found.get("block_wanted_seconds")
+    return with_short_blocks(judgement, wanted and timedelta(seconds=wanted), used)
 
 
 def _judge(watch: Watch, run: Run, progress: Progress) -> Step:

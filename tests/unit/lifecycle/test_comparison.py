@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ctrain.lifecycle.comparison import (
+    in_whole_blocks,
     judge_probation,
     judge_shadow,
     longest_probation_block,
@@ -110,6 +111,16 @@ SHADOWS = [
     (FEW_ROWS, SOON, 8, 9, 0.0, "observe", "999 of 1000 rows"),
     (EQUAL, SOON, 8, 9, 0.06, "observe", "6.0% of the losses are clipped"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("shortest", "block", "asked"),
+    [(7, 3, 7), (27, 3, 27), (28, 3, 27), (28, 7, 28), (28, 28, 28)],
+    ids=["early", "at a block", "past the last block", "at the deadline", "one block"],
+)
+def test_no_more_time_is_asked_than_whole_blocks_take(shortest: int, block: int, asked: int) -> None:
+    spec = in_whole_blocks(shadow(min_duration=shortest * DAY), block * DAY)
+    assert spec.min_duration == asked * DAY
 
 
 @pytest.mark.parametrize(("state", "changed", "observed", "now", "clipped", "verdict", "words"), SHADOWS)
