@@ -7,7 +7,7 @@ conditions see them pane by pane.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -59,7 +59,7 @@ def observe_clock(watch: Watch, now: datetime) -> bool:
     for verdict in verdicts:
         show_verdict(watch, verdict)
     news = [one for one in verdicts if _is_news(known[one.monitor], one, outdated=one.monitor in outdated)]
-    states = _folded(watch, before, known, news, now)
+    states = _folded(watch, before, known, news, now, _unanswered(watch, monitors))
     turned = met_conditions(watch.policy, before) != met_conditions(watch.policy, states)
     if not news and not turned and after == memories:
         watch.clock_states = ClockStates(watch.loaded.hash, stored, states)
@@ -81,12 +81,25 @@ def _folded(
     known: Mapping[MonitorName, Verdict | None],
     news: list[Verdict],
     now: datetime,
+    unanswered: Set[str],
 ) -> States:
-    """The states of the conditions on the clock, after the news among the verdicts."""
+    """The states of the conditions on the clock, after the news among the verdicts.
+
+    One that is on a monitor of which nothing is known now stays as it is.
+    """
     statuses = {name: one.status for name, one in known.items() if one is not None}
     statuses |= {verdict.monitor: verdict.status for verdict in news}
-    conditions = clock_conditions(watch.policy)
-    return {name: fold_condition(one, statuses, before[name], now) for name, one in conditions.items()}
+    states = dict(before)
+    for name, one in clock_conditions(watch.policy).items():
+        if unanswered.isdisjoint(one.monitors):
+            states[name] = fold_condition(one, statuses, before[name], now)
+    return states
+
+
+def _unanswered(watch: Watch, monitors: dict[MonitorName, Monitor]) -> Set[str]:
+    """Monitors whose last verdict may be of long ago: what they look at now is still being read."""
+    reading = {name for name, one in monitors.items() if watch.behind and isinstance(one, FreshnessMonitor)}
+    return reading | watch.metric_queries.keys()
 
 
 def _folded_last(watch: Watch, stored: States) -> States:

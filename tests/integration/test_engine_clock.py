@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ctrain.domain import MonitorName, Status, Verdict
+from ctrain.domain import MonitorName, Outcome, Status, Verdict
 from ctrain.engine.tick import tick
 from ctrain.queries.overview import Health, speak
+from tests.support.fakes import FakeMetricServer
 from tests.support.world import POLICY, START, World
 
 LATENCY = MonitorName("latency")
@@ -73,6 +74,54 @@ def test_a_trigger_on_it_alone_fires_without_a_pane(world: World) -> None:
     with world.store.read() as tx:
         decisions = {decision.trigger for decision, *_ in tx.decisions(world.name)}
     assert "slow" in decisions
+
+
+SLOW = POLICY.replace("monitors:\n", "monitors:\n" + MONITOR, 1).replace(
+    "triggers:\n", "triggers:\n  slow: {any: [latency], for: 1h}\n  stale: {any: [fresh], for: 1h}\n", 1
+)
+
+
+def fired(world: World) -> list[str]:
+    return [one.trigger for one in world.decisions() if one.outcome is Outcome.FIRED]
+
+
+def learnt(folder: Path) -> World:
+    """So many labels have matured that nothing but its triggers keeps it from training."""
+    world = World(folder, policy_text=SLOW)
+    world.metrics.values["p99"] = 0.1
+    world.land_together(24)
+    world.settle()
+    return world
+
+
+def test_what_a_server_said_before_an_outage_starts_nothing(tmp_path: Path) -> None:
+    world = learnt(tmp_path)
+    pass_minutes(world, 0.3, 0.3, 0.3, 0.3, 0.3)
+    assert verdicts(world)[-1].status is Status.BREACHED
+    world.clock.advance(timedelta(hours=5))
+    world.metrics = FakeMetricServer()
+    world.open()
+    pass_minutes(world, 0.1, 0.1)
+    assert verdicts(world)[-1].status is Status.OK
+    assert fired(world) == []
+
+
+def test_rows_that_are_still_being_read_are_not_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = learnt(tmp_path)
+    world.clock.advance(timedelta(hours=7))
+    pass_minutes(world, 0.1, 0.1)
+    with world.store.read() as tx:
+        assert tx.verdicts(world.name, MonitorName("fresh"), limit=1)[0].status is Status.BREACHED
+    world.land(12)
+    monkeypatch.setattr("ctrain.engine.ingest.ROWS_PER_READ", world.rows_per_hour)
+    monkeypatch.setattr("ctrain.engine.ingest.READS_PER_TICK", 1)
+    world.tick()
+    assert world.watch.behind
+    assert fired(world) == []
+    world.settle()
+    assert fired(world) == []
 
 
 def test_a_policy_that_changed_is_spoken_for_by_what_the_clock_says_as_by_its_panes(world: World) -> None:
