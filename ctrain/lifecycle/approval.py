@@ -45,7 +45,7 @@ def expired(run: Run, now: datetime) -> bool:
     return until is not None and now >= datetime.fromisoformat(until)
 
 
-def refusal(run: Run, answer: Json, now: datetime) -> str:
+def refusal(run: Run, answer: Json, given_at: datetime) -> str:
     """Return why a person's answer does not count, or nothing when it does.
 
     ``answer`` names the challenger's version, the hash of the run's policy and the digest of the
@@ -55,7 +55,7 @@ def refusal(run: Run, answer: Json, now: datetime) -> str:
         return f"run {run.id} is {run.phase.value}: it waits for no approval"
     if run.details["approval"].get("approved"):
         return f"run {run.id} is approved already; `ctrain cancel {run.id}` takes it back"
-    if expired(run, now):
+    if expired(run, given_at):
         return f"the approval of run {run.id} has expired"
     wanted = {**run.details["approval"], "evidence": evidence_digest(run)}
     for name in BOUND_TO:

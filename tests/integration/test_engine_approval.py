@@ -90,6 +90,22 @@ def test_nobody_answers_in_time(waiting: World, tmp_path: Path) -> None:
     assert last_run(world).phase is Phase.EXPIRED
 
 
+def test_an_approval_in_time_counts_though_the_daemon_looks_at_it_later(
+    waiting: World, tmp_path: Path
+) -> None:
+    world = waiting.branch(tmp_path / "world")
+    run = last_run(world)
+    bound = {name: run.details["approval"][name] for name in ("challenger", "policy_hash", "evidence")}
+    given_at = world.clock.now() + timedelta(days=2) - HOUR
+    with world.store.write() as tx:
+        tx.add_request(Request(0, world.name, RequestKind.APPROVE, "ada", given_at, {"run": run.id, **bound}))
+    world.clock.advance(timedelta(days=2) + HOUR)
+    world.open()
+    world.settle()
+    assert last_run(world).phase is Phase.PROBATION
+    assert world.registry.aliases["champion"] == CHALLENGER
+
+
 def test_a_champion_of_somebody_elses_ends_the_waiting(waiting: World, tmp_path: Path) -> None:
     world = waiting.branch(tmp_path / "world")
     world.install(1.0, KNOWN)

@@ -72,14 +72,17 @@ def await_approval(watch: Watch, run: Run) -> Step:
 def answer_approval(
     watch: Watch, request: Request, settle: Callable[[Transaction, Request, str], None]
 ) -> str:
-    """Why an approval or a rejection does not count; empty when it is done, and answered by ``settle``."""
+    """Why an approval or a rejection does not count; empty when it is done, and answered by ``settle``.
+
+    One that was given in time counts, however long nobody was there to look at it.
+    """
     run_id = RunId(str(request.arguments.get("run", "")))
     with watch.store.read() as tx:
         run = tx.run(run_id)
     if run is None or run.policy != watch.name:
         return f"there is no run {run_id} of {watch.name}"
     now = watch.clock.now()
-    why_not = refusal(run, request.arguments, now)
+    why_not = refusal(run, request.arguments, min(request.created_at, now))
     if why_not:
         return why_not
     answered = {
