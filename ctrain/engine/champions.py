@@ -161,6 +161,15 @@ def _newcomer(watch: Watch, version: Version, *, first_sight: bool) -> Champion:
     return Champion(version=version, since_at=since_at, origin="external", cut_off_at=seen_until)
 
 
+def is_gone(watch: Watch, version: Version) -> bool:
+    """True when the registry confirms that there is no such version."""
+    try:
+        watch.registry.version(watch.policy.model.name, version)
+    except PermanentError:
+        return True
+    return False
+
+
 def cut_off(version: ModelVersion) -> datetime | None:
     """No training row of the version is as late as this instant; None when nobody recorded it."""
     text = version.tags.get(CUT_OFF_TAG)

@@ -9,7 +9,7 @@ import pytest
 from ctrain.domain import Phase, RequestKind, ScoreJob, ScoreStatus
 from ctrain.queries import FleetQueries
 from ctrain.queries.headline import of_run
-from tests.support.stories import CHALLENGER, CHAMPION, Story, last_run
+from tests.support.stories import CHALLENGER, CHAMPION, POOR, Story, last_run
 from tests.support.world import START, World
 
 BLIND = "nothing is compared on probation: version 1 cannot score rows: cannot load"
@@ -98,3 +98,16 @@ def test_what_the_version_before_fails_with_is_not_said_of_the_champion(
     go_blind(world)
     assert last_run(world).phase is Phase.PROBATION
     assert world.registry.aliases["champion"] == CHALLENGER
+
+
+def test_a_rollback_needs_no_version_but_the_one_that_it_goes_back_to(story: Story, tmp_path: Path) -> None:
+    """What the alias of the previous champion named before the promotion was deleted since."""
+    world = story.at("promoting", tmp_path)
+    older = world.install(POOR)
+    world.registry.aliases |= {"champion": CHAMPION, "previous_champion": older}
+    world.settle()
+    assert last_run(world).phase is Phase.PROBATION
+    del world.registry.versions[older]
+    world.ask(RequestKind.CANCEL, run=last_run(world).id)
+    assert last_run(world).phase is Phase.ROLLED_BACK
+    assert world.registry.aliases == {"champion": CHAMPION}

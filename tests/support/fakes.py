@@ -126,6 +126,8 @@ class FakeRegistry:
 
     def set_alias(self, model: str, alias: str, version: Version) -> None:
         self._reach()
+        if version not in self.versions:
+            raise PermanentError(f"there is no version {version} of {model}")
         self.aliases[alias] = version
         self.writes.append((alias, version))
 

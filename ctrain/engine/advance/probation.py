@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import Run, Version
 from ctrain.engine.advance.rescaling import begun_anew, keep_begun_anew
+from ctrain.engine.champions import is_gone
 from ctrain.engine.comparison import Look, Progress, fold, measure, save_points
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.engine.troubles import BLIND
@@ -41,7 +42,7 @@ def watch_probation(watch: Watch, run: Run) -> Step:
     try:
         progress = fold(watch, run, "probation", challenger, previous, look)
     except PermanentError:
-        if not _is_gone(watch, previous):
+        if not is_gone(watch, previous):
             raise
         return _alone(watch, run)
     if progress.waiting:
@@ -58,15 +59,6 @@ def _superseded(watch: Watch, run: Run, version: Version | None) -> Step:
     name = version or "no version"
     move(watch, run, RunEvent.SUPERSEDE, f"the champion alias names {name}: someone else moved it")
     return MOVED
-
-
-def _is_gone(watch: Watch, version: Version) -> bool:
-    """True when the registry confirms that there is no such version."""
-    try:
-        watch.registry.version(watch.policy.model.name, version)
-    except PermanentError:
-        return True
-    return False
 
 
 def _alone(watch: Watch, run: Run) -> Step:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.domain import AliasIntent, Champion, Run, RunId, Version
 from ctrain.engine.alias_moves import abandon, carry_out, plan_move, record_intent
-from ctrain.engine.champions import Aliases, read_aliases
+from ctrain.engine.champions import Aliases, is_gone, read_aliases
 from ctrain.engine.moves import IDLE, MOVED, Step, announce, found_in, move, next_state, record_move
 from ctrain.engine.watch import ACTOR
 from ctrain.errors import PermanentError
@@ -74,13 +74,13 @@ def plan_rollback(
     """The intent, on record, of a move back to ``target``.
 
     The previous-champion alias goes back to what it named before that promotion, so that a second
-    rollback never returns to the version that was just left.
+    rollback never returns to the version that was just left. A version that was deleted since is not named.
     """
     with watch.store.read() as tx:
         earlier = [one for one in tx.intents(watch.name) if one.outcome == "done" and one.kind == "promotion"]
     before = next((one.expected_previous for one in earlier if one.new_champion == aliases.champion), None)
     expected_aliases = Aliases(expected if expected is not None else aliases.champion, aliases.previous)
-    new_previous = before if before != target else None
+    new_previous = None if before in {None, target} or is_gone(watch, before) else before
     intent = plan_move(watch, "rollback", expected_aliases, target, new_previous, run_id=run_id, actor=actor)
     record_intent(watch, intent)
     return intent
