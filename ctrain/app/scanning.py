@@ -14,7 +14,7 @@ from ctrain.app.forking import in_forks
 from ctrain.errors import InputError
 from ctrain.sources.formats import format_of
 from ctrain.sources.tables import read_batches, table_files
-from ctrain.sources.texts import with_utf8
+from ctrain.sources.texts import schema_without_views, with_utf8
 from ctrain.stats.lattice import BLOCK, Scratch
 
 MANY_VALUES = 64_000_000
@@ -270,8 +270,7 @@ def read_footer(path: Path) -> Any:
 
 def _schema(path: Path) -> pa.Schema:
     if _is_parquet(path):
-        schema: pa.Schema = read_footer(path).schema.to_arrow_schema()
-        return schema
+        return schema_without_views(read_footer(path).schema.to_arrow_schema())
     first = next(_batches(path), None)
     return first.schema if first is not None else pa.schema([])
 

@@ -32,6 +32,7 @@ from ctrain.rows.normalise import normalise_labels, normalise_rows
 from ctrain.sources.push_body import MOST_TABLE_BYTES
 from ctrain.sources.push_bombs import decoded_bytes
 from ctrain.sources.push_refusals import BadBatch, BadRow, TooLarge
+from ctrain.sources.texts import without_views
 
 if TYPE_CHECKING:
     from ctrain.sources.push_body import Objects
@@ -78,8 +79,9 @@ def judge_rows(rows: Objects | pa.Table, contract: Contract, kind: PushKind, now
         table, warnings = _with_absent_features(table, columns)
         _check_columns(table.schema, columns)
         _check_size(table, columns)
-        _check_rows(table, contract, kind, now)
-        return Judged(_as_read(table, columns), warnings)
+        asked = without_views(_asked_for(table, columns))
+        _check_rows(asked, contract, kind, now)
+        return Judged(_with_instants(asked, columns), warnings)
     except pa.ArrowException as error:
         raise BadBatch(f"the rows cannot be read: {error}") from None
 
@@ -250,12 +252,16 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def _as_read(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
-    """The columns that the policy names and no others; event times as instants."""
-    found = {}
+def _asked_for(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
+    """The columns that the policy names and no others, under their paths."""
+    return pa.table({_path(table, column): extract(table, column) for column in columns})
+
+
+def _with_instants(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
+    """The same table with event times as instants."""
     for column in columns:
-        values = extract(table, column)
         if column.kind == "instant":
-            values = cast_instant(values, column.zone).values
-        found[_path(table, column)] = values
-    return pa.table(found)
+            path = _path(table, column)
+            values = cast_instant(extract(table, column), column.zone).values
+            table = table.set_column(table.column_names.index(path), path, values)
+    return table

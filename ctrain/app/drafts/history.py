@@ -19,6 +19,7 @@ from ctrain.app.drafts.labels import Label, in_words
 from ctrain.app.drafts.sample import batch_rows
 from ctrain.rows.instants import INSTANT
 from ctrain.sources.tables import BATCH_ROWS
+from ctrain.sources.texts import without_views
 from ctrain.stats.columns import plain
 
 SORTED_TOGETHER = 1_000_000
@@ -129,7 +130,7 @@ class History:
     def _read_group(self, file: Any, group: int, start: int) -> Iterator[tuple[pa.Table, Places]]:
         names = [*self.columns, self.label.name]
         for batch in file.iter_batches(batch_rows(len(names)), row_groups=[group], columns=names):
-            table = pa.Table.from_batches([batch]).select(names)
+            table = without_views(pa.Table.from_batches([batch]).select(names))
             numbers = np.arange(start, start + table.num_rows, dtype=np.int64)
             start += table.num_rows
             times = numbers * ROW_SECOND

@@ -510,6 +510,14 @@ def test_two_classes_of_any_numbers_become_0_and_1(
     assert found == [int(n % 3 > 0) for n in range(N)]
 
 
+def test_rows_without_a_time_are_left_out_where_texts_are_views(tmp_path: Path) -> None:
+    """As Polars writes them."""
+    columns = {"at": [None, *HOURLY[1:]], "shop": pa.array(["a", "b"] * (N // 2), pa.string_view())}
+    draft = draft_policy(a_wish(tmp_path, columns=columns))
+    write_draft(draft)
+    assert pq.read_table(draft.rows)["shop"].to_pylist() == ["b", "a"] * (N // 2 - 1) + ["b"]
+
+
 @pytest.mark.parametrize("push", [False, True])
 def test_folders_of_a_draft_go_when_the_writing_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, push: bool

@@ -14,10 +14,12 @@ from ctrain.app.profiling import profile_files
 from ctrain.app.scanning import TableFiles, read_footer
 from ctrain.domain import Json, RejectedFile
 from ctrain.errors import InputError
+from ctrain.rows.normalise import normalise_rows
 from ctrain.sources.inspection import PATIENCE_READS
 from ctrain.sources.tables import read_batches
 from ctrain.sources.texts import with_utf8
-from tests.parquet_rows import START, build_rows, ids_of, open_files, write_parquet
+from tests.parquet_rows import START, build_data, build_rows, ids_of, open_files, write_parquet
+from tests.row_logs import NOW
 
 LATIN = [b"M\xfcller", b"Meier", None]
 READ = ["M\\xfcller", "Meier", None]
@@ -54,6 +56,37 @@ def test_so_are_those_within_a_column_and_in_a_part_of_a_table() -> None:
     found, mended = with_utf8(table)
     assert found.flatten()["who.name"].to_pylist() == READ
     assert mended == ("who",)
+
+
+def test_texts_as_views_are_written_out_wherever_they_are() -> None:
+    texts_as_views = pa.array(["a", None], pa.string_view())
+    table = pa.table(
+        {
+            "name": texts_as_views,
+            "raw": pa.array([b"a", None], pa.binary_view()),
+            "who": nested(texts_as_views),
+            "list": pa.array([["a"], None], pa.list_(pa.string_view())),
+            "large": pa.array([["a"], None], pa.large_list(pa.string_view())),
+            "map": pa.array([[("k", "a")], None], pa.map_(pa.string_view(), pa.string_view())),
+            "x": [1, 2],
+        }
+    )
+    found, mended = with_utf8(table)
+    assert found.filter(pa.array([False, True])).to_pylist() == table.to_pylist()[1:]
+    assert found.to_pylist() == table.to_pylist()
+    assert mended == ()
+
+
+def test_rows_that_cannot_be_used_are_set_aside_where_texts_are_views(tmp_path: Path) -> None:
+    """As Polars writes them."""
+    rows = build_rows(["1", "2"])
+    at = rows.schema.get_field_index("flight_id")
+    ids = pa.array(["1", None], pa.string_view())
+    write_parquet(tmp_path / "rows/a.parquet", rows.set_column(at, "flight_id", ids))
+    read = open_files(tmp_path).read({}, 1000)
+    found = normalise_rows(read.batches, build_data(), "binary", NOW)
+    assert found.table["row_id"].to_pylist() == ["1"]
+    assert found.rejected == {"null_id": 1}
 
 
 def test_sound_texts_are_left_as_they_are() -> None:
@@ -115,6 +148,12 @@ def test_files_that_commands_read_are_treated_alike(tmp_path: Path) -> None:
     pq.write_table(pa.table({"name": texts(LATIN), "wxyz": [1, 2, 3]}), path)
     assert pa.Table.from_batches(read_batches(path))["name"].to_pylist() == READ
     assert set(profile_files(TableFiles.find([path])).profile.columns) == {"name", "wxyz"}
+    views = tmp_path / "views.parquet"
+    pq.write_table(pa.table({"name": pa.array(["a", None], pa.string_view())}), views)
+    assert pa.Table.from_batches(read_batches(views)).drop_null()["name"].to_pylist() == ["a"]
+    both = TableFiles.find([path, views]).read()
+    assert both is not None
+    assert both["name"].to_pylist() == [*READ, "a", None]
     with_other_name(path, b"wxyz", b"w\xffyz")
     with pytest.raises(InputError, match=r"rows\.parquet: cannot be read as parquet"):
         read_footer(path)

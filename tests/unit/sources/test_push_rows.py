@@ -221,6 +221,14 @@ def test_a_column_of_any_type_is_taken_whole_or_refused(tmp_path: Path, name: st
         assert not written.exists() or pq.read_table(written).num_rows == 1
 
 
+def test_a_row_that_cannot_be_used_is_named_where_texts_are_views_and_nobody_asked_for_some() -> None:
+    table = build_rows(["1", "2"]).append_column("note", pa.array(["a", "b"], pa.string_view()))
+    views = table.set_column(0, "flight_id", pa.array(["1", None], pa.string_view()))
+    with pytest.raises(BadRow, match=r"row 1: there is no id"):
+        judge(views)
+    assert judge(views.slice(0, 1)).table["flight_id"].to_pylist() == ["1"]
+
+
 def test_uuids_are_taken() -> None:
     table = build_rows(["1"]).set_column(0, "flight_id", ODD_TYPES["uuid"])
     found = judge(read_body(ARROW, body_of(table, ARROW), ROWS).rows).table
