@@ -197,7 +197,9 @@ def _field(table: pa.Table, path: str) -> ArrowArray:
 def _as_wanted(values: ArrowArray, kind: Kind) -> ArrowArray:
     if kind == "number" and pa.types.is_boolean(values.type):
         return values
-    if kind in ("id", "text") or (kind == "boolean" and not pa.types.is_boolean(values.type)):
+    if kind in ("id", "text", "instant", "date") or (
+        kind == "boolean" and not pa.types.is_boolean(values.type)
+    ):
         return cast_text(values).values
     return values
 

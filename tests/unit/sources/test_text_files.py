@@ -17,10 +17,12 @@ import pytest
 from ctrain.clocks import RealTimer
 from ctrain.domain import Json, SourceRead
 from ctrain.rows.columns import label_columns
+from ctrain.rows.normalise import normalise_rows
 from ctrain.sources import positions, text_look, text_reader
 from ctrain.sources.files import FilesSource
 from ctrain.sources.inspection import PATIENCE_READS
 from tests.parquet_rows import START, build_data, build_rows, drain, ids_of, open_files, write_parquet
+from tests.row_logs import NOW
 from tests.text_rows import append_rows, append_text, text_of, write_rows, write_text, zstd
 
 NOTHING: Json = MappingProxyType({})
@@ -381,6 +383,19 @@ def test_json_values_of_any_type_are_read(tmp_path: Path) -> None:
     assert values(read, "distance")[:8] == ["1", "2.5", "3", "far", "true", None, "[4]", None]
     assert values(read, "carrier")[:8] == ["1", "2.5", "3", "far", "true", None, "[4]", None]
     assert read.notes == ("a.jsonl: line 4: column 'distance' holds 'far', no number",)
+
+
+@pytest.mark.parametrize("time", [1362096000, 1362096000000, 1362096000.5, True, [1], None])
+def test_json_values_that_are_no_time_are_set_aside_with_their_rows(tmp_path: Path, time: object) -> None:
+    """Nobody knows the unit of a number."""
+    data = build_data(features={"numeric": ["distance"], "date": ["bought"]})
+    text = record(1, scheduled_at=time) + record(2, scheduled_at=time)
+    write_text(tmp_path / "rows/a.jsonl", text)
+    write_text(tmp_path / "rows/b.jsonl", record(3, bought=15765))
+    found = normalise_rows(open_files(tmp_path, data=data).read({}, 1000).batches, data, "binary", NOW)
+    assert found.table.select(["row_id", "bought"]).to_pylist() == [{"row_id": "3", "bought": None}]
+    assert found.rejected == {"null_time" if time is None else "bad_value": 2}
+    assert found.wrong["bought"].tolist() == [True]
 
 
 @pytest.mark.parametrize("awkward", [None, "7"])
