@@ -178,7 +178,7 @@ class FilesSource:
                     self._refuse_link(name, stat_fingerprint(found), reading)
                     return None
                 found = target.stat()
-        except OSError:
+        except (OSError, RuntimeError):  # the latter of a link that leads to itself
             return None
         self._follow(name, found)
         return found if stat.S_ISREG(found.st_mode) else None

@@ -69,8 +69,8 @@ def names_of(declared: DeclaredFormat = "auto") -> re.Pattern[str]:
     texts = rf".*\.(?:{endings or 'csv|jsonl|ndjson'}){_TEXT_NAME}"
     parquet = r".*\.(?:parquet|pq)\Z"
     if declared == "auto":
-        return re.compile(f"{parquet}|{texts}", re.IGNORECASE)
-    return re.compile(parquet if declared == "parquet" else texts, re.IGNORECASE)
+        return re.compile(f"{parquet}|{texts}", re.IGNORECASE | re.DOTALL)
+    return re.compile(parquet if declared == "parquet" else texts, re.IGNORECASE | re.DOTALL)
 
 
 def siblings_of(name: str) -> re.Pattern[str]:

@@ -90,7 +90,10 @@ class Listing:
         """Changes whenever the answer of ``files`` does."""
 
     def files(self) -> Mapping[str, str]:
-        """Return the absolute path of every match by its path relative to the root."""
+        """Return the absolute path of every match by its path relative to the root.
+
+        A byte of that which is no UTF-8 is written out: it goes into cursors, messages and the row log.
+        """
         self._looked_at.clear()
         shown = {(prefix, part): folder for prefix, folder, part in self._walk("", self._parts)}
         for place, folder in shown.items():
@@ -132,8 +135,8 @@ class Listing:
         matches = self._patterns[part].match
         root = os.path.join(self.root, prefix)  # noqa: PTH118 - a Path per file would dominate a scan
         for name in old - new:
-            self._found.pop(prefix + name, None)
-        self._found.update((prefix + name, root + name) for name in new - old if matches(name))
+            self._found.pop(_readable(prefix + name), None)
+        self._found.update((_readable(prefix + name), root + name) for name in new - old if matches(name))
         self.generation += 1
 
     def _walk(self, prefix: str, parts: tuple[str, ...]) -> Iterator[tuple[str, _Folder, str]]:
@@ -206,3 +209,7 @@ class Listing:
                 folder.files.add(name)
         folder.names -= gone
         return folder
+
+
+def _readable(name: str) -> str:
+    return name if name.isascii() else os.fsencode(name).decode(errors="backslashreplace")

@@ -138,8 +138,9 @@ def _open(path: Path, stream: BinaryIO) -> ParquetContent | Fault:
     content = b64encode(digest.digest()).decode()
     if head[:4] != _MAGIC[: len(head)]:
         return Fault("not_parquet", "the file is not Parquet", content)
+    name: Any = os.fsencode(path)  # the stubs know names that are texts only
     try:
-        source = pa.BufferReader(head) if size <= WHOLE_BYTES else pa.OSFile(str(path), "r")
+        source = pa.BufferReader(head) if size <= WHOLE_BYTES else pa.OSFile(name, "r")
         return ParquetContent(content, pq.ParquetFile(source), size)
     except (pa.ArrowException, OSError):
         return Fault("truncated", "the file has no footer: it is being written or was cut off", content)

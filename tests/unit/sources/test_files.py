@@ -21,6 +21,8 @@ from ctrain.sources import inspection
 from ctrain.sources import parquet as parquet_module
 from ctrain.sources.inspection import PATIENCE_READS
 from tests.parquet_rows import START, build_data, build_rows, drain, ids_of, open_files, write_parquet
+from tests.row_logs import NOW, RowLogHarness
+from tests.text_rows import write_rows
 
 NOTHING: Json = MappingProxyType({})
 ENDING = ". The file is set aside; it is read when its content changes"
@@ -459,6 +461,33 @@ def test_a_pattern_matches_names_as_a_shell_does(tmp_path: Path, pattern: str, n
     assert [one.path for one in read.batches] == names
 
 
+@pytest.mark.parametrize("pattern", ["rows", "rows/*", "rows/**/*.*"])
+@pytest.mark.parametrize(("ending", "whole_bytes"), [("parquet", 2**26), ("parquet", 64), ("jsonl", 0)])
+def test_a_file_may_have_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, ending: str, whole_bytes: int
+) -> None:
+    """One byte that is no text must not stop the others, nor get into what is kept."""
+    monkeypatch.setattr(parquet_module, "WHOLE_BYTES", whole_bytes)
+    harness = RowLogHarness(tmp_path / "log")
+    source = open_files(tmp_path, pattern)
+    cursor: Json = {}
+    for at, name in enumerate([b"\xff", b"a\nb", " é ".encode(), b"x\\x"]):
+        rows = build_rows([str(at), str(at + 10)], start=START + timedelta(hours=at))
+        rows = rows.set_column(0, "flight_id", pa.array([str(at), None]))
+        path = write_rows(tmp_path / f"rows/new.{ending}", rows)
+        os.rename(path, os.fsencode(path.parent) + b"/" + name + f".{ending}".encode())  # noqa: PTH104
+    for _ in range(3):
+        read = source.read(cursor, 3)
+        harness.commit(harness.log.write_rows(read, harness.state, NOW))
+        cursor = json.loads(json.dumps(read.cursor))
+    assert harness.read("row_id") == [("0",), ("1",), ("2",), ("3",)]
+    aside = [pq.read_table(one) for one in (tmp_path / "log").rglob("rejected/**/*.parquet")]
+    found = {str(one) for table in aside for one in table["source_path"].to_pylist()}
+    assert found == {f"{name}.{ending}" for name in ("\\xff", "a\nb", " é ", "x\\x")}
+    os.unlink(os.fsencode(tmp_path) + f"/rows/\udcff.{ending}".encode(errors="surrogateescape"))  # noqa: PTH108
+    assert source.read(cursor, 10).batches == ()
+
+
 def test_a_pattern_that_climbs_after_a_wildcard_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"^rows/\*/\.\./x: '..' after a wildcard would leave the folder of the files$"
@@ -556,6 +585,7 @@ def test_what_is_no_file_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "rows/folder.parquet").mkdir()
     os.mkfifo(tmp_path / "rows/pipe.parquet")
     (tmp_path / "rows/gone.parquet").symlink_to(tmp_path / "rows/nothing.parquet")
+    (tmp_path / "rows/itself.parquet").symlink_to(tmp_path / "rows/itself.parquet")
     read = open_files(tmp_path).read({}, 1000)
     assert ids_of(read) == ["1"]
     assert read.rejected == ()
