@@ -41,11 +41,13 @@ def cast_number(array: ArrowArray) -> Cast:
 
 
 def cast_text(array: ArrowArray) -> Cast:
-    """Return texts; whole numbers read the same whether they came as integers or as floats."""
+    """Return texts; whole numbers read the same whether they came as integers, floats or decimals."""
     array = plain_values(array)
     kind = array.type
     if pa.types.is_floating(kind):
         return Cast(_cast_floats_to_text(_without_nan(array.cast(pa.float64()))), none_bad(array))
+    if pa.types.is_decimal(kind):
+        return Cast(_without_zeros(array.cast(pa.string())), none_bad(array))
     if pa.types.is_fixed_size_binary(kind):
         return Cast(
             pa.array([None if one is None else one.hex() for one in array.to_pylist()], pa.string()),
@@ -176,6 +178,12 @@ def _cast_floats_to_text(values: ArrowArray) -> ArrowArray:
     whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), pa.scalar(2.0**53)))
     integers = pc.if_else(whole, values, None).cast(pa.int64()).cast(pa.string())
     return pc.coalesce(integers, values.cast(pa.string()))
+
+
+def _without_zeros(decimals: ArrowArray) -> ArrowArray:
+    """Return whole numbers without the zeros behind their point; Arrow writes 0 as ``0E-10``, too."""
+    whole: ArrowArray = pc.replace_substring_regex(decimals, r"\.0+$", "")
+    return pc.replace_substring_regex(whole, r"^0E-\d+$", "0")
 
 
 def cast_each(array: ArrowArray, kind: pa.DataType, convert: Callable[[Any], Any]) -> Cast:
