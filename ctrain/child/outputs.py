@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 POSITIVE = ("1", "1.0", "True", "true")
 """How the positive class of a binary task is written."""
+NEGATIVE = ("0", "0.0", "False", "false")
+ROUNDING = 1e-6
+"""How far outside [0, 1] a probability may be, as it is where losses are made of them."""
+
+
+class AnswerUnfit(ValueError):
+    """What the model answers is nothing that the task has, whichever rows it is asked."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +41,11 @@ def predict_scores(model: LoadedModel, frame: pd.DataFrame, task: str, output: s
 
     Raises
     ------
-    ValueError
-        when the answer does not fit the task: the wrong number of rows or columns, several outputs,
+    AnswerUnfit
+        when the answer does not fit the task: the wrong number of columns, several outputs,
         "probabilities" outside [0, 1].
+    ValueError
+        when the answer is for another number of rows.
     """
     import numpy as np
 
@@ -90,7 +99,7 @@ def _ask(model: LoadedModel, frame: pd.DataFrame, task: str, output: str) -> tup
     if wants_probability and hasattr(model.estimator, "predict_proba"):
         return model.estimator.predict_proba(frame), classes, True
     if wants_probability and output == "probability":
-        raise ValueError(
+        raise AnswerUnfit(
             f"{type(model.estimator).__name__} gives no probabilities; set model.output to auto or class"
         )
     return model.estimator.predict(frame), classes, False
@@ -100,10 +109,10 @@ def _as_array(answer: Any) -> Any:
     import numpy as np
 
     if isinstance(answer, list) and answer and isinstance(answer[0], np.ndarray):
-        raise ValueError("the model has several outputs: multi-output models are not supported")
+        raise AnswerUnfit("the model has several outputs: multi-output models are not supported")
     values = answer.to_numpy() if hasattr(answer, "to_numpy") else np.asarray(answer)
     if values.ndim not in {1, 2}:
-        raise ValueError(f"the model answers in {values.ndim} dimensions; one score a row is needed")
+        raise AnswerUnfit(f"the model answers in {values.ndim} dimensions; one score a row is needed")
     return values
 
 
@@ -115,7 +124,7 @@ def _names(answer: Any) -> list[str]:
 
 def _single(values: Any) -> Any:
     if values.ndim != 1:
-        raise ValueError(
+        raise AnswerUnfit(
             f"the model has {values.shape[1]} outputs a row; multi-output models are not supported"
         )
     return values
@@ -126,40 +135,54 @@ def _binary_column(values: Any, output: str) -> Scores:
     import numpy as np
 
     if values.dtype.kind in "OUS":
-        text = np.array([str(one) for one in values], dtype=object)
-        if not np.isin(text, [*POSITIVE, "0", "0.0", "False", "false", "nan"]).all():
-            raise ValueError(f"the model answers with {text[0]!r}; a binary task has the classes 0 and 1")
-        numbers = np.where(text == "nan", np.nan, np.isin(text, POSITIVE).astype(np.float64))
+        numbers = _named_truth(values)
     else:
         numbers = values.astype(np.float64)
-    _check_range(numbers)
+    numbers = _in_range(numbers)
     is_class = bool(np.isin(numbers[~np.isnan(numbers)], (0.0, 1.0)).all())
     if output == "class" and not is_class:
         numbers = np.where(np.isnan(numbers), np.nan, (numbers > 0.5).astype(np.float64))
     return Scores(numbers, "class" if is_class or output == "class" else "probability")
 
 
-def _check_range(numbers: npt.NDArray[np.float64]) -> None:
+def _named_truth(values: Any) -> npt.NDArray[np.float64]:
+    """Numbers from labels or probabilities that are written out; NaN where there is none."""
+    import numpy as np
+    import pandas as pd
+
+    text = np.array([str(one) for one in values], dtype=object)
+    numbers = np.array(pd.to_numeric(pd.Series(text), errors="coerce"), dtype=np.float64)
+    numbers[np.isin(text, POSITIVE)] = 1.0
+    numbers[np.isin(text, NEGATIVE)] = 0.0
+    unknown = text[np.isnan(numbers) & ~np.asarray(pd.isna(values), dtype=bool) & (text != "nan")]
+    if len(unknown):
+        raise AnswerUnfit(f"the model answers with {unknown[0]!r}; a binary task has the classes 0 and 1")
+    return numbers
+
+
+def _in_range(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The probabilities, freed of rounding."""
     import numpy as np
 
     finite = numbers[~np.isnan(numbers)]
-    if finite.size and (finite.min() < -1e-9 or finite.max() > 1 + 1e-9):
-        raise ValueError(f"scores between {finite.min():g} and {finite.max():g} are no probabilities")
+    if finite.size and (finite.min() < -ROUNDING or finite.max() > 1 + ROUNDING):
+        raise AnswerUnfit(f"scores between {finite.min():g} and {finite.max():g} are no probabilities")
+    return np.clip(numbers, 0.0, 1.0)
 
 
 def _from_probabilities(values: npt.NDArray[np.float64], task: str, classes: list[str]) -> Scores:
     import numpy as np
 
-    _check_range(values)
+    values = _in_range(values)
     if task == "multiclass":
         if len(classes) == 1:  # scikit-learn's boosting answers with a second column then, of no class
             values = values[:, :1]
         names = classes if len(classes) == values.shape[1] else [str(one) for one in range(values.shape[1])]
         if len(set(names)) < len(names):
-            raise ValueError(f"the model has several classes of one name: {', '.join(names)}")
+            raise AnswerUnfit(f"the model has several classes of one name: {', '.join(names)}")
         return Scores(values, "probability", tuple(names))
     if values.shape[1] > 2:
-        raise ValueError(f"the model answers with {values.shape[1]} classes; a binary task has two")
+        raise AnswerUnfit(f"the model answers with {values.shape[1]} classes; a binary task has two")
     if values.shape[1] == 1:
         only_class_is_positive = bool(classes) and classes[0] in POSITIVE
         return Scores(np.full(len(values), float(only_class_is_positive)), "probability")

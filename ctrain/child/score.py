@@ -111,11 +111,12 @@ def score_frame(
     """Which rows have a score, and the scores of those rows in their order.
 
     One row that the model refuses does not cost the others theirs: the rows are halved until the
-    refused ones stand alone.
+    refused ones stand alone. An answer that does not fit the task costs all of them theirs: those that
+    fit by chance say nothing of the model.
     """
     import numpy as np
 
-    from ctrain.child.outputs import predict_scores
+    from ctrain.child.outputs import AnswerUnfit, predict_scores
 
     waiting = [np.flatnonzero(usable)]
     parts: list[tuple[npt.NDArray[np.intp], Scores]] = []
@@ -127,6 +128,8 @@ def score_frame(
         tried += 1
         try:
             parts.append((rows, predict_scores(model, frame.iloc[rows], task, output)))
+        except AnswerUnfit:
+            raise
         except Exception as error:
             first_error = first_error or error
             if tried >= MAX_TRIED_PARTS or len(usable) == 1:

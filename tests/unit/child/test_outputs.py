@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ctrain.child.models import LoadedModel
-from ctrain.child.outputs import Scores, join_scores, predict_scores
+from ctrain.child.outputs import AnswerUnfit, Scores, join_scores, predict_scores
 from ctrain.child.registration import prediction_method, refuse_unsupported
 from ctrain.child.score import RowsRefused, score_file, score_frame
 
@@ -57,6 +57,8 @@ def sklearn(estimator: Any) -> LoadedModel:
         (pyfunc(pd.DataFrame({"1": [0.2, 0.7], "0": [0.8, 0.3]})), "auto", [0.2, 0.7], "probability"),
         (pyfunc(pd.Series([True, False])), "auto", [1.0, 0.0], "class"),
         (pyfunc(["1", "0"]), "auto", [1.0, 0.0], "class"),
+        (pyfunc([None, True]), "auto", [np.nan, 1.0], "class"),
+        (pyfunc([None, 0.75]), "auto", [np.nan, 0.75], "probability"),
         (sklearn(Estimator([0, 1], [[0.8, 0.2], [0.3, 0.7]])), "auto", [0.2, 0.7], "probability"),
         (sklearn(Estimator([0.0, 1.0], [[0.8, 0.2], [0.3, 0.7]])), "class", [0.0, 1.0], "class"),
         (
@@ -75,7 +77,7 @@ def test_binary_scores_are_the_probability_of_class_1(
     model: LoadedModel, output: str, expected: list[float], kind: str
 ) -> None:
     scores = predict_scores(model, FRAME, "binary", output)
-    assert scores.values.tolist() == pytest.approx(expected)
+    assert scores.values.tolist() == pytest.approx(expected, nan_ok=True)
     assert scores.kind == kind
 
 
@@ -231,6 +233,32 @@ def test_a_model_that_refuses_every_row_fails_with_its_own_words() -> None:
     model = LoadedModel(Path(), Picky(), None, (), ("python_function",), "")
     with pytest.raises(RowsRefused, match="ValueError: unknown category"):
         score_frame(model, frame, np.ones(1000, dtype=bool), "binary", "auto")
+
+
+class Distance:
+    """Answers with the distance to a boundary, as ``decision_function`` does."""
+
+    def predict(self, frame: pd.DataFrame) -> Any:
+        return frame["x"].to_numpy()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([-1.0, 1.0, 1.0, -1.0], "scores between -1 and 1 are no probabilities"),
+        ([1.0, 2.0, 1.0, 1.0], "scores between 1 and 2 are no probabilities"),
+        ([0.2, 0.7, -3.5, 0.1], "scores between -3.5 and 0.7 are no probabilities"),
+    ],
+)
+def test_answers_that_are_probabilities_by_chance_are_no_scores(values: list[float], message: str) -> None:
+    model = LoadedModel(Path(), Distance(), None, (), ("python_function",), "")
+    with pytest.raises(AnswerUnfit, match=message):
+        score_frame(model, pd.DataFrame({"x": values}), np.ones(4, dtype=bool), "binary", "auto")
+
+
+def test_a_probability_that_rounding_has_lifted_above_one_is_one() -> None:
+    lifted = np.array([1.0000001, 0.25], dtype=np.float32)
+    assert predict_scores(pyfunc(lifted), FRAME, "binary", "auto").values.tolist() == [1.0, 0.25]
 
 
 def test_what_cannot_predict_or_has_several_outputs_is_refused_after_training() -> None:
