@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 POSITIVE = ("1", "1.0", "True", "true")
 """How the positive class of a binary task is written."""
 NEGATIVE = ("0", "0.0", "False", "false")
+MEANING: Mapping[str, bool] = {
+    **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y", "on"), True),
+    **dict.fromkeys(("0", "0.0", "-1", "false", "f", "no", "n", "off"), False),
+}
+"""Which of the two classes of a binary task a name stands for, in small letters."""
 ROUNDING = 1e-6
 """How far outside [0, 1] a probability may be, as it is where losses are made of them."""
 
@@ -43,7 +48,7 @@ def predict_scores(model: LoadedModel, frame: pd.DataFrame, task: str, output: s
     ------
     AnswerUnfit
         when the answer does not fit the task: the wrong number of columns, several outputs,
-        "probabilities" outside [0, 1].
+        "probabilities" outside [0, 1], or two classes of which none is known to be class 1.
     ValueError
         when the answer is for another number of rows.
     """
@@ -183,11 +188,25 @@ def _from_probabilities(values: npt.NDArray[np.float64], task: str, classes: lis
         return Scores(values, "probability", tuple(names))
     if values.shape[1] > 2:
         raise AnswerUnfit(f"the model answers with {values.shape[1]} classes; a binary task has two")
-    if values.shape[1] == 1:
-        only_class_is_positive = bool(classes) and classes[0] in POSITIVE
-        return Scores(np.full(len(values), float(only_class_is_positive)), "probability")
-    position = next((at for at, name in enumerate(classes) if name in POSITIVE), 1)
-    return Scores(values[:, position], "probability")
+    return Scores(_of_class_1(values, classes), "probability")
+
+
+def _of_class_1(values: npt.NDArray[np.float64], classes: list[str]) -> npt.NDArray[np.float64]:
+    """The probability of class 1 of two, which their names tell; without names it is the second."""
+    import numpy as np
+
+    meant = [MEANING.get(name.lower()) for name in classes]
+    if len(meant) == 1 and meant[0] is not None:
+        return np.full(len(values), float(meant[0]))
+    if len(meant) == values.shape[1] and set(meant) == {False, True}:
+        return values[:, meant.index(True)]
+    if not classes and values.shape[1] == 2:
+        return values[:, 1]
+    raise AnswerUnfit(
+        f"which class is 1 cannot be told by the names {', '.join(map(repr, classes)) or '(none)'}: let the "
+        "model call them 0 and 1, or answer with the probability of class 1 alone; model.task multiclass "
+        "compares classes by their names"
+    )
 
 
 def _from_labels(values: Any, classes: list[str]) -> Scores:

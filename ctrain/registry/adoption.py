@@ -10,6 +10,8 @@ from typing import Any, Literal
 from ctrain.domain import Task, Version
 from ctrain.errors import TransientError
 
+TRUTH = frozenset({"0", "1", "false", "true"})
+"""How the labels of a binary task may be written, and with them the classes of its models."""
 NUMERIC = frozenset({"float", "double", "integer", "long", "boolean"})
 
 
@@ -51,7 +53,12 @@ class AdoptionReport:
 
     @property
     def likely_task(self) -> Task | None:
-        """What the kind of output suggests; None when it says nothing."""
+        """What the kind of output suggests; None when it says nothing.
+
+        Two classes of other names than 0 and 1 are those of labels that are no 0 and 1 either.
+        """
+        if self.classes and not TRUTH.issuperset(self.classes):
+            return Task.MULTICLASS
         classes = len(self.classes) or (self.outputs if self.output_kind == "probability" else 0)
         if classes > 2:
             return Task.MULTICLASS

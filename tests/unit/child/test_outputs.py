@@ -68,6 +68,8 @@ def sklearn(estimator: Any) -> LoadedModel:
             "probability",
         ),
         (sklearn(Estimator([1, 0], [[0.8, 0.2], [0.3, 0.7]])), "auto", [0.8, 0.3], "probability"),
+        (sklearn(Estimator([-1, 1], [[0.8, 0.2], [0.3, 0.7]])), "auto", [0.2, 0.7], "probability"),
+        (sklearn(Estimator(["Yes", "No"], [[0.8, 0.2], [0.3, 0.7]])), "auto", [0.8, 0.3], "probability"),
         (sklearn(Estimator([0], [[1.0], [1.0]])), "auto", [0.0, 0.0], "probability"),
         (sklearn(Estimator([1.0], [[1.0], [1.0]])), "auto", [1.0, 1.0], "probability"),
         (sklearn(Estimator([0, 1])), "auto", [0.0, 1.0], "class"),
@@ -103,6 +105,22 @@ def test_answers_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         predict_scores(model, FRAME, task, output)
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        (sklearn(Estimator(["fraud", "legit"], [[0.8, 0.2], [0.3, 0.7]])), "'fraud', 'legit'"),
+        (sklearn(Estimator([1, 2], [[0.8, 0.2], [0.3, 0.7]])), "'1', '2'"),
+        (pyfunc(pd.DataFrame({"proba_1": [0.2, 0.7], "proba_0": [0.8, 0.3]})), "'proba_1', 'proba_0'"),
+        (pyfunc(pd.DataFrame({"score": [0.2, 0.7], "label": [0, 1]})), "'score', 'label'"),
+        (sklearn(Estimator(["good"], [[1.0], [1.0]])), "'good'"),
+        (sklearn(Estimator([], [[1.0], [1.0]])), r"\(none\)"),
+    ],
+)
+def test_which_of_two_classes_is_class_1_is_not_guessed(model: LoadedModel, names: str) -> None:
+    with pytest.raises(AnswerUnfit, match=f"which class is 1 cannot be told by the names {names}: "):
+        predict_scores(model, FRAME, "binary", "auto")
 
 
 def test_multiclass_scores_are_named_probabilities() -> None:
