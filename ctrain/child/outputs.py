@@ -24,6 +24,9 @@ MEANING: Mapping[str, bool] = {
 ROUNDING = 1e-6
 """How far outside [0, 1] a probability may be, as it is where losses are made of them."""
 
+ROUNDED = 0.01
+"""How far from 1 the probabilities of a row may add up, for each class: they may be given in percent."""
+
 
 class AnswerUnfit(ValueError):
     """What the model answers is nothing that the task has, whichever rows it is asked."""
@@ -48,7 +51,7 @@ def predict_scores(model: LoadedModel, frame: pd.DataFrame, task: str, output: s
     ------
     AnswerUnfit
         when the answer does not fit the task: the wrong number of columns, several outputs,
-        "probabilities" outside [0, 1], or two classes of which none is known to be class 1.
+        "probabilities" outside [0, 1] or not of one whole, or two classes of which none is known to be class 1.
     ValueError
         when the answer is for another number of rows.
     """
@@ -179,6 +182,7 @@ def _from_probabilities(values: npt.NDArray[np.float64], task: str, classes: lis
     import numpy as np
 
     values = _in_range(values)
+    _require_shares(values)
     if task == "multiclass":
         if len(classes) == 1:  # scikit-learn's boosting answers with a second column then, of no class
             values = values[:, :1]
@@ -189,6 +193,19 @@ def _from_probabilities(values: npt.NDArray[np.float64], task: str, classes: lis
     if values.shape[1] > 2:
         raise AnswerUnfit(f"the model answers with {values.shape[1]} classes; a binary task has two")
     return Scores(_of_class_1(values, classes), "probability")
+
+
+def _require_shares(values: npt.NDArray[np.float64]) -> None:
+    """Raise when rows do not add up to 1; one of zeros alone, as one-against-the-rest may give, is let be."""
+    import numpy as np
+
+    width, sums = values.shape[1], values.sum(axis=1)
+    wrong = sums[(sums > 0) & (np.abs(sums - 1) > ROUNDED * width)]
+    if width > 1 and wrong.size:
+        raise AnswerUnfit(
+            f"the {width} numbers of a row add up to {wrong[0]:g}: they are no probabilities of classes, of "
+            "which one comes true; models of several outputs are not supported"
+        )
 
 
 def _of_class_1(values: npt.NDArray[np.float64], classes: list[str]) -> npt.NDArray[np.float64]:

@@ -98,6 +98,8 @@ def test_binary_scores_are_the_probability_of_class_1(
             "multi-output models are not supported",
         ),
         (sklearn(Estimator([0, 1])), "binary", "probability", "gives no probabilities"),
+        (pyfunc([[0.9, 0.1], [0.9, 0.8]]), "binary", "auto", r"the 2 numbers of a row add up to 1\.7: "),
+        (pyfunc(np.ones((2, 5))), "multiclass", "auto", "the 5 numbers of a row add up to 5: they are no"),
     ],
 )
 def test_answers_that_do_not_fit_are_refused(
@@ -113,7 +115,7 @@ def test_answers_that_do_not_fit_are_refused(
         (sklearn(Estimator(["fraud", "legit"], [[0.8, 0.2], [0.3, 0.7]])), "'fraud', 'legit'"),
         (sklearn(Estimator([1, 2], [[0.8, 0.2], [0.3, 0.7]])), "'1', '2'"),
         (pyfunc(pd.DataFrame({"proba_1": [0.2, 0.7], "proba_0": [0.8, 0.3]})), "'proba_1', 'proba_0'"),
-        (pyfunc(pd.DataFrame({"score": [0.2, 0.7], "label": [0, 1]})), "'score', 'label'"),
+        (pyfunc(pd.DataFrame({"score": [0.2, 0.7], "rest": [0.8, 0.3]})), "'score', 'rest'"),
         (sklearn(Estimator(["good"], [[1.0], [1.0]])), "'good'"),
         (sklearn(Estimator([], [[1.0], [1.0]])), r"\(none\)"),
     ],
@@ -143,6 +145,11 @@ def test_multiclass_scores_are_named_probabilities() -> None:
 def test_classes_are_named_as_labels_are_written(classes: list[Any], names: tuple[str, ...]) -> None:
     scores = predict_scores(sklearn(Estimator(classes, np.ones((2, 3)) / 3)), FRAME, "multiclass", "auto")
     assert scores.classes == names
+
+
+def test_probabilities_may_be_rounded_and_a_row_that_no_class_fits_is_all_wrong() -> None:
+    given = [[0.33, 0.33, 0.33], [0.0, 0.0, 0.0]]
+    assert predict_scores(pyfunc(given), FRAME, "multiclass", "auto").values.tolist() == given
 
 
 def test_a_model_of_one_class_is_certain_of_it() -> None:
