@@ -51,7 +51,8 @@ def predict_scores(model: LoadedModel, frame: pd.DataFrame, task: str, output: s
     ------
     AnswerUnfit
         when the answer does not fit the task: the wrong number of columns, several outputs,
-        "probabilities" outside [0, 1] or not of one whole, or two classes of which none is known to be class 1.
+        "probabilities" outside [0, 1] or not of one whole, or two classes of which none is known
+        to be class 1.
     ValueError
         when the answer is for another number of rows.
     """
@@ -101,6 +102,7 @@ def join_scores(parts: Sequence[Scores]) -> Scores:
 def _ask(model: LoadedModel, frame: pd.DataFrame, task: str, output: str) -> tuple[Any, list[str], bool]:
     """The answer, the classes of its columns as far as known, and whether it is ``predict_proba``'s."""
     classes = [class_name(one) for one in model.classes or ()]
+    frame = frame.copy()  # a model may change what it is given
     wants_probability = task != "regression" and output in {"auto", "probability"}
     if model.estimator is None:
         return model.pyfunc.predict(frame), classes, False
@@ -142,11 +144,8 @@ def _binary_column(values: Any, output: str) -> Scores:
     """A column for a binary task: labels 0 and 1, or probabilities of the positive class."""
     import numpy as np
 
-    if values.dtype.kind in "OUS":
-        numbers = _named_truth(values)
-    else:
-        numbers = values.astype(np.float64)
-    numbers = _in_range(numbers)
+    given = _named_truth(values) if values.dtype.kind in "OUS" else values.astype(np.float64)
+    numbers = _in_range(given)
     is_class = bool(np.isin(numbers[~np.isnan(numbers)], (0.0, 1.0)).all())
     if output == "class" and not is_class:
         numbers = np.where(np.isnan(numbers), np.nan, (numbers > 0.5).astype(np.float64))
@@ -179,8 +178,6 @@ def _in_range(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _from_probabilities(values: npt.NDArray[np.float64], task: str, classes: list[str]) -> Scores:
-    import numpy as np
-
     values = _in_range(values)
     _require_shares(values)
     if task == "multiclass":

@@ -286,6 +286,19 @@ def test_a_probability_that_rounding_has_lifted_above_one_is_one() -> None:
     assert predict_scores(pyfunc(lifted), FRAME, "binary", "auto").values.tolist() == [1.0, 0.25]
 
 
+class Emptying:
+    """Takes what it needs out of what it is given."""
+
+    def predict(self, frame: pd.DataFrame) -> Any:
+        return frame.pop("x").to_numpy()
+
+
+def test_a_model_that_changes_what_it_is_given_can_be_asked_again() -> None:
+    model = LoadedModel(Path(), Emptying(), None, (), ("python_function",), "")
+    for _ in range(2):
+        np.testing.assert_array_equal(predict_scores(model, FRAME, "binary", "auto").values, FRAME["x"])
+
+
 def test_what_cannot_predict_or_has_several_outputs_is_refused_after_training() -> None:
     with pytest.raises(TypeError, match="returned int; expected a fitted estimator with predict"):
         prediction_method(42, "binary")
