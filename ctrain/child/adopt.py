@@ -9,6 +9,9 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from ctrain.child.frames import signature_frame
+from ctrain.child.models import LOG_A_SIGNATURE
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -47,7 +50,7 @@ def examine(source: str) -> dict[str, Any]:
             "flavour": "sklearn" if "sklearn" in model.flavors else "pyfunc",
             "loader": flavor.get("loader_module", ""),
             "python_version": flavor.get("python_version", ""),
-            "columns": [list(one) for one in model.columns],
+            "columns": [[str(name), kind, required] for name, kind, required in model.columns],
             "classes": [class_name(one) for one in model.classes or ()],
         }
         return report | _try_rows(model)
@@ -56,11 +59,11 @@ def examine(source: str) -> dict[str, Any]:
 
 
 def _try_rows(model: LoadedModel) -> dict[str, Any]:
-    frame = _example(model)
-    if frame is None:
-        message = "the model has no signature and no example: nothing says which columns it wants"
-        return {"predicts": False, "output_kind": "", "message": message}
     try:
+        frame = _example(model)
+        if frame is None:
+            message = "the model has no signature and no example: nothing says which columns it wants"
+            return {"predicts": False, "output_kind": "", "message": f"{message}; {LOG_A_SIGNATURE}"}
         kind, width = _kind_of_output(model, frame)
     except Exception as error:  # noqa: BLE001 - see main
         traceback.print_exc(file=sys.stderr)
@@ -69,18 +72,22 @@ def _try_rows(model: LoadedModel) -> dict[str, Any]:
 
 
 def _example(model: LoadedModel) -> pd.DataFrame | None:
-    """The example stored with the model where it has named columns, else rows of stand-in values."""
+    """The example stored with the model where it has named columns, else rows of stand-in values.
+
+    Raises
+    ------
+    ValueError
+        when it wants columns that no row can have.
+    """
     import pandas as pd
     import pyarrow as pa
 
+    table = pa.table({str(name): [STAND_IN.get(kind, 0.0)] * TRIED_ROWS for name, kind, _ in model.columns})
+    frame, _ = signature_frame(table, model.columns)
     example = model.pyfunc.input_example
     if isinstance(example, pd.DataFrame):
         return example.head(TRIED_ROWS)
-    if not model.columns:
-        return None
-    table = pa.table({name: [STAND_IN.get(kind, 0.0)] * TRIED_ROWS for name, kind, _ in model.columns})
-    frame, _ = model.frame(table, ())
-    return frame
+    return frame if model.columns else None
 
 
 def _kind_of_output(model: LoadedModel, frame: pd.DataFrame) -> tuple[str, int]:

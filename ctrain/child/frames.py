@@ -57,8 +57,9 @@ def signature_frame(
 ) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
     """Columns cast to a model's signature, and which rows could be cast.
 
-    ``columns`` holds (name, MLflow type, required). Rows that could not be cast have a stand-in value
-    there and must not be shown to the model. A column that the rows lack is an error unless optional.
+    ``columns`` holds (name, MLflow type, required); a name that is a number is a text in the rows. Rows
+    that could not be cast have a stand-in value there and must not be shown to the model. A column that
+    the rows lack is an error unless optional.
     """
     import numpy as np
     import pandas as pd
@@ -66,11 +67,12 @@ def signature_frame(
     usable = np.ones(table.num_rows, dtype=bool)
     cast: dict[str, Any] = {}
     for name, kind, required in columns:
-        if name not in table.column_names:
+        given = str(name)
+        if given not in table.column_names:
             if required:
-                raise ValueError(f"the model needs the column {name!r}, which the rows do not have")
+                raise ValueError(f"the model needs the column {given!r}, which the rows do not have")
             continue
-        cast[name], good = _cast(table[name], kind)
+        cast[name], good = _cast(table[given], kind)
         usable &= good
     return pd.DataFrame(cast), usable
 

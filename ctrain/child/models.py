@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Columns = tuple[tuple[str, str, bool], ...]
+LOG_A_SIGNATURE = "log it with signature=infer_signature(rows, predictions), rows being a data frame"
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,24 @@ class LoadedModel:
     digest: str
 
     def frame(self, table: pa.Table, features: Sequence[str]) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
-        """Rows as the model wants them and which of them could be cast; ``features`` without a signature."""
-        return signature_frame(table, self.columns or _plain_columns(table, features))
+        """Rows as the model wants them and which of them could be cast.
+
+        Without a signature they have the columns that the estimator was fitted on, or ``features``.
+
+        Raises
+        ------
+        ValueError
+            when the rows lack a column, or nothing says in which order an estimator wants them.
+        """
+        if self.columns:
+            return signature_frame(table, self.columns)
+        fitted_on = getattr(self.estimator, "feature_names_in_", None)
+        if fitted_on is None and getattr(self.estimator, "n_features_in_", 1) > 1:
+            raise ValueError(
+                f"{type(self.estimator).__name__} was fitted on an array and logged without a signature: "
+                f"nothing says in which order it wants its columns; {LOG_A_SIGNATURE}"
+            )
+        return signature_frame(table, _plain_columns(table, features if fitted_on is None else fitted_on))
 
     @property
     def classes(self) -> list[Any] | None:
@@ -47,10 +64,12 @@ def _plain_columns(table: pa.Table, features: Sequence[str]) -> Columns:
     import pyarrow as pa
 
     def is_text(name: str) -> bool:
+        if name not in table.column_names:
+            return False
         kind = table.schema.field(name).type
         return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
-    return tuple((name, "string" if is_text(name) else "double", True) for name in features)
+    return tuple((name, "string" if is_text(name) else "double", True) for name in map(str, features))
 
 
 def load_model(source: str, expected_digest: str | None) -> LoadedModel:
@@ -98,12 +117,17 @@ def signature_columns(signature: Any) -> Columns:
     Raises
     ------
     ValueError
-        when the model wants tensors: rows have columns.
+        when the model wants tensors, or columns without names: rows have names.
     """
     if signature is None or signature.inputs is None:
         return ()
     if signature.inputs.is_tensor_spec():
-        raise ValueError("the model's signature wants a tensor; only models on named columns can be scored")
+        raise ValueError(
+            "the model's signature wants a tensor; only models on named columns can be scored: "
+            f"{LOG_A_SIGNATURE}"
+        )
+    if not signature.inputs.has_input_names():
+        raise ValueError(f"the model's signature does not name its columns; {LOG_A_SIGNATURE}")
     return tuple((one.name, _kind(one.type), bool(one.required)) for one in signature.inputs.inputs)
 
 

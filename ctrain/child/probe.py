@@ -51,7 +51,7 @@ def probe_model(model: LoadedModel, frame: pd.DataFrame, job: Mapping[str, Any])
         "predictions": len(single),
         "size_bytes": sum(path.stat().st_size for path in Path(model.folder).rglob("*") if path.is_file()),
         "deterministic": _equal(predict(batch), predict(batch)),
-        "signature": [[name, kind] for name, kind, _ in model.columns],
+        "signature": [[str(name), kind] for name, kind, _ in model.columns],
     }
 
 
