@@ -40,7 +40,7 @@ class Adopted:
             "flavour": report.flavour,
             "output": report.output_kind,
             "task": report.likely_task.value if report.likely_task else None,
-            "features": {"numeric": list(report.numeric), "categorical": list(report.categorical)},
+            "features": {kind: list(names) for kind, names in report.features.items()},
             "classes": list(report.classes),
             "policy": self.draft,
         }

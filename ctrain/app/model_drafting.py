@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ctrain.registry.adoption import AdoptionReport
     from ctrain.settings import Settings
 
+EXAMPLES = {"numeric": 0.5, "categorical": "a", "boolean": True, "date": "2026-01-31"}
+"""A value of each kind of feature."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelWish:
@@ -60,7 +63,7 @@ class ModelDraft:
             return ()
         known, report = self.known, self.report
         values = {known.id: "1", known.event_time: "2026-01-31T08:00:00Z"}
-        features = {**dict.fromkeys(report.numeric, 0.5), **dict.fromkeys(report.categorical, "a")}
+        features = {name: EXAMPLES[kind] for kind, names in report.features.items() for name in names}
         row, label = json.dumps({**values, **features}), json.dumps({known.id: "1", known.label: 1})
         return tuple(sending_commands(known.policy, row, label))
 
@@ -89,7 +92,7 @@ class ModelDraft:
             **({"send": list(self.send)} if self.send else {}),
             "model": report.model,
             "version": report.version,
-            "features": {"numeric": list(report.numeric), "categorical": list(report.categorical)},
+            "features": {kind: list(names) for kind, names in report.features.items()},
         }
 
 
@@ -127,7 +130,7 @@ def _asked_task(task: str | None) -> Task | None:
 
 
 def _check_told_enough(report: AdoptionReport, asked: Task | None) -> None:
-    if not (report.numeric or report.categorical):
+    if not any(report.features.values()):
         raise InputError(
             f"{report.model} version {report.version} has no signature that names its inputs; log it with"
             " signature=mlflow.models.infer_signature(rows, predictions), or start from rows with --from FILE"

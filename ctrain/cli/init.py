@@ -177,7 +177,7 @@ def _from_model(asked: Asked, home: Path | None, as_json: bool) -> None:
 
 def _tell_of_model(draft: ModelDraft) -> None:
     report = draft.report
-    features = len(report.numeric) + len(report.categorical)
+    features = sum(map(len, report.features.values()))
     print(f"{report.model} version {report.version} ({report.output_kind} output): {features} features")
     print(f"wrote {draft.policy}\nwrote {draft.training}")
     if draft.folders:

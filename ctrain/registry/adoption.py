@@ -12,7 +12,14 @@ from ctrain.errors import TransientError
 
 TRUTH = frozenset({"0", "1", "false", "true"})
 """How the labels of a binary task may be written, and with them the classes of its models."""
-NUMERIC = frozenset({"float", "double", "integer", "long", "boolean"})
+KINDS: Mapping[str, frozenset[str]] = {
+    "numeric": frozenset({"float", "double", "integer", "long"}),
+    "categorical": frozenset({"string"}),
+    "boolean": frozenset({"boolean"}),
+    "date": frozenset({"datetime"}),
+}
+"""MLflow's types of each kind of feature."""
+ALWAYS_TOLD = ("numeric", "categorical")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +49,13 @@ class AdoptionReport:
     problem: str
 
     @property
-    def numeric(self) -> tuple[str, ...]:
-        """Columns for ``data.features.numeric``."""
-        return tuple(one.name for one in self.columns if one.type in NUMERIC)
-
-    @property
-    def categorical(self) -> tuple[str, ...]:
-        """Columns for ``data.features.categorical``."""
-        return tuple(one.name for one in self.columns if one.type == "string")
+    def features(self) -> dict[str, tuple[str, ...]]:
+        """Columns for ``data.features`` by kind; booleans and dates only where there are any."""
+        found = {
+            kind: tuple(one.name for one in self.columns if one.type in types)
+            for kind, types in KINDS.items()
+        }
+        return {kind: names for kind, names in found.items() if names or kind in ALWAYS_TOLD}
 
     @property
     def likely_task(self) -> Task | None:

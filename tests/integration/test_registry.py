@@ -219,7 +219,7 @@ def test_adopting_finds_out_what_a_model_is(
         sklearn, pyfunc = side_by_side.map(lambda one: registry.adopt(MODEL, one), [version, own])
     assert (sklearn.problem, sklearn.loads, sklearn.predicts) == ("", True, True)
     assert (sklearn.flavour, sklearn.output_kind, sklearn.outputs) == ("sklearn", "probability", 2)
-    assert (sklearn.numeric, sklearn.categorical) == (("distance",), ("carrier",))
+    assert sklearn.features == {"numeric": ("distance",), "categorical": ("carrier",)}
     assert sklearn.digest == trained["train"].status.result["digest"]
     assert sklearn.likely_task is Task.BINARY
     assert (pyfunc.problem, pyfunc.loads, pyfunc.predicts) == ("", True, True)

@@ -31,8 +31,7 @@ data:
   {prediction}
   {model_version}
   features:
-    numeric: [{numeric}]
-    categorical: [{categorical}]
+{features}
   pane: 1h
   allowed_lateness: 1h
 monitors:
@@ -77,8 +76,9 @@ def draft_policy(report: AdoptionReport, known: Known | None = None) -> str:
         version=report.version,
         task=task.value if task else "<binary, multiclass or regression>",
         metric=METRICS[task] if task else "<brier or absolute_error>",
-        numeric=", ".join(map(scalar, report.numeric)),
-        categorical=", ".join(map(scalar, report.categorical)),
+        features="\n".join(
+            f"    {kind}: [{', '.join(map(scalar, names))}]" for kind, names in report.features.items()
+        ),
     )
 
 

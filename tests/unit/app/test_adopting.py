@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,16 @@ def test_a_draft_can_be_run_once_it_is_filled_in(
     policy = parse_policy(filled, Path("trees.yaml"), {}).policy
     assert (policy.model.task, policy.model.metric) == (task, metric)
     assert unavailable_parts(policy) == []
+
+
+def test_booleans_and_dates_of_a_signature_are_features_of_their_kinds() -> None:
+    kinds = {"size": "long", "soil": "string", "dry": "boolean", "felled on": "datetime"}
+    columns = tuple(SignatureColumn(name, kind, True) for name, kind in kinds.items())
+    draft = draft_policy(replace(report("value", 1, ()), columns=columns))
+    assert (
+        "  features:\n    numeric: [size]\n    categorical: [soil]\n    boolean: [dry]\n"
+        '    date: ["felled on"]\n'
+    ) in draft
 
 
 def test_a_kind_of_output_that_says_nothing_is_left_to_a_person() -> None:
