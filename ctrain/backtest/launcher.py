@@ -41,7 +41,7 @@ class _Launched:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a training took, and when it was started."""
+    """What a training really took, and when it was started."""
 
     run_id: RunId
     started_at: datetime
@@ -113,20 +113,23 @@ class VirtualLauncher:
         trained = self._trainer.result(launched.key)
         if trained is None:
             return None
-        took = self._training_time
-        return launched.started_at + (timedelta(seconds=trained.seconds) if took is None else took)
+        return launched.started_at + self._took(trained)
+
+    def _took(self, trained: Trained) -> timedelta:
+        """On the virtual clock."""
+        return timedelta(seconds=trained.seconds) if self._training_time is None else self._training_time
 
     def _ended(self, launched: _Launched) -> JobStatus:
         trained, job = self._trainer.result(launched.key), launched.job
         assert trained is not None
-        was_trained = not trained.refused
+        was_trained, took = not trained.refused, self._took(trained).total_seconds()
         self.costs.append(
             Cost(job.run_id, launched.started_at, trained.seconds, trained.rows, trained=was_trained)
         )
         if trained.problem:
             return JobStatus(JobState.FAILED, trained.problem)
         if trained.refused:
-            refused = {"refused": trained.refused, "train_seconds": trained.seconds, **trained.notes}
+            refused = {"refused": trained.refused, "train_seconds": took, **trained.notes}
             return JobStatus(JobState.SUCCEEDED, result={**refused, "mlflow_run_id": NO_RUN_IN_MLFLOW})
         tags = {**job.registration["tags"], DIGEST_TAG: trained.digest, CONTENT_TAG: trained.content_digest}
         version = self._registry.register(str(job.registration["model"]), trained.folder, tags)
@@ -135,7 +138,7 @@ class VirtualLauncher:
             "mlflow_run_id": NO_RUN_IN_MLFLOW,
             "digest": trained.digest,
             "content_digest": trained.content_digest,
-            "train_seconds": trained.seconds,
+            "train_seconds": took,
             "importance": dict(trained.importance),
             **trained.notes,
         }

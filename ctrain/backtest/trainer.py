@@ -32,6 +32,7 @@ class Trained:
 
     folder: str = ""
     seconds: float = 0.0
+    """What it took, also to fail."""
     rows: int = 0
     digest: str = ""
     content_digest: str = ""
@@ -48,7 +49,11 @@ class _UnderWay:
     key: str
     job: TrainingJob
     rows: int
-    deadline: float = 0.0
+    begun_at: float = 0.0
+
+    @property
+    def timeout_seconds(self) -> float:
+        return self.job.timeout.total_seconds()
 
 
 class Trainer:
@@ -105,11 +110,9 @@ class Trainer:
         """What has become of a job; None while it is under way."""
         with self._lock:
             at_work = self._at_work
-            if at_work is not None and self._timer.monotonic() > at_work.deadline:
-                timeout = at_work.job.timeout.total_seconds()
-                self._end(
-                    at_work, Trained(problem=f"training was stopped after its timeout of {timeout:g} s")
-                )
+            if at_work is not None and self._timer.monotonic() > at_work.begun_at + at_work.timeout_seconds:
+                timeout = at_work.timeout_seconds
+                self._fail(at_work, f"training was stopped after its timeout of {timeout:g} s")
                 self._drop(at_work.job.python)
                 self._dispatch()
             return self._done.get(key)
@@ -126,7 +129,7 @@ class Trainer:
     def _dispatch(self) -> None:
         while self._waiting and self._at_work is None:
             under_way = self._at_work = self._waiting.pop(0)
-            under_way.deadline = self._timer.monotonic() + under_way.job.timeout.total_seconds()
+            under_way.begun_at = self._timer.monotonic()
             JobFolder(under_way.job.folder).write_job(under_way.job, self._timer.now().timestamp())
             try:
                 self._child(under_way.job.python).send(
@@ -138,7 +141,7 @@ class Trainer:
                     }
                 )
             except ChildGone as error:
-                self._end(under_way, Trained(problem=f"the training child cannot be used: {error}"))
+                self._fail(under_way, f"the training child cannot be used: {error}")
 
     def _child(self, python: str) -> LineChild:
         child = self._children.get(python)
@@ -157,12 +160,13 @@ class Trainer:
             under_way = self._at_work
             if under_way is None or under_way.key != message["key"]:
                 return
-            self._end(under_way, self._trained(under_way, message))
+            if message["ok"]:
+                self._end(under_way, self._trained(under_way, message))
+            else:
+                self._fail(under_way, str(message["message"]))
             self._dispatch()
 
     def _trained(self, under_way: _UnderWay, message: Json) -> Trained:
-        if not message["ok"]:
-            return Trained(problem=str(message["message"]), rows=under_way.rows)
         if "refused" in message:
             looked = dict(message["notes"])
             rows, seconds = int(looked["learnable"]["rows"]), float(message["seconds"])
@@ -183,8 +187,13 @@ class Trainer:
             if under_way is None or under_way.job.python != python or (child is not None and child.alive):
                 return
             words = child.last_words() if child is not None else ""
-            self._end(under_way, Trained(problem=f"the training child died: {words or 'it said nothing'}"))
+            self._fail(under_way, f"the training child died: {words or 'it said nothing'}")
             self._dispatch()
+
+    def _fail(self, under_way: _UnderWay, problem: str) -> None:
+        """A training that failed took all the time since it was begun, as in production."""
+        seconds = min(self._timer.monotonic() - under_way.begun_at, under_way.timeout_seconds)
+        self._end(under_way, Trained(seconds=seconds, rows=under_way.rows, problem=problem))
 
     def _end(self, under_way: _UnderWay, trained: Trained) -> None:
         self._done[under_way.key] = trained
