@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 from ctrain.clocks import wait_for
@@ -23,7 +24,7 @@ from ctrain.domain import (
 from ctrain.engine.instants import floor_to
 from ctrain.engine.moves import move
 from ctrain.engine.tick import tick
-from ctrain.errors import PermanentError, TransientError
+from ctrain.errors import PermanentError
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.triggers.blackout import blackout_until
 
@@ -39,7 +40,6 @@ FIRST = "the first model"
 PANES_BETWEEN_ASKS = 24
 """When there was no first model, because rows are too few or a gate was not passed."""
 EVERYTHING = 1_000_000
-PATIENCE_SECONDS = 3600.0
 PAUSE_SECONDS = 0.002
 MOST_TICKS = 1_000
 """At one instant; more means that the engine never comes to rest."""
@@ -87,7 +87,7 @@ class Replay:
         Raises
         ------
         TransientError
-            when a child does not answer for an hour.
+            when scoring does not end within an hour.
         PermanentError
             when runs follow each other without end at one instant.
         AbandonedError
@@ -135,20 +135,19 @@ class Replay:
         )
 
     def _news(self) -> bool:
-        """Wait for the children; True when one has ended its work, False when none is at work."""
+        """Wait for the children; True when one has ended its work, False when none is at work.
+
+        However long: what they do has timeouts of its own, and may come after that of other strategies.
+        """
         stage = self._stage
         if stage.take_ended():
             return True
         if not stage.working:
             return False
-        ended = wait_for(
-            lambda: stage.take_ended() or not stage.working or self._together.abandoned,
-            PATIENCE_SECONDS,
-            PAUSE_SECONDS,
+        wait_for(
+            lambda: stage.take_ended() or not stage.working or self._together.abandoned, inf, PAUSE_SECONDS
         )
         self._together.go_on()
-        if not ended:
-            raise TransientError("a child of the backtest does not answer")
         return True
 
     def _ask(self, now: datetime) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,6 +84,25 @@ def test_strategies_side_by_side_find_what_each_finds_alone(tmp_path: Path) -> N
         for at_once in (1, 4)
     )
     assert beside == alone
+
+
+def test_a_strategy_waits_for_its_training_however_many_come_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainings are done one at a time: the last of many strategies may wait for hours."""
+    hours, looks = count(1), dict[str, int]()
+    leaping = SimpleNamespace(monotonic=lambda: next(hours) * 3600.0, sleep=lambda _: None)
+    monkeypatch.setattr("ctrain.clocks.time", leaping)
+    result = SlopeTrainer.result
+
+    def later(self: SlopeTrainer, key: str) -> Trained | None:
+        looks[key] = looks.get(key, 0) + 1
+        return result(self, key) if looks[key] > 40 else None
+
+    monkeypatch.setattr(SlopeTrainer, "result", later)
+    loaded = write_history(tmp_path / "data", make_rows(36, 99))
+    found = play(tmp_path / "room", loaded, replace(CHOICES, ends_at=START + 32 * HOUR)).found
+    assert found.judged_from == START + 24 * HOUR + timedelta(minutes=1)
 
 
 NIGHT = "limits: {blackout: [{from: '22:00', to: '06:00', timezone: UTC}], "
