@@ -22,7 +22,7 @@ from ctrain.backtest.outcomes import (
     timeline,
     trainings_of,
 )
-from ctrain.backtest.replay import Replay, Replayed
+from ctrain.backtest.replay import Replay, Replayed, why_no_run
 from ctrain.backtest.result import Backtest, Outcome
 from ctrain.backtest.stage import Crew, set_stage
 from ctrain.backtest.steps import GRID_STEPS, MOST_STEPS
@@ -211,7 +211,8 @@ class _Performance:
         replayed = Replay(stage, strategy, plan, self._together).play(partial(self._tell, strategy.name))
         if not replayed.reigns:
             nothing = "no run was started" + (" outside limits.blackout" if plan.blackout else "")
-            reasons = "; ".join(run.outcome_reason for run in replayed.runs[-1:]) or nothing
+            reasons = "; ".join(run.outcome_reason for run in replayed.runs[-1:])
+            reasons = reasons or why_no_run(replayed) or nothing
             raise PermanentError(f"no first model came into force by {plan.ends_at.isoformat()}: {reasons}")
         start, end = replayed.reigns[0].since_at, plan.ends_at - policy.data.labels.matures_after
         judged = self._ledger.judge(replayed.reigns, start, end, stage.watch.row_log)

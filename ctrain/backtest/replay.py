@@ -27,6 +27,7 @@ from ctrain.engine.tick import tick
 from ctrain.errors import PermanentError
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.triggers.blackout import blackout_until
+from ctrain.triggers.decide import MANUAL_TRIGGER
 
 if TYPE_CHECKING:
     from ctrain.backtest.launcher import Cost
@@ -152,20 +153,31 @@ class Replay:
 
     def _ask(self, now: datetime) -> bool:
         """Ask for a run when it is time: for the first model until there is one, and as the strategy says."""
-        if now == self._plan.starts_at:
-            with self._watch.store.write() as tx:
-                tx.set_paused(self._watch.name, False)
-        wanted = [FIRST] if self._asks_for_first(now) else []
-        while self._asks and self._asks[0] <= now:
-            self._asks.pop(0)
-            if self._reigns:
-                wanted.append(self._strategy.name)
-        for reason in wanted:
-            arguments = {"reason": reason}
-            request = Request(0, self._watch.name, RequestKind.TRIGGER, ACTOR, now, arguments)
-            with self._watch.store.write() as tx:
-                tx.add_request(request)
-        return bool(wanted)
+        if self._asks_for_first(now):
+            self._ask_for_first(now)
+            return True
+        due = [at for at in self._asks if at <= now]
+        self._asks = self._asks[len(due) :]
+        if self._reigns:
+            for _ in due:
+                self._request(now, self._strategy.name)
+        return bool(due and self._reigns)
+
+    def _ask_for_first(self, now: datetime) -> None:
+        """Until it serves nothing else may start a run, so that all strategies begin with the same."""
+        self._pause(False)
+        self._request(now, FIRST)
+        tick(self._watch)
+        self._pause(True)
+
+    def _request(self, now: datetime, reason: str) -> None:
+        request = Request(0, self._watch.name, RequestKind.TRIGGER, ACTOR, now, {"reason": reason})
+        with self._watch.store.write() as tx:
+            tx.add_request(request)
+
+    def _pause(self, paused: bool) -> None:
+        with self._watch.store.write() as tx:
+            tx.set_paused(self._watch.name, paused)
 
     def _asks_for_first(self, now: datetime) -> bool:
         """True when the first model is due; in a blackout it is due when that is over."""
@@ -180,6 +192,8 @@ class Replay:
             champion = tx.champion(self._watch.name)
         if champion is None or (self._reigns and self._reigns[-1].version.version == champion.version):
             return
+        if not self._reigns:
+            self._pause(False)
         version = self._stage.registry.version(self._watch.policy.model.name, champion.version)
         self._reigns.append(Reign(champion.since_at, version))
 
@@ -221,6 +235,12 @@ class Replay:
 
 def _oldest_first(newest_first: Sequence[T]) -> tuple[T, ...]:
     return tuple(newest_first[::-1])
+
+
+def why_no_run(replayed: Replayed) -> str:
+    """Why a run that was asked for did not start, as of the last time; empty: nothing was asked for."""
+    reasons = [decision.reason for decision, _ in replayed.decisions if decision.trigger == MANUAL_TRIGGER]
+    return reasons[-1] if reasons else ""
 
 
 def suppressed(replayed: Replayed) -> dict[str, int]:

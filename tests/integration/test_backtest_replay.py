@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
 from ctrain.backtest.history import load_history
@@ -29,6 +30,33 @@ def test_without_a_first_model_there_is_nothing_to_compare(tmp_path: Path) -> No
     loaded = write_history(tmp_path / "data", make_rows(60, 99), text)
     with pytest.raises(PermanentError, match=r"no first model came into force .* roc_auc >= 0\.999: failed"):
         play(tmp_path / "room", loaded, CHOICES)
+
+
+def test_a_first_model_that_could_not_be_trained_is_said(tmp_path: Path) -> None:
+    rows = make_rows(60, 99)
+    unlabelled = rows.set_column(rows.schema.get_field_index("y"), "y", pa.nulls(rows.num_rows, pa.float64()))
+    loaded = write_history(tmp_path / "data", unlabelled)
+    with pytest.raises(PermanentError, match=r"no first model .* suppressed: 0 labelled, matured rows"):
+        play(tmp_path / "room", loaded, CHOICES)
+
+
+def test_the_first_model_is_the_same_for_all_though_the_policy_would_have_trained_before(
+    tmp_path: Path,
+) -> None:
+    """When it is asked for first there are too few labels; a schedule would not wait until it is again."""
+    text = POLICY.replace("triggers:", "triggers:\n  often: {every: 2h}")
+    loaded = write_history(tmp_path / "data", make_rows(40, 99), text)
+    choices = Choices(
+        baselines=("never",), starts_at=START + 6 * HOUR, ends_at=START + 40 * HOUR, step=2 * HOUR
+    )
+    played = play(tmp_path / "room", loaded, choices)
+    found = played.found
+    first, *_ = found.events
+    assert (first.at, first.trigger) == (START + 30 * HOUR, "manual")
+    assert found.judged_from == START + 30 * HOUR + timedelta(minutes=1)
+    assert [event.at for event in found.events if event.kind == "run_queued"][1:2] == [START + 34 * HOUR]
+    assert len(set(played.trainer.seen)) == 2
+    assert found.baselines["never"].retrains == 0
 
 
 def test_runs_that_follow_each_other_without_end_are_said(
