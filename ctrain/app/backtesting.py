@@ -97,7 +97,7 @@ def read_past(loaded: LoadedPolicy, environ: Mapping[str, str], past: Past = AS_
         when ``past`` does not fit the policy, or there is no history.
     """
     policy = past.read_by(loaded.policy)
-    return load_history(policy, loaded.folder, past_sources(policy, environ))
+    return load_history(policy, loaded.folder, past_sources(policy, environ), RealTimer().now())
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from ctrain.policy.data import FilesSource
 from ctrain.rows.columns import extract, label_columns, row_columns
 from ctrain.rows.days import in_order
 from ctrain.rows.instants import FAR, as_microseconds, cast_instant, microseconds_of
-from ctrain.rows.normalise import normalise_labels, normalise_rows
+from ctrain.rows.normalise import Normalised, normalise_labels, normalise_rows
 from ctrain.sources.opening import FileSources
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ Micros = npt.NDArray[np.int64]
 
 ROWS_PER_READ = 1_000_000
 MOST_NAMED = 3
-"""Files and lines that were set aside."""
+"""Of what was set aside."""
 MICROSECOND = timedelta(microseconds=1)
 BEGINNING = np.iinfo(np.int64).min
 
@@ -63,7 +63,7 @@ class History:
     known: pa.Table
     """To judge by: ``row_id``, ``event_at``, features and ``label`` (null: none), in event-time order."""
     set_aside: tuple[str, ...] = ()
-    """Files and lines that are no part of it, and why."""
+    """Files, lines, and how many rows and labels are no part of it, and why."""
 
     @property
     def first_at(self) -> datetime:
@@ -86,8 +86,12 @@ def as_instant(microseconds: int | np.int64) -> datetime:
     return EPOCH + MICROSECOND * int(microseconds)
 
 
-def load_history(policy: Policy, folder: Path, sources: Sources | None = None) -> History:
+def load_history(
+    policy: Policy, folder: Path, sources: Sources | None = None, now: datetime = FAR
+) -> History:
     """Return all rows and labels that the policy's sources hold now: files, unless others are given.
+
+    What has not happened by ``now`` is no history: a row of a wrong clock would make it last for years.
 
     Raises
     ------
@@ -96,7 +100,8 @@ def load_history(policy: Policy, folder: Path, sources: Sources | None = None) -
     """
     sources, data, task = sources or FileSources(), policy.data, policy.model.task
     batches, aside = _read_all(sources.open_rows(policy, folder))
-    rows = normalise_rows(batches, data, task, FAR).table
+    usable = normalise_rows(batches, data, task, now)
+    rows, aside = usable.table, [*_counted(usable, "row"), *aside]
     if not rows.num_rows:
         place = data.source.path if isinstance(data.source, FilesSource) else policy.policy
         raise InputError("; ".join([f"{place}: there is no row to replay", *aside[:MOST_NAMED]]))
@@ -105,7 +110,8 @@ def load_history(policy: Policy, folder: Path, sources: Sources | None = None) -
     labels = rows.select(["row_id", "label"]).filter(pc.is_valid(rows["label"]))
     if labels_source is not None:
         label_batches, labels_aside = _read_all(labels_source)
-        labels, aside = normalise_labels(label_batches, data, task).table, [*aside, *labels_aside]
+        usable = normalise_labels(label_batches, data, task)
+        labels, aside = usable.table, [*_counted(usable, "label"), *aside, *labels_aside]
     return History(
         rows=tuple(_revealed(batches, policy)),
         labels=_due(labels, rows, policy),
@@ -126,6 +132,14 @@ def _read_all(source: Source) -> tuple[list[SourceBatch], list[str]]:
         if not read.more:
             return batches, aside
         cursor = read.cursor
+
+
+def _counted(usable: Normalised, of: str) -> list[str]:
+    """How many were set aside, by reason."""
+    return [
+        f"{count} {of}{'s' if count > 1 else ''} ({reason.replace('_', ' ')})"
+        for reason, count in usable.rejected.items()
+    ]
 
 
 def _first_of_each_id(rows: pa.Table) -> pa.Table:

@@ -104,6 +104,37 @@ def test_what_is_set_aside_is_told(tmp_path: Path) -> None:
         load_history(loaded.policy, loaded.folder)
 
 
+def test_rows_that_cannot_be_used_are_counted_by_their_reasons(tmp_path: Path) -> None:
+    rows = make_rows(3, 99)
+    ids = pa.array([None, None, *rows["id"].to_pylist()[2:]])
+    loaded = write_history(tmp_path, rows.set_column(0, "id", ids))
+    assert load_history(loaded.policy, loaded.folder).set_aside == ("2 rows (null id)",)
+    loaded = write_history(tmp_path, rows.set_column(0, "id", pa.nulls(60, pa.string())))
+    with pytest.raises(InputError, match=r"there is no row to replay; 60 rows \(null id\)"):
+        load_history(loaded.policy, loaded.folder)
+
+
+def test_labels_that_cannot_be_used_are_counted_by_their_reasons(tmp_path: Path) -> None:
+    rows = make_rows(3, 99)
+    (tmp_path / "labels").mkdir()
+    labels = pa.table({"key": rows["id"], "y": ["perhaps", *map(str, rows["y"].to_pylist()[1:])]})
+    pq.write_table(labels, tmp_path / "labels" / "1.parquet")
+    pq.write_table(rows.drop_columns(["y"]), tmp_path / "rows.parquet")
+    policy = parse_policy(SEPARATE, tmp_path / "clicks.yaml", {}).policy
+    assert load_history(policy, tmp_path).set_aside == ("1 label (bad value)",)
+
+
+def test_what_has_not_happened_is_no_history(tmp_path: Path) -> None:
+    """One row of a wrong clock would make history last for decades."""
+    rows = make_rows(3, 99)
+    instants = [START + 900_000 * HOUR, *rows["at"].to_pylist()[1:]]
+    wrong = rows.set_column(1, "at", pa.array(instants, pa.timestamp("us", "UTC")))
+    loaded = write_history(tmp_path, wrong)
+    history = load_history(loaded.policy, loaded.folder, now=START + 24 * HOUR)
+    assert history.last_at == rows["at"][-1].as_py()
+    assert history.set_aside == ("1 row (future time)",)
+
+
 def test_no_row_is_no_history(tmp_path: Path) -> None:
     loaded = write_history(tmp_path, make_rows(3, 99).slice(0, 0))
     with pytest.raises(InputError, match="there is no row to replay"):
