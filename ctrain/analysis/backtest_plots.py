@@ -85,11 +85,14 @@ def _plot_frontier(figure: Figure, request: Mapping[str, Any]) -> None:
     axes = figure.add_subplot()
     costs: Mapping[str, tuple[float, float]] = request["costs"]
     best: list[tuple[float, float]] = []
+    together: dict[tuple[float, float], list[str]] = {}
     for name, (seconds, metric) in sorted(costs.items(), key=lambda one: tuple(one[1])):
         axes.plot(seconds, metric, "o", color=COLOURS[name], markersize=9 if name == "policy" else 6)
-        axes.annotate(name, (seconds, metric), xytext=(6, 5), textcoords="offset points")
+        together.setdefault((seconds, metric), []).append(name)
         if not best or metric < best[-1][1]:
             best.append((seconds, metric))
+    for place, names in together.items():
+        axes.annotate(", ".join(names), place, xytext=(6, 5), textcoords="offset points")
     _draw_steps(axes, best)
     axes.margins(x=0.12, y=0.2)
     axes.set_xlabel("seconds of training")

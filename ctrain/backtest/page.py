@@ -22,6 +22,8 @@ table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid #ccc; text-align: left; vertical-align: top; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 tr.policy { font-weight: bold; }
+.wide { overflow-x: auto; }
+figure { margin: 1rem 0; }
 img { max-width: 100%; }
 figcaption { font-size: .85rem; color: #555; }
 """
@@ -124,7 +126,12 @@ def _table(found: Backtest) -> str:
     rows = [_row("the policy", found.policy, ' class="policy"')]
     rows += [_row(WORDS.get(name, name), one, "") for name, one in found.baselines.items()]
     head = "".join(f"<th>{escape(one)}</th>" for one in heads)
-    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody></table>"
+    return _wide(f"<table><thead><tr>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody></table>")
+
+
+def _wide(table: str) -> str:
+    """On a narrow screen the table moves sideways, and the page does not."""
+    return f'<div class="wide">{table}</div>'
 
 
 def _row(name: str, one: Outcome, attribute: str) -> str:
@@ -171,7 +178,7 @@ def _figure(name: str, picture: bytes) -> str:
 def _events(events: Sequence[Happening]) -> str:
     rows = "".join(map(_event, events))
     head = "<tr><th>at (UTC)</th><th>run</th><th>what</th><th>why</th></tr>"
-    return f"<table><thead>{head}</thead>\n<tbody>{rows}</tbody></table>"
+    return _wide(f"<table><thead>{head}</thead>\n<tbody>{rows}</tbody></table>")
 
 
 def _event(one: Happening) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ctrain.analysis.backtest_plots import COLOURS, LINES, MARKS, _plot_metric
+from ctrain.analysis.backtest_plots import COLOURS, LINES, MARKS, _plot_frontier, _plot_metric
 from ctrain.backtest import outcomes
 from ctrain.backtest.strategies import STRATEGIES
 from ctrain.domain import Phase
@@ -38,3 +38,14 @@ def test_promotions_rollbacks_and_rejections_are_marked(kind: str) -> None:
 def test_each_strategy_has_a_colour_and_a_line_of_its_own() -> None:
     assert set(COLOURS) == set(LINES) == {"policy", *STRATEGIES}
     assert len(set(COLOURS.values())) == len(COLOURS)
+
+
+def test_strategies_that_cost_and_reach_the_same_are_named_side_by_side() -> None:
+    """A detector that never fired is where no retraining is: names on top of each other cannot be read."""
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    costs = {"policy": (2.0, 0.1), "never": (0.0, 0.4), "adwin": (0.0, 0.4)}
+    _plot_frontier(figure, {"metric_name": "brier", "costs": costs})
+    (axes,) = figure.axes
+    assert [one.get_text() for one in axes.texts] == ["never, adwin", "policy"]

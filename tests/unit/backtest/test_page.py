@@ -70,6 +70,12 @@ def test_the_page_says_it_in_a_sentence_and_escapes_reasons() -> None:
     assert page.count("<img ") == 1
 
 
+def test_wide_tables_move_sideways_where_a_screen_is_narrow() -> None:
+    page = make_page(a_backtest(), {})
+    assert ".wide { overflow-x: auto; }" in page
+    assert page.count('<div class="wide"><table>') == 2
+
+
 def test_the_page_says_regret_and_why_triggers_were_suppressed() -> None:
     page = make_page(a_backtest(policy=an_outcome("policy", suppressed={"budget": 2, "new_labels": 7})), {})
     assert "Regret against always: +0.0500 a row, +0.3 over all 5 rows; above zero the policy was" in page
