@@ -66,10 +66,12 @@ def as_utc(instant: datetime | None) -> datetime | None:
 
 
 def check_folder(*files: Path | None) -> None:
-    """End the command now when a file that it is to write at its end has no folder to lie in."""
+    """End the command now when a file that it is to write at its end has no folder to lie in, or is one."""
     for file in files:
         if file is not None and file != STANDARD_OUTPUT and not file.parent.is_dir():
             fail(f"{file}: cannot be written: there is no folder {file.parent}", BAD_INPUT)
+        if file is not None and file.is_dir():
+            fail(f"{file}: cannot be written: it is a folder; name a file", BAD_INPUT)
 
 
 def parse_length(option: str, text: str | None) -> timedelta | None:

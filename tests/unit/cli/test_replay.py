@@ -52,6 +52,15 @@ def test_a_file_without_a_folder_is_refused_before_history_is_read(tmp_path: Pat
     check_folder(None, Path("-"), tmp_path / "found.json")
 
 
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_folder_in_the_place_of_a_file_is_refused_before_history_is_read(
+    tmp_path: Path, option: str
+) -> None:
+    done = CliRunner().invoke(app, ["backtest", "absent.yaml", option, str(tmp_path)])
+    assert done.exit_code == 2
+    assert f"{tmp_path}: cannot be written: it is a folder" in done.output.replace("\n", "")
+
+
 def test_a_length_is_above_zero() -> None:
     assert parse_length("--step", None) is None
     assert parse_length("--step", "1h30m") == timedelta(minutes=90)
