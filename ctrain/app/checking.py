@@ -177,10 +177,10 @@ def _copied(settings: Settings, policy: PolicyName, folder: Path) -> Settings:
     """Settings of a home in ``folder`` where the policy stands where it stands in the real one."""
     if settings.home.exists():
         # A daemon at work may replace segments meanwhile: those before and after are both there then.
-        _link_tree(settings.rows_folder, folder / "rows")
+        _link_tree(settings.rows_folder / policy, folder / "rows" / policy)
         copy_policy(settings.database_url, policy, folder / "state.db")
-        _link_tree(settings.rows_folder, folder / "rows")
-        _link_tree(settings.push_folder, folder / "push")
+        _link_tree(settings.rows_folder / policy, folder / "rows" / policy)
+        _link_tree(settings.push_folder / policy, folder / "push" / policy)
         if (settings.home / CLOCK_FILE).exists():
             shutil.copy(settings.home / CLOCK_FILE, folder / CLOCK_FILE)
     tracking_uri = settings.tracking_uri

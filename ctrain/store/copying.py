@@ -9,29 +9,42 @@ from sqlalchemy import select
 from ctrain.domain import PolicyName
 from ctrain.errors import InputError
 from ctrain.store import schema
-from ctrain.store.upgrade import current_revision
+from ctrain.store.database import READ_ONLY
+from ctrain.store.upgrade import current_revision, upgrade
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Select, Table
+    from sqlalchemy import Connection, Engine, Select, Table
 
 ROWS_AT_ONCE = 500
 LEFT_OUT = frozenset(
     {
-        "events", "outbox", "leases", "homes", "phase_moves", "tokens", "kept_answers", "pushed_batches",
+        "outbox", "leases", "homes", "phase_moves", "tokens", "kept_answers", "pushed_batches",
         "reloads", "reload_outcomes",
     }
 )  # fmt: skip
-"""The history begins anew in a copy, nobody is told of what happens there, and nobody holds it."""
+"""Nobody is told of what happens in a copy, and nobody holds it."""
 
 
-def copy_policy(source: Connection, target: Connection, policy: PolicyName) -> None:
-    """Copy all that is known of the policy, but its history, into an empty database.
+def pick_policy(source: Engine, target: Engine, policy: PolicyName) -> None:
+    """Copy all that is known of the policy into a new database; disposes of both engines.
+
+    Its events come without those of others between them: they tell what happened, and prove nothing.
 
     Raises
     ------
     InputError
         when the schema of the source is not the newest.
     """
+    try:
+        upgrade(target)
+        with source.execution_options(**{READ_ONLY: True}).begin() as read, target.begin() as written:
+            _copy(read, written, policy)
+    finally:
+        source.dispose()
+        target.dispose()
+
+
+def _copy(source: Connection, target: Connection, policy: PolicyName) -> None:
     if current_revision(source) != schema.HEAD:
         raise InputError("the database has another schema than this ctrain: run `ctrain db upgrade`")
     for table in schema.metadata.sorted_tables:

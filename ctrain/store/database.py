@@ -50,4 +50,4 @@ class Database(Protocol):
         """Write a consistent copy to a file that is not there yet; daemons may go on."""
 
     def copy_policy(self, policy: PolicyName, file: Path) -> None:
-        """Put at least all that is known of the policy, but its history, into a new SQLite file."""
+        """Put at least all that is known of the policy into a new SQLite file."""

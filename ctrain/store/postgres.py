@@ -116,21 +116,10 @@ class PostgresDatabase:
 
     def copy_policy(self, policy: PolicyName, file: Path) -> None:
         """Copy what is known of the policy into a SQLite file with the newest schema."""
-        from ctrain.store.copying import copy_policy
+        from ctrain.store.copying import pick_policy
         from ctrain.store.sqlite import create_sqlite_engine
-        from ctrain.store.upgrade import upgrade
 
-        source, target = self.create_engine(COPY_PATIENCE), create_sqlite_engine(file, COPY_PATIENCE)
-        try:
-            upgrade(target)
-            with (
-                source.execution_options(**{READ_ONLY: True}).begin() as read,
-                target.begin() as written,
-            ):
-                copy_policy(read, written, policy)
-        finally:
-            source.dispose()
-            target.dispose()
+        pick_policy(self.create_engine(COPY_PATIENCE), create_sqlite_engine(file, COPY_PATIENCE), policy)
 
     def _engine(self, writing: str, reading: str) -> Engine:
         query = {name: value for name, value in CONNECTING.items() if name not in self._address.query}

@@ -148,7 +148,10 @@ def back_up(url: str, out: Path) -> BackedUp:
 def copy_policy(url: str, policy: PolicyName, file: Path) -> None:
     """Put what is known of the policy into a new SQLite file; nothing where no database is.
 
-    Its history of events may be left out.
+    Raises
+    ------
+    InputError
+        when another ctrain has made the schema, and the database is not copied as a whole.
     """
     database = database_at(url)
     if revision_of(database) is not None:

@@ -122,3 +122,20 @@ def test_a_copy_of_the_state_holds_what_waits(tmp_path: Path) -> None:
     elsewhere = SpoolPlaces(copied.push_folder)
     assert elsewhere.contract(FLIGHTS) == door.contract
     assert [one.name for one in elsewhere.folder(FLIGHTS, ROWS).iterdir()] == [door.files()[0].name]
+
+
+def test_a_copy_of_the_state_holds_nothing_of_other_policies(tmp_path: Path) -> None:
+    """A home may hold a thousand of them, and the copy lie on another disk."""
+    settings = Settings.load(tmp_path / "home", {})
+    open_store(settings.database_url)
+    for folder in ("rows", "push"):
+        for policy in (FLIGHTS, "other"):
+            (settings.home / folder / policy).mkdir(parents=True)
+            (settings.home / folder / policy / "file").write_text(policy)
+    (tmp_path / "copy").mkdir()
+    _copied(settings, FLIGHTS, tmp_path / "copy")
+    files = (tmp_path / "copy").rglob("file")
+    assert sorted(str(one.relative_to(tmp_path / "copy")) for one in files) == [
+        f"push/{FLIGHTS}/file",
+        f"rows/{FLIGHTS}/file",
+    ]
