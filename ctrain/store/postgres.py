@@ -50,6 +50,9 @@ WAIT_FOR_THE_DISK = (
     "set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), true)"
 )
 COPY_PATIENCE = timedelta(seconds=15)
+BY_INDEX = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; "
+"""Every read of ctrain jumps along an index. How often, the planner takes for a hundred times as much as it
+is, and would rather read whole tables: of a thousand policies' verdicts for seconds, and for each look."""
 CONNECTIONS_KEPT = 4
 CONNECTION_AGE_SECONDS = 3600
 CONNECTING = {
@@ -135,7 +138,7 @@ class PostgresDatabase:
             f"BEGIN ISOLATION LEVEL READ COMMITTED; {writing}"
             f"SELECT pg_advisory_xact_lock({WRITERS}), {WAIT_FOR_THE_DISK}"
         )
-        begin_reading = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {reading}"
+        begin_reading = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {reading}{BY_INDEX}"
 
         def begin(connection: Connection) -> None:
             read_only = bool(connection.get_execution_options().get(READ_ONLY))

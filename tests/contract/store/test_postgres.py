@@ -97,6 +97,29 @@ def test_transactions_have_the_settings_that_promises_need(
     assert found == wanted
 
 
+MANY_VERDICTS = """
+INSERT INTO verdicts (policy, monitor, as_of, policy_hash, status, value, threshold, n, reason, features)
+SELECT 'p' || p, 'm' || m, at, 'h', 'OK', '0.1', '0.2', 5, '', '[]'
+FROM generate_series(1, 40) p, generate_series(1, 5) m, generate_series(1, 200) at"""
+MANY_POLICIES = """
+INSERT INTO policies (name, policy_hash, path, identity, paused, registered_at, updated_at, main_monitor)
+SELECT 'p' || p, 'h', '', '{}', false, 0, 0, 'm1' FROM generate_series(1, 40) p"""
+
+
+def test_a_look_at_all_policies_reads_no_table_as_a_whole(store: SqlStore, raw: psycopg.Connection) -> None:
+    """The planner takes a jump from monitor to monitor for a hundred; a table grows for years."""
+    for statement in (MANY_POLICIES, MANY_VERDICTS, "ANALYZE"):
+        raw.execute(statement.encode())
+    with store.read() as tx:
+        names = tx.policies()
+        assert len(tx.verdict_lines(names)) == 200
+        assert {len(values) for values in tx.main_values(names, 30).values()} == {30}
+        read = tx._connection.exec_driver_sql(
+            "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'verdicts'"
+        ).scalar()
+    assert read == 0
+
+
 def test_nothing_of_a_transaction_stays_with_its_connection(store: SqlStore) -> None:
     names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
     with store.write() as tx:
