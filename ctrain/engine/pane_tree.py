@@ -234,9 +234,10 @@ class PaneTree:
     def _remember(self, key: Stretch, profile: Profile) -> None:
         if key in self._memory:
             self._bytes -= self._memory.pop(key)[1]
-        weight = _bytes_of(profile)
+        kept = profile.narrowed()
+        weight = _bytes_of(kept)
         self._grids.add(key.grid)
-        self._memory[key] = (profile, weight)
+        self._memory[key] = (kept, weight)
         self._bytes += weight
         while self._bytes > self._room.share and len(self._memory) > 1:
             self._bytes -= self._memory.popitem(last=False)[1][1]

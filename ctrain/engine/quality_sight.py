@@ -161,8 +161,8 @@ def allowed_ranges(
         grid = None if reference is None or name in reference.left_out else reference.grid.columns.get(name)
         if name in monitor.ranges:
             found[name] = monitor.ranges[name]
-        elif name in data.features.numeric and isinstance(grid, NumericGrid) and grid.values:
-            found[name] = Between(min=grid.values[0], max=grid.values[-1])
+        elif name in data.features.numeric and isinstance(grid, NumericGrid) and len(grid.points):
+            found[name] = Between(min=float(grid.points[0]), max=float(grid.points[-1]))
     return found
 
 

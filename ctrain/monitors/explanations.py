@@ -142,7 +142,7 @@ def _place(grid: NumericGrid, cells: Counts) -> str:
     """Return what a bin holds: a value, the values between two, or what lies between others."""
     if np.any(np.diff(cells) > 1):
         return "values between the usual ones"
-    bounds = (-math.inf, *grid.values, math.inf)
+    bounds = (-math.inf, *grid.points.tolist(), math.inf)
     low, high = bounds[cells[0] // 2], bounds[(cells[-1] + 1) // 2]
     if low == high:
         return _number(grid, low)

@@ -14,10 +14,10 @@ than the grid, nothing of it falls into a gap.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pyarrow as pa
@@ -31,17 +31,53 @@ Counts = NDArray[np.int64]
 Reading = Literal["number", "date"] | TextStatistic
 """How a column becomes numbers: as it is, as days since 1970-01-01, or as a statistic of its text."""
 
+_WIDTHS = (np.int8, np.int16, np.int32, np.int64)
 GRID_SIZE = 1024
 MAX_CATEGORIES = 2000
 _SORT_BLOCK = 1 << 16
 
 
-@dataclass(frozen=True)
-class NumericGrid:
-    """Sorted distinct finite values; ``2k + 3`` cells for ``k`` values."""
+def narrow(counts: Counts) -> Counts:
+    """Return whole numbers >= 0 in the smallest type that holds them: for what is kept, not to add up.
 
-    values: tuple[float, ...]
-    reading: Reading = "number"
+    >>> narrow(np.array([3, 500])).dtype
+    dtype('int16')
+    """
+    top = counts.max(initial=0)
+    found: Any = counts.astype(next(width for width in _WIDTHS if top <= np.iinfo(width).max), copy=False)
+    return cast("Counts", found)
+
+
+class NumericGrid:
+    """Sorted distinct finite values; ``2k + 3`` cells for ``k`` values. It does not change.
+
+    >>> NumericGrid((0.0, 1.0)) == NumericGrid(np.array([0.0, 1.0]))
+    True
+    """
+
+    __slots__ = ("_bounds", "reading")
+
+    def __init__(self, values: Sequence[float] | Floats, reading: Reading = "number") -> None:
+        self.reading = reading
+        # -0.0 becomes 0.0, so that what is equal has the same bytes.
+        self._bounds = np.concatenate([[-np.inf], np.asarray(values, dtype=np.float64) + 0.0, [np.inf]])
+        self._bounds.flags.writeable = False
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, NumericGrid):
+            return NotImplemented
+        return self.reading == other.reading and np.array_equal(self._bounds, other._bounds)
+
+    def __hash__(self) -> int:
+        return hash((self.reading, self._bounds.tobytes()))
+
+    def __repr__(self) -> str:
+        return f"NumericGrid({self.points.tolist()}, {str(self.reading)!r})"
+
+    @property
+    def points(self) -> Floats:
+        """The values, in order."""
+        return self._bounds[1:-1]
 
     def source(self, column: str) -> str:
         """Return the column of a table that is counted under the name ``column``.
@@ -64,15 +100,7 @@ class NumericGrid:
 
     @property
     def cells(self) -> int:
-        return 2 * len(self.values) + 3
-
-    @cached_property
-    def points(self) -> Floats:
-        return np.array(self.values, dtype=np.float64)
-
-    @cached_property
-    def _bounds(self) -> Floats:
-        return np.array([-np.inf, *self.values, np.inf])
+        return 2 * len(self._bounds) - 1
 
     def locate(self, values: Floats) -> Counts:
         """Return the cell of each value; values must not be NaN.
@@ -188,14 +216,14 @@ def numeric_grid(values: Floats, size: int = GRID_SIZE, reading: Reading = "numb
 
     Every value that holds more than ``1 / (size - 1)`` of the rows is among them.
 
-    >>> numeric_grid(np.array([3.0, np.nan, 1.0, 3.0, np.inf])).values
-    (1.0, 3.0)
+    >>> numeric_grid(np.array([3.0, np.nan, 1.0, 3.0, np.inf]))
+    NumericGrid([1.0, 3.0], 'number')
     """
-    ordered = np.sort(values[np.isfinite(values)]) + 0.0
+    ordered = np.sort(values[np.isfinite(values)])
     distinct = ordered[np.insert(ordered[1:] != ordered[:-1], 0, True)] if len(ordered) else ordered
     if len(distinct) > size:
         distinct = np.unique(ordered[np.arange(size) * (len(ordered) - 1) // (size - 1)])
-    return NumericGrid(tuple(distinct.tolist()), reading)
+    return NumericGrid(distinct, reading)
 
 
 def categorical_grid(values: pa.ChunkedArray[Any], size: int = MAX_CATEGORIES) -> CategoricalGrid:

@@ -6,11 +6,11 @@ Sums run over sorted terms, so that a merge gives the same bits whatever the ord
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ctrain.stats.column_grid import ColumnGrid, Counts
+from ctrain.stats.column_grid import ColumnGrid, Counts, narrow
 from ctrain.stats.moments import Moments, merge_moments, sorted_sum
 
 
@@ -61,6 +61,10 @@ class ColumnProfile:
     def variance(self) -> float:
         """Sample variance of the finite values; NaN of fewer than two."""
         return self.squares / (self.finite - 1) if self.finite > 1 else float("nan")
+
+    def narrowed(self) -> ColumnProfile:
+        """Return the same in less memory, for what is kept."""
+        return replace(self, cells=narrow(self.cells), counts=narrow(self.counts))
 
     def distribution(self, grid: ColumnGrid) -> Counts:
         """Return the count of every cell of ``grid``."""

@@ -231,9 +231,9 @@ def _sum_by(of_row: Counts, terms: Floats, number: int) -> Floats:
 
 def _beyond(x: Floats, of_row: Counts, grid: NumericGrid, number: int) -> tuple[list[float], list[float]]:
     """Return for each group the sums of the values before the first and after the last grid value."""
-    if not grid.values:
+    if not len(grid.points):
         return [0.0] * number, [0.0] * number
-    low, high = (x < grid.values[0]) & (x > -np.inf), (x > grid.values[-1]) & (x < np.inf)
+    low, high = (x < grid.points[0]) & (x > -np.inf), (x > grid.points[-1]) & (x < np.inf)
     return (
         _sum_by(of_row[low], x[low], number).tolist(),
         _sum_by(of_row[high], x[high], number).tolist(),

@@ -64,7 +64,7 @@ class Grid:
         for column in sorted(self.columns):
             grid = self.columns[column]
             if isinstance(grid, NumericGrid):
-                digest.update(json.dumps([column, grid.reading, len(grid.values)]).encode())
+                digest.update(json.dumps([column, grid.reading, len(grid.points)]).encode())
                 digest.update(grid.points.astype("<f8").tobytes())
             else:
                 digest.update(json.dumps([column, _described(grid)], sort_keys=True).encode())
@@ -95,7 +95,7 @@ class Grid:
 
 def _described(grid: ColumnGrid) -> dict[str, Any]:
     if isinstance(grid, NumericGrid):
-        return {"values": list(grid.values), "reading": str(grid.reading)}
+        return {"values": grid.points.tolist(), "reading": str(grid.reading)}
     return {"categories": list(grid.categories), "complete": grid.complete, "boolean": grid.boolean}
 
 
@@ -104,7 +104,7 @@ def _column_grid(part: Mapping[str, Any]) -> ColumnGrid:
         return CategoricalGrid(tuple(part["categories"]), part["complete"], part["boolean"])
     plain: dict[str, Reading] = {"number": "number", "date": "date"}
     reading = part["reading"]
-    return NumericGrid(tuple(part["values"]), plain[reading] if reading in plain else TextStatistic(reading))
+    return NumericGrid(part["values"], plain[reading] if reading in plain else TextStatistic(reading))
 
 
 def build_grid(
@@ -139,8 +139,8 @@ def build_grid(
 
     Examples
     --------
-    >>> build_grid(pa.table({"x": [1, 1, 2]}), numeric=["x"], categorical=[]).columns["x"].values
-    (1.0, 2.0)
+    >>> build_grid(pa.table({"x": [1, 1, 2]}), numeric=["x"], categorical=[]).columns["x"].points
+    array([1., 2.])
     >>> list(build_grid(pa.table({"note": ["as is"]}), [], [], text=["note"]).columns)[:2]
     ['note.length', 'note.words']
     """

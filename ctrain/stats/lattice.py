@@ -117,14 +117,14 @@ def resolve(grid: NumericGrid, values: Floats, codes: Counts) -> Counts:
     cells = 2 * near + 1
     cells += values >= nearest
     cells += values > nearest
-    anywhere = (near == len(grid.values)).nonzero()[0]
+    anywhere = (near == len(grid.points)).nonzero()[0]
     cells[anywhere] = _search(grid, values[anywhere])
     return cells
 
 
 def _search(grid: NumericGrid, values: Floats) -> Counts:
     """Return cells by looking only at the ends where that is enough, as it is after a shift."""
-    first, last = grid.values[0], grid.values[-1]
+    first, last = grid.points[0], grid.points[-1]
     cells = np.where(values > last, grid.cells - 2, 1)
     cells[values == np.inf] = grid.cells - 1
     cells[values == -np.inf] = 0
@@ -162,7 +162,7 @@ def smooth_lattice(grid: NumericGrid) -> Lattice | None:
 
     >>> smooth_lattice(NumericGrid((0.0, 0.5, 2.0))).spread is None
     True
-    >>> smooth_lattice(NumericGrid(tuple(1.5**power for power in range(60)))).spread is None
+    >>> smooth_lattice(NumericGrid([1.5**power for power in range(60)])).spread is None
     False
     """
     points = grid.points
@@ -190,7 +190,7 @@ class _Shape(NamedTuple):
 
 def _shaped(grid: NumericGrid, origin: float, spread: float | None) -> tuple[float, _Shape | None]:
     """Return the nanoseconds a value costs beyond its step, by the grid's quantiles, and the shape."""
-    points, size = grid.points, len(grid.values)
+    points, size = grid.points, len(grid.points)
     if spread is not None and not (spread > 0 and max(spread, abs(origin)) < _LARGEST_SQUEEZED):
         return np.inf, None
     start, end = _positions(points[[0, -1]] - origin, np.empty(2), spread, 0.0, 1.0).tolist()

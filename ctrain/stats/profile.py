@@ -36,6 +36,10 @@ class Profile:
     rows: int
     columns: Mapping[str, ColumnProfile]
 
+    def narrowed(self) -> Profile:
+        """Return the same in less memory, for what is kept."""
+        return Profile(self.grid, self.rows, {name: one.narrowed() for name, one in self.columns.items()})
+
     def to_bytes(self) -> bytes:
         """Return a compact versioned form; counts are sparse and cells are differences."""
         described: dict[str, Any] = {}

@@ -56,6 +56,9 @@ class Reference:
         default_factory=dict, repr=False
     )
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "profile", self.profile.narrowed())
+
     @property
     def start(self) -> datetime | None:
         return self._instant(int(self.starts[0])) if len(self.starts) else None

@@ -28,7 +28,8 @@ class NumericTally:
         self._name = name
         self._grid = grid
         self._scratch = scratch or Scratch()
-        self._codes = grid.cells + len(grid.values) + 1
+        self._ends = (grid.points[0], grid.points[-1]) if len(grid.points) else (-np.inf, np.inf)
+        self._codes = grid.cells + len(grid.points) + 1
         self._counts = np.zeros(self._codes, dtype=np.int64)
         self._unresolved: list[tuple[Floats, Counts]] = []
         self._rows = 0
@@ -76,7 +77,7 @@ class NumericTally:
         Places of missing values get a stand-in, which is taken off its cell again. Extremes are looked
         for only until the grid's ends were reached: what lies beyond those is seen when it is resolved.
         """
-        spanned = self._low <= self._grid.values[0] and self._high >= self._grid.values[-1]
+        spanned = self._low <= self._ends[0] and self._high >= self._ends[1]
         if missing is not None and not (spanned and len(missing) <= _MOST_FILLED * len(values)):
             return False
         gaps = 0 if missing is None else len(missing)
@@ -177,9 +178,7 @@ class NumericTally:
         return smooth_lattice(self._grid)
 
     def _add_beyond(self, values: Floats) -> None:
-        if not self._grid.values:
-            return
-        first, last = self._grid.values[0], self._grid.values[-1]
+        first, last = self._ends
         below, above = (
             values[(values < first) & (values > -np.inf)],
             values[(values > last) & (values < np.inf)],

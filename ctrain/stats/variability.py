@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctrain.stats.catalogue import TwoSampleTest, distance_for
+from ctrain.stats.column_grid import narrow
 from ctrain.stats.column_profile import ColumnProfile
 from ctrain.stats.columns import Floats
 from ctrain.stats.counting import MICROSECOND
@@ -40,6 +41,10 @@ class PaneCounts:
     bounds: Counts
     cells: Counts
     counts: Counts
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cells", narrow(self.cells))
+        object.__setattr__(self, "counts", narrow(self.counts))
 
     @classmethod
     def of(cls, profiles: Sequence[ColumnProfile]) -> PaneCounts:

@@ -68,7 +68,7 @@ def numeric(name: str, rng: np.random.Generator, law: object, grid: NumericGrid 
     """A column of a frozen scipy distribution, on the grid of a sample of it unless one is given."""
     dist = law
     grid = grid or numeric_grid(np.asarray(dist.rvs(SAMPLE_ROWS, random_state=rng), dtype=np.float64))  # type: ignore[attr-defined]  # scipy's frozen distributions have no common type
-    points = np.array(grid.values)
+    points = grid.points
     up_to = np.asarray(dist.cdf(points))  # type: ignore[attr-defined]  # the same
     at = np.asarray(dist.pmf(points)) if hasattr(dist, "pmf") else np.zeros(len(points))
     shares = np.zeros(grid.cells)

@@ -116,7 +116,7 @@ def _outside(
     grid = reference.grid.columns[name] if reference is not None else None
     if profile is None or not isinstance(grid, NumericGrid):
         return None
-    inside = grid.locate(np.array([grid.values[0], grid.values[-1]]))
+    inside = grid.locate(grid.points[[0, -1]])
     cells = profile.columns[name].distribution(grid)
     return int(cells.sum() - cells[inside[0] : inside[1] + 1].sum())
 

@@ -196,6 +196,21 @@ def test_memory_has_a_bound(panes: dict[int, Profile], store: MemoryStore) -> No
         assert tree.memory_bytes <= 20_000
 
 
+def test_what_is_kept_says_the_same_in_a_fraction_of_the_memory(
+    panes: dict[int, Profile], store: MemoryStore
+) -> None:
+    tree, numbers = tree_of(store), range(FIRST, FIRST + 100)
+    grid = panes[FIRST].grid
+    read = [tree.merged(grid, at(one), at(one + 1)).to_bytes() for one in numbers]
+    store.reads = 0
+    kept = [tree.merged(grid, at(one), at(one + 1)).to_bytes() for one in numbers]
+    assert (kept, store.reads) == (read, 0)
+    assert kept == [panes[one].to_bytes() for one in numbers]
+    columns = [column for one in numbers for column in panes[one].columns.values()]
+    size = sum(one.cells.nbytes + one.counts.nbytes for one in columns)
+    assert tree.memory_bytes - len(columns) * pane_tree.COLUMN_BYTES <= size / 4
+
+
 def test_the_policies_of_a_daemon_share_its_memory(panes: dict[int, Profile], store: MemoryStore) -> None:
     memory = ProfileMemory(each=20_000, together=30_000)
     trees = [tree_of(store, memory) for _ in range(3)]

@@ -56,20 +56,20 @@ def located(lattice: Lattice, values: Floats) -> tuple[list[int], Floats]:
     with np.errstate(invalid="ignore", over="ignore"):
         cells = lattice.locate(values, values - lattice.origin, SCRATCH).tolist()
         codes, _ = lattice.code(values, values - lattice.origin, SCRATCH)
-    return cells, values[codes == lattice.grid.cells + len(lattice.grid.values)]
+    return cells, values[codes == lattice.grid.cells + len(lattice.grid.points)]
 
 
 @pytest.mark.parametrize("name", REFERENCES)
 def test_every_adversarial_value_lies_in_the_cell_that_a_search_finds(name: str) -> None:
     grid = numeric_grid(REFERENCES[name])
-    values = adversaries(np.array(grid.values))
+    values = adversaries(grid.points)
     lattices = [(smooth_lattice(grid), values), (whole_lattice(grid), values[values == np.rint(values)])]
     for lattice, suited in lattices:
         if lattice is None:
             continue
         cells, outer = located(lattice, suited)
         assert cells == grid.locate(suited).tolist()
-        beyond = suited[(suited < grid.values[0]) | (suited > grid.values[-1])]
+        beyond = suited[(suited < grid.points[0]) | (suited > grid.points[-1])]
         assert set(beyond.tolist()) <= set(outer.tolist())
 
 
@@ -103,5 +103,5 @@ def test_any_grid_and_any_values(known: list[float], others: list[float]) -> Non
     lattice = smooth_lattice(grid)
     if lattice is None:
         return
-    values = np.concatenate([adversaries(np.array(grid.values)), np.array(others, dtype=float)])
+    values = np.concatenate([adversaries(grid.points), np.array(others, dtype=float)])
     assert located(lattice, values)[0] == grid.locate(values).tolist()
