@@ -79,12 +79,11 @@ def _tail(error: BaseException) -> str:
 
 
 def _end_group() -> None:
-    """End what user code left running in our process group, and do not wait for its threads."""
+    """End our process group: what user code left running in it, whatever it ignores, its threads and us."""
     sys.stdout.flush()
     sys.stderr.flush()
     if os.getpgrp() == os.getpid():
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        os.killpg(0, signal.SIGTERM)
+        os.killpg(0, signal.SIGKILL)
 
 
 def _train(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from ctrain.child.entrypoint import load_training_function
@@ -157,6 +160,40 @@ def test_a_training_is_limited_in_time_and_in_the_size_of_its_files(tmp_path: Pa
     seconds = -(-105 * len(os.sched_getaffinity(0)) // 10) + 60
     assert done.stdout.splitlines() == [f"{seconds} {seconds} 1000 1000", "File too large"]
     assert (tmp_path / "large").stat().st_size == 1000
+
+
+LEAVING = """
+import subprocess, sys, threading
+sys.path.insert(0, sys.argv[1])
+from ctrain.child import train
+
+def leave(job, folder):
+    deaf = "trap '' TERM; echo; while :; do sleep 1; done"
+    program = subprocess.Popen(["sh", "-c", deaf], stdout=subprocess.PIPE)
+    program.stdout.readline()
+    threading.Thread(target=threading.Event().wait).start()
+    return {"left": program.pid}
+
+train._train = leave
+sys.exit(train.main([sys.argv[2]]))
+"""
+
+
+def test_what_a_training_leaves_running_ends_with_it(tmp_path: Path) -> None:
+    """A program that ignores the wish to end, and a thread that the interpreter would wait for."""
+    (tmp_path / "job.json").write_text(json.dumps({"timeout_seconds": 60, "memory_limit_bytes": 10**9}))
+    command = [sys.executable, "-c", LEAVING, str(ROOT), str(tmp_path)]
+    child = subprocess.Popen(command, start_new_session=True)
+    try:
+        child.wait(60)
+        pid = json.loads((tmp_path / "result.json").read_text())["left"]
+        with contextlib.suppress(psutil.NoSuchProcess):
+            left = psutil.Process(pid)
+            wait_until(lambda: left.status() == psutil.STATUS_ZOMBIE, 10, "the end of what was left running")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
 
 
 @pytest.mark.parametrize("trick", ["link", "dots"])
