@@ -35,8 +35,9 @@ def verify_history(settings: Settings, expected: str = "") -> HistoryCheck:
     """
     store = open_existing_database(settings)
     heads = HeadFile(settings.home)
+    kept = heads.heads()
     with store.read() as tx:
-        found = check_links(all_links(tx), heads.heads(), checked_hash(expected))
+        found = check_links(all_links(tx), kept, checked_hash(expected))
     if found.intact:
         heads.note(store, RealTimer().now())
     return found

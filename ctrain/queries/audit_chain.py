@@ -127,7 +127,7 @@ class ChainCheck:
                 if head.hash != link.hash:
                     return f"another event stood here at {_instant(head)}: the history was written anew"
                 self._checked += 1
-            elif self._last is not None:
+            else:
                 return f"event {head.number} stood before it at {_instant(head)}, and is gone"
         return ""
 

@@ -33,17 +33,25 @@ class HeadFile:
         self.path = home / HEADS
 
     def heads(self) -> Iterator[Head]:
-        """The heads in the order they were noted, one at a time.
+        """The heads that are there now in the order they were noted, read one at a time.
+
+        Those that are noted later are left out: a history that was looked at before lacks their events.
 
         Raises
         ------
         InputError
             when a line is none of ours; a last one that was cut off by a crash is passed over.
         """
-        if not self.path.exists():
+        return self._first(self.path.stat().st_size if self.path.exists() else 0)
+
+    def _first(self, size: int) -> Iterator[Head]:
+        """The heads of the first ``size`` bytes."""
+        if not size:
             return
         with self.path.open("rb") as file:
             for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE_BYTES), b""), start=1):
+                if file.tell() > size:
+                    return
                 if line.endswith(b"\n"):
                     yield self._parsed(line, number)
                 elif len(line) == LONGEST_LINE_BYTES:
@@ -100,6 +108,6 @@ class HeadFile:
             found = json.loads(line)
             at = datetime.fromisoformat(found["at"])
             return Head(int(found["number"]), str(found["hash"]), int(found["events"]), at)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             place = f":{number}" if number else ""
             raise InputError(f"{self.path}{place}: this is no line of heads: {error}") from None

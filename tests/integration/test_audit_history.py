@@ -9,21 +9,24 @@ import hashlib
 import json
 import sqlite3
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
 
 from ctrain.cli import app
 from ctrain.domain import Event, PolicyName
-from ctrain.domain.audit import BEGINNING, link_hash
+from ctrain.domain.audit import BEGINNING, Link, link_hash
 from ctrain.queries.audit_chain import all_links, check_links
 from ctrain.store import open_store
 from ctrain.store.heads import HEADS, HeadFile
 from ctrain.store.history import event_hash
+
+if TYPE_CHECKING:
+    from ctrain.ports import Transaction
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -188,6 +191,39 @@ def test_an_earlier_head_is_expected_in_a_longer_history(home: Path) -> None:
     assert (code, found["events"], found["heads_checked"]) == (0, EVENTS + 1, 1)
 
 
+def test_events_that_come_during_the_check_were_not_cut_off(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon goes on: its event is not in the snapshot that is checked, its head is in the file."""
+    assert audit(home)[0] == 0
+    with sqlite3.connect(home / "state.db") as raw:
+        raw.execute("PRAGMA journal_mode=WAL")
+    raw.close()
+    store = open_store(f"sqlite:///{home / 'state.db'}")
+
+    def while_a_daemon_works(tx: Transaction) -> Iterator[Link]:
+        for link in all_links(tx):
+            if link.number == 4:
+                with store.write() as other:
+                    other.append_event(an_event(EVENTS + 1))
+                assert HeadFile(home).note(store, NOW) is not None
+            yield link
+
+    monkeypatch.setattr("ctrain.app.auditing.all_links", while_a_daemon_works)
+    code, found = audit(home)
+    assert (code, found["events"], found["heads_checked"], found["fault"]) == (0, EVENTS, 1, None)
+    store.close()
+
+
+def test_a_history_written_anew_behind_the_last_head_is_found(home: Path) -> None:
+    assert audit(home)[0] == 0
+    write_anew(home, 1, message="harmless")
+    meddle(home, "UPDATE events SET id = id + 100")
+    code, found = audit(home)
+    assert (code, found["fault"]["event"]) == (3, 101)
+    assert "event 9 stood before it" in found["fault"]["reason"]
+
+
 @pytest.mark.parametrize("text", ["abc", "not-hexadecimal!", "f" * 65])
 def test_what_is_no_hash_is_bad_input(home: Path, text: str) -> None:
     code, found = audit(home, "--expect", text)
@@ -214,8 +250,13 @@ def test_heads_are_kept_once_each_and_count_all_events(home: Path) -> None:
     store.close()
 
 
-def test_a_file_of_heads_that_is_none_is_bad_input(home: Path) -> None:
-    (home / HEADS).write_text("x\n")
+@pytest.mark.parametrize(
+    "line",
+    ["x", '{"number": 1e999, "hash": "", "events": 1, "at": "2024-01-01T00:00:00Z"}', "[" * 2000],
+    ids=["text", "infinite", "deep"],
+)
+def test_a_file_of_heads_that_is_none_is_bad_input(home: Path, line: str) -> None:
+    (home / HEADS).write_text(f"{line}\n")
     code, found = audit(home)
     assert code == 2
     assert f"{HEADS}:1: this is no line of heads" in found["error"]
@@ -306,8 +347,40 @@ def test_an_export_is_held_to_a_head_or_to_its_own_sum(home: Path, tmp_path: Pat
     assert audit(home, file, "--expect", "0123456789abcdef")[0] == 3
 
 
+@pytest.mark.parametrize("way", ["twice", "behind"])
+def test_a_forged_export_that_names_the_expected_sum_is_found(home: Path, tmp_path: Path, way: str) -> None:
+    """Beside the sum of what it holds, in the same line or behind it."""
+    lines = export(home)
+    known = lines[-1].pop("sha256")
+    _forge(lines)
+    file = written(tmp_path, lines[:-1])
+    end = {**lines[-1], "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    with file.open("a") as more:
+        told = json.dumps(end, separators=(",", ":"))
+        sums = f'"sha256":"{known}","sha256"'
+        more.write(told.replace('"sha256"', sums) if way == "twice" else f'{told}\n{{"sha256":"{known}"}}')
+    code, found = audit(tmp_path / "no-home", str(file), "--expect", known)
+    assert (code, found["intact"]) == (3, False)
+    reason = "no event has the expected hash" if way == "twice" else "something stands behind the end"
+    assert reason in found["fault"]["reason"]
+
+
+INFINITE = (
+    b'{"line": "event", "id": 1e999, "policy": "p", "kind": "k", "at": "", "actor": "", "message": "", '
+    b'"run_id": null, "policy_hash": "", "evidence": {}, "prev_hash": "", "hash": ""}'
+)
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"{}\n", b"x\n", b"[1]\n", b'{"schema": "ctrain.history/1"}\n{"line": "event"}\n']
+    "content",
+    [
+        b"",
+        b"{}\n",
+        b"x\n",
+        b"[1]\n",
+        b'{"schema": "ctrain.history/1"}\n{"line": "event"}\n',
+        b'{"schema": "ctrain.history/1"}\n' + INFINITE,
+    ],
 )
 def test_a_file_that_is_no_export_is_bad_input(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "x.jsonl"
