@@ -23,7 +23,7 @@ class OutboxTables(Protocol):
         """In the order of their events."""
 
     def finished_notices(self, policy: PolicyName, channel: str, limit: int = 500) -> list[Notice]:
-        """Delivered and suppressed, newest event first."""
+        """Delivered and suppressed, newest event first; beyond the limit the last told of each subject."""
 
     def claim_notices(
         self, ids: Iterable[int], message_key: str, holder: str, now: datetime, until: datetime

@@ -64,9 +64,18 @@ class OutboxAccess(TableAccess):
         return [_notice(row) for row in self._all(query.order_by(_OUTBOX.c.id).limit(limit))]
 
     def finished_notices(self, policy: PolicyName, channel: str, limit: int = 500) -> list[Notice]:
-        """Delivered and suppressed, newest event first."""
-        query = select(*_FIELDS).where(_of(policy, channel), _with(*_FINISHED))
-        return [_notice(row) for row in self._all(query.order_by(_OUTBOX.c.id.desc()).limit(limit))]
+        """Delivered and suppressed, newest event first; beyond the limit the last told of each subject."""
+        query = select(*_FIELDS).where(_of(policy, channel)).order_by(_OUTBOX.c.id.desc())
+        told = (
+            select(func.max(_OUTBOX.c.id))
+            .where(_of(policy, channel), _with(NoticeStatus.DELIVERED))
+            .group_by(_OUTBOX.c.subject)
+        )
+        newest = [_notice(row) for row in self._all(query.where(_with(*_FINISHED)).limit(limit))]
+        if len(newest) < limit:
+            return newest
+        older = query.where(_OUTBOX.c.id.in_(told), _OUTBOX.c.id < newest[-1].id)
+        return newest + [_notice(row) for row in self._all(older)]
 
     def claim_notices(
         self, ids: Iterable[int], message_key: str, holder: str, now: datetime, until: datetime

@@ -239,3 +239,21 @@ def test_finished_ones_are_forgotten_after_a_time(store: SqlStore) -> None:
         assert tx.drop_notices(at(0) + timedelta(seconds=5)) == 1
     assert finished(store) == []
     assert [one.key for one in pending(store)] == ["key-3"]
+
+
+def test_what_was_told_last_of_a_matter_is_known_however_often_it_was_not_told_since(store: SqlStore) -> None:
+    ids = add(store, 1, 2, 3, 4, 5, 6, subject="file")
+    ids += add(store, 7, subject="outcome")
+    for delivered in (ids[0], ids[1], ids[6]):
+        claim(store, [delivered])
+        settle(store, DELIVERED)
+    with store.write() as tx:
+        tx.suppress_notices(ids[2:6], at(60))
+    with store.read() as tx:
+        found = tx.finished_notices(CLICKS, "1", limit=3)
+    assert [(one.key, one.status) for one in found] == [
+        ("key-7", DELIVERED),
+        ("key-6", SUPPRESSED),
+        ("key-5", SUPPRESSED),
+        ("key-2", DELIVERED),
+    ]
