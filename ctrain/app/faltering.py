@@ -37,7 +37,7 @@ class Faltering:
             since = self._since.setdefault(watch.name, now)
             self._well.discard(watch.name)
         if now - since >= self._patience_seconds:
-            # The first line says what it is; the rest, and the numbers in it, may differ each time.
+            # The first line says what it is; the rest may differ each time.
             self._record(watch, f"{kind}: {message.partition(chr(10))[0]}")
 
     def succeeded(self, watch: Watch) -> None:
@@ -62,6 +62,6 @@ class Faltering:
 
     def _record(self, watch: Watch, message: str) -> None:
         try:
-            begin_trouble(watch, TICK_FAILED, TICK_RECOVERED, message)
+            begin_trouble(watch, TICK_FAILED, TICK_RECOVERED, message, but_for_numbers=True)
         except CtrainError as error:
             watch.telemetry.log("trouble_record_failed", policy=watch.name, message=str(error))

@@ -90,8 +90,12 @@ def said(event: Event) -> str:
     >>> said(Event(PolicyName("p"), "run_failed", datetime.min, "ctrain", "exit 3 after 12.5 s"))
     'exit # after # s'
     """
-    first_line = event.message.partition("\n")[0]
-    return _CHANGING.sub("#", first_line)[:200]
+    return without_numbers(event.message.partition("\n")[0])[:200]
+
+
+def without_numbers(text: str) -> str:
+    """Return the text with a sign in the place of each number, time and digest."""
+    return _CHANGING.sub("#", text)
 
 
 def payload_of(event: Event, model: str) -> dict[str, Any]:

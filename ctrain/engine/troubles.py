@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ctrain.engine.notices import without_numbers
+
 if TYPE_CHECKING:
     from ctrain.domain import Event, PolicyName
     from ctrain.ports import Store, Transaction
@@ -31,11 +33,17 @@ class Told(Protocol):
     def event(self, kind: str, message: str) -> Event: ...
 
 
-def begin_trouble(policy: Told, kind: str, end_kind: str, message: str) -> bool:
-    """Put the beginning of a trouble on record; False when it is there, with the same message."""
+def begin_trouble(
+    policy: Told, kind: str, end_kind: str, message: str, *, but_for_numbers: bool = False
+) -> bool:
+    """Put the beginning of a trouble on record; False when it is there, with the same message.
+
+    A message that differs in nothing but its numbers is the same ``but_for_numbers``.
+    """
     text = policy.redact(message)[:LONGEST_TEXT]
     known = _under_way(policy, kind, end_kind)
-    if known is not None and known.message == text:
+    read = without_numbers if but_for_numbers else str
+    if known is not None and read(known.message) == read(text):
         return False
     _tell(policy, kind, text)
     return True

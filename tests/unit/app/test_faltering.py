@@ -33,6 +33,19 @@ def test_trouble_is_told_once_it_lasts_and_when_it_is_over(world: World) -> None
     assert told(world)[1:] == [("tick_recovered", "the policy is looked after again")]
 
 
+def test_numbers_that_differ_each_time_are_no_other_trouble(world: World) -> None:
+    timer = SetTimer()
+    faltering = Faltering(timer, patience_seconds=0)
+    for minute in range(5):
+        timer.seconds = 60 * minute
+        faltering.failed(world.watch, "transient", f"/rows: {150 - minute} MB are free, 200 MB are needed")
+    faltering.failed(world.watch, "transient", "MLflow is away")
+    assert told(world) == [
+        ("tick_failed", "transient: /rows: 150 MB are free, 200 MB are needed"),
+        ("tick_failed", "transient: MLflow is away"),
+    ]
+
+
 def test_a_fault_now_and_then_is_no_trouble(world: World) -> None:
     timer = SetTimer()
     faltering = Faltering(timer)
