@@ -27,6 +27,8 @@ _QUERY = re.compile(
 what another attempt has read. So a name is matched without a value, too, and then left as it is."""
 _PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]{6,})@")
 """Of an address: whoever is asked there may say it again without the rest."""
+_QUOTED = frozenset(" \t=\r\n\"'")
+"""A text that has one of these is quoted in lines for people."""
 _SHORTEST_SECRET = 6
 """Shorter values are left alone: ``on`` or ``1`` would tear holes in every line."""
 
@@ -148,11 +150,24 @@ def open_log(environ: Mapping[str, str], stream: TextIO | None = None) -> EventL
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             redact,
+            *([_harmless] if console else []),
             renderer,
         ],
         wrapper_class=structlog.BoundLogger,
     )
     return EventLog(logger, read_levels(environ.get(VARIABLE) or ""))
+
+
+def _harmless(_logger: Any, _method: str, event: Any) -> Any:
+    """The event with control characters of its texts as escapes: they may come from names of files."""
+    return {key: _escaped(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _escaped(text: str) -> str:
+    """What the renderer for people writes as it is; it quotes and escapes texts of several words itself."""
+    if text.isprintable() or not _QUOTED.isdisjoint(text):
+        return text
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def _telling_module() -> str:

@@ -321,6 +321,15 @@ def test_console_lines_are_for_people(lines: io.StringIO) -> None:
     assert "\x1b" not in lines.getvalue()
 
 
+@pytest.mark.parametrize("log_format", ["console", "json"])
+@pytest.mark.parametrize("word", ["{}", "{} and more", "it's={}", "{}\n"])
+def test_control_characters_do_not_reach_a_terminal(lines: io.StringIO, log_format: str, word: str) -> None:
+    """Such as those in the name of a file."""
+    hostile = word.format("a\x1b]0;owned\x07\x1b[2J\x9b31m\u202e.csv")
+    open_log({"CTRAIN_LOG_FORMAT": log_format}, lines).log("refused", path=hostile, files=[hostile])
+    assert [letter for letter in lines.getvalue() if not letter.isprintable()] == ["\n"]
+
+
 def test_an_unknown_log_format_is_refused(lines: io.StringIO) -> None:
     with pytest.raises(InputError, match="CTRAIN_LOG_FORMAT: expected one of auto, console, json, got 'xml'"):
         open_log({"CTRAIN_LOG_FORMAT": "xml"}, lines)
