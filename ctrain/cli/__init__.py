@@ -25,6 +25,7 @@ from ctrain.cli import (
     token,
     tune,
 )
+from ctrain.cli.output import say
 
 app = typer.Typer(
     name="ctrain",
@@ -44,7 +45,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from ctrain import __version__
 
-        typer.echo(f"ctrain {__version__}")
+        say(f"ctrain {__version__}")
         raise typer.Exit
 
 

@@ -26,7 +26,17 @@ from ctrain.cli.options import (
     load_settings,
     named,
 )
-from ctrain.cli.output import BAD_INPUT, BREACHED, FAILED, fail, guarded, print_json, print_table
+from ctrain.cli.output import (
+    BAD_INPUT,
+    BREACHED,
+    FAILED,
+    fail,
+    guarded,
+    print_draft,
+    print_json,
+    print_table,
+    say,
+)
 from ctrain.domain import PolicyName, RequestKind, RunId
 
 if TYPE_CHECKING:
@@ -142,7 +152,7 @@ def _ask(
     if as_json:
         print_json(_asked_json(asked))
     else:
-        typer.echo(_asked_text(asked, wait))
+        say(_asked_text(asked, wait))
     unanswered = not asked.request.answer and asked.daemon is not None
     if unanswered or _unfinished(asked.run) or asked.request.answer.startswith("refused"):
         raise typer.Exit(FAILED)
@@ -197,9 +207,7 @@ def _set_paused(policy: str, paused: bool, home: Path | None, as_json: bool) -> 
     if as_json:
         print_json({"policy": policy, "paused": paused})
     else:
-        typer.echo(
-            f"{policy} is paused: no run starts" if paused else f"{policy} is not paused: runs may start"
-        )
+        say(f"{policy} is paused: no run starts" if paused else f"{policy} is not paused: runs may start")
 
 
 def check(
@@ -220,7 +228,7 @@ def check(
     else:
         print_table(VERDICT_COLUMNS, map(verdict_row, found.verdicts))
         for message in found.set_aside:
-            typer.echo(f"set aside: {message}")
+            say(f"set aside: {message}")
     if breached:
         raise typer.Exit(BREACHED)
 
@@ -259,9 +267,9 @@ def adopt(
     if as_json:
         print_json(report.to_json())
     else:
-        typer.echo(report.text())
+        say(report.text())
         if out is None:
-            typer.echo(report.draft)
+            print_draft(report.draft)
 
 
 def _write_draft(out: Path, draft: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ctrain.cli.options import AsJson, Home, PolicyArgument, load_settings
-from ctrain.cli.output import BREACHED, guarded, print_json, print_table
+from ctrain.cli.output import BREACHED, guarded, print_json, print_table, say
 from ctrain.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def verify(
     if as_json:
         print_json({"intact": found.intact, **found.to_json()})
     else:
-        typer.echo(_verified(found))
+        say(_verified(found))
     if not found.intact:
         raise typer.Exit(BREACHED)
 
@@ -105,7 +105,7 @@ def champion(
         print_json({**found.to_json(), "history": {"intact": history.intact, **history.to_json()}})
     else:
         print_table(["", ""], _rows(found), title=f"{policy} at {instant:%Y-%m-%d %H:%M:%S} UTC")
-        typer.echo(f"history {_verified(history)}")
+        say(f"history {_verified(history)}")
     if not history.intact:
         raise typer.Exit(BREACHED)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctrain.backtest.steps import GRID_STEPS, MOST_STEPS
-from ctrain.cli.output import BAD_INPUT, fail, guarded, print_table
+from ctrain.cli.output import BAD_INPUT, fail, guarded, print_table, say
 from ctrain.cli.replay import (
     HistoryFiles,
     HistoryLabels,
@@ -120,13 +120,13 @@ def _print(found: Backtest, notes: Iterable[str]) -> None:
     rows = [_row("policy", found.policy), *(_row(name, one) for name, one in found.baselines.items())]
     print_table(columns, rows, title)
     if found.regret is not None:
-        print(f"regret against always: {found.regret.per_row:+.4f} a row, {found.regret.total:+.1f} in all")
+        say(f"regret against always: {found.regret.per_row:+.4f} a row, {found.regret.total:+.1f} in all")
     for reason, count in sorted(found.policy.suppressed.items()):
-        print(f"suppressed by {reason}: {count}")
+        say(f"suppressed by {reason}: {count}")
     for note in notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
     if found.took is not None:
-        print(f"took {found.took.seconds:.0f} s, {found.took.train_seconds:.0f} s of them trainings")
+        say(f"took {found.took.seconds:.0f} s, {found.took.train_seconds:.0f} s of them trainings")
     _print_timeline(found)
 
 

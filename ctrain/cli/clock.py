@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctrain.cli.options import AsJson, Home, load_settings
-from ctrain.cli.output import BAD_INPUT, FAILED, fail, guarded, print_json
+from ctrain.cli.output import BAD_INPUT, FAILED, fail, guarded, print_json, say
 
 if TYPE_CHECKING:
     from ctrain.app.rehearsing import Present
@@ -44,7 +44,7 @@ def clock(
     if as_json:
         print_json({"now": present.now.isoformat(), "rehearsal": present.rehearsal, "done": present.done})
     else:
-        typer.echo(_sentence(present, asked=instant is not None))
+        say(_sentence(present, asked=instant is not None))
     if present.done is False:
         raise typer.Exit(FAILED)
 

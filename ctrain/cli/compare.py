@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctrain.cli.options import AsJson
-from ctrain.cli.output import BREACHED, guarded, print_json, print_table
+from ctrain.cli.output import BREACHED, guarded, print_json, print_table, say
 
 if TYPE_CHECKING:
     from ctrain.monitors.compare import ColumnComparison, Comparison
@@ -55,12 +55,12 @@ def compare(
 def _print(found: Comparison) -> None:
     print_table(_HEADINGS, (tuple(_cells(one)) for one in found.columns))
     for line in _notes(found):
-        print(line)
+        say(line)
     breached = [one.column for one in found.columns if one.breached]
     if breached:
-        print(f"breached: {len(breached)} of {len(found.columns)} columns: {', '.join(breached)}")
+        say(f"breached: {len(breached)} of {len(found.columns)} columns: {', '.join(breached)}")
     else:
-        print(f"no drift in {len(found.columns)} columns")
+        say(f"no drift in {len(found.columns)} columns")
 
 
 def _notes(found: Comparison) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ctrain.cli.options import AsJson, Home, load_settings
-from ctrain.cli.output import BREACHED, guarded, print_json
+from ctrain.cli.output import BREACHED, guarded, print_json, say
 
 Out = Annotated[
     Path | None,
@@ -40,9 +40,9 @@ def upgrade(home: Home = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"database": done.database, "before": done.before, "after": done.after})
     elif done.before == done.after:
-        print(f"{done.database}: revision {done.after}, nothing to do")
+        say(f"{done.database}: revision {done.after}, nothing to do")
     else:
-        print(f"{done.database}: revision {done.before or 'none'} -> {done.after}")
+        say(f"{done.database}: revision {done.before or 'none'} -> {done.after}")
 
 
 def downgrade(
@@ -57,7 +57,7 @@ def downgrade(
     if as_json:
         print_json({"database": done.database, "before": done.before, "after": done.after})
     else:
-        print(f"{done.database}: revision {done.before} -> {done.after}; start no newer ctrain on it")
+        say(f"{done.database}: revision {done.before} -> {done.after}; start no newer ctrain on it")
 
 
 def check(home: Home = None, as_json: AsJson = False) -> None:
@@ -71,7 +71,7 @@ def check(home: Home = None, as_json: AsJson = False) -> None:
         )
     else:
         for fault in checked.faults or ("nothing is wrong",):
-            print(f"{checked.database}: {fault}")
+            say(f"{checked.database}: {fault}")
     if checked.faults:
         raise typer.Exit(BREACHED)
 
@@ -84,4 +84,4 @@ def backup(out: Out = None, home: Home = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"database": made.database, "file": str(made.file), "bytes": made.size_bytes})
     else:
-        print(f"{made.file}: {made.size_bytes} bytes of {made.database}")
+        say(f"{made.file}: {made.size_bytes} bytes of {made.database}")

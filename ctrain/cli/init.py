@@ -14,7 +14,7 @@ from ctrain.cli import init_options as options
 from ctrain.cli.init_options import Asked
 from ctrain.cli.init_questions import ask_columns, ask_for_file, missing, on_terminal
 from ctrain.cli.options import AsJson, Home, load_settings
-from ctrain.cli.output import BAD_INPUT, fail, guarded, print_json
+from ctrain.cli.output import BAD_INPUT, fail, guarded, print_json, say
 
 if TYPE_CHECKING:
     from ctrain.app.drafting import Draft
@@ -127,23 +127,23 @@ def _from_file(asked: Asked, parquet: Path | None, as_json: bool) -> None:
 
 def _tell(draft: Draft, event_time: str | None, send: Sequence[str]) -> None:
     found = draft.findings
-    print(f"{found.history.label.task.value}, {len(found.chosen.names)} features, {found.pace.rows:,} rows")
+    say(f"{found.history.label.task.value}, {len(found.chosen.names)} features, {found.pace.rows:,} rows")
     for note in draft.notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
     for path in draft.files:
-        print(f"wrote {path}")
+        say(f"wrote {path}")
     policy = quote(str(draft.policy))
     if send:
-        print(f"next: ctrain validate {policy}; ctrain run {policy}")
+        say(f"next: ctrain validate {policy}; ctrain run {policy}")
         _tell_how_to_send(send)
     else:
-        print(f"next: ctrain validate {policy}; {_try(policy, event_time)}")
+        say(f"next: ctrain validate {policy}; {_try(policy, event_time)}")
 
 
 def _tell_how_to_send(send: Sequence[str]) -> None:
-    print("while it runs, from another terminal:")
+    say("while it runs, from another terminal:")
     for command in send:
-        print(command)
+        say(command)
 
 
 def _try(policy: str, event_time: str | None) -> str:
@@ -178,14 +178,14 @@ def _from_model(asked: Asked, home: Path | None, as_json: bool) -> None:
 def _tell_of_model(draft: ModelDraft) -> None:
     report = draft.report
     features = sum(map(len, report.features.values()))
-    print(f"{report.model} version {report.version} ({report.output_kind} output): {features} features")
-    print(f"wrote {draft.policy}\nwrote {draft.training}")
+    say(f"{report.model} version {report.version} ({report.output_kind} output): {features} features")
+    say(f"wrote {draft.policy}\nwrote {draft.training}")
     if draft.folders:
         rows, labels = draft.folders
-        print(f"next: rows go to {rows}, labels to {labels}; read the places marked (?); then")
+        say(f"next: rows go to {rows}, labels to {labels}; read the places marked (?); then")
     else:
-        print("next: read the places marked (?); then")
+        say("next: read the places marked (?); then")
     model, policy = quote(report.model), quote(str(draft.policy))
-    print(f"ctrain adopt {model}; ctrain validate {policy}; ctrain run {policy}")
+    say(f"ctrain adopt {model}; ctrain validate {policy}; ctrain run {policy}")
     if draft.send:
         _tell_how_to_send(draft.send)

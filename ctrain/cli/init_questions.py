@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from ctrain.cli.init_options import Asked
+from ctrain.cli.output import say
 from ctrain.errors import InputError
 
 
@@ -49,7 +50,7 @@ def ask_columns(asked: Asked, parquet: Path | None) -> Asked:
     name = asked.name or _ask("Name of the policy and of the model", _checked_name)
     columns, instants = _columns(parquet)
     if columns:
-        typer.echo(f"Columns: {', '.join(columns)}")
+        say(f"Columns: {', '.join(columns)}")
     check = _column_of(columns)
     label = asked.label or _ask("Column that the model predicts", check)
     time, row_id = asked.event_time, asked.id

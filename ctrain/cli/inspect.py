@@ -14,7 +14,7 @@ from ctrain.cli.completing import complete_policies
 from ctrain.cli.evaluation_tables import METRIC_COLUMNS, SERVING_COLUMNS, metric_rows, serving_rows
 from ctrain.cli.limit_lines import instant, length, limit_lines, number
 from ctrain.cli.options import AsJson, Home, PolicyArgument, RunArgument, load_settings, named
-from ctrain.cli.output import guarded, print_json, print_table
+from ctrain.cli.output import guarded, print_json, print_table, say
 from ctrain.cli.training_rows import training_rows
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def status(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = F
     if as_json:
         print_json(fleet.to_json())
         return
-    typer.echo(f"{_daemons(fleet.daemons)}; it is {instant(fleet.now)} UTC")
+    say(f"{_daemons(fleet.daemons)}; it is {instant(fleet.now)} UTC")
     if not fleet.policies:
-        typer.echo("no policies yet: `ctrain run PATH` brings them")
+        say("no policies yet: `ctrain run PATH` brings them")
     for one in fleet.policies:
         rows = _status_rows(one)
         if len(fleet.daemons) > 1 or one.removed_at or (fleet.daemons and one.holder is None):
@@ -69,7 +69,7 @@ def runs(
     elif found:
         print_table(_RUN_COLUMNS, [_run_row(one) for one in found])
     else:
-        typer.echo("no runs yet")
+        say("no runs yet")
 
 
 def show(
@@ -150,11 +150,11 @@ def _print_why(answer: Why) -> None:
             title=f"{answer.policy} at {instant(answer.now)}",
         )
     else:
-        typer.echo("no trigger has been looked at yet")
+        say("no trigger has been looked at yet")
     if answer.verdicts:
         print_table(VERDICT_COLUMNS, [verdict_row(verdict) for verdict in answer.verdicts])
     for line in (*limit_lines(answer.limits), *answer.notes):
-        typer.echo(f"- {line}")
+        say(f"- {line}")
 
 
 def _queries(home: Path | None) -> FleetQueries:

@@ -9,7 +9,7 @@ import typer
 
 from ctrain.cli.completing import complete_policies
 from ctrain.cli.options import AsJson, Home, load_settings, named
-from ctrain.cli.output import FAILED, guarded, print_json, print_table
+from ctrain.cli.output import FAILED, guarded, print_json, print_table, say
 
 notify = typer.Typer(
     help="Notifications: try channels, see what waits, send dead ones again.", no_args_is_help=True
@@ -69,10 +69,10 @@ def retry(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = Fa
     if as_json:
         print_json({"notices": revived.notices, "daemon": revived.daemon})
     elif not revived.notices:
-        typer.echo("no notice is dead")
+        say("no notice is dead")
     else:
         by = f"the daemon ({named(revived.daemon)}) sends" if revived.daemon else "the next daemon will send"
-        typer.echo(f"{by} {revived.notices} notices again")
+        say(f"{by} {revived.notices} notices again")
 
 
 def show(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = False) -> None:
@@ -84,9 +84,9 @@ def show(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = Fal
         print_json({"policies": {name: _policy_json(*one) for name, one in found.items()}})
         return
     if not found:
-        typer.echo("no notice waits, and none is dead")
+        say("no notice waits, and none is dead")
     for name, (counts, troubled) in found.items():
-        typer.echo(f"{name}: {', '.join(f'{number} {status}' for status, number in counts.items())}")
+        say(f"{name}: {', '.join(f'{number} {status}' for status, number in counts.items())}")
         if troubled:
             print_table(
                 ["channel", "kind", "status", "attempts", "error"],

@@ -48,6 +48,16 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     raise typer.Exit(code)
 
 
+def say(text: object, *, err: bool = False, end: str = "\n") -> None:
+    """Print a text for people, its control characters as escapes."""
+    print(shown(str(text)), end=end, file=sys.stderr if err else sys.stdout)
+
+
+def print_draft(text: str) -> None:
+    """Print a text that is made to be kept in a file, as it is."""
+    print(text)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document; numbers that JSON does not have become null."""
     print(json.dumps(_plain(value), indent=2, default=str))

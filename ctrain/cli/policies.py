@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ctrain.cli.options import AsJson
-from ctrain.cli.output import BAD_INPUT, guarded, print_json
+from ctrain.cli.output import BAD_INPUT, guarded, print_json, say
 
 if TYPE_CHECKING:
     from ctrain.policy.files import LoadedPolicy
@@ -60,8 +59,8 @@ def _described(loaded: LoadedPolicy) -> dict[str, Any]:
 
 def _print_text(loaded: list[LoadedPolicy], problems: list[str], notices: list[str]) -> None:
     for problem in problems:
-        print(problem, file=sys.stderr)
+        say(problem, err=True)
     for notice in notices:
-        print(f"notice: {notice}", file=sys.stderr)
+        say(f"notice: {notice}", err=True)
     for one in loaded:
-        print(f"OK {one.path} ({one.policy.policy})")
+        say(f"OK {one.path} ({one.policy.policy})")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ctrain.cli.options import AsJson
-from ctrain.cli.output import BAD_INPUT, fail, guarded, print_json, print_table
+from ctrain.cli.output import BAD_INPUT, fail, guarded, print_json, print_table, say
 
 if TYPE_CHECKING:
     from ctrain.stats.stored_profile import StoredProfile
@@ -69,7 +69,7 @@ def profile(
         return
     print_table(_HEADINGS, ([_cell(value) for value in column.values()] for column in columns))
     size = output.stat().st_size
-    print(f"{output}: {found.profile.rows:,} rows, {len(columns)} columns, {found.grid.name}, {size:,} bytes")
+    say(f"{output}: {found.profile.rows:,} rows, {len(columns)} columns, {found.grid.name}, {size:,} bytes")
 
 
 def _described(name: str, found: StoredProfile) -> dict[str, Any]:

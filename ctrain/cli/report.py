@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ctrain.cli.options import AsJson, Home, PolicyArgument, load_settings
-from ctrain.cli.output import guarded, print_json
+from ctrain.cli.output import guarded, print_json, say
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +48,6 @@ def report(
         )
         return
     for path in made.files:
-        print(path)
+        say(path)
     for name, message in made.failed.items():
-        typer.echo(f"{name} could not be drawn: {message}", err=True)
+        say(f"{name} could not be drawn: {message}", err=True)

@@ -10,7 +10,7 @@ import typer
 
 from ctrain.cli.limit_lines import instant
 from ctrain.cli.options import AsJson, Home, actor, load_settings
-from ctrain.cli.output import guarded, print_json, print_table
+from ctrain.cli.output import guarded, print_json, print_table, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ def create(
     if as_json:
         print_json({**_token_json(token), "token": words})
     else:
-        typer.echo(words)
+        say(words)
 
 
 def list_tokens(home: Home = None, as_json: AsJson = False) -> None:
@@ -80,7 +80,7 @@ def list_tokens(home: Home = None, as_json: AsJson = False) -> None:
     elif tokens:
         print_table(("name", "role", "created", "by", "ends", "revoked", "last used"), map(_row, tokens))
     else:
-        typer.echo("no tokens yet: `ctrain token create NAME --role viewer` makes one")
+        say("no tokens yet: `ctrain token create NAME --role viewer` makes one")
 
 
 def revoke(name: TokenName, home: Home = None, as_json: AsJson = False) -> None:
@@ -96,7 +96,7 @@ def revoke(name: TokenName, home: Home = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"name": name, "revoked": True})
     else:
-        typer.echo(f"{name} counts no more")
+        say(f"{name} counts no more")
 
 
 def _store(home: Path | None) -> Store:

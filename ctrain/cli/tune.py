@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctrain.cli.output import guarded, print_table
+from ctrain.cli.output import guarded, print_table, say
 from ctrain.cli.replay import (
     HistoryFiles,
     HistoryLabels,
@@ -64,25 +64,23 @@ def tune(
 def _print(found: Tuned) -> None:
     from ctrain.backtest.frontier import RULE
 
-    print(
+    say(
         f"searched: {found.starts_at:%Y-%m-%d %H:%M} to {found.split_at:%Y-%m-%d %H:%M} UTC, "
         f"{found.trials} sets of values; rest: from there to {found.ends_at:%Y-%m-%d %H:%M} UTC. "
         "The search never sees the rest."
     )
     if found.refused:
-        print(f"passed over: {found.refused} sets of values that contradict each other or reach nothing")
+        say(f"passed over: {found.refused} sets of values that contradict each other or reach nothing")
     columns = ["trial", found.metric_name, "retrains", "train seconds"]
     print_table(
         [*columns, *(f"rest: {name}" for name in columns[1:]), "holds on the rest", "changes"],
         [_row(found, one) for one in found.shown],
         f"{found.name}: the policy as it is written (0), and the frontier of the search",
     )
-    print(
-        "The metric on the searched part flatters, for values were chosen by it; the rest is the honest one."
-    )
-    print(f"picked: trial {found.picked.number}, {RULE}")
-    print(found.verdict)
-    print(found.difference, end="")
+    say("The metric on the searched part flatters, for values were chosen by it; the rest is the honest one.")
+    say(f"picked: trial {found.picked.number}, {RULE}")
+    say(found.verdict)
+    say(found.difference, end="")
 
 
 def _row(found: Tuned, one: Tried) -> list[object]:
