@@ -117,7 +117,7 @@ def test_rows_that_cannot_be_used_are_counted_by_their_reasons(tmp_path: Path) -
 def test_labels_that_cannot_be_used_are_counted_by_their_reasons(tmp_path: Path) -> None:
     rows = make_rows(3, 99)
     (tmp_path / "labels").mkdir()
-    labels = pa.table({"key": rows["id"], "y": ["perhaps", *map(str, rows["y"].to_pylist()[1:])]})
+    labels = pa.table({"key": rows["id"].to_pylist(), "y": ["perhaps", *map(str, rows["y"].to_pylist()[1:])]})
     pq.write_table(labels, tmp_path / "labels" / "1.parquet")
     pq.write_table(rows.drop_columns(["y"]), tmp_path / "rows.parquet")
     policy = parse_policy(SEPARATE, tmp_path / "clicks.yaml", {}).policy

@@ -119,8 +119,8 @@ def test_the_grid_of_a_large_file_comes_from_a_sample_and_counts_are_exact(
     x, c = stored.grid.columns["x"], stored.grid.columns["c"]
     assert isinstance(x, NumericGrid)
     assert isinstance(c, CategoricalGrid)
-    assert len(x.values) == 1024
-    assert set(x.values) <= set(values.tolist())
+    assert len(x.points) == 1024
+    assert set(x.points) <= set(values.tolist())
     expected = np.bincount(x.locate(values), minlength=x.cells)
     assert stored.profile.columns["x"].distribution(x).tolist() == expected.tolist()
     assert expected[1::2].max() < 1000
