@@ -74,7 +74,12 @@ class ParquetContent:
         """
         group = self.file.metadata.row_group(index)
         chunks = [group.column(at) for at in range(group.num_columns)]
-        asked = [one for one in chunks if _is_asked_for(one.path_in_schema, columns)]
+        paths = [_path_of(one) for one in chunks]
+        if None in paths:
+            raise pa.ArrowInvalid(f"row group {index} names a column that is not UTF-8 text")
+        asked = [
+            one for one, path in zip(chunks, paths, strict=True) if path and _is_asked_for(path, columns)
+        ]
         needed = sum(_VALUE_BYTES * one.num_values + one.total_uncompressed_size for one in asked)
         if needed > MOST_GROUP_BYTES:
             raise pa.ArrowInvalid(
@@ -88,19 +93,21 @@ class ParquetContent:
         instants = []
         for index in range(metadata.num_row_groups):
             group = metadata.row_group(index)
-            chunk = next(
-                (
-                    group.column(at)
-                    for at in range(group.num_columns)
-                    if group.column(at).path_in_schema == path
-                ),
-                None,
-            )
+            chunks = (group.column(at) for at in range(group.num_columns))
+            chunk = next((one for one in chunks if _path_of(one) == path), None)
             instant = _least(chunk) if chunk is not None and chunk.is_stats_set else None
             if instant is None:
                 return None
             instants.append(instant)
         return min(instants, default=None)
+
+
+def _path_of(chunk: Any) -> str | None:
+    """The path of a column in a row group; None when it is no text."""
+    try:
+        return str(chunk.path_in_schema)
+    except UnicodeDecodeError:
+        return None
 
 
 def _is_asked_for(path: str, columns: Sequence[str]) -> bool:

@@ -361,6 +361,18 @@ def test_a_damaged_page_sets_the_file_aside(tmp_path: Path) -> None:
     assert read.batches == ()
 
 
+@pytest.mark.parametrize("name", ["distance", "scheduled_at"])
+def test_a_row_group_that_names_a_column_in_no_text_sets_the_file_aside(tmp_path: Path, name: str) -> None:
+    path = write_parquet(tmp_path / "rows/a.parquet", build_rows(["1"]), store_schema=False)
+    before, found, behind = path.read_bytes().rpartition(name.encode())
+    path.write_bytes(before + found.replace(b"d", b"\xff") + behind)
+    read = open_files(tmp_path).read({}, 1000)
+    assert [one.message for one in read.rejected] == [
+        "a.parquet: the rows from 0 on are damaged (row group 0 names a column that is not UTF-8 text)"
+        + ENDING
+    ]
+
+
 def test_a_file_that_may_not_be_read_is_set_aside_and_read_when_it_may(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
