@@ -299,5 +299,8 @@ class TickLoop:
     def _faulted(self, name: PolicyName, kind: str, message: str) -> None:
         self._busy.add(name)
         watch = self._watches.get(name)
-        if watch is not None and self._faltering is not None:
+        if watch is None:
+            return
+        watch.pace.forget(name)
+        if self._faltering is not None:
             self._faltering.failed(watch, kind, message)

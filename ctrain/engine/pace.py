@@ -55,7 +55,7 @@ class Pace:
         self._seconds[name] = seconds
 
     def forget(self, name: PolicyName) -> None:
-        """The policy does not tick here any more."""
+        """The policy does not tick here any more, or its tick has failed: nothing was taken in."""
         self._seconds.pop(name, None)
 
     def wait(self, pane: timedelta = timedelta.max) -> timedelta:

@@ -176,6 +176,18 @@ def test_a_fault_is_counted_and_logged_and_the_other_policy_goes_on(
     assert ("traceback" in fields) == (kind == "unexpected")
 
 
+def test_a_policy_whose_ticks_fail_keeps_no_other_waiting(
+    make: Callable[..., TickLoop], script: Script
+) -> None:
+    loop = make(ADS)
+    pace = loop.watched[ADS].pace
+    pace.took(ADS, 20.0)
+    assert pace.wait() > timedelta(0)
+    script.answers[ADS] = [TransientError("the folder is away")]
+    loop.take_turn(ADS)
+    assert pace.wait() == timedelta(0)
+
+
 def test_a_clock_that_cannot_be_read_is_a_fault_like_any_other(
     make: Callable[..., TickLoop], tmp_path: Path, telemetry: QuietTelemetry
 ) -> None:
