@@ -36,8 +36,9 @@ FAR = datetime(9000, 1, 1, tzinfo=UTC)
 """As the present instant: no row lies in the future of it."""
 _MICROSECOND = timedelta(microseconds=1)
 
-_OFFSET = r"\d\d:\d\d.*([Zz]|[+-]\d\d(:?\d\d)?)$"
-_DATE = r"^\d{4}-\d\d-\d\d$"
+_OFFSET = r"(\d\d:\d\d.*|[Tt ]\d\d[\d:.,]*\s*)([Zz]|[+-]\d\d(:?\d\d){0,2})$"
+"""Behind a time, with colons in it or without."""
+_DATE = r"^\d{4}(-\d\d-\d\d|\d{4})$"
 _DOTTED = r"^\d\d?\.\d\d?\.\d{4}"
 _TO_ISO = (
     (r"^(\d)\.", r"0\1."),
@@ -153,7 +154,7 @@ def _cast_date_texts(texts: ArrowArray, zone: str | None) -> Cast:
 def _cast_instant_texts(array: ArrowArray, zone: str | None) -> CastInstants:
     array = _with_iso_dates(pc.utf8_trim_whitespace(array))
     has_offset = pc.match_substring_regex(array, _OFFSET)
-    aware = _parse(pc.if_else(has_offset, array, None), INSTANT, ZoneInfo("UTC"))
+    aware = _parse(pc.if_else(has_offset, pc.utf8_upper(array), None), INSTANT, ZoneInfo("UTC"))
     local = _parse(pc.if_else(pc.invert(has_offset), array, None), pa.timestamp("us"), None)
     unknown = as_mask(pc.is_valid(array)) & as_mask(pc.and_(pc.is_null(aware), pc.is_null(local)))
     first, far = _cast_timestamps(aware, None)
@@ -183,4 +184,6 @@ def _parse(texts: ArrowArray, kind: pa.DataType, zone: ZoneInfo | None) -> Arrow
 
 def _instant(text: str, zone: ZoneInfo | None) -> datetime:
     found = datetime.fromisoformat(text)
+    if (found.tzinfo is None) != (zone is None):
+        raise ValueError(f"{text!r} has an offset where none was seen, or none where one was")
     return found.astimezone(UTC) if zone is not None else found

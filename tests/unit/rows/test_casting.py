@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -116,6 +116,7 @@ TOKYO = "Asia/Tokyo"
             [1.0, 1.5, 1.125, 1.125],
             [],
         ),
+        (pa.array(["19700102", "19700102T120000Z", "19700102T1200"]), TOKYO, [1.0, 1.5, 1.125], []),
         (pa.array(["", "NaT", None, "soon", "2013-02-30", "7"]), None, [None] * 6, [3, 4, 5]),
         (pa.array(["9999-12-31", "0001-01-01"]), TOKYO, [2932896.0, -719162.0], []),
         (pa.array(["02.01.1970", "2.1.1970 12:00", "1970-01-02"]), None, [1.0, 1.5, 1.0], []),
@@ -160,6 +161,21 @@ NOON = datetime(2013, 1, 1, 12, tzinfo=UTC)
         (pa.array(["01.01.2013 12:00", "1.1.2013 12:00:00", "2013-01-01T12:00"]), "UTC", [NOON] * 3, [], []),
         (pa.array(["31.02.2013 12:00", "13.13.2013", "01/01/2013"]), "UTC", [None] * 3, [0, 1, 2], []),
         (pa.array(["01.01.2013 13:00+01:00", "01.01.2013 13:00"]), None, [NOON, None], [], [1]),
+        *(
+            (pa.array([text]), zone, [NOON], [], [])
+            for text in (
+                "20130101T120000Z",
+                "20130101t120000.000z",
+                "20130101 1300+0100",
+                "2013-01-01T12Z",
+                "2013-01-01T12:00:00z",
+                "2013-01-01T06:30:00-05:30",
+                "2013-01-01T17:30:15+05:30:15",
+            )
+            for zone in (None, TOKYO)
+        ),
+        (pa.array(["20130101T210000", "20130101"]), TOKYO, [NOON, NOON - timedelta(hours=21)], [], []),
+        (pa.array(["2013-W01-2_12Z"]), TOKYO, [None], [0], []),
         (pa.nulls(1), None, [None], [], []),
     ],
 )
