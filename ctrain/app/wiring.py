@@ -14,6 +14,7 @@ from ctrain.app.leftovers import parse_snapshot
 from ctrain.app.telling import told_channels
 from ctrain.clocks import RealTimer, StreamClock, open_clock
 from ctrain.domain import PolicyName
+from ctrain.engine.condition_meanings import note_conditions
 from ctrain.engine.notice_delivery import ChannelBook
 from ctrain.engine.noticed_store import NoticedStore
 from ctrain.engine.pace import Pace
@@ -95,6 +96,7 @@ def watch_policy(shell: Shell, loaded: LoadedPolicy, lease: tuple[str, int] | No
         record = tx.policy_record(name)
         since = record.registered_at if record else now
         schedules = note_schedules(tx, policy, since, now)
+        note_conditions(tx, policy)
     SpoolPlaces(shell.settings.push_folder).open(contract_of(policy))
     row_log = shell.row_logs.open(name, policy.data, policy.model.task)
     row_log.sweep(lambda: _confirm(shell.store, lease))

@@ -32,6 +32,7 @@ from ctrain.domain import (
     Verdict,
     Version,
 )
+from ctrain.engine.condition_meanings import note_conditions
 from ctrain.engine.tick import Ticked, tick
 from ctrain.engine.watch import Watch
 from ctrain.policy.files import LoadedPolicy, parse_policy
@@ -165,10 +166,14 @@ class World:
         self.store = open_store(self.address or f"sqlite:///{home / 'state.db'}")
 
     def edit(self, policy_text: str) -> None:
-        """Change the policy's file, and start anew with it."""
+        """Change the policy's file, and start anew with it, as a daemon does."""
+        before = self.watch.policy
         self.policy_text = policy_text
         (self.folder / "clicks.yaml").write_text(policy_text)
         self.open()
+        for policy in (before, self.watch.policy):
+            with self.store.write() as tx:
+                note_conditions(tx, policy)
 
     def open(self) -> None:
         """Start the engine's side anew, as after a crash: only files and the database remain."""
