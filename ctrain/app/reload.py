@@ -224,18 +224,25 @@ class Reloader:
         return True
 
     def _done_with(self, watch: Watch) -> bool:
-        """True when the policy can be let go; cancels a run that has not gone too far for it."""
-        with self._store.read() as tx:
-            run = tx.active_run(watch.name)
-        if run is not None and run.phase in FINISHED_FIRST:
-            return False
-        if run is not None:
+        """True when the policy can be let go; cancels a run that has not gone too far for it.
+
+        One that goes too far at this moment, because a person has approved it, is finished first.
+        """
+        run = self._active(watch)
+        if run is not None and run.phase not in FINISHED_FIRST:
             self._cancel(watch, run)
+            run = self._active(watch)
+        if run is not None:
+            return False
         tell_let_go(watch)
         self._telemetry.log("policy_removed", policy=watch.name)
         self._telemetry.remove_policy(watch.name)
         self._removed(watch.name)
         return True
+
+    def _active(self, watch: Watch) -> Run | None:
+        with self._store.read() as tx:
+            return tx.active_run(watch.name)
 
     def _cancel(self, watch: Watch, run: Run) -> None:
         reason = {"run": run.id, "reason": "its policy file was removed"}

@@ -14,9 +14,10 @@ from ctrain.app import ticks
 from ctrain.app.reload import PolicyFiles, Reloader
 from ctrain.app.removing import tell_gone
 from ctrain.app.ticks import Rhythm, TickLoop
-from ctrain.domain import Phase, PolicyName, RunId, Version
+from ctrain.domain import Phase, PolicyName, Request, RequestKind, RunId, Version
 from ctrain.engine.tick import Ticked
 from ctrain.errors import FencedOff, InputError, TransientError
+from ctrain.lifecycle.approval import BOUND_TO, approval_wanted
 from ctrain.policy.files import policy_identity
 from ctrain.policy.loaded import LoadedPolicy
 from tests.support.fakes import FakeTimer
@@ -312,6 +313,26 @@ def test_a_removed_file_lets_a_run_finish_that_has_moved_the_alias(
     ticked.append(lambda: reloading.end_run(run_id, end))
     assert reloading.loop.take_turn(CLICKS) is None, "no tick after its end, in which a trigger could fire"
     assert reloading.loop.watched == {}
+
+
+def test_a_run_that_a_person_approves_as_its_file_is_removed_is_finished_first(
+    reloading: Reloading, ticked: list[Callable[[], object]]
+) -> None:
+    run_id = reloading.start_run(Phase.AWAITING_APPROVAL)
+    with reloading.store.write() as tx:
+        run = tx.run(run_id)
+        assert run is not None
+        wanted = approval_wanted(run, None, START)
+        tx.save_run(replace(run, details={"approval": wanted}), expected=run.phase)
+        told = {"run": run_id, **{name: wanted[name] for name in BOUND_TO}}
+        tx.add_request(Request(0, CLICKS, RequestKind.APPROVE, "ada", START, told))
+    reloading.file.unlink()
+    reloading.look(2)
+    assert reloading.phase_of(run_id) is Phase.PROMOTING
+    assert list(reloading.loop.watched) == [CLICKS]
+    ticked.append(lambda: reloading.end_run(run_id, Phase.FAILED))
+    assert reloading.loop.take_turn(CLICKS) is None
+    assert reloading.removed == [CLICKS]
 
 
 def test_a_file_that_comes_back_while_its_run_finishes_is_watched_on(
