@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from ctrain.domain import Decision, Outcome, Status, Suppression
+from ctrain.triggers.limits import shown
 from ctrain.triggers.regret_decision import money
 
 _REMEDIES = {
@@ -29,12 +32,21 @@ def needs_of(decision: Decision) -> tuple[str, ...]:
 
 
 def _monitors(decision: Decision) -> tuple[str, ...]:
-    monitors = decision.evidence.get("monitors", {})
-    return tuple(
+    """What conditions lack; decisions that were made before they told how many are needed need all."""
+    monitors, evidence = decision.evidence.get("monitors", {}), decision.evidence
+    if evidence.get("met_from") is not None:
+        return (f"it must last until {shown(datetime.fromisoformat(evidence['met_from']))}",)
+    others = {name: one for name, one in monitors.items() if one["status"] != Status.BREACHED.value}
+    missing = evidence.get("needed", len(monitors)) - (len(monitors) - len(others))
+    if missing <= 0:
+        return ()
+    told = [
         f"{name} must be BREACHED (it is {one['status']}{_measured(one['value'], one['threshold'])})"
-        for name, one in monitors.items()
-        if one["status"] != Status.BREACHED.value
-    )
+        for name, one in others.items()
+    ]
+    if missing < len(others):
+        return (f"{missing} of {len(others)}: {' or '.join(told)}",)
+    return tuple(told)
 
 
 def _measured(value: float | None, threshold: float | None) -> str:

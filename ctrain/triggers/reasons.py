@@ -22,7 +22,7 @@ def condition_reason(trigger: Condition, state: TriggerState, verdicts: Verdicts
 
 
 def condition_evidence(trigger: Condition, state: TriggerState, verdicts: Verdicts) -> Json:
-    """Return the inputs of the decision as JSON: each monitor's verdict, and since when it is met."""
+    """Return the inputs of the decision as JSON: each monitor's verdict, how many are needed, since when."""
     monitors = {}
     for name in trigger.monitors:
         verdict = verdicts.get(MonitorName(name))
@@ -36,7 +36,9 @@ def condition_evidence(trigger: Condition, state: TriggerState, verdicts: Verdic
             }
     return {
         "monitors": monitors,
+        "needed": trigger.needed,
         "met_since": state.met_since.isoformat() if state.met_since else None,
+        "met_from": (state.met_since + trigger.for_).isoformat() if state.met_since else None,
         "as_of": state.as_of.isoformat() if state.as_of else None,
     }
 

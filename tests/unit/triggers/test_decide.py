@@ -169,7 +169,9 @@ def test_evidence_holds_the_verdicts() -> None:
                 "as_of": "2013-03-04T12:00:00+00:00",
             }
         },
+        "needed": 2,
         "met_since": None,
+        "met_from": None,
         "as_of": "2013-03-04T12:00:00+00:00",
     }
 
