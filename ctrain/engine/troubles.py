@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TICK_FAILED, TICK_RECOVERED = "tick_failed", "tick_recovered"
 POLICY_REFUSED, POLICY_ACCEPTED = "policy_refused", "policy_accepted"
 BLIND = "nothing is compared on probation"
-"""What the reason of a run begins with while the version before its own cannot be scored."""
+"""What the reason of a run on probation begins with while its rows cannot be scored."""
 LONGEST_TEXT = 500
 
 

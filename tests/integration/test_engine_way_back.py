@@ -9,7 +9,8 @@ import pytest
 from ctrain.domain import Phase, RequestKind, ScoreJob, ScoreStatus
 from ctrain.queries import FleetQueries
 from ctrain.queries.headline import of_run
-from tests.support.stories import CHALLENGER, CHAMPION, POOR, Story, last_run
+from tests.support.stories import CHALLENGER, CHAMPION, POOR, QUICK, Story, last_run
+from tests.support.takeovers import FOREIGN, take_over
 from tests.support.world import START, World
 
 BLIND = "nothing is compared on probation: version 1 cannot score rows: cannot load"
@@ -111,3 +112,21 @@ def test_a_rollback_needs_no_version_but_the_one_that_it_goes_back_to(story: Sto
     world.ask(RequestKind.CANCEL, run=last_run(world).id)
     assert last_run(world).phase is Phase.ROLLED_BACK
     assert world.registry.aliases == {"champion": CHAMPION}
+
+
+def test_a_probation_whose_features_are_gone_is_told_once_and_ends_with_another_champion(
+    story: Story, tmp_path: Path
+) -> None:
+    world = story.at("probation", tmp_path)
+    world.edit(QUICK.replace("numeric: [x, z]", "numeric: [x]"))
+    world.settle()
+    assert last_run(world).outcome_reason == (
+        "nothing is compared on probation: features that the run needs are no longer in the policy: z"
+    )
+    assert world.tick().quiet
+    assert world.kinds().count("probation_blind") == 1
+    take_over(world)
+    world.settle()
+    run = last_run(world)
+    assert run.phase is Phase.SUPERSEDED
+    assert run.outcome_reason == f"the champion alias names {FOREIGN}: someone else moved it"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ctrain.domain import Phase, Run
 from ctrain.engine.advance.approval import await_approval
 from ctrain.engine.advance.evaluation import evaluate_challenger
-from ctrain.engine.advance.probation import watch_probation
+from ctrain.engine.advance.probation import stay_blind, watch_probation
 from ctrain.engine.advance.promotion import promote
 from ctrain.engine.advance.rollback import roll_back, try_again
 from ctrain.engine.advance.shadow import shadow
@@ -78,9 +78,10 @@ def _own(watch: Watch, run: Run) -> Watch:
 
 def _without_features(watch: Watch, run: Run, gone: list[str]) -> Step:
     """The rows no longer have what the run's models need; a champion on probation waits for a person."""
+    reason = f"features that the run needs are no longer in the policy: {', '.join(gone)}"
     if run.phase is Phase.PROBATION:
-        return IDLE
-    _fail(watch, run, f"features that the run needs are no longer in the policy: {', '.join(gone)}")
+        return stay_blind(watch, run, reason)
+    _fail(watch, run, reason)
     return MOVED
 
 

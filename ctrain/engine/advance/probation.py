@@ -31,10 +31,8 @@ def watch_probation(watch: Watch, run: Run) -> Step:
     challenger, previous = run.challenger_version, run.champion_version
     assert challenger is not None
     assert previous is not None
-    with watch.store.read() as tx:
-        champion = tx.champion(watch.name)
-    if champion is None or champion.version != challenger:
-        return _superseded(watch, run, champion.version if champion else None)
+    if _overtaken(watch, run):
+        return MOVED
     spec = watch.policy.probation
     look = Look(
         lambda state: probation_bounds(spec, state), lambda progress: _is_enough(_judged(watch, progress))
@@ -55,10 +53,29 @@ def watch_probation(watch: Watch, run: Run) -> Step:
     return _judge(watch, run, progress)
 
 
-def _superseded(watch: Watch, run: Run, version: Version | None) -> Step:
+def stay_blind(watch: Watch, run: Run, why: str) -> Step:
+    """Say once that nothing is compared; only somebody who moves the alias can end the probation."""
+    if _overtaken(watch, run):
+        return MOVED
+    if run.outcome_reason.startswith(BLIND):
+        return IDLE
+    return _say(watch, run, "probation_blind", f"{BLIND}: {why}", IDLE)
+
+
+def _overtaken(watch: Watch, run: Run) -> bool:
+    """End the run when its version is no longer the champion."""
+    with watch.store.read() as tx:
+        champion = tx.champion(watch.name)
+    version = champion.version if champion else None
+    if version == run.challenger_version:
+        return False
+    _superseded(watch, run, version)
+    return True
+
+
+def _superseded(watch: Watch, run: Run, version: Version | None) -> None:
     name = version or "no version"
     move(watch, run, RunEvent.SUPERSEDE, f"the champion alias names {name}: someone else moved it")
-    return MOVED
 
 
 def _alone(watch: Watch, run: Run) -> Step:
@@ -89,9 +106,7 @@ def _unscorable(watch: Watch, run: Run, progress: Progress) -> Step:
     if progress.failure.startswith(f"version {run.challenger_version} "):
         move(watch, run, RunEvent.ROLL_BACK, progress.failure)
         return MOVED
-    if run.outcome_reason.startswith(BLIND):
-        return IDLE
-    return _say(watch, run, "probation_blind", f"{BLIND}: {progress.failure}", IDLE)
+    return stay_blind(watch, run, progress.failure)
 
 
 def _say(watch: Watch, run: Run, kind: str, message: str, step: Step) -> Step:
