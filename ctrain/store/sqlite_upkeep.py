@@ -42,15 +42,21 @@ def copy(file: Path, out: Path) -> None:
     Raises
     ------
     PermanentError
-        when the copy is damaged, as its original must be.
+        when it cannot be copied, or the copy is damaged, as its original must be.
     """
-    with (
-        closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as source,
-        closing(sqlite3.connect(out)) as copied,
-    ):
-        source.backup(copied)
-        copied.execute("PRAGMA journal_mode=DELETE")
-        problem = copied.execute("PRAGMA quick_check(1)").fetchone()[0]
+    try:
+        with (
+            closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(out)) as copied,
+        ):
+            source.backup(copied)
+            copied.execute("PRAGMA journal_mode=DELETE")
+            problem = copied.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise PermanentError(
+            f"{file}: cannot be copied into {out.parent}: {error}; is there room, and is the database whole? "
+            "`ctrain db check` says"
+        ) from error
     if problem != "ok":
         raise PermanentError(f"{file}: is damaged, a copy of it is no backup: {problem}")
     with out.open("rb") as written:

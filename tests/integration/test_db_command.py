@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -179,6 +181,24 @@ def test_a_backup_never_replaces_a_file(home: Path, store: SqlStore) -> None:
         f"{out}: is there already; a backup never replaces a file\n",
     )
     assert out.read_text() == "older"
+
+
+def test_a_backup_for_which_there_is_no_room_leaves_no_file(home: Path, store: SqlStore) -> None:
+    """A limit on the size of files stands for the disk."""
+    limited = (
+        "import resource, sys; from ctrain.cli import app; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (40_960, 40_960)); app(sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited, "db", "backup", "--home", str(home)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    told = f"{home / 'state.db'}: cannot be copied into {home / 'backups'}: disk I/O error; is there room"
+    assert done.stderr.startswith(told)
+    assert list((home / "backups").iterdir()) == []
 
 
 def test_a_backup_without_a_name_goes_into_the_home(home: Path, store: SqlStore) -> None:
