@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_COLUMNS = 30
+LESS = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
 BANNER = """<div style="font: 15px/1.5 sans-serif; margin: 16px; padding: 12px 16px;
  border: 1px solid #ccc; border-left: 6px solid {colour}; background: #fff; color: #111">
 <b>{title}</b><br>{lines}<br>
@@ -46,10 +47,9 @@ def write_html(
     shown = usable[:MOST_COLUMNS]
     if not shown:
         raise ValueError("no column has values in the reference and in the window")
-    categorical = [name for name in shown if kinds[name] == "categorical"]
     definition = DataDefinition(
-        numerical_columns=[name for name in shown if name not in categorical],
-        categorical_columns=categorical,
+        numerical_columns=[_harmless(name) for name in shown if kinds[name] != "categorical"],
+        categorical_columns=[_harmless(name) for name in shown if kinds[name] == "categorical"],
     )
     before, now = (
         Dataset.from_pandas(_frame(one, shown, kinds), data_definition=definition)
@@ -78,11 +78,17 @@ def _frame(table: pa.Table, columns: Sequence[str], kinds: Mapping[str, str]) ->
 
     def values(name: str) -> Any:
         if kinds[name] == "categorical":
-            return pd.Series(text_values(table, name).to_pylist(), dtype=object)
+            texts = text_values(table, name).to_pylist()
+            return pd.Series([one if one is None else _harmless(one) for one in texts], dtype=object)
         numbers = numeric_values(table, name)
         return np.where(np.isfinite(numbers), numbers, np.nan)
 
-    return pd.DataFrame({name: values(name) for name in columns})
+    return pd.DataFrame({_harmless(name): values(name) for name in columns})
+
+
+def _harmless(text: str) -> str:
+    """The text without what could end Evidently's script and begin another: it writes values as they are."""
+    return text.replace("<", LESS)
 
 
 def _notes(columns: int, shown: Sequence[str], empty: Sequence[str]) -> str:
