@@ -75,7 +75,7 @@ class TickLoop:
         """Give every policy its first tick now."""
         self._ticker.start()
         for name in self._watches:
-            self._well_at[name] = self._timer.monotonic()
+            self._looked_after(name)
             self._ticker.after(timedelta(0), name, self._tick)
 
     def every(self, interval: timedelta, call: Callable[[], None]) -> None:
@@ -112,7 +112,7 @@ class TickLoop:
         """
         with self._turn(name):
             self._watches[name] = open_watch()
-            self._well_at[name] = self._timer.monotonic()
+            self._looked_after(name)
             self._leaving.pop(name, None)
             self._parting.pop(name, None)
             self._leases.pop(name, None)
@@ -263,6 +263,7 @@ class TickLoop:
         return self._next_delay(name, ticked, now)
 
     def _looked_after(self, name: PolicyName) -> None:
+        """Count from now on: after a tick that went well, and from the beginning, when there is none yet."""
         self._well_at[name] = self._timer.monotonic()
         self._telemetry.gauge(
             "tick_last_success_timestamp_seconds", self._timer.now().timestamp(), policy=name

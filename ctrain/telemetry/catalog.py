@@ -88,7 +88,10 @@ _TABLE = (
         "worker_restarts_total", Kind.COUNTER, "Workers (--workers) that ended or hung by themselves.", ()
     ),
     Metric("folders_watched", Kind.GAUGE, "Folders whose changes wake ticks; 0: polling alone.", ()),
-    _gauge("tick_last_success_timestamp_seconds", "Unix time of the last tick without a fault."),
+    _gauge(
+        "tick_last_success_timestamp_seconds",
+        "Unix time of the last tick without a fault; before there is one, of the beginning.",
+    ),
     _counter("tick_failures_total", "Ticks that a fault ended, by kind of fault.", "kind", starts=FAULTS),
     _counter("rows_ingested_total", "Rows that reached the row log."),
     _counter("rows_late_total", "Rows that came after their pane was closed."),

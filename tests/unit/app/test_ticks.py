@@ -196,6 +196,18 @@ def test_a_clock_that_cannot_be_read_is_a_fault_like_any_other(
     assert telemetry.counted["tick_failures_total", "ads", "error"] == 1
 
 
+def test_how_long_nobody_has_looked_after_a_policy_is_known_before_it_has_ever_ticked_well(
+    make: Callable[..., TickLoop], script: Script, timer: StillTimer, telemetry: QuietTelemetry
+) -> None:
+    """The alert on it counts from there, also where a daemon starts in the middle of the trouble."""
+    script.answers = {ADS: [PermanentError("broken")]}
+    loop = make()
+    loop.watch(ADS, lambda: script.watch(ADS))
+    timer.seconds = 60
+    assert loop.take_turn(ADS) == FAULT_DELAY
+    assert telemetry.counted["tick_last_success_timestamp_seconds", ADS] == NOON.timestamp()
+
+
 def test_ready_once_every_policy_has_ticked_well(make: Callable[..., TickLoop], script: Script) -> None:
     script.answers[BIDS] = [TransientError("away"), QUIET]
     loop = make(ADS, BIDS)
