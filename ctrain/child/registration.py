@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctrain.child.artifact_digest import artifact_digest, content_digest
+from ctrain.child.models import LoadedModel
+from ctrain.child.outputs import predict_scores
 from ctrain.child.tracking import REFIT_TAG, RUN_TAG, log_new_params, quoted
 
 if TYPE_CHECKING:
@@ -91,7 +93,13 @@ def save_model_quietly(estimator: Any, folder: Path, **described: Any) -> None:
 def _described(
     estimator: Any, rows: pd.DataFrame, context: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """A few rows, and how the estimator is written down: a signature of doubles and strings, its method."""
+    """A few rows, and how the estimator is written down: a signature of doubles and strings, its method.
+
+    Raises
+    ------
+    ValueError
+        when its answers to these rows could not be judged.
+    """
     from mlflow.models import ModelSignature, infer_signature
     from mlflow.types import ColSpec, Schema
 
@@ -102,6 +110,7 @@ def _described(
     predict = prediction_method(estimator, context["task"])
     answer = getattr(estimator, predict)(example)
     refuse_unsupported(answer, context["task"], predict)
+    predict_scores(LoadedModel(Path(), None, estimator, (), (), ""), example, context["task"], "auto")
     signature = ModelSignature(
         inputs=Schema([ColSpec(kind, name) for kind, name in kinds]),
         outputs=infer_signature(model_output=answer).outputs,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pytest
+from sklearn.linear_model import LogisticRegression
 
 from ctrain.child.frames import signature_frame, training_frame
-from ctrain.child.registration import signature_kinds
+from ctrain.child.outputs import AnswerUnfit
+from ctrain.child.registration import save_estimator, signature_kinds
 from ctrain.policy.models import Features
 
 FEATURES = Features(
@@ -46,3 +52,12 @@ def test_what_a_model_was_trained_on_is_what_it_is_asked_with() -> None:
             asked[name].isna().to_numpy(), trained[name].isna().to_numpy(), strict=True
         )
         assert asked[name][0] == trained[name][0]
+
+
+def test_an_estimator_whose_answers_could_not_be_judged_is_refused_when_it_is_trained(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
+    estimator = LogisticRegression().fit(rows, ["late", "late", "on time", "on time"])
+    context = {"features": {"numeric": ["x"]}, "task": "binary"}
+    with pytest.raises(AnswerUnfit, match="which class is 1 cannot be told by the names 'late', 'on time'"):
+        save_estimator(estimator, rows, context, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
