@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctrain.app.drafts.of_model import draft_policy
 from ctrain.app.wiring import open_tracking
-from ctrain.domain import Version
+from ctrain.domain import Task, Version
 from ctrain.errors import InputError, PermanentError
 from ctrain.registry.embedded import embedded_database
 
@@ -52,7 +52,18 @@ class Adopted:
             f"{report.output_kind or 'unknown'} output)\n"
             f"digest {report.digest} is on record; its training window is not, so its reference will be "
             "the first rows that are seen\n"
+            f"{_told_classes(report)}"
         )
+
+
+def _told_classes(report: AdoptionReport) -> str:
+    """How the labels of a model of several classes have to be called: another name is certain loss."""
+    if report.likely_task is not Task.MULTICLASS:
+        return ""
+    numbered = tuple(map(str, range(report.outputs)))
+    names = ", ".join(report.classes or numbered)
+    why = "" if report.classes else ", for its columns have no names"
+    return f"its classes are {names}{why}; labels have to be written like this\n"
 
 
 def adopt_model(settings: Settings, model: str, version: str | None, actor: str) -> Adopted:

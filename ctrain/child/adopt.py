@@ -64,11 +64,12 @@ def _try_rows(model: LoadedModel) -> dict[str, Any]:
         if frame is None:
             message = "the model has no signature and no example: nothing says which columns it wants"
             return {"predicts": False, "output_kind": "", "message": f"{message}; {LOG_A_SIGNATURE}"}
-        kind, width = _kind_of_output(model, frame)
+        kind, width, names = _kind_of_output(model, frame)
     except Exception as error:  # noqa: BLE001 - see main
         traceback.print_exc(file=sys.stderr)
         return {"predicts": False, "output_kind": "", "message": f"{type(error).__name__}: {error}"}
-    return {"predicts": True, "output_kind": kind, "outputs": width}
+    found = {"predicts": True, "output_kind": kind, "outputs": width}
+    return {**found, "classes": names} if names else found
 
 
 def _example(model: LoadedModel) -> pd.DataFrame | None:
@@ -90,19 +91,22 @@ def _example(model: LoadedModel) -> pd.DataFrame | None:
     return frame if model.columns else None
 
 
-def _kind_of_output(model: LoadedModel, frame: pd.DataFrame) -> tuple[str, int]:
-    """``probability``, ``class`` or ``value``, and the number of outputs a row."""
+def _kind_of_output(model: LoadedModel, frame: pd.DataFrame) -> tuple[str, int, list[str]]:
+    """``probability``, ``class`` or ``value``, the number of outputs a row, and what names them."""
     import numpy as np
+
+    from ctrain.child.outputs import names_of
 
     if model.estimator is not None:
         if hasattr(model.estimator, "predict_proba"):
-            return "probability", int(np.shape(model.estimator.predict_proba(frame))[1])
+            return "probability", int(np.shape(model.estimator.predict_proba(frame))[1]), []
         model.estimator.predict(frame)
-        return ("class" if model.classes is not None else "value"), 1
-    answer = np.asarray(model.pyfunc.predict(frame))
+        return ("class" if model.classes is not None else "value"), 1, []
+    given = model.pyfunc.predict(frame)
+    answer = np.asarray(given)
     width = answer.shape[1] if answer.ndim == 2 else 1
     if answer.dtype.kind not in "fc":
-        return "class", width
+        return "class", width, []
     if width > 1 and np.allclose(answer.sum(axis=1), 1.0):
-        return "probability", width
-    return "value", width
+        return "probability", width, names_of(given)
+    return "value", width, []

@@ -66,7 +66,7 @@ def predict_scores(model: LoadedModel, frame: pd.DataFrame, task: str, output: s
         values = values[:, 0]
     if task == "regression":
         return Scores(_single(values).astype(np.float64), "value")
-    classes = _names(answer) or classes
+    classes = names_of(answer) or classes
     if values.ndim == 1:
         return _binary_column(values, output) if task == "binary" else _from_labels(values, classes)
     return _from_probabilities(values.astype(np.float64), task, classes)
@@ -126,7 +126,7 @@ def _as_array(answer: Any) -> Any:
     return values
 
 
-def _names(answer: Any) -> list[str]:
+def names_of(answer: Any) -> list[str]:
     """Column names of a data frame of several columns, which name its classes."""
     columns: Sequence[Any] = getattr(answer, "columns", ())
     return [class_name(one) for one in columns] if len(columns) > 1 else []

@@ -57,6 +57,21 @@ def test_a_draft_can_be_run_once_it_is_filled_in(
     assert unavailable_parts(policy) == []
 
 
+@pytest.mark.parametrize(
+    ("output", "outputs", "classes", "told"),
+    [
+        ("class", 1, ("ash", "elm", "oak"), "its classes are ash, elm, oak; labels have to be written like"),
+        ("probability", 3, (), "its classes are 0, 1, 2, for its columns have no names; labels have to be"),
+        ("probability", 2, ("0", "1"), None),
+    ],
+)
+def test_what_labels_have_to_be_called_is_told(
+    output: str, outputs: int, classes: tuple[str, ...], told: str | None
+) -> None:
+    text = Adopted(report(output, outputs, classes), "").text()
+    assert (told in text) if told else ("classes" not in text)
+
+
 def test_booleans_and_dates_of_a_signature_are_features_of_their_kinds() -> None:
     kinds = {"size": "long", "soil": "string", "dry": "boolean", "felled on": "datetime"}
     columns = tuple(SignatureColumn(name, kind, True) for name, kind in kinds.items())
