@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -20,13 +21,14 @@ BAD_INPUT = 2
 BREACHED = 3
 
 LONGEST_WORD = 32
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """The command with our exceptions turned into a message on stderr and an exit code."""
+    """The command with our exceptions, and a disk that is full, as a message on stderr and an exit code."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -36,6 +38,11 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             fail(str(error), BAD_INPUT)
         except CtrainError as error:
             fail(str(error), FAILED)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            fail(f"{place}{os.strerror(error.errno)}; make room, then run the command again", FAILED)
 
     return run
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 
@@ -36,11 +37,31 @@ def test_our_errors_become_a_message_and_an_exit_code(
     assert capsys.readouterr() == ("", message)
 
 
-def test_other_errors_are_faults_of_ours_and_keep_their_traceback() -> None:
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "full", "/tmp/rows"), "/tmp/rows: No space left on device; make room"),
+        (OSError(errno.EDQUOT, "Error writing bytes to file"), "Disk quota exceeded; make room"),
+    ],
+)
+def test_a_disk_that_is_full_is_said(
+    error: OSError, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     def command() -> None:
-        raise ZeroDivisionError
+        raise error
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(typer.Exit) as caught:
+        guarded(command)()
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr() == ("", f"{message}, then run the command again\n")
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), BrokenPipeError(errno.EPIPE, "closed")])
+def test_other_errors_are_faults_of_ours_and_keep_their_traceback(error: Exception) -> None:
+    def command() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
         guarded(command)()
 
 
