@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-LOCK = ".in-use"
+LOCK, TAKING = ".in-use", ".taking"
 
 
 @contextmanager
@@ -22,8 +22,9 @@ def throwaway_folder(prefix: str, parent: str | None = None) -> Iterator[Path]:
     sweep(prefix, Path(parent or tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        with (folder / LOCK).open("w") as lock:
+        with (folder / TAKING).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            (folder / TAKING).rename(folder / LOCK)  # others see no lock that is not held yet
             yield folder
 
 

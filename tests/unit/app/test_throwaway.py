@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TextIO
 
-from ctrain.app.throwaway import LOCK, throwaway_folder
+import pytest
+
+from ctrain.app.throwaway import LOCK, sweep, throwaway_folder
 
 HOLDS = """
 import sys
@@ -25,6 +29,24 @@ def test_a_folder_is_gone_at_the_end(tmp_path: Path) -> None:
     with throwaway_folder("kept-", str(tmp_path)) as folder:
         assert (folder.parent, (folder / LOCK).exists()) == (tmp_path, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_that_begin_at_once_leave_each_other_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one looks for what was left just before the lock is taken."""
+    lock = fcntl.flock
+
+    def later(file: TextIO, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        sweep("kept-", tmp_path)
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", later)
+    with throwaway_folder("kept-", str(tmp_path)) as folder:
+        assert folder.exists()
+        sweep("kept-", tmp_path)
+        assert folder.exists()
 
 
 def test_a_killed_program_s_folder_is_removed_by_the_next_one_and_no_other(tmp_path: Path) -> None:
