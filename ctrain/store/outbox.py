@@ -25,6 +25,7 @@ _OUTBOX = schema.outbox
 _RENAMED = {"key": "idempotency_key"}
 _FIELDS = [column for column in _OUTBOX.c if column.name != "event_id"]
 _FINISHED = (NoticeStatus.DELIVERED, NoticeStatus.SUPPRESSED)
+_ENDED = (*_FINISHED, NoticeStatus.DEAD)
 _UNCLAIMED = {"claimed_by": None, "claimed_until": None}
 
 
@@ -179,8 +180,12 @@ class OutboxAccess(TableAccess):
         return [_notice(row) for row in self._all(query)]
 
     def drop_notices(self, finished_before: datetime) -> int:
-        """Delete what was finished before; return how many."""
-        return self._changed(_OUTBOX.delete().where(_OUTBOX.c.finished_at < finished_before))
+        """Delete what was finished before, and was to be sent before; return how many.
+
+        The index knows when a notice was to be sent: that is hours after its end at most.
+        """
+        old = and_(_with(*_ENDED), _OUTBOX.c.next_attempt_at < finished_before)
+        return self._changed(_OUTBOX.delete().where(old, _OUTBOX.c.finished_at < finished_before))
 
     def _end(self, ids: Iterable[int], status: NoticeStatus, now: datetime, error: str = "") -> int:
         chosen = and_(_OUTBOX.c.id.in_(list(ids)), _with(NoticeStatus.PENDING))

@@ -166,3 +166,22 @@ def test_migration_waits_for_others_that_look_at_the_schema(file: Path) -> None:
         assert not opened
     opener.join()
     opened[0].close()
+
+
+def test_old_notices_are_found_by_their_index(file: Path) -> None:
+    """Couriers look every half minute, while nobody else writes, and keep notices for weeks."""
+    store = open_store(f"sqlite:///{file}")
+    asked: list[tuple[str, tuple[object, ...]]] = []
+
+    def note(_: object, __: object, statement: str, values: tuple[object, ...], *rest: object) -> None:
+        asked.append((statement, values))
+
+    event.listen(store._engine, "before_cursor_execute", note)
+    with store.write() as tx:
+        tx.drop_notices(START)
+    event.remove(store._engine, "before_cursor_execute", note)
+    statement, values = next(one for one in asked if one[0].startswith("DELETE FROM outbox"))
+    with store.read() as tx:
+        plan = tx._connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    store.close()
+    assert "USING INDEX ix_outbox_status_next_attempt_at" in plan[0].detail
