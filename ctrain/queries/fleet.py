@@ -31,11 +31,13 @@ from ctrain.queries.newest_decisions import decision_now, newest_decisions
 from ctrain.queries.notes import notes_on
 from ctrain.queries.overview import FleetOverview, PolicyLineNow, Said, in_force, overview_of
 from ctrain.queries.remembered import Remembered
-from ctrain.queries.troubles import Troubles, registry_words, troubles_of
+from ctrain.queries.standing import Standing, standing_of
+from ctrain.queries.troubles import registry_words
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ctrain.domain.fleet import VerdictLine
     from ctrain.ports import Clock, Store, Transaction
 
 RECENT_EVENTS = 200
@@ -67,12 +69,12 @@ class FleetQueries:
         with self._store.read() as tx:
             names = _known(tx, policy)
             daemons, holders = self._held(tx)
-            now, troubles = self._clock.now(), troubles_of(tx)
+            now, standing = self._clock.now(), standing_of(tx, names)
             return FleetStatus(
                 now=now,
                 daemon=next(iter(daemons), None),
                 policies=tuple(
-                    replace(_status(tx, name, now, troubles), holder=holders.get(name)) for name in names
+                    replace(_status(tx, name, now, standing), holder=holders.get(name)) for name in names
                 ),
                 daemons=daemons,
             )
@@ -110,7 +112,7 @@ class FleetQueries:
             _known(tx, policy)
             now, (daemons, holders) = self._clock.now(), self._held(tx)
             daemon = holders.get(policy)
-            status = _status(tx, policy, now, troubles_of(tx))
+            status = _status(tx, policy, now, standing_of(tx, [policy]))
             runs = tx.runs(policy, limit=RUNS_READ)
             in_force = policy_in_force(tx.policy_record(policy), runs, self._environ)
             budget = in_force.limits.budget if in_force else None
@@ -152,12 +154,12 @@ def _known(tx: Transaction, policy: PolicyName | None) -> list[PolicyName]:
     return [policy]
 
 
-def _status(tx: Transaction, policy: PolicyName, now: datetime, troubles: Troubles) -> PolicyStatus:
+def _status(tx: Transaction, policy: PolicyName, now: datetime, standing: Standing) -> PolicyStatus:
     run, record = tx.active_run(policy), tx.policy_record(policy)
     decisions = tx.decisions(policy, limit=1)
     champion = tx.champion(policy)
     events = tx.events(policy, limit=RECENT_EVENTS)
-    under_way = troubles.get(policy, ())
+    under_way = standing.troubles.get(policy, ())
     of_a_year = tx.runs(policy, limit=RUNS_IN_A_YEAR)
     spent, good = alphas_spent(of_a_year, now), promotions(of_a_year, now)
     return PolicyStatus(
@@ -165,7 +167,7 @@ def _status(tx: Transaction, policy: PolicyName, now: datetime, troubles: Troubl
         paused=tx.paused(policy),
         champion=_champion(champion) if champion else None,
         run=_run(run) if run else None,
-        verdicts=_verdicts(tx, policy),
+        verdicts=_verdicts(tx, policy, standing.verdicts.get(policy, ())),
         data=_data(tx.ingest_state(policy), events),
         last_decision=decision_now(*decisions[0]) if decisions else None,
         open_requests=len(tx.open_requests(policy)),
@@ -177,22 +179,20 @@ def _status(tx: Transaction, policy: PolicyName, now: datetime, troubles: Troubl
         models_promoted=good.promoted,
         troubles=under_way,
         removed_at=record.removed_at if record else None,
-        **_notices(tx, policy),
+        **_notices(tx, policy, standing.notices.get(policy, {})),
     )
 
 
-def _verdicts(tx: Transaction, policy: PolicyName) -> tuple[Verdict, ...]:
+def _verdicts(tx: Transaction, policy: PolicyName, lines: Sequence[VerdictLine]) -> tuple[Verdict, ...]:
     """By monitor, without those of monitors that were taken out of the policy."""
-    lines = tx.verdict_lines([policy])
     standing = {one.monitor for one in in_force(lines)} if lines else set()
     found = (one for one in tx.latest_verdicts(policy) if one.monitor in standing)
     return tuple(sorted(found, key=lambda one: one.monitor))
 
 
-def _notices(tx: Transaction, policy: PolicyName) -> dict[str, Any]:
+def _notices(tx: Transaction, policy: PolicyName, counts: Mapping[NoticeStatus, int]) -> dict[str, Any]:
     """What of the outbox a person should know."""
-    counts = tx.notice_counts(policy).get(policy, {})
-    troubled = tx.troubled_notices(policy, limit=1)
+    troubled = tx.troubled_notices(policy, limit=1) if counts else []
     return {
         "notices_pending": counts.get(NoticeStatus.PENDING, 0),
         "notices_dead": counts.get(NoticeStatus.DEAD, 0),
