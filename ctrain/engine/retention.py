@@ -16,6 +16,7 @@ from ctrain.engine.quality_sight import longest_of_rows
 from ctrain.engine.reference_times import longest_window, reach
 from ctrain.engine.references import FIRST_WINDOWS
 from ctrain.engine.retired_days import add_retired
+from ctrain.engine.scores import scores_folder
 from ctrain.policy.models import LastWindow
 from ctrain.policy.monitors import (
     DomainClassifierMonitor,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from ctrain.settings import Retention
 
 FOLDERS_KEPT = 10
-"""So many runs keep their folder: training rows, held-out rows and logs."""
+"""So many runs keep their folder (training rows, held-out rows and logs), and what they had scored."""
 RUNS_LOOKED_AT = 50
 BATCH = 1000
 """So many rows of a table are deleted in one tick; the next goes on."""
@@ -87,7 +88,7 @@ def retire(watch: Watch) -> None:
 
 
 def _retire_rows(watch: Watch, judged_until: datetime) -> None:
-    """Remove rows, profiles and folders that are too old for the last pane that has been judged.
+    """Remove rows and profiles that are too old for the last pane that has been judged, and old folders.
 
     A backlog is read faster than it is judged.
     """
@@ -101,11 +102,8 @@ def _retire_rows(watch: Watch, judged_until: datetime) -> None:
         tx.remove_segments(watch.name, [segment.id for segment in segments])
         add_retired(tx, watch.name, segments)
         drop_profiles(tx, watch.policy, judged_until)
-        older = tx.runs(watch.name, limit=RUNS_LOOKED_AT)[FOLDERS_KEPT:]
     watch.row_log.delete(segments)
-    for run in older:
-        if run.phase.ended:
-            watch.workspace.remove(run.id)
+    _remove_folders(watch)
     watch.retired_on = day
     if segments:
         watch.telemetry.log("rows_retired", policy=watch.name, segments=len(segments))
@@ -114,7 +112,8 @@ def _retire_rows(watch: Watch, judged_until: datetime) -> None:
 def _forget_judgements(watch: Watch, now: datetime) -> None:
     """Forget what was judged and decided long before ``now``: the present, or the pane that is judged now.
 
-    Without new rows schedules come due and rows grow stale all the same: then the present counts.
+    Without new rows schedules come due, models are trained and rows grow stale all the same: then the
+    present counts.
     """
     day = floor_to(now, DAY)
     if watch.forgotten_on is not None and day <= watch.forgotten_on:
@@ -123,7 +122,23 @@ def _forget_judgements(watch: Watch, now: datetime) -> None:
         watch.fence(tx)
         done = forget(tx, watch.name, now, watch.retention)
     if done:
+        _remove_folders(watch)
         watch.forgotten_on = day
+
+
+def _remove_folders(watch: Watch) -> None:
+    """Remove what runs have left in the workspace, but for the newest, and what they asked to be scored.
+
+    A run that ends while its challenger is scored never collects the answer.
+    """
+    with watch.store.read() as tx:
+        older = tx.runs(watch.name, limit=RUNS_LOOKED_AT)[FOLDERS_KEPT:]
+        used = _versions_in_use(tx, watch.name)
+    for run in older:
+        if run.phase.ended:
+            watch.workspace.remove(run.id)
+            if run.challenger_version is not None and run.challenger_version not in used:
+                watch.workspace.remove(scores_folder(watch.name, run.challenger_version))
 
 
 def drop_profiles(tx: Transaction, policy: Policy, judged_until: datetime) -> None:

@@ -22,9 +22,10 @@ from ctrain.engine.watch import score_column
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ctrain.domain import PolicyName
     from ctrain.engine.watch import Watch
 
-__all__ = ["Scored", "as_floats", "load_scored", "measure_serving", "score_rows"]
+__all__ = ["Scored", "as_floats", "load_scored", "measure_serving", "score_rows", "scores_folder"]
 
 ATTEMPTS = 3
 RETRY_SECONDS = 5.0
@@ -139,7 +140,7 @@ def _request(watch: Watch, version: Version, rows: pa.Table) -> Scored:
     There is one job per version at a time, whoever asked for it; once its answer has been collected
     it is seen anew which rows are still missing.
     """
-    key = f"{KEPT}{watch.name}-{version}"
+    key = scores_folder(watch.name, version)
     model = known_version(watch, version)
     answer = _answer(watch, key, model, rows)
     if isinstance(answer, Scored):
@@ -150,6 +151,11 @@ def _request(watch: Watch, version: Version, rows: pa.Table) -> Scored:
     watch.workspace.remove(key)
     watch.scorer.forget(key)
     return Scored("ready")
+
+
+def scores_folder(policy: PolicyName, version: Version) -> str:
+    """Where in the workspace rows lie that a version is to score, and its answer until it is collected."""
+    return f"{KEPT}{policy}-{version}"
 
 
 def _answered(task: Task, asked: pa.Table, answer: pa.Table) -> pa.Table:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from ctrain.domain import TriggerName, Version
+from ctrain.domain import Phase, TriggerName, Version
 from ctrain.engine import retention
 from ctrain.settings import Retention
+from tests.contract.store.builders import run
 from tests.support.stories import BRIEF, POOR
 from tests.support.world import HOUR, World
 
@@ -108,6 +109,28 @@ def test_without_new_rows_the_present_counts(world: World) -> None:
         last = world.clock.now() - 66 * DAY
         assert tx.last_occurrence(world.name, NIGHTLY) == last
         assert tx.claim_occurrence(world.name, NIGHTLY, last - DAY)
+
+
+def test_without_new_rows_folders_of_runs_go_all_the_same(world: World) -> None:
+    """A schedule trains on, and each training writes its rows; so does what is to score them."""
+    retention.retire(world.watch)
+    with world.store.write() as tx:
+        champion = tx.champion(world.name)
+        assert champion is not None
+        for number in range(1, 15):
+            version = champion.version if number == 2 else Version(str(100 + number))
+            one = run(number, policy=world.name, phase=Phase.CANCELLED, challenger_version=version)
+            tx.create_run(one)
+            world.watch.workspace.folder(one.id, 1)
+            world.watch.workspace.path(f"scores-{world.name}-{version}", "scores.parquet")
+    world.clock.instant += DAY
+    retention.retire(world.watch)
+    left = {path.name for path in (world.folder / "home" / "runs").iterdir()}
+    assert left >= {f"run-{number}" for number in range(5, 15)}
+    assert left >= {f"scores-{world.name}-{100 + number}" for number in range(5, 15)}
+    assert f"scores-{world.name}-{champion.version}" in left
+    gone = [f"run-{number}" for number in range(1, 5)]
+    assert left.isdisjoint({*gone, *(f"scores-{world.name}-{100 + number}" for number in (1, 3, 4))})
 
 
 def test_a_backlog_is_kept_for_as_long_as_it_is_judged(world: World) -> None:
