@@ -85,14 +85,24 @@ class Courier:
         """Claim up to ``limit`` messages that are due, each for another channel."""
         if limit < 1 or not self.book.policies():
             return []
-        with self.store.read() as tx:
-            due = [one for one in tx.due_channels(self.present(tx)) if self._speaks_for(tx, one[0])]
+        due = self._due()
         claimed: list[Message] = []
         for policy, name in due:
             if len(claimed) < limit:
                 message = self._claim(policy, name)
                 claimed += [message] if message is not None else []
         return claimed
+
+    def _due(self) -> list[tuple[PolicyName, str]]:
+        """Policies and channels that are due and that this daemon speaks for; all leases are read at once.
+
+        When the registry goes away every policy has something to tell.
+        """
+        with self.store.read() as tx:
+            due = [one for one in tx.due_channels(self.present(tx)) if self.book.knows(one[0])]
+            held = tx.live_leases(tx.database_now()) if due else []
+        holders = {one.name: one.holder for one in held}
+        return [one for one in due if holders.get(policy_lease(one[0])) in {None, self.daemon}]
 
     def deliver(self, message: Message) -> Delivery:
         """Send a message that was claimed, and put on record what became of it.

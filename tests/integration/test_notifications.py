@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.event import listen, remove
 
 from ctrain.app.noticing import NoticeLoop
 from ctrain.domain import (
@@ -244,6 +245,26 @@ def test_of_two_daemons_one_sends(office: Office) -> None:
     office.timer.seconds = 30
     assert len(office.courier("a").claim_due(4)) == 1
     assert office.courier("b").claim_due(4) == []
+
+
+def test_what_many_policies_have_to_tell_is_found_as_fast_as_what_few_have(office: Office) -> None:
+    """A registry that is away is a trouble of each of them, at the same time."""
+    names = [PolicyName(f"p{number}") for number in range(50)]
+    courier = office.courier()
+    for name in names:
+        office.channels = (channel(policy=name),)
+        courier.book.take(name, office.channels)
+        office.tell(event("promoted", policy=name))
+    office.timer.seconds = 30
+    asked: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *rest: Any) -> None:
+        asked.append(statement)
+
+    listen(office.store._engine, "before_cursor_execute", note)
+    assert len(courier.claim_due(2)) == 2
+    remove(office.store._engine, "before_cursor_execute", note)
+    assert len([one for one in asked if "FROM leases" in one]) <= 3
 
 
 def test_only_the_daemon_that_watches_a_policy_speaks_for_it(office: Office) -> None:
