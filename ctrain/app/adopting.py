@@ -129,5 +129,7 @@ def _examined(registry: MlflowRegistry, model: str, version: str | None, remedy:
         raise InputError(f"{model}: no version has the alias champion; {remedy}")
     report = registry.adopt(model, wanted)
     if not report.predicts:
-        raise PermanentError(f"{model} version {wanted} cannot be taken over: {report.problem}")
+        missing = report.problem.startswith("ModuleNotFoundError")
+        remedy = "; install beside ctrain what the model's requirements.txt names" if missing else ""
+        raise PermanentError(f"{model} version {wanted} cannot be taken over: {report.problem}{remedy}")
     return report

@@ -82,9 +82,8 @@ def parse_adoption(model: str, version: Version, code: int, answer: str, words: 
         when the child died without one; its last words are in the message.
     """
     if code != 0 or not answer.strip():
-        raise TransientError(
-            f"examining version {version} of {model} ended with {code}: {words[-1000:].strip()}"
-        )
+        last = words[-1000:].strip() or "it said nothing"
+        raise TransientError(f"examining version {version} of {model} ended with {code}: {last}")
     found: Mapping[str, Any] = json.loads(answer.strip().splitlines()[-1])
     return AdoptionReport(
         model=model,

@@ -19,6 +19,8 @@ from ctrain.registry.adoption import AdoptionReport, parse_adoption
 QUESTIONS = frozenset({"alias", "version", "find_version", "digest"})
 """Calls that change nothing, and may be asked twice."""
 RETRY_IN = timedelta(seconds=10)
+LOADING_SECONDS = 600.0
+"""For a model that is fetched, loaded and tried, as long as the scorer waits for one."""
 
 
 class MlflowRegistry:
@@ -35,11 +37,13 @@ class MlflowRegistry:
         python: str = "",
         timeout_seconds: float = 60.0,
         idle_seconds: float = 300.0,
+        loading_seconds: float = LOADING_SECONDS,
         declared: Iterable[str] = (),
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._tracking_uri, self._python = tracking_uri, python
         self._timeout_seconds, self._idle_seconds = timeout_seconds, idle_seconds
+        self._loading_seconds = loading_seconds
         self._environment = child_environment(
             os.environ if environ is None else environ,
             tracking_uri=tracking_uri,
@@ -127,10 +131,15 @@ class MlflowRegistry:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 start_new_session=True,
-                timeout=self._timeout_seconds,
+                timeout=self._loading_seconds,
                 check=False,
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except subprocess.TimeoutExpired as error:
+            raise TransientError(
+                f"version {version} of {model} cannot be examined: fetching, loading and trying it took "
+                f"longer than {self._loading_seconds:g} s"
+            ) from error
+        except OSError as error:
             raise TransientError(f"version {version} of {model} cannot be examined: {error}") from error
         return parse_adoption(
             model, version, done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace")

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from ctrain.cli import app
 from ctrain.domain import Task, Version
+from ctrain.errors import TransientError
 from ctrain.policy.available import unavailable_parts
 from ctrain.policy.files import parse_policy
 from ctrain.registry.client import MlflowRegistry
@@ -127,6 +128,14 @@ def test_what_cannot_be_taken_over_is_said_and_nothing_recorded(
     assert done.exit_code == code
     assert done.stderr.startswith(message)
     assert "ctrain.digest" not in registry.version("broken", Version("1")).tags
+
+
+def test_a_model_that_takes_too_long_to_load_is_told_in_words(registered: Embedded) -> None:
+    hasty = MlflowRegistry(registered.uri, loading_seconds=0.01)
+    told = "version 1 of price cannot be examined: fetching, loading and trying it took longer than 0.01 s"
+    with pytest.raises(TransientError, match=re.escape(told)):
+        hasty.adopt("price", Version("1"))
+    hasty.close()
 
 
 def test_a_file_is_never_overwritten(adopt: Any, tmp_path: Path) -> None:

@@ -69,6 +69,8 @@ def test_the_kind_of_output_suggests_a_task(answer: dict[str, object], task: Tas
 def test_an_examination_that_died_is_no_answer() -> None:
     with pytest.raises(TransientError, match="examining version 1 of m ended with -9: out of luck"):
         parse_adoption("m", Version("1"), -9, "", "out of luck")
+    with pytest.raises(TransientError, match="examining version 1 of m ended with -6: it said nothing"):
+        parse_adoption("m", Version("1"), -6, "", " ")
 
 
 def test_a_child_starts_where_ctrain_is_not_installed_and_ends_with_its_parent(tmp_path: Path) -> None:

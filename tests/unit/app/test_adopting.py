@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from ctrain.app.adopting import Adopted
+from ctrain.app.adopting import Adopted, _examined
 from ctrain.app.drafts.of_model import draft_policy
 from ctrain.domain import Task, Version
+from ctrain.errors import PermanentError
 from ctrain.policy.available import unavailable_parts
 from ctrain.policy.files import parse_policy
 from ctrain.registry.adoption import AdoptionReport, SignatureColumn
+from ctrain.registry.client import MlflowRegistry
 
 COLUMNS = (SignatureColumn("size", "double", True), SignatureColumn("soil", "string", False))
 
@@ -70,6 +73,21 @@ def test_what_labels_have_to_be_called_is_told(
 ) -> None:
     text = Adopted(report(output, outputs, classes), "").text()
     assert (told in text) if told else ("classes" not in text)
+
+
+class Refusing:
+    """A registry whose model needs what is not installed."""
+
+    def adopt(self, model: str, version: Version) -> AdoptionReport:
+        problem = "ModuleNotFoundError: No module named 'lightgbm'"
+        return replace(report("", 0, ()), loads=False, predicts=False, problem=problem)
+
+
+def test_what_a_model_lacks_is_told_with_what_to_do() -> None:
+    with pytest.raises(
+        PermanentError, match="'lightgbm'; install beside ctrain what the model's requirements"
+    ):
+        _examined(cast("MlflowRegistry", Refusing()), "trees", "1", "")
 
 
 def test_booleans_and_dates_of_a_signature_are_features_of_their_kinds() -> None:

@@ -42,7 +42,7 @@ def test_an_estimator_of_arrays_without_a_signature_is_not_given_columns_in_any_
 
 def test_columns_that_are_numbered_are_texts_in_the_rows() -> None:
     numbered = ROWS.set_axis([0, 1], axis=1)
-    table = pa.Table.from_pandas(ROWS.rename(columns={"age": "1", "width": "0"}))
+    table = pa.table({"1": ROWS["age"].tolist(), "0": ROWS["width"].tolist()})
     frame, _ = loaded(None, infer_signature(numbered)).frame(table, [])
     pd.testing.assert_frame_equal(frame, numbered)
 
