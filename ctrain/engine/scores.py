@@ -17,6 +17,7 @@ from ctrain.engine.digests import known_version
 from ctrain.engine.kept_scores import keep_scores
 from ctrain.engine.matured import with_absent_labels
 from ctrain.engine.scored import Scored, as_floats, judged_rows
+from ctrain.engine.troubles import bounded
 from ctrain.engine.watch import score_column
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def _asked(watch: Watch, key: str, job: Callable[[], ScoreJob]) -> ScoreStatus:
 
 def _after_failure(watch: Watch, key: str, model: ModelVersion, message: str) -> Scored:
     """Wait, then let it be tried again; after ``ATTEMPTS`` failures say so while waiting longer."""
-    now = watch.timer.monotonic()
+    now, message = watch.timer.monotonic(), bounded(watch.redact(message))
     if key not in watch.retry_at:
         watch.failures[key] = watch.failures.get(key, 0) + 1
         tired = watch.failures[key] >= ATTEMPTS

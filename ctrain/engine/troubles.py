@@ -15,6 +15,8 @@ POLICY_REFUSED, POLICY_ACCEPTED = "policy_refused", "policy_accepted"
 BLIND = "nothing is compared on probation"
 """What the reason of a run on probation begins with while its rows cannot be scored."""
 LONGEST_TEXT = 500
+LONGEST_WORDS = 4_000
+"""Of user code: what it raises may hold all of its data."""
 
 
 class Told(Protocol):
@@ -31,6 +33,14 @@ class Told(Protocol):
     def fence(self, tx: Transaction) -> None: ...
 
     def event(self, kind: str, message: str) -> Event: ...
+
+
+def bounded(words: str) -> str:
+    """The words of user code, without their middle where nobody reads as much."""
+    if len(words) <= LONGEST_WORDS:
+        return words
+    half = LONGEST_WORDS // 2
+    return f"{words[:half]} [{len(words) - 2 * half} characters left out] {words[-half:]}"
 
 
 def begin_trouble(

@@ -100,6 +100,15 @@ def test_failed_training_is_tried_again_and_then_fails(served: World) -> None:
     assert served.launcher.started[-2:] == [(run.id, 1), (run.id, 2)]
 
 
+def test_what_a_training_function_raises_is_kept_as_far_as_anybody_reads(served: World) -> None:
+    served.live(24, step=24)
+    served.ask(RequestKind.TRIGGER, reason="broken", params={"fail": True, "again": 100_000})
+    run = served.runs()[-1]
+    assert " characters left out] " in run.outcome_reason
+    assert len(run.outcome_reason) < 5_000
+    assert len(str(run.details)) < 20_000
+
+
 def test_a_trigger_during_a_run_is_suppressed(served: World) -> None:
     served.live(24, step=24)
     served.launcher.busy = True

@@ -32,7 +32,7 @@ def slope_model(slope: float) -> Model:
 def fit_slope(rows: pa.Table, params: Mapping[str, object]) -> Model:
     """A training function: the least-squares slope on a small grid; ``slope`` in params breaks it."""
     if "fail" in params:
-        raise ValueError("the training function raised")
+        raise ValueError("the training function raised" + ", and again" * int(str(params.get("again", 0))))
     if "slope" in params:
         return slope_model(float(str(params["slope"])))
     x = rows["x"].to_numpy(zero_copy_only=False)

@@ -32,6 +32,7 @@ from ctrain.engine.advance.training_rows import (
     write_rows,
 )
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
+from ctrain.engine.troubles import bounded
 from ctrain.lifecycle.transitions import RunEvent
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def _challenged_by(run: Run) -> Json:
 
 
 def _retry(watch: Watch, run: Run, attempt: int, status: JobStatus) -> Step:
-    message = watch.redact(status.message)
+    message = bounded(watch.redact(status.message))
     watch.telemetry.log("training_failed", policy=watch.name, run=run.id, attempt=attempt, message=message)
     run = with_time(watch, run, since_launch(watch, run), trained=False)
     failures = [*found_in(run, "training").get("failures", []), f"{status.state.value}: {message}"]
