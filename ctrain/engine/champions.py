@@ -82,21 +82,29 @@ def _readable(watch: Watch) -> None:
     """Note that the registry answers, and put on record that it does so again."""
     view = watch.registry_view
     watch.telemetry.gauge("registry_readable", 1.0, policy=watch.name)
-    if not view.readable:
-        with watch.store.read() as tx:
-            since = tx.trouble(watch.name, UNREADABLE, READABLE)
-        if since is not None:
-            _tell(watch, READABLE, "the registry answers again")
+    if not view.readable and _is_told(watch):
+        _tell(watch, READABLE, "the registry answers again")
     view.readable, view.message, view.trouble_told = True, "", False
 
 
 def _unreadable(watch: Watch, message: str) -> None:
-    """Note that the registry does not answer; put on record once, its message may be new each time."""
+    """Note that the registry does not answer; put on record once, its message may be new each time.
+
+    A daemon that finds it on record says so in its own log.
+    """
     view = watch.registry_view
     watch.telemetry.gauge("registry_readable", 0.0, policy=watch.name)
-    if not view.trouble_told:
+    if not view.trouble_told and _is_told(watch):
+        watch.telemetry.log(UNREADABLE, policy=watch.name, message=message)
+    elif not view.trouble_told:
         _tell(watch, UNREADABLE, message)
     view.readable, view.message, view.trouble_told = False, message, True
+
+
+def _is_told(watch: Watch) -> bool:
+    """Whether it is on record that the registry does not answer, also from before a restart."""
+    with watch.store.read() as tx:
+        return tx.trouble(watch.name, UNREADABLE, READABLE) is not None
 
 
 def _tell(watch: Watch, kind: str, message: str) -> None:

@@ -192,6 +192,24 @@ def test_nothing_is_decided_while_the_registry_is_away_and_all_goes_on_after(
     assert world.registry.aliases == {"champion": CHALLENGER, "previous_champion": CHAMPION}
 
 
+def test_a_registry_that_is_away_is_told_once_however_often_the_daemon_starts(tmp_path: Path) -> None:
+    """Events stay for ever, and each of a thousand policies would tell it at every start."""
+    world = World(tmp_path)
+    world.registry.down = True
+    for _ in range(3):
+        world.open()
+        world.tick()
+    assert [one for one in world.kinds() if one.startswith("registry_")] == ["registry_unreadable"]
+    told = [event for event, _ in world.telemetry.logged if event == "registry_unreadable"]
+    assert len(told) == 3
+    for down in (False, True):
+        world.registry.down = down
+        world.open()
+        world.tick()
+    kinds = ["registry_unreadable", "registry_readable", "registry_unreadable"]
+    assert [one for one in world.kinds() if one.startswith("registry_")] == kinds
+
+
 def test_the_registry_may_go_away_between_the_two_aliases(story: Story, tmp_path: Path) -> None:
     world = story.at("promoting", tmp_path)
 
