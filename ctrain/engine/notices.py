@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TOLD_EVIDENCE = ("version", "previous", "seen", "trigger", "path", "reason", "kind")
 """What of an event's evidence is told; the rest is on record."""
 LONGEST_TEXT = 1000
-_CHANGING = re.compile(r"\d+(?:[.:,]\d+)*|\b[0-9a-f]{7,}\b", re.IGNORECASE)
+_CHANGING = re.compile(r"\b(?=\d*[a-f])[0-9a-f]{7,}\b|\d+(?:[.:,]\d+)*", re.IGNORECASE)
 """What differs between two messages that say the same: numbers, times, digests."""
 
 

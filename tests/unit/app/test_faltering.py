@@ -38,10 +38,11 @@ def test_numbers_that_differ_each_time_are_no_other_trouble(world: World) -> Non
     faltering = Faltering(timer, patience_seconds=0)
     for minute in range(5):
         timer.seconds = 60 * minute
-        faltering.failed(world.watch, "transient", f"/rows: {150 - minute} MB are free, 200 MB are needed")
+        place = f"/rows/{minute}3e5d70ab"
+        faltering.failed(world.watch, "transient", f"{place}: {150 - minute} MB are free, 200 MB are needed")
     faltering.failed(world.watch, "transient", "MLflow is away")
     assert told(world) == [
-        ("tick_failed", "transient: /rows: 150 MB are free, 200 MB are needed"),
+        ("tick_failed", "transient: /rows/03e5d70ab: 150 MB are free, 200 MB are needed"),
         ("tick_failed", "transient: MLflow is away"),
     ]
 
