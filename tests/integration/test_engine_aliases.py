@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -277,3 +278,21 @@ def test_a_way_back_that_is_closed_is_tried_until_it_opens(story: Story, tmp_pat
     world.settle()
     assert last_run(world).phase is Phase.ROLLED_BACK
     assert world.registry.aliases == {"champion": CHAMPION}
+
+
+def test_a_way_back_that_stays_closed_is_tried_less_and_less(story: Story, tmp_path: Path) -> None:
+    """Each attempt is four events, and an intent, that nobody ever removes."""
+    world = story.at("probation", tmp_path)
+    kept = world.registry.digests[CHAMPION]
+    world.registry.digests[CHAMPION] = "another"
+    world.ask(RequestKind.CANCEL, run=last_run(world).id)
+    timer: Any = world.watch.timer
+    for _ in range(180):
+        world.settle()
+        timer.seconds += 60
+    attempts = world.kinds().count("run_rollback_failed")
+    assert 15 <= attempts <= 25
+    world.registry.digests[CHAMPION] = kept
+    timer.seconds += 600
+    world.settle()
+    assert last_run(world).phase is Phase.ROLLED_BACK

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ctrain.ports import Transaction
 
 RETRY_SECONDS = 60.0
+"""After a failure, and after each further one twice as long as before."""
+LONGEST_RETRY_SECONDS = 600.0
+"""Each attempt stays on record for ever, and a way back may be closed for days."""
 
 
 def roll_back(watch: Watch, run: Run) -> Step:
@@ -47,7 +50,7 @@ def roll_back(watch: Watch, run: Run) -> Step:
 
 
 def try_again(watch: Watch, run: Run) -> Step:
-    """ROLLBACK_FAILED -> ROLLING_BACK, some time after the failure; after a restart at once."""
+    """ROLLBACK_FAILED -> ROLLING_BACK, ever longer after each failure; after a restart at once."""
     if watch.timer.monotonic() < watch.retry_at.get(run.id, 0.0):
         return IDLE
     move(watch, run, RunEvent.ROLL_BACK, f"another attempt: {_cause(run)}")
@@ -105,5 +108,7 @@ def _failed(watch: Watch, run: Run, intent: AliasIntent, reason: str) -> Step:
 
     abandon(watch, intent, reason, fail)
     announce(watch, run, moved[-1])
-    watch.retry_at[run.id] = watch.timer.monotonic() + RETRY_SECONDS
+    watch.failures[run.id] = failures = watch.failures.get(run.id, 0) + 1
+    wait = min(RETRY_SECONDS * 2 ** min(failures - 1, 10), LONGEST_RETRY_SECONDS)
+    watch.retry_at[run.id] = watch.timer.monotonic() + wait
     return MOVED
