@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -48,6 +49,22 @@ def find_or_create_run(client: MlflowClient, registration: Mapping[str, Any]) ->
         if run.data.tags.get(REFIT_TAG, "") == tags.get(REFIT_TAG, ""):
             return run
     return client.create_run(experiment_id, tags=tags, run_name=registration["run_name"])
+
+
+def take_back(run: Run, tracking_uri: str) -> None:
+    """Make ``run`` the active one at ``tracking_uri`` again, whatever user code has begun, ended or set."""
+    import mlflow
+
+    active = mlflow.active_run()
+    while active is not None and active.info.run_id != run.info.run_id:
+        with contextlib.suppress(Exception):  # it is on no list any more, wherever it was
+            mlflow.end_run()
+        active = mlflow.active_run()
+    if mlflow.get_tracking_uri() != tracking_uri:
+        mlflow.set_tracking_uri(tracking_uri)
+    if active is None:
+        mlflow.set_experiment(experiment_id=run.info.experiment_id)
+        mlflow.start_run(run_id=run.info.run_id)
 
 
 def _experiment(client: MlflowClient, name: str) -> str:

@@ -127,14 +127,16 @@ def _result_of(version: Any) -> dict[str, Any]:
 def _fit_and_register(
     client: Any, run: Any, job: Mapping[str, Any], folder: Path, describe: Any
 ) -> dict[str, Any]:
+    import mlflow
     import pyarrow.parquet as pq
 
     from ctrain.child.frames import training_frame
     from ctrain.child.registration import log_estimator, register
+    from ctrain.child.tracking import take_back
 
     rows = training_frame(pq.read_table(folder / "rows.parquet"))
     describe(client, run, job, folder, len(rows))
-    before = top_level_modules()
+    before, tracking_uri = top_level_modules(), mlflow.get_tracking_uri()
     limit_memory(memory_limit_of(job))
     notes: dict[str, Any] = {}
     try:
@@ -144,6 +146,7 @@ def _fit_and_register(
         return _refused(run, refusal)
     finally:
         lift_memory_limit()
+        take_back(run, tracking_uri)
     log_notes(client, run.info.run_id, notes)
     requirements = pip_requirements(top_level_modules() - before - OF_THE_SEARCH)
     client.log_metric(run.info.run_id, "train_seconds", seconds)

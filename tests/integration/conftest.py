@@ -74,6 +74,7 @@ def trained(embedded: Embedded) -> Mapping[str, Trained]:
             folder, embedded.code, "run-kinds", "kinds", task="multiclass", model="carriers"
         ),
         "own_model": training_job(folder, embedded.code, "run-own_model", "own_model"),
+        "own_runs": training_job(folder, embedded.code, "run-own_runs", "own_runs"),
         "command": training_job(
             folder, embedded.code, "run-command", entrypoint="", command=(sys.executable, "pipeline.py")
         ),

@@ -65,6 +65,19 @@ def test_a_trained_version_tells_its_whole_story_in_mlflow(
     assert "features: ('distance', 'carrier') params: {'depth': 3}" in log_of(trained["train"].job)
 
 
+def test_a_function_that_ends_the_run_and_names_another_server_is_registered_all_the_same(
+    embedded: Embedded, trained: Mapping[str, Trained]
+) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(embedded.uri)
+    status = trained["own_runs"].status
+    assert status.state is JobState.SUCCEEDED, status
+    run = client.get_run(status.result["mlflow_run_id"])
+    assert (run.info.status, run.data.tags["ctrain.run_id"]) == ("FINISHED", "run-own_runs")
+    assert client.get_model_version("flights", status.result["version"]).run_id == run.info.run_id
+
+
 def test_a_model_that_the_trainer_logged_is_registered_and_marked(
     embedded: Embedded, trained: Mapping[str, Trained]
 ) -> None:

@@ -96,6 +96,14 @@ def hang(rows, context):
     threading.Event().wait()
 
 
+def own_runs(rows, context):
+    import mlflow
+
+    mlflow.end_run()
+    mlflow.set_tracking_uri("sqlite:///elsewhere.db")
+    return train(rows, context)
+
+
 def own_model(rows, context):
     import mlflow
 
