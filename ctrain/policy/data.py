@@ -16,6 +16,7 @@ from ctrain.policy.fields import (
     Size,
     Text,
     Zone,
+    matches,
     variant_by_key,
     variant_by_type,
 )
@@ -44,7 +45,13 @@ class Aliases(Frozen):
 class ModelSpec(Frozen):
     """The registered model that the policy keeps fresh."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Annotated[
+        str,
+        *matches(
+            r"""^(?!.*'.*"|.*".*')[^/:]{1,200}$""",
+            "a name that MLflow takes and finds: at most 200 characters, no / or :, not both ' and \"",
+        ),
+    ]
     """Name of the registered model in MLflow."""
     task: Task
     """Kind of prediction."""
