@@ -40,6 +40,14 @@ class _Folder:
     """Regular files and links."""
 
 
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Listing:
     """Finds the files under ``base`` that match ``pattern``.
 
@@ -107,9 +115,10 @@ class Listing:
         """Return the absolute paths of the root and of the newest folders that were found in it.
 
         The newest are those that come last by name, at each depth: data that arrives is in one of them.
+        Those whose names are no text cannot be watched, and are left out.
         """
         depths: dict[int, list[str]] = {}
-        for prefix in list(self._folders):
+        for prefix in filter(_is_text, list(self._folders)):
             depths.setdefault(prefix.count("/"), []).append(prefix)
         depths.pop(0, None)
         newest = [prefix for at in sorted(depths) for prefix in sorted(depths[at])[-_NEWEST_FOLDERS:]]

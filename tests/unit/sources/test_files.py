@@ -618,6 +618,15 @@ def test_a_folder_of_files_may_be_called_like_a_file(tmp_path: Path) -> None:
     assert ids_of(open_files(tmp_path, "rows.parquet").read({}, 1000)) == ["1"]
 
 
+def test_a_folder_whose_name_is_no_text_is_not_watched(tmp_path: Path) -> None:
+    """What watches folders refuses such names, and with them those of every policy."""
+    (tmp_path / "rows" / os.fsdecode(b"caf\xe9")).mkdir(parents=True)
+    (tmp_path / "rows" / "café").mkdir()
+    source = open_files(tmp_path)
+    source.read(NOTHING, 1000)
+    assert source.folders() == [str(tmp_path / "rows"), str(tmp_path / "rows" / "café")]
+
+
 def test_a_folder_that_cannot_be_listed_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
