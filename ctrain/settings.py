@@ -77,6 +77,10 @@ class Settings:
         return self.home / "push"
 
     @property
+    def marks_folder(self) -> Path:
+        return self.home / "reading"
+
+    @property
     def runs_folder(self) -> Path:
         return self.home / "runs"
 

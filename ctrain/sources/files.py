@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from ctrain.sources.fingerprints import fingerprint, stat_facts, stat_fingerprin
 from ctrain.sources.formats import DeclaredFormat, format_of
 from ctrain.sources.listing import Listing
 from ctrain.sources.parquet_files import ParquetFiles
+from ctrain.sources.perils import Perils
 from ctrain.sources.reading import NO_CONTENT, Checked, FileKind, Reading
 from ctrain.sources.text_files import TextFiles
 
@@ -56,12 +58,19 @@ class FilesSource:
         declared: DeclaredFormat = "auto",
         types: Mapping[str, ColumnType] | None = None,
         by_arrival: bool = False,
+        perils: Perils | None = None,
     ) -> None:
         self._pattern = pattern
         self._declared: DeclaredFormat = declared
         self._settings = fingerprint(_settings(columns, declared, types or {}).encode())
         self._listing = Listing(pattern, base, timer, declared)
         self._timer = timer
+        self._perils = perils or Perils()
+        self._asked = {
+            "columns": [asdict(one) for one in columns],
+            "declared": declared,
+            "types": types or {},
+        }
         self._parquet = ParquetFiles(columns, timer)
         self._texts = TextFiles(columns, timer, declared, types or {})
         self._ledger = Ledger(self._settings)
@@ -86,7 +95,8 @@ class FilesSource:
             if reading.room <= 0:
                 reading.more = True
                 break
-            self._kind(name).take(name, found[name], reading)
+            with self._perils.reading(found[name]):
+                self._kind(name).take(name, found[name], reading)
         self._parquet.release()
         self._texts.release()
         if not found and not cursor and not self._has_noted_nothing:
@@ -203,14 +213,25 @@ class FilesSource:
         """Return the names of readable files by first event and name; settle all others."""
         readable = []
         for name, look in sorted(unread.items()):
+            if self._is_perilous(name, found[name], look, reading):
+                continue
             try:
-                key = self._kind(name).inspect(name, found[name], look, reading)
+                with self._perils.reading(found[name]):
+                    key = self._kind(name).inspect(name, found[name], look, reading)
                 written = Path(found[name]).stat().st_mtime_ns if self._by_arrival else 0
             except FileNotFoundError:
                 continue
             if key is not None:
                 readable.append((*key, written, name))
         return [name for *_, name in sorted(readable)]
+
+    def _is_perilous(self, name: str, path: str, look: str, reading: Reading) -> bool:
+        """True for a file that ends whoever reads it: it is set aside."""
+        peril = self._perils.of(path, self._asked)
+        if peril:
+            message = f"reading the file ends the process ({peril}): it is damaged, or made to do so"
+            reading.set_aside(name, Done(look, NO_CONTENT, None), "damaged", message)
+        return bool(peril)
 
 
 def _settings(columns: Sequence[Column], declared: DeclaredFormat, types: Mapping[str, ColumnType]) -> str:

@@ -17,6 +17,7 @@ from ctrain.policy.models import ReferencePath
 from ctrain.rows.columns import Column, label_columns, row_columns
 from ctrain.sources.column_types import by_path
 from ctrain.sources.files import FilesSource
+from ctrain.sources.perils import Perils
 from ctrain.sources.push_contract import SpoolPlaces
 from ctrain.sources.push_files import SUFFIX
 from ctrain.sources.reference_file import ReferenceTable
@@ -29,25 +30,27 @@ if TYPE_CHECKING:
 class FileSources:
     """``Sources`` of files; relative paths start at ``folder``, where the policy's file lies.
 
-    What is pushed lies in files, too: below ``spool``. Without one it cannot be read.
+    What is pushed lies in files, too: below ``spool``. Without one it cannot be read. Which file is being
+    read stands in ``marks``, a folder.
     """
 
-    def __init__(self, timer: Timer | None = None, spool: Path | None = None) -> None:
+    def __init__(
+        self, timer: Timer | None = None, spool: Path | None = None, marks: Path | None = None
+    ) -> None:
         self._timer = timer or RealTimer()
         self._spool = spool
+        self._marks = marks
 
     def open_rows(self, policy: Policy, folder: Path) -> Source:
         columns = row_columns(policy.data, policy.model.task)
-        place = self._place(policy, policy.data.source, PushKind.ROWS, folder)
-        return self._open(*place, columns, isinstance(policy.data.source, PushSource))
+        return self._open(policy, policy.data.source, PushKind.ROWS, folder, columns)
 
     def open_labels(self, policy: Policy, folder: Path) -> Source | None:
         source = policy.data.labels.source
         if source is None:
             return None
-        place = self._place(policy, source, PushKind.LABELS, folder)
         columns = label_columns(policy.data, policy.model.task)
-        return self._open(*place, columns, isinstance(source, PushSource))
+        return self._open(policy, source, PushKind.LABELS, folder, columns)
 
     def _place(
         self, policy: Policy, spec: FilesSpec | PushSource, kind: PushKind, folder: Path
@@ -62,15 +65,24 @@ class FileSources:
         place = SpoolPlaces(self._spool).folder(PolicyName(policy.policy), kind)
         return FilesSpec(type="files", path=f"{escape(str(place))}/*{SUFFIX}"), place
 
-    def _open(self, spec: FilesSpec, folder: Path, columns: Sequence[Column], by_arrival: bool) -> Source:
+    def _open(
+        self,
+        policy: Policy,
+        asked: FilesSpec | PushSource,
+        kind: PushKind,
+        folder: Path,
+        columns: Sequence[Column],
+    ) -> Source:
+        spec, base = self._place(policy, asked, kind, folder)
         return FilesSource(
             spec.path,
-            folder,
+            base,
             columns,
             timer=self._timer,
             declared=spec.format,
             types=by_path(spec.types, columns),
-            by_arrival=by_arrival,
+            by_arrival=isinstance(asked, PushSource),
+            perils=Perils(self._marks / f"{policy.policy}-{kind}" if self._marks is not None else None),
         )
 
     def open_reference(self, policy: Policy, folder: Path) -> ReferenceFile | None:
