@@ -185,7 +185,7 @@ def test_what_a_training_leaves_running_ends_with_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", LEAVING, str(ROOT), str(tmp_path)]
     child = subprocess.Popen(command, start_new_session=True)
     try:
-        child.wait(60)
+        assert child.wait(60) == -signal.SIGKILL
         pid = json.loads((tmp_path / "result.json").read_text())["left"]
         with contextlib.suppress(psutil.NoSuchProcess):
             left = psutil.Process(pid)
