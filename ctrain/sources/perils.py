@@ -19,6 +19,8 @@ from ctrain.children import child_environment
 from ctrain.domain import Json
 
 TRIAL_SECONDS = 120.0
+END = b"\0"
+"""Ends a path in a mark; what stands behind it is of an earlier one."""
 
 
 def try_in_child(path: str, asked: Json) -> str:
@@ -55,13 +57,21 @@ class Perils:
         if self._mark is None:
             yield
             return
-        with suppress(OSError):  # a full disk must not keep rows from being read
-            self._mark.write_bytes(os.fsencode(path))
+        self._write(self._mark, os.fsencode(path))
         try:
             yield
         finally:
-            with suppress(OSError):
-                os.truncate(self._mark, 0)
+            self._write(self._mark, b"")
+
+    @staticmethod
+    def _write(mark: Path, path: bytes) -> None:
+        """Write over what stands there: a file that is truncated waits for the disk."""
+        with suppress(OSError):  # a full disk must not keep rows from being read
+            opened = os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(opened, path + END)
+            finally:
+                os.close(opened)
 
     def of(self, path: str, asked: Json) -> str:
         """By what reading the file would end this process; empty: by nothing, as far as is known."""
@@ -76,6 +86,6 @@ def _left_in(mark: Path | None) -> str:
         return ""
     try:
         mark.parent.mkdir(parents=True, exist_ok=True)
-        return os.fsdecode(mark.read_bytes())
+        return os.fsdecode(mark.read_bytes().partition(END)[0])
     except OSError:
         return ""
