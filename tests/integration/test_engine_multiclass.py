@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,44 @@ def test_labels_that_no_model_knows_are_certain_loss(served: World, tmp_path: Pa
     assert verdict.status is Status.BREACHED
     error = [one for one in world.verdicts() if one.monitor == "error"]
     assert any(one.status is Status.BREACHED for one in error)
+
+
+def renamed(model: Model) -> Model:
+    """The same model, which calls its classes by their numbers."""
+
+    def score(rows: pa.Table) -> Any:
+        scores: Any = model(rows)
+        return pa.StructArray.from_arrays(scores.flatten(), names=["0", "1", "2"])
+
+    return score
+
+
+def test_a_model_whose_classes_are_called_otherwise_than_labels_is_not_judged_by_its_words(
+    served: World, tmp_path: Path
+) -> None:
+    """A champion from elsewhere, which nobody told how labels are written."""
+    world = served.branch(tmp_path / "world")
+    world.registry.models[Version("1")] = renamed(kinds_model(1.0))
+    world.registry.versions[Version("1")] = replace(world.registry.versions[Version("1")], tags={})
+    world.ask(RequestKind.TRIGGER)
+    run = last_run(world)
+    assert run.phase is Phase.FAILED
+    assert run.outcome_reason == (
+        "version 1 knows the classes 0, 1, 2, and the labels of the held-out rows are heavy, light, middle: "
+        "every answer of it would count as wrong; let the model name its classes as labels are written"
+    )
+    assert world.registry.aliases["champion"] == "1"
+
+
+def test_labels_that_were_renamed_count_against_a_champion_that_was_trained_on_the_old_ones(
+    served: World, tmp_path: Path
+) -> None:
+    world = served.branch(tmp_path / "world")
+    world.registry.models[Version("1")] = renamed(kinds_model(1.0))
+    world.ask(RequestKind.TRIGGER)
+    run = last_run(world)
+    assert run.phase is Phase.SHADOWING, run.outcome_reason
+    assert run.details["evaluation"]["champion"]["accuracy"] == 0.0
 
 
 def test_rows_that_cannot_be_scored_are_left_out_and_asked_for_once(served: World, tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ctrain.domain import Run, Task, Version
+from ctrain.domain import ModelVersion, Run, Task, Version
 from ctrain.engine.advance.approval import ask_for_approval
 from ctrain.engine.advance.holdout import (
     MIN_COMMON_ROWS,
     Holdout,
     blocks_found,
     error_scale_of,
+    names_no_label,
     not_trained_on,
 )
 from ctrain.engine.advance.refit import begin_refit, candidate_of, judge_refit, tell_refit
@@ -28,6 +29,7 @@ from ctrain.engine.advance.training import train
 from ctrain.engine.advance.training_job import refitting
 from ctrain.engine.advance.training_rows import read_holdout
 from ctrain.engine.assess.estimated_performance import first_calibrations
+from ctrain.engine.champions import cut_off
 from ctrain.engine.digests import ensure_digest, known_version, record_refusal, tag_refusal
 from ctrain.engine.group_gaps import GroupGap, gap_metrics, gap_words, group_gaps, told_groups
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
@@ -43,6 +45,10 @@ from ctrain.stats.calibration_error import calibration_error
 from ctrain.stats.metrics import evaluate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
     from ctrain.engine.watch import Watch
     from ctrain.ports import Transaction
 
@@ -189,6 +195,10 @@ def _score_holdout(watch: Watch, run: Run) -> Holdout | Step:
             move(watch, run, RunEvent.FAIL, outcome.message)
             return MOVED
         columns[version] = outcome.table[score_column(version)]
+    unnamed = _names_no_label(watch, rows, [models[version] for version in versions], columns)
+    if unnamed:
+        move(watch, run, RunEvent.FAIL, unnamed)
+        return MOVED
     if run.champion_version is not None:
         ensure_digest(watch, run.champion_version)
     judged = judged_rows(watch.policy.model.task, rows, columns)
@@ -204,6 +214,17 @@ def _score_holdout(watch: Watch, run: Run) -> Holdout | Step:
         fair=not_trained_on(rows, champion),
         classes=judged.classes,
     )
+
+
+def _names_no_label(
+    watch: Watch, rows: pa.Table, models: Sequence[ModelVersion], columns: Mapping[Version, Any]
+) -> str:
+    """Why one of the models cannot be judged by names: a challenger, or a champion from elsewhere."""
+    if watch.policy.model.task is not Task.MULTICLASS:
+        return ""
+    challenger, *champions = models
+    judged = [challenger, *(one for one in champions if cut_off(one) is None)]
+    return next(filter(None, (names_no_label(rows, one, columns[one.version]) for one in judged)), "")
 
 
 def _judge(

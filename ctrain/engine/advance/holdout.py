@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ctrain.domain import ModelVersion
 from ctrain.engine.champions import cut_off
+from ctrain.engine.scored import classes_apart
 from ctrain.lifecycle.comparison import longest_probation_block, longest_shadow_block
 from ctrain.stats.blocks import BlockLength, choose_block
 from ctrain.stats.losses import bounded_losses, error_scale
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 MIN_COMMON_ROWS = 20
 """Fewer held-out rows that neither model was trained on say nothing of the champion."""
+TOLD_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,23 @@ def not_trained_on(rows: pa.Table, model: ModelVersion | None) -> npt.NDArray[np
         return np.ones(rows.num_rows, dtype=np.bool_)
     later = pc.greater_equal(rows["event_at"], pa.scalar(seen_until, rows["event_at"].type))
     return np.asarray(later.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def names_no_label(rows: pa.Table, model: ModelVersion, column: Any) -> str:
+    """What to do about a model none of whose classes is one of the labels; empty when there is no need.
+
+    Each answer of such a model would be certain loss, for its words and not for what it knows. The classes
+    of a champion that ctrain trained were labels once: then it is the labels that have changed.
+    """
+    apart = classes_apart(rows["label"], column)
+    if apart is None:
+        return ""
+    known, found = (", ".join(names[:TOLD_NAMES]) + ", ..." * (len(names) > TOLD_NAMES) for names in apart)
+    return (
+        f"version {model.version} knows the classes {known}, and the labels of the held-out rows are "
+        f"{found}: every answer of it would count as wrong; let the model name its classes as labels are "
+        "written"
+    )
 
 
 def error_scale_of(watch: Watch, holdout: Holdout) -> float | None:
