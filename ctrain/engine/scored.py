@@ -57,14 +57,15 @@ def judged_rows(task: Task, table: pa.Table, columns: Mapping[Version, Any]) -> 
     )
 
 
-def classes_apart(labels: pa.ChunkedArray, column: Any) -> tuple[list[str], list[str]] | None:
+def classes_apart(labels: Any, column: Any) -> tuple[list[str], list[str]] | None:
     """The classes that a model knows and those of the labels, where no label is one that it knows.
 
     None where they meet, or where there are no labels or no scores that could.
     """
     import pyarrow.compute as pc
 
-    known, found = set(_by_class(column)), set(pc.unique(labels.drop_null()).to_pylist())
+    known: set[str] = set(_by_class(column))
+    found: set[str] = set(pc.unique(labels.drop_null()).to_pylist())
     return (sorted(known), sorted(found)) if known and found and not known & found else None
 
 
