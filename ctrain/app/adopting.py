@@ -6,8 +6,11 @@ it can be verified, and a draft of a policy says what is known and what a person
 
 from __future__ import annotations
 
+import os
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctrain.app.drafts.of_model import draft_policy
@@ -22,6 +25,11 @@ if TYPE_CHECKING:
     from ctrain.registry.adoption import AdoptionReport
     from ctrain.registry.client import MlflowRegistry
     from ctrain.settings import Settings
+
+NOT_INSTALLED = (
+    "name an interpreter that has what the model's requirements.txt asks for with --python, or install it "
+    "beside ctrain"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,36 +74,38 @@ def _told_classes(report: AdoptionReport) -> str:
     return f"its classes are {names}{why}; labels have to be written like this\n"
 
 
-def adopt_model(settings: Settings, model: str, version: str | None, actor: str) -> Adopted:
+def adopt_model(settings: Settings, model: str, version: str | None, actor: str, python: str = "") -> Adopted:
     """Record the digest of a champion from elsewhere and return a draft of its policy.
+
+    ``python`` is the interpreter that loads it; empty: ctrain's own.
 
     Raises
     ------
     InputError
-        when there is no such model or champion.
+        when there is no such model, champion or interpreter.
     PermanentError
         when the model cannot be loaded or does not predict.
     """
     with _opened(settings) as (registry, remedy):
-        report = _examined(registry, model, version, f"name one with --version, or {remedy}")
+        report = _examined(registry, model, version, f"name one with --version, or {remedy}", python)
         registry.annotate_version(
             model, report.version, tags={"ctrain.digest": report.digest, "ctrain.adopted_by": actor}
         )
     return Adopted(report, draft_policy(report))
 
 
-def examine_model(settings: Settings, model: str) -> AdoptionReport:
+def examine_model(settings: Settings, model: str, python: str = "") -> AdoptionReport:
     """Return what the champion is and predicts; nothing is recorded.
 
     Raises
     ------
     InputError
-        when there is no such model or champion.
+        when there is no such model, champion or interpreter.
     PermanentError
         when the model cannot be loaded or does not predict.
     """
     with _opened(settings) as (registry, remedy):
-        return _examined(registry, model, None, remedy)
+        return _examined(registry, model, None, remedy, python)
 
 
 @contextmanager
@@ -123,13 +133,23 @@ def _remedy(tracking: str) -> str:
     return f"set the alias in MLflow ({tracking}; MLFLOW_TRACKING_URI names another)"
 
 
-def _examined(registry: MlflowRegistry, model: str, version: str | None, remedy: str) -> AdoptionReport:
+def _examined(
+    registry: MlflowRegistry, model: str, version: str | None, remedy: str, python: str
+) -> AdoptionReport:
+    interpreter = _interpreter(python)
     wanted = Version(version) if version else registry.alias(model, "champion")
     if wanted is None:
         raise InputError(f"{model}: no version has the alias champion; {remedy}")
-    report = registry.adopt(model, wanted)
+    report = registry.adopt(model, wanted, model_python=interpreter)
     if not report.predicts:
         missing = report.problem.startswith("ModuleNotFoundError")
-        remedy = "; install beside ctrain what the model's requirements.txt names" if missing else ""
+        remedy = f"; {NOT_INSTALLED}" if missing else ""
         raise PermanentError(f"{model} version {wanted} cannot be taken over: {report.problem}{remedy}")
     return report
+
+
+def _interpreter(python: str) -> str:
+    """The program as a policy elsewhere names it, too."""
+    if python and shutil.which(python) is None:
+        raise InputError(f"--python: {python} is no program that can be run here")
+    return str(Path.cwd() / python) if os.sep in python else python

@@ -38,6 +38,8 @@ class ModelWish:
     out: Path | None = None
     push: bool = False
     """Rows and labels come over HTTP."""
+    python: str = ""
+    """The interpreter that loads the model; empty: ctrain's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def draft_for_model(settings: Settings, wish: ModelWish, *, force: bool = False)
     for option, column in (("--label", wish.label), ("--event-time", wish.event_time), ("--id", wish.id)):
         check_nameable(option, column)
     asked = _asked_task(wish.task)
-    report = examine_model(settings, wish.model)
+    report = examine_model(settings, wish.model, wish.python)
     _check_told_enough(report, asked)
     known = Known(wish.name, module, wish.label, wish.id, wish.event_time, wish.timezone, asked, wish.push)
     text = draft_policy(report, known)

@@ -22,11 +22,11 @@ TRIED_ROWS = 3
 
 
 def main(arguments: list[str]) -> int:
-    model, version = arguments
+    (source,) = arguments
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the model prints is no answer
     try:
-        report = examine(f"models:/{model}/{version}")
+        report = examine(source)
     except Exception as error:  # noqa: BLE001 - a model may fail to load in any way; that is the answer
         traceback.print_exc(file=sys.stderr)
         report = {"loads": False, "message": f"{type(error).__name__}: {error}"}

@@ -124,21 +124,24 @@ def find_version(client: MlflowClient, model: str, run_id: str) -> dict[str, Any
 
 
 def _described(client: MlflowClient, version: ModelVersion) -> dict[str, Any]:
-    location = client.get_model_version_download_uri(version.name, str(version.version))
     return {
         "model": version.name,
         "version": str(version.version),
-        "source": location or version.source,
+        "source": _location(client, version),
         "mlflow_run_id": version.run_id,
         "tags": dict(version.tags),
     }
 
 
+def _location(client: MlflowClient, version: ModelVersion) -> str:
+    """Where the artifact is; an address by its name would have to do without what addresses are parted by."""
+    return str(client.get_model_version_download_uri(version.name, str(version.version)) or version.source)
+
+
 def digest(client: MlflowClient, model: str, version: str) -> str:
     from ctrain.child.registration import digests_of
 
-    _version(client, model, version)
-    return digests_of(f"models:/{model}/{version}")["digest"]
+    return digests_of(_location(client, _version(client, model, version)))["digest"]
 
 
 def _require_run(client: MlflowClient, mlflow_run_id: str) -> None:

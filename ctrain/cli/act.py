@@ -250,6 +250,9 @@ def adopt(
     version: Annotated[
         str | None, typer.Option("--version", help="Default: the one that the champion alias names.")
     ] = None,
+    python: Annotated[
+        str | None, typer.Option("--python", help="Interpreter that loads the model; default: ctrain's own.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write a draft of a policy to this file.")] = None,
     home: Home = None,
     as_json: AsJson = False,
@@ -261,7 +264,7 @@ def adopt(
         fail(f"{out}: exists already; name another file with --out", BAD_INPUT)
     if out is not None and not out.parent.is_dir():
         fail(f"{out}: there is no such folder; make it, or name another file with --out", BAD_INPUT)
-    report = adopt_model(load_settings(home), model, version, actor())
+    report = adopt_model(load_settings(home), model, version, actor(), python or "")
     if out is not None:
         _write_draft(out, report.draft)
     if as_json:

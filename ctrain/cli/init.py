@@ -36,6 +36,7 @@ def init(
     drop: options.Drop = None,
     task: options.TaskName = None,
     push: options.Push = False,
+    python: options.Python = None,
     out: options.Out = None,
     force: options.Force = False,
     home: Home = None,
@@ -56,6 +57,7 @@ def init(
         push,
         out,
         force,
+        python,
     )
     _check_sources(asked)
     with ExitStack() as stack:
@@ -75,6 +77,8 @@ def _one(labels: Sequence[str] | None) -> str | None:
 
 def _check_sources(asked: Asked) -> None:
     if asked.model is None:
+        if asked.python is not None:
+            fail("--python: it loads the model of --from-model, which is not given", BAD_INPUT)
         return
     if asked.file is not None:
         fail("--from-model: --from is given, too; a policy is drafted from one of them", BAD_INPUT)
@@ -166,6 +170,7 @@ def _from_model(asked: Asked, home: Path | None, as_json: bool) -> None:
         task=asked.task,
         out=asked.out,
         push=asked.push,
+        python=asked.python or "",
     )
     draft = draft_for_model(load_settings(home), wish, force=asked.force)
     draft.write()

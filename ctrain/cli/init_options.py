@@ -43,6 +43,10 @@ TaskName = Annotated[
 Push = Annotated[
     bool, typer.Option("--push", help="Rows and labels come over HTTP; prints the commands that send them.")
 ]
+Python = Annotated[
+    str | None,
+    typer.Option("--python", help="Interpreter that loads the model of --from-model; default: ctrain's own."),
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to; default: NAME.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
 
@@ -63,3 +67,4 @@ class Asked:
     push: bool = False
     out: Path | None = None
     force: bool = False
+    python: str | None = None

@@ -47,6 +47,8 @@ class AdoptionReport:
     loads: bool
     predicts: bool
     problem: str
+    python: str = ""
+    """The interpreter that loaded it; empty: this one."""
 
     @property
     def features(self) -> dict[str, tuple[str, ...]]:

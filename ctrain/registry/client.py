@@ -8,6 +8,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -122,8 +123,8 @@ class MlflowRegistry:
         PermanentError
             when there is no such version.
         """
-        self.version(model, version)
-        command = child_command(model_python or self._python, "adopt", model, version)
+        source = self.version(model, version).source
+        command = child_command(model_python or self._python, "adopt", source)
         try:
             done = subprocess.run(
                 command,
@@ -141,9 +142,9 @@ class MlflowRegistry:
             ) from error
         except OSError as error:
             raise TransientError(f"version {version} of {model} cannot be examined: {error}") from error
-        return parse_adoption(
-            model, version, done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace")
-        )
+        words = done.stderr.decode(errors="replace")
+        found = parse_adoption(model, version, done.returncode, done.stdout.decode(), words)
+        return replace(found, python=model_python)
 
     def close(self) -> None:
         """End the child, if there is one; a later call starts another."""

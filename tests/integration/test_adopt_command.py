@@ -61,12 +61,12 @@ def adopt(registered: Embedded, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_a_scikit_learn_champion_is_taken_over(adopt: Any, registry: MlflowRegistry, tmp_path: Path) -> None:
     draft = tmp_path / "churn.yaml"
-    done = adopt("churn, eu", "--json", "--out", str(draft))
+    done = adopt("churn? eu, #1", "--json", "--out", str(draft))
     assert (done.exit_code, done.stderr) == (0, "")
     told = json.loads(done.stdout)
-    digest = registry.digest("churn, eu", Version("1"))
+    digest = registry.digest("churn? eu, #1", Version("1"))
     assert {key: told[key] for key in told.keys() - {"policy"}} == {
-        "model": "churn, eu",
+        "model": "churn? eu, #1",
         "version": "1",
         "digest": digest,
         "flavour": "sklearn",
@@ -75,7 +75,7 @@ def test_a_scikit_learn_champion_is_taken_over(adopt: Any, registry: MlflowRegis
         "features": {"numeric": ["dep hour", "yes"], "categorical": []},
         "classes": ["0", "1"],
     }
-    tags = registry.version("churn, eu", Version("1")).tags
+    tags = registry.version("churn? eu, #1", Version("1")).tags
     assert (tags["ctrain.digest"], tags["ctrain.adopted_by"]) == (digest, "ann")
     assert draft.read_text() == told["policy"]
     assert_valid_when_filled_in(draft)
@@ -85,13 +85,14 @@ def test_a_generic_model_is_taken_over_by_its_version(
     adopt: Any, registry: MlflowRegistry, tmp_path: Path
 ) -> None:
     draft = tmp_path / "price.yaml"
-    done = adopt("price", "--version", "1", "--out", str(draft))
+    done = adopt("price", "--version", "1", "--out", str(draft), "--python", sys.executable)
     assert (done.exit_code, done.stderr) == (0, "")
     digest = registry.digest("price", Version("1"))
     assert done.stdout.startswith("price version 1 loads and predicts (pyfunc, value output)\n")
     assert f"digest {digest} is on record" in done.stdout
     assert registry.version("price", Version("1")).tags["ctrain.digest"] == digest
     assert "task: regression" in draft.read_text()
+    assert f'python: "{sys.executable}"}}' in draft.read_text()
     assert_valid_when_filled_in(draft)
 
 
@@ -113,6 +114,11 @@ def assert_valid_when_filled_in(draft: Path) -> None:
             ("price",),
             2,
             "price: no version has the alias champion; name one with --version, or set the alias",
+        ),
+        (
+            ("price", "--version", "1", "--python", "no/such/python"),
+            2,
+            "--python: no/such/python is no program that can be run here",
         ),
         (
             ("broken", "--version", "1"),
@@ -157,14 +163,14 @@ def test_a_folder_that_is_not_there_is_told_before_anything_is_recorded(
 
 
 def test_a_policy_is_drafted_from_its_signature(adopt: Any, registered: Embedded, tmp_path: Path) -> None:
-    given = ["init", "churn", "--from-model", "churn, eu", "--label", "left it", "--event-time", "at"]
+    given = ["init", "churn", "--from-model", "churn? eu, #1", "--label", "left it", "--event-time", "at"]
     given += ["--id", "customer", "--out", str(tmp_path / "churn"), "--home", str(registered.home)]
     done = CliRunner().invoke(app, given)
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout.startswith("churn, eu version 1 (probability output): 2 features\n")
+    assert done.stdout.startswith("churn? eu, #1 version 1 (probability output): 2 features\n")
     file = tmp_path / "churn" / "churn.yaml"
     loaded = parse_policy(file.read_text(), file, {}).policy
-    assert (loaded.model.name, loaded.model.task, loaded.policy) == ("churn, eu", Task.BINARY, "churn")
+    assert (loaded.model.name, loaded.model.task, loaded.policy) == ("churn? eu, #1", Task.BINARY, "churn")
     assert loaded.data.features.by_kind["numeric"] == ("dep hour", "yes")
     assert (loaded.data.labels.label, loaded.data.labels.id, loaded.data.id) == (
         "left it",
@@ -179,7 +185,7 @@ def test_a_policy_is_drafted_from_its_signature(adopt: Any, registered: Embedded
     assert "is there already; --force replaces it" in again.stderr
     pushed = CliRunner().invoke(app, [*given, "--out", str(tmp_path / "pushed"), "--push"])
     assert (pushed.exit_code, pushed.stderr) == (0, "")
-    assert "\nctrain adopt 'churn, eu'; ctrain validate " in pushed.stdout
+    assert "\nctrain adopt 'churn? eu, #1'; ctrain validate " in pushed.stdout
     row = '[{"customer": "1", "at": "2026-01-31T08:00:00Z", "dep hour": 0.5, "yes": 0.5}]'
     assert f"-d '{row}' http://127.0.0.1:9464/v1/policies/churn/rows\n" in pushed.stdout
     text = (tmp_path / "pushed" / "churn.yaml").read_text()

@@ -34,12 +34,12 @@ def log_classifier() -> None:
     mlflow.sklearn.log_model(
         model,
         name="model",
-        registered_model_name="churn, eu",
+        registered_model_name="churn? eu, #1",
         signature=infer_signature(rows, model.predict(rows)),
         pip_requirements=["scikit-learn"],
         serialization_format="cloudpickle",
     )
-    MlflowClient().set_registered_model_alias("churn, eu", "champion", "1")
+    MlflowClient().set_registered_model_alias("churn? eu, #1", "champion", "1")
 
 
 def log_class(name: str, model: Price | Broken) -> None:

@@ -18,7 +18,7 @@ DRAFT = """\
 # A draft for {model} (version {version}). {instruction}
 version: 1
 policy: {policy}
-model: {{name: {model}, task: {task}, metric: {metric}}}
+model: {{name: {model}, task: {task}, metric: {metric}{python}}}
 data:
   source: {rows}
   labels:
@@ -74,6 +74,7 @@ def draft_policy(report: AdoptionReport, known: Known | None = None) -> str:
         **(_asked_for(report) if known is None else _filled_in(known)),
         model=scalar(report.model),
         version=report.version,
+        python=f", python: {scalar(report.python)}" if report.python else "",
         task=task.value if task else "<binary, multiclass or regression>",
         metric=METRICS[task] if task else "<brier or absolute_error>",
         features="\n".join(

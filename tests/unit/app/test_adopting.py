@@ -78,16 +78,16 @@ def test_what_labels_have_to_be_called_is_told(
 class Refusing:
     """A registry whose model needs what is not installed."""
 
-    def adopt(self, model: str, version: Version) -> AdoptionReport:
+    def adopt(self, model: str, version: Version, *, model_python: str) -> AdoptionReport:
         problem = "ModuleNotFoundError: No module named 'lightgbm'"
         return replace(report("", 0, ()), loads=False, predicts=False, problem=problem)
 
 
 def test_what_a_model_lacks_is_told_with_what_to_do() -> None:
     with pytest.raises(
-        PermanentError, match="'lightgbm'; install beside ctrain what the model's requirements"
+        PermanentError, match="'lightgbm'; name an interpreter that has what the model's requirements"
     ):
-        _examined(cast("MlflowRegistry", Refusing()), "trees", "1", "")
+        _examined(cast("MlflowRegistry", Refusing()), "trees", "1", "", "")
 
 
 def test_booleans_and_dates_of_a_signature_are_features_of_their_kinds() -> None:
