@@ -68,6 +68,7 @@ def predict_scores(model: LoadedModel, frame: pd.DataFrame, task: str, output: s
         return Scores(_single(values).astype(np.float64), "value")
     classes = names_of(answer) or classes
     if values.ndim == 1:
+        _require_no_labels(values, task, output)
         return _binary_column(values, output) if task == "binary" else _from_labels(values, classes)
     return _from_probabilities(values.astype(np.float64), task, classes)
 
@@ -130,6 +131,19 @@ def names_of(answer: Any) -> list[str]:
     """Column names of a data frame of several columns, which name its classes."""
     columns: Sequence[Any] = getattr(answer, "columns", ())
     return [class_name(one) for one in columns] if len(columns) > 1 else []
+
+
+def _require_no_labels(values: Any, task: str, output: str) -> None:
+    """Raise when probabilities are asked for, and these are labels; a probability may be 0 or 1, too."""
+    if output != "probability":
+        return
+    words = {one for one in (*POSITIVE, *NEGATIVE) if one.isalpha()}
+    named = values.dtype.kind in "OUS" and any(str(one) in words for one in values)
+    if task == "multiclass" or values.dtype.kind in "iub" or named:
+        raise AnswerUnfit(
+            f"the model answers with labels, such as {values[0]}, and no probabilities; set model.output to "
+            "auto or class"
+        )
 
 
 def _single(values: Any) -> Any:

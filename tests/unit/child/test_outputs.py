@@ -52,6 +52,7 @@ def sklearn(estimator: Any) -> LoadedModel:
     [
         (pyfunc([0.25, 0.75]), "auto", [0.25, 0.75], "probability"),
         (pyfunc([0.25, 0.75]), "class", [0.0, 1.0], "class"),
+        (pyfunc([0.0, 1.0]), "probability", [0.0, 1.0], "class"),
         (pyfunc(np.array([[0.25], [0.75]])), "auto", [0.25, 0.75], "probability"),
         (pyfunc(np.array([[0.8, 0.2], [0.3, 0.7]])), "auto", [0.2, 0.7], "probability"),
         (pyfunc(pd.DataFrame({"1": [0.2, 0.7], "0": [0.8, 0.3]})), "auto", [0.2, 0.7], "probability"),
@@ -98,6 +99,15 @@ def test_binary_scores_are_the_probability_of_class_1(
             "multi-output models are not supported",
         ),
         (sklearn(Estimator([0, 1])), "binary", "probability", "gives no probabilities"),
+        (
+            pyfunc([0, 1]),
+            "binary",
+            "probability",
+            "labels, such as 0, and no probabilities; set",
+        ),
+        (pyfunc([True, False]), "binary", "probability", "labels, such as True"),
+        (pyfunc(["False", "True"]), "binary", "probability", "labels, such as False"),
+        (pyfunc([0.0, 2.0]), "multiclass", "probability", "labels, such as 0.0"),
         (pyfunc([[0.9, 0.1], [0.9, 0.8]]), "binary", "auto", r"the 2 numbers of a row add up to 1\.7: "),
         (pyfunc(np.ones((2, 5))), "multiclass", "auto", "the 5 numbers of a row add up to 5: they are no"),
     ],
