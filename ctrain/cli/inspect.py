@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +12,7 @@ import typer
 
 from ctrain.cli.completing import complete_policies
 from ctrain.cli.evaluation_tables import METRIC_COLUMNS, SERVING_COLUMNS, metric_rows, serving_rows
+from ctrain.cli.fleet_lines import print_fleet, told_daemons
 from ctrain.cli.limit_lines import instant, length, limit_lines, number
 from ctrain.cli.options import AsJson, Home, PolicyArgument, RunArgument, load_settings, named
 from ctrain.cli.output import guarded, print_json, print_table, say
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ctrain.queries import FleetQueries, PolicyStatus, RunDetail, RunNow, Why
     from ctrain.queries.answers import DataNow
 
+TOLD_IN_FULL = 5
+"""More policies than these are told in a line each."""
 OptionalPolicy = Annotated[
     str | None,
     typer.Argument(help="Only this policy.", metavar="POLICY", autocompletion=complete_policies),
@@ -34,14 +37,20 @@ def register(app: typer.Typer) -> None:
 
 
 def status(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = False) -> None:
-    """Show where every policy stands: champion, run, verdicts, data, last decision."""
+    """Show where every policy stands: champion, run, verdicts, data, last decision; many in a line each."""
     from ctrain.domain import PolicyName
 
-    fleet = _queries(home).status(PolicyName(policy) if policy else None)
+    queries = _queries(home)
+    if policy is None and not as_json:
+        overview = queries.overview()
+        if len(overview.policies) > TOLD_IN_FULL:
+            print_fleet(overview)
+            return
+    fleet = queries.status(PolicyName(policy) if policy else None)
     if as_json:
         print_json(fleet.to_json())
         return
-    say(f"{_daemons(fleet.daemons)}; it is {instant(fleet.now)} UTC")
+    say(f"{told_daemons(fleet.daemons)}; it is {instant(fleet.now)} UTC")
     if not fleet.policies:
         say("no policies yet: `ctrain run PATH` brings them")
     for one in fleet.policies:
@@ -215,13 +224,6 @@ def _rows_read(data: DataNow) -> str:
     if not data.rows:
         return "none yet"
     return f"{data.rows}, newest {instant(data.newest_event_at)}, closed {instant(data.watermark)}"
-
-
-def _daemons(holders: Sequence[str]) -> str:
-    if not holders:
-        return "no daemon runs"
-    who = ", ".join(map(named, holders))
-    return f"a daemon runs ({who})" if len(holders) == 1 else f"{len(holders)} daemons run ({who})"
 
 
 def verdict_row(verdict: Verdict) -> list[Any]:

@@ -21,6 +21,8 @@ BAD_INPUT = 2
 BREACHED = 3
 
 LONGEST_WORD = 32
+FOLDED = 12
+"""Columns of a terminal that a text needs to be read in lines below each other."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 P = ParamSpec("P")
@@ -102,18 +104,37 @@ def shown(text: str) -> str:
 
 
 def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> None:
-    """Long texts are folded; short words such as ids and phases are never cut."""
+    """Long texts are folded; short words such as ids and phases are never cut.
+
+    Where the terminal is too narrow even for these, each row is written below the one before.
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    console = Console()
     table = Table(title=title, title_justify="left", header_style="bold", show_header=any(columns))
+    least = 1
     for position, name in enumerate(columns):
-        whole = all(_is_word(row[position]) for row in rows)
+        cells = [row[position] for row in rows]
+        whole = all(map(_is_word, cells))
+        least += 3 + (max(map(len, [name, *cells])) if whole else FOLDED)
         table.add_column(name, no_wrap=whole, overflow="fold")
+    if least > console.width and any(columns):
+        _print_below(columns, rows, title)
+        return
     for row in rows:
         table.add_row(*map(escape, row))
-    Console().print(table)
+    console.print(table)
+
+
+def _print_below(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> None:
+    """Every cell that says something in a line, after the name of its column."""
+    if title:
+        print(title)
+    for row in rows:
+        told = [f"{name}: {cell}" for name, cell in zip(columns, row, strict=True) if cell]
+        print("\n".join(told), end="\n\n")
 
 
 def _print_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> None:

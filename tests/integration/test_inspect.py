@@ -251,6 +251,34 @@ def test_status_names_all_daemons_and_the_one_that_watches(store: Store, home: P
     assert any("watched by" in line and "process 7 on vm" in line for line in told().splitlines())
 
 
+def test_many_policies_are_told_in_a_line_each_the_most_pressing_first(
+    home: Path, write: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+    def fill(tx: Transaction) -> None:
+        for number in range(6):
+            name = PolicyName(f"p{number}")
+            tx.save_policy(name, "hash-1", f"/{name}.yaml", {"model": "clicks"}, START)
+            tx.record_verdict(
+                name, "hash-1", a_verdict("inputs", Status.BREACHED if number == 4 else Status.OK)
+            )
+        tx.append_event(event("tick_failed", message="tick_failed: no such column"))
+
+    write(fill)
+    write(lambda tx: walk(tx, begun(), *TRAINED, Phase.SHADOWING))
+    shown = runner.invoke(app, ["status", "--home", str(home)]).output.splitlines()
+    assert [line.split()[0] for line in shown[2:-2]] == ["clicks", "p4", "p0", "p1", "p2", "p3", "p5"]
+    assert shown[2].split()[1:3] == ["trouble,", "running"]
+    assert "clicks-1 SHADOWING" in shown[2]
+    assert shown[2].endswith("its ticks fail, so nobody looks after it: tick_failed: no such column")
+    assert shown[-2] == "7 policies: 1 trouble, 1 breached"
+    alone = runner.invoke(app, ["status", "p4", "--home", str(home)]).output
+    assert "because" in alone, "with the verdicts"
+    answer = runner.invoke(app, ["status", "--home", str(home), "--json"]).output
+    assert len(json.loads(answer)["policies"]) == 7, "for a program there is all of it"
+
+
 def test_troubles_are_told_by_status_and_why_until_they_end(
     queries: FleetQueries, write: Callable[..., None], home: Path
 ) -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ctrain.queries.overview import PolicyLineNow
+from ctrain.queries.states import STATES, count_states, states_of, urgency
 
 PAGE = 100
-STATES = (
-    "trouble", "unwatched", "breached", "inconclusive", "ok", "running", "approval", "paused", "removed",
-)  # fmt: skip
-_SEVERITY = {one: place for place, one in enumerate(STATES)}
 Key = Callable[[PolicyLineNow], Any]
 
 
@@ -23,11 +19,7 @@ def _newest_first(at: datetime | None) -> float:
 
 
 SORTS: dict[str, Key] = {
-    "health": lambda row: (
-        not row.awaits_approval,
-        min(_SEVERITY[one] for one in states_of(row)),
-        row.policy,
-    ),
+    "health": urgency,
     "name": lambda row: row.policy,
     "champion": lambda row: (_newest_first(row.champion_since_at), row.policy),
     "run": lambda row: (row.run is None, _newest_first(row.run.phase_since if row.run else None)),
@@ -53,7 +45,6 @@ class Listing:
 
 def listing(rows: Sequence[PolicyLineNow], text: str, state: str, sort: str, page: int) -> Listing:
     """The page that is asked for; what cannot be asked for is taken as not asked."""
-    counted = Counter(one for row in rows for one in states_of(row))
     needle = text.strip().lower()
     kept = [row for row in rows if needle in row.policy.lower()]
     if state in STATES:
@@ -62,28 +53,4 @@ def listing(rows: Sequence[PolicyLineNow], text: str, state: str, sort: str, pag
     pages = max(-(-len(kept) // PAGE), 1)
     page = min(max(page, 1), pages)
     shown = tuple(kept[(page - 1) * PAGE : page * PAGE])
-    return Listing(shown, len(kept), len(rows), page, pages, {one: counted[one] for one in STATES})
-
-
-def states_of(row: PolicyLineNow) -> Iterator[str]:
-    """The states of ``STATES`` that a policy is in; one that has no file any more is in no other."""
-    if row.removed_at is not None:
-        yield "removed"
-        return
-    yield row.health.value
-    if row.unwatched:
-        yield "unwatched"
-    if row.run is not None:
-        yield "running"
-    if row.awaits_approval:
-        yield "approval"
-    if row.paused:
-        yield "paused"
-
-
-def summary_of(counts: dict[str, int], total: int) -> str:
-    """The fleet in a sentence, for whoever listens to the page."""
-    wrong = [f"{counts[one]} {one}" for one in ("trouble", "unwatched", "breached") if counts[one]]
-    waiting = [f"{counts['approval']} waiting for approval"] if counts["approval"] else []
-    told = ", ".join([*wrong, *waiting]) or "nothing needs a person"
-    return f"{total} policies: {told}"
+    return Listing(shown, len(kept), len(rows), page, pages, count_states(rows))

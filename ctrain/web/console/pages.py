@@ -18,12 +18,13 @@ from ctrain.queries.headline import headline_of, next_step, notes_besides, of_ru
 from ctrain.queries.history_page import MATTERS
 from ctrain.queries.notes import UNWATCHED, blindness
 from ctrain.queries.pages import PageQueries
+from ctrain.queries.states import STATES, summary_of
 from ctrain.queries.timeline import WORKING
 from ctrain.web.auth import Caller, viewer
 from ctrain.web.backend import Backend
 from ctrain.web.console.charts.scale import Period
 from ctrain.web.console.links import mlflow_pages
-from ctrain.web.console.overview import SORTS, STATES, listing, summary_of
+from ctrain.web.console.overview import SORTS, listing
 from ctrain.web.console.rendering import backend_of, page
 from ctrain.web.console.run_files import SHOWN, log_tail, picture_file, pictures
 from ctrain.web.problems import Refusal

@@ -92,6 +92,17 @@ def test_a_table_for_a_terminal_folds_texts_and_never_words(
         assert text in printed
 
 
+def test_a_table_that_no_terminal_of_this_width_can_show_is_told_below_each_other(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    rows = [("01K9ZX3M7Q", "PROBATION", "1", None), ("b", "FAILED", None, "no rows")]
+    print_table(("run", "phase", "champion", "why"), rows, title="churn")
+    assert capsys.readouterr().out == (
+        "churn\nrun: 01K9ZX3M7Q\nphase: PROBATION\nchampion: 1\n\nrun: b\nphase: FAILED\nwhy: no rows\n\n"
+    )
+
+
 def test_a_table_for_another_program_has_a_line_for_each_row(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

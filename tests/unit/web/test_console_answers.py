@@ -38,8 +38,9 @@ from ctrain.queries.overview import ActiveRun, Health, PolicyLineNow
 from ctrain.queries.sequence import sequences_of
 from ctrain.queries.series import Point, thinned
 from ctrain.queries.slices import slices_of
+from ctrain.queries.states import summary_of
 from ctrain.stats.sequential import ComparisonState
-from ctrain.web.console.overview import listing, summary_of
+from ctrain.web.console.overview import listing
 from ctrain.web.console.run_files import NOT_SHOWN, TAIL_BYTES, log_tail, picture_file, pictures
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
