@@ -46,6 +46,7 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
         return next((name for name, files in DEAR.items() if file.startswith(files)), file)
 
 
+@pytest.hookimpl(optionalhook=True)  # there is none under ``-p no:xdist``
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     return ByFile(config, log)
 
