@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ctrain.app.fault_net import BUSY_DELAY, FaultNet
 from ctrain.app.ticker import Ticker, tell_lateness
+from ctrain.app.vitals import Vitals
 from ctrain.clocks import StreamClock
 from ctrain.engine.rest import awaited
 from ctrain.engine.tick import Ticked, tick
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from ctrain.ports import Clock, Telemetry, Timer
 
 STREAM_DELAY = timedelta(milliseconds=10)
-HANGS_SECONDS = 600.0
-"""No tick takes so long: trainings and scorings are not waited for, and what is read at once is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +53,10 @@ class TickLoop:
         self._watches = dict(watches)
         self._clock = clock
         self._timer = timer
-        self._telemetry = telemetry
         self._rhythm = rhythm
         self._quiet_at: dict[PolicyName, datetime] = {}
         self._busy: set[PolicyName] = set()
-        self._well_at: dict[PolicyName, float] = {}
-        self._began_at: dict[PolicyName, float] = {}
-        """Of the ticks that are under way."""
-        self._ticked: set[PolicyName] = set()
+        self._vitals = Vitals(timer, telemetry, rhythm.tick)
         self._leaving: dict[PolicyName, Callable[[], bool]] = {}
         self._parting: dict[PolicyName, Callable[[], None]] = {}
         self._leases: dict[PolicyName, tuple[str, int]] = {}
@@ -75,7 +70,7 @@ class TickLoop:
         """Give every policy its first tick now."""
         self._ticker.start()
         for name in self._watches:
-            self._looked_after(name)
+            self._vitals.looked_after(name)
             self._ticker.after(timedelta(0), name, self._tick)
 
     def every(self, interval: timedelta, call: Callable[[], None]) -> None:
@@ -112,7 +107,7 @@ class TickLoop:
         """
         with self._turn(name):
             self._watches[name] = open_watch()
-            self._looked_after(name)
+            self._vitals.looked_after(name)
             self._leaving.pop(name, None)
             self._parting.pop(name, None)
             self._leases.pop(name, None)
@@ -177,10 +172,9 @@ class TickLoop:
         if watch is not None:
             watch.pace.forget(name)
         self._leaving.pop(name, None)
-        self._well_at.pop(name, None)
+        self._vitals.forget(name)
         self._quiet_at.pop(name, None)
         self._leases.pop(name, None)
-        self._ticked.discard(name)
         self._busy.discard(name)
         if self._faltering is not None:
             self._faltering.forget(name)
@@ -205,23 +199,17 @@ class TickLoop:
     @property
     def ready(self) -> bool:
         """Every policy has ticked at least once."""
-        return self._ticked >= set(self._watches)
+        return self._vitals.have_ticked(self._watches)
 
     @property
     def healthy(self) -> bool:
         """No policy has gone without a successful tick for long."""
-        patience = 5 * self._rhythm.tick.total_seconds() + 60
-        now = self._timer.monotonic()
-        return all(now - at < patience for at in list(self._well_at.values()))
+        return self._vitals.healthy
 
     @property
     def alive(self) -> bool:
-        """No tick has been under way for so long that it hangs.
-
-        One that fails ends: a database that is away is no reason to start a daemon again.
-        """
-        now = self._timer.monotonic()
-        return all(now - began < HANGS_SECONDS for began in list(self._began_at.values()))
+        """No tick hangs."""
+        return self._vitals.alive
 
     def _tick(self, name: PolicyName) -> None:
         delay = self.take_turn(name)
@@ -237,9 +225,9 @@ class TickLoop:
             self._part_now(name)
             if name not in self._watches:
                 return None
-            self._began_at[name] = self._timer.monotonic()
+            self._vitals.begin(name)
             delay = self._net.guarded(name, lambda: self._tick_once(name))
-            del self._began_at[name]
+            self._vitals.end(name)
             if name in self._leaving:
                 self._net.guarded(name, lambda: self._leave_when_done(name))
         return delay if name in self._watches else None
@@ -250,24 +238,15 @@ class TickLoop:
         now = self._clock.now()
         all_read = self._quiet_at.get(name) == now and isinstance(self._clock, StreamClock)
         if all_read and not self._asked(name):
-            self._looked_after(name)  # the store has answered, and nothing is left to do
+            self._vitals.looked_after(name)  # the store has answered, and nothing is left to do
             return STREAM_DELAY
         started = self._timer.monotonic()
         ticked = tick(watch, read=not all_read)
-        ended = self._timer.monotonic()
-        self._ticked.add(name)
+        seconds = self._timer.monotonic() - started
         if self._faltering is not None:
             self._faltering.succeeded(watch)
-        self._telemetry.observe("tick_duration_seconds", ended - started, policy=name)
-        self._looked_after(name)
+        self._vitals.ticked(name, seconds)
         return self._next_delay(name, ticked, now)
-
-    def _looked_after(self, name: PolicyName) -> None:
-        """Count from now on: after a tick that went well, and from the beginning, when there is none yet."""
-        self._well_at[name] = self._timer.monotonic()
-        self._telemetry.gauge(
-            "tick_last_success_timestamp_seconds", self._timer.now().timestamp(), policy=name
-        )
 
     def _take_lease(self, watch: Watch) -> None:
         watch.lease = self._leases.get(watch.name, watch.lease)
