@@ -142,10 +142,16 @@ def due_schedules(watch: Watch, tx: Transaction, now: datetime) -> dict[TriggerN
         if isinstance(trigger, Cron | Every):
             name = TriggerName(key)
             since = watch.schedules_since.get(name, watch.watched_since)
-            due = due_occurrence(trigger, tx.last_occurrence(watch.name, name), since, now)
+            due = due_occurrence(trigger, _last_occurrence(watch, tx, name, now), since, now)
             if due is not None:
                 found[name] = due
     return found
+
+
+def _last_occurrence(watch: Watch, tx: Transaction, name: TriggerName, now: datetime) -> datetime | None:
+    """The occurrence that was claimed last; what a clock that was ahead has claimed is still to come."""
+    last = tx.last_occurrence(watch.name, name)
+    return last if last is None or last <= now else tx.last_occurrence_by(watch.name, name, now)
 
 
 def _start(watch: Watch, tx: Transaction, decision: Decision, request: Request | None, now: datetime) -> Run:

@@ -61,7 +61,7 @@ CHANGED_BY: Mapping[str, frozenset[str]] = {
     "record_verdicts": _VERDICTS,
     "save_trigger_state": frozenset({"trigger_state"}),
     "record_decision": frozenset({"decisions"}),
-    "claim_occurrence": frozenset({"last_occurrence"}),
+    "claim_occurrence": frozenset({"last_occurrence", "last_occurrence_by"}),
     "create_run": _RUNS,
     "save_run": _RUNS,
     "add_comparison_point": frozenset({"comparison_points"}),

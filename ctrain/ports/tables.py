@@ -111,3 +111,7 @@ class DecisionTables(Protocol):
         """True for the one caller that gets this occurrence of a schedule."""
 
     def last_occurrence(self, policy: PolicyName, trigger: TriggerName) -> datetime | None: ...
+
+    def last_occurrence_by(
+        self, policy: PolicyName, trigger: TriggerName, now: datetime
+    ) -> datetime | None: ...

@@ -32,6 +32,13 @@ _LAST_OCCURRENCE = Prepared(
         schema.occurrences.c.trigger == bindparam("trigger"),
     )
 )
+_LAST_OCCURRENCE_BY = Prepared(
+    select(func.max(schema.occurrences.c.at).label("at")).where(
+        schema.occurrences.c.policy == bindparam("policy"),
+        schema.occurrences.c.trigger == bindparam("trigger"),
+        schema.occurrences.c.at <= bindparam("now"),
+    )
+)
 
 
 class DecisionAccess(TableAccess):
@@ -97,6 +104,11 @@ class DecisionAccess(TableAccess):
     def last_occurrence(self, policy: PolicyName, trigger: TriggerName) -> datetime | None:
         """The latest occurrence that was claimed."""
         row = self._first(_LAST_OCCURRENCE, policy=policy, trigger=trigger)
+        return None if row is None else row["at"]
+
+    def last_occurrence_by(self, policy: PolicyName, trigger: TriggerName, now: datetime) -> datetime | None:
+        """The latest occurrence up to ``now`` that was claimed."""
+        row = self._first(_LAST_OCCURRENCE_BY, policy=policy, trigger=trigger, now=now)
         return None if row is None else row["at"]
 
     def _newest(self, policy: PolicyName, trigger: TriggerName) -> Row | None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ctrain.domain import CLOCK_SKEW, Ingested, IngestState
+from ctrain.domain import CLOCK_SKEW, Ingested, IngestState, TriggerName
 from ctrain.engine.tick import tick
 from ctrain.engine.wrong_clock import refuse_wrong_clock
 from ctrain.errors import TransientError
-from tests.support.world import HOUR, START, Produced, World
+from tests.support.world import HOUR, POLICY, START, Produced, World
 
 
 def state_of(world: World) -> IngestState:
@@ -101,3 +101,47 @@ def test_one_row_from_the_future_waits_when_the_clock_is_wrong_for_certain() -> 
     state = IngestState(newest_event_at=START + CLOCK_SKEW + timedelta(seconds=1))
     with pytest.raises(TransientError, match="rows of 2024-01-01T00:05:01"):
         refuse_wrong_clock(state, Ingested((), accepted=500, rejected={"future_time": 1}), START)
+
+
+SCHEDULED = POLICY.replace(
+    "  degraded: {any: [brier], for: 2h}\n",
+    '  hourly: {cron: "0 * * * *", timezone: UTC}\n  each: {every: 2h}\n',
+).replace("min_new_labels: 50", "min_new_labels: 1000000")
+HOURLY, EACH = NAMES = (TriggerName("hourly"), TriggerName("each"))
+
+
+def seen(world: World) -> int:
+    """How often a schedule was due."""
+    with world.store.read() as tx:
+        found = tx.decisions(world.name)
+    return sum(count for decision, _, _, count in found if decision.occurrence_at is not None)
+
+
+def be_ahead(world: World, so_far: timedelta) -> None:
+    """For one tick the clock shows another time."""
+    world.clock.advance(so_far)
+    world.tick()
+    world.clock.advance(-so_far)
+
+
+def test_schedules_go_on_after_a_clock_that_was_ahead(tmp_path: Path) -> None:
+    world = World(tmp_path, policy_text=SCHEDULED)
+    world.live(3)
+    be_ahead(world, timedelta(days=400))
+    world.live(3)
+    with world.store.read() as tx:
+        claimed = {name: tx.last_occurrence_by(world.name, name, world.clock.now()) for name in NAMES}
+    assert claimed == {HOURLY: START + 6 * HOUR, EACH: START + 6 * HOUR}
+
+
+def test_what_was_due_before_the_clock_went_back_is_not_due_again(tmp_path: Path) -> None:
+    world = World(tmp_path, policy_text=SCHEDULED)
+    world.live(6)
+    before = seen(world)
+    world.clock.advance(-3 * HOUR)
+    for _ in range(3):
+        world.settle()
+        world.clock.advance(HOUR)
+    assert seen(world) == before
+    world.live(1)
+    assert seen(world) > before

@@ -170,6 +170,8 @@ def test_an_occurrence_is_claimed_once_by_two_connections(store: SqlStore, backe
         assert tx.claim_occurrence(FLIGHTS, nightly, START + HOUR)
         assert tx.claim_occurrence(OTHER, nightly, START)
         assert tx.last_occurrence(FLIGHTS, nightly) == START + HOUR
+        assert tx.last_occurrence_by(FLIGHTS, nightly, START) == START
+        assert tx.last_occurrence_by(FLIGHTS, nightly, START - HOUR) is None
     other.close()
 
 
