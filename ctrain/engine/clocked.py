@@ -2,17 +2,18 @@
 
 Stale data closes no pane, and a metrics server speaks of now. Their verdicts are recorded when their
 status or what is BREACHED changes, or the policy did, and conditions on them alone are folded here; other
-conditions see them pane by pane.
+conditions see them pane by pane. What a clock that was ahead
+has said holds until the next look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ctrain.domain import NO_VERSION, Json, MetricQuery, MonitorName, Sample, Verdict
+from ctrain.domain import NO_VERSION, Json, MetricQuery, MonitorName, Sample, TriggerState, Verdict
 from ctrain.engine.conditions import (
     clock_conditions,
     clock_monitors,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 
 Memories = dict[MonitorName, Json]
+MOMENT = timedelta(microseconds=1)
 
 
 def observe_clock(watch: Watch, now: datetime) -> bool:
@@ -58,8 +60,13 @@ def observe_clock(watch: Watch, now: datetime) -> bool:
     verdicts = [*_freshness(watch, monitors, newest, now), *_samples(watch, monitors, after)]
     for verdict in verdicts:
         show_verdict(watch, verdict)
-    news = [one for one in verdicts if _is_news(known[one.monitor], one, outdated=one.monitor in outdated)]
-    states = _folded(watch, before, known, news, now, _unanswered(watch, monitors))
+    news = [
+        _after(known[one.monitor], one, now)
+        for one in verdicts
+        if _is_news(known[one.monitor], one, now, outdated=one.monitor in outdated)
+    ]
+    come = {name: _come_by(now, state) for name, state in before.items()}
+    states = _folded(watch, come, known, news, now, _unanswered(watch, monitors))
     turned = met_conditions(watch.policy, before) != met_conditions(watch.policy, states)
     if not news and not turned and after == memories:
         watch.clock_states = ClockStates(watch.loaded.hash, stored, states)
@@ -151,7 +158,7 @@ def _due(watch: Watch, name: MonitorName, monitor: PrometheusMonitor) -> MetricQ
     """The question, when it is time to ask it again."""
     now = watch.clock.now()
     asked_at = watch.metrics_asked_at.get(name)
-    if asked_at is not None and now - asked_at < monitor.every:
+    if asked_at is not None and asked_at <= now < asked_at + monitor.every:
         return None
     watch.metrics_asked_at[name] = now
     return _question(monitor, now)
@@ -195,12 +202,29 @@ def _outdated(watch: Watch, tx: Transaction, monitors: dict[MonitorName, Monitor
     return outdated
 
 
-def _is_news(known: Verdict | None, verdict: Verdict, *, outdated: bool) -> bool:
+def _is_news(known: Verdict | None, verdict: Verdict, now: datetime, *, outdated: bool) -> bool:
     """Another status, or the same one for other segments, or of another policy."""
     if known is None:
         return True
     changed = known.status is not verdict.status or _breached(known) != _breached(verdict)
-    return (changed or outdated) and verdict.as_of > known.as_of
+    return (changed or outdated) and (verdict.as_of > known.as_of or known.as_of > now)
+
+
+def _after(known: Verdict | None, verdict: Verdict, now: datetime) -> Verdict:
+    """The verdict, placed behind one that a clock gave which was ahead: the latest is the one that holds."""
+    if known is None or known.as_of <= now:
+        return verdict
+    return replace(verdict, as_of=known.as_of + MOMENT)
+
+
+def _come_by(now: datetime, state: TriggerState) -> TriggerState:
+    """The state without what a clock that was ahead has made of it."""
+    if state.as_of is None or state.as_of <= now:
+        return state
+    since, last = (
+        at if at is not None and at <= now else None for at in (state.met_since, state.last_met_at)
+    )
+    return TriggerState(state.trigger, met_since=since, last_met_at=last)
 
 
 def _breached(verdict: Verdict) -> set[str]:

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from ctrain.domain import CLOCK_SKEW, Ingested, IngestState, TriggerName
+from ctrain.domain import (
+    CLOCK_SKEW,
+    Ingested,
+    IngestState,
+    MonitorName,
+    Outcome,
+    Status,
+    Suppression,
+    TriggerName,
+    Verdict,
+)
 from ctrain.engine.tick import tick
 from ctrain.engine.wrong_clock import refuse_wrong_clock
 from ctrain.errors import TransientError
@@ -145,3 +155,56 @@ def test_what_was_due_before_the_clock_went_back_is_not_due_again(tmp_path: Path
     assert seen(world) == before
     world.live(1)
     assert seen(world) > before
+
+
+FRESH = MonitorName("fresh")
+
+
+def newest_verdict(world: World, monitor: MonitorName) -> Verdict:
+    with world.store.read() as tx:
+        return tx.verdicts(world.name, monitor, limit=1)[0]
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["lives", "dies"])
+def test_data_that_a_clock_which_was_ahead_took_for_stale_is_fresh_again(tmp_path: Path, dies: bool) -> None:
+    stale = POLICY.replace("degraded: {any: [brier], for: 2h}", "stale: {any: [fresh]}")
+    world = World(tmp_path, policy_text=stale)
+    world.live(3)
+    be_ahead(world, timedelta(days=400))
+    assert newest_verdict(world, FRESH).status is Status.BREACHED
+    assert world.decisions()[-1].suppression is Suppression.INSUFFICIENT_DATA
+    if dies:
+        world.open()
+    world.live(30)
+    assert newest_verdict(world, FRESH).status is Status.OK
+    assert world.decisions()[-1].outcome is Outcome.NOT_MET
+    assert world.runs() == []
+
+
+def test_how_long_a_condition_on_the_clock_has_been_met_outlives_a_clock_that_was_ahead(
+    tmp_path: Path,
+) -> None:
+    stale = POLICY.replace("degraded: {any: [brier], for: 2h}", "stale: {any: [fresh], for: 3h}")
+    world = World(tmp_path, policy_text=stale)
+    world.live(24)
+    world.clock.advance(7 * HOUR)
+    world.settle()
+    world.clock.advance(2 * HOUR)
+    be_ahead(world, HOUR / 2)
+    world.settle()
+    assert world.runs() == []
+    world.clock.advance(HOUR)
+    world.settle()
+    assert [run.trigger for run in world.runs()] == ["stale"]
+
+
+def test_a_metrics_server_is_asked_again_after_a_clock_that_was_ahead(tmp_path: Path) -> None:
+    latency = '  latency: {type: prometheus, url: "http://metrics:9090", query: p99, above: 0.2}\n'
+    world = World(tmp_path, policy_text=POLICY.replace("monitors:\n", f"monitors:\n{latency}", 1))
+    world.metrics.values["p99"] = 0.1
+    for _ in range(2):
+        be_ahead(world, timedelta(days=400))
+    world.metrics.values["p99"] = 0.3
+    for _ in range(3):
+        world.tick()
+    assert newest_verdict(world, MonitorName("latency")).status is Status.BREACHED
