@@ -69,6 +69,12 @@ def run_backtest(
             f"{found.judged_until.isoformat()} have matured by the end, so that there is no row to judge: "
             "take an earlier --from, a later --to or a shorter --training-time"
         )
+    if not found.policy.rows:
+        raise InputError(
+            f"no row from {found.judged_from.isoformat()}, when the first model serves, to "
+            f"{found.judged_until.isoformat()} has a label and a score, so that there is no row to judge: "
+            "take an earlier --from or a later --to"
+        )
     return replace(found, took=Took(timer.monotonic() - begun_at, crew.trainer.total_seconds))
 
 

@@ -78,6 +78,11 @@ class History:
         events = self._events()
         return as_instant(events[min(int(len(events) * share), len(events) - 1)])
 
+    def labelled_within(self, start: datetime, end: datetime) -> int:
+        """How many rows of ``[start, end)`` have a label."""
+        first, after = np.searchsorted(self._events(), [as_microseconds(start), as_microseconds(end)])
+        return int(pc.count(self.known["label"].slice(first, max(after - first, 0))).as_py())
+
     def _events(self) -> Micros:
         return microseconds_of(self.known["event_at"].combine_chunks())
 

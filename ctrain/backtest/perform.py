@@ -91,7 +91,7 @@ def perform(loaded: LoadedPolicy, history: History, room: Room, choices: Choices
     Raises
     ------
     InputError
-        when the time asked for holds no history.
+        when the time asked for holds no history, or no label.
     PermanentError
         when no first model passes the gates, so that there is nothing to compare.
     """
@@ -153,6 +153,12 @@ def _check_times(policy: Policy, history: History, starts_at: datetime, ends_at:
             f"no label of a row from {starts_at.isoformat()} on has matured by {ends_at.isoformat()} "
             f"(data.labels.matures_after is {format_duration(matures_after)}): take an earlier --from, or a "
             "later --to"
+        )
+    if not history.labelled_within(starts_at, ends_at - matures_after):
+        raise InputError(
+            f"no row from {starts_at.isoformat()} to {(ends_at - matures_after).isoformat()} has a label, so "
+            "that there is no row to judge: take an earlier --from or a later --to, and see whether "
+            "data.labels finds the labels"
         )
 
 

@@ -9,11 +9,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from typer.testing import CliRunner, Result
 
 from ctrain.cli import app
-from tests.support.backtests import make_rows, write_history
+from tests.support.backtests import POLICY, make_rows, write_history
 
 EIGHT = "2024-01-01T08:00:00"
 CODE = """
@@ -123,3 +125,27 @@ def test_what_cannot_be_asked_for(tmp_path: Path, arguments: tuple[str, ...], me
     done = run(str(tmp_path / "clicks.yaml"), *arguments)
     assert done.exit_code == 2
     assert message in done.output
+
+
+@pytest.mark.parametrize(
+    ("labelled_hours", "message"),
+    [
+        (8, "no row from 2024-01-01T08:00:00+00:00 to 2024-01-01T09:58:30+00:00 has a label"),
+        (8.2, "no row from 2024-01-01T09:00:00+00:00, when the first model serves, to 2024-01-01T09:58:30"),
+    ],
+    ids=["from the start", "when the first model serves"],
+)
+def test_rows_without_labels_are_not_judged(tmp_path: Path, labelled_hours: float, message: str) -> None:
+    rows = make_rows(12, 99, per_hour=40)
+    known = pc.less(rows["t"], labelled_hours)
+    labels = pc.if_else(known, rows["y"], pa.scalar(None, pa.float64()))
+    rows = rows.set_column(rows.schema.get_field_index("y"), "y", labels)
+    write_history(
+        tmp_path, rows, POLICY.replace("window: {last: 12h}", "window: {last: 12h}\n  min_rows: 50")
+    )
+    (tmp_path / "clicks.py").write_text(CODE)
+    arguments = ("--from", EIGHT, "--baselines", "", "--training-time", "1h")
+    done = run(str(tmp_path / "clicks.yaml"), *arguments)
+    assert done.exit_code == 2
+    assert message in done.output.replace("\n", " ")
+    assert "nan" not in done.output

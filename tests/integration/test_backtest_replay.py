@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
-import pyarrow as pa
 import pytest
 
 from ctrain.backtest.history import load_history
@@ -33,10 +32,9 @@ def test_without_a_first_model_there_is_nothing_to_compare(tmp_path: Path) -> No
 
 
 def test_a_first_model_that_could_not_be_trained_is_said(tmp_path: Path) -> None:
-    rows = make_rows(60, 99)
-    unlabelled = rows.set_column(rows.schema.get_field_index("y"), "y", pa.nulls(rows.num_rows, pa.float64()))
-    loaded = write_history(tmp_path / "data", unlabelled)
-    with pytest.raises(PermanentError, match=r"no first model .* suppressed: 0 labelled, matured rows"):
+    text = POLICY.replace("window: {last: 12h}", "window: {last: 12h}\n  min_rows: 1000")
+    loaded = write_history(tmp_path / "data", make_rows(60, 99), text)
+    with pytest.raises(PermanentError, match=r"no first model .* suppressed: 240 labelled, matured rows"):
         play(tmp_path / "room", loaded, CHOICES)
 
 
