@@ -7,6 +7,7 @@ launcher started anew finds it; a second process for the same folder ends withou
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -50,18 +51,23 @@ def main(arguments: list[str]) -> int:
         result = _train(job, folder)
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; the answer is a file
         lift_memory_limit()
-        traceback.print_exc()
-        told = {"error": _explain(error, memory_limit_of(job)), "traceback": _tail(error)}
+        with contextlib.suppress(Exception):  # the log may be full, or closed
+            traceback.print_exc()
+        told = {"error": _explain(error, job), "traceback": _tail(error)}
         result = {name: without_declared(text, job) for name, text in told.items()}
     write_json(folder / "result.json", result)
     _end_group()
     return 1 if "error" in result else 0
 
 
-def _explain(error: BaseException, limit: int) -> str:
+def _explain(error: BaseException, job: Mapping[str, Any]) -> str:
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or any(sign in text for sign in SIGNS_OF_NO_MEMORY):
-        return f"training needs more memory than train.memory_limit allows ({limit / 1e9:.1f} GB): {text}"
+        limit = memory_limit_of(job) / 1e9
+        return f"training needs more memory than train.memory_limit allows ({limit:.1f} GB): {text}"
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        limit = int(job.get("file_limit_bytes", 0)) / 1e9
+        return f"a file or the log of training is larger than train.file_limit allows ({limit:.1f} GB): {text}"
     return text
 
 
@@ -80,8 +86,9 @@ def _tail(error: BaseException) -> str:
 
 def _end_group() -> None:
     """End our process group: what user code left running in it, whatever it ignores, its threads and us."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # user code may have closed or replaced it
+            stream.flush()
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
 

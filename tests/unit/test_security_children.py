@@ -195,6 +195,44 @@ def test_what_a_training_leaves_running_ends_with_it(tmp_path: Path) -> None:
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
+WRITING = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from ctrain.child import train
+
+def fill(job, folder):
+    print("x" * 300_000, flush=True)
+
+def shut(job, folder):
+    os.close(1), os.close(2)
+    print("x", flush=True)
+
+train._train = {"fill": fill, "shut": shut}[sys.argv[3]]
+sys.exit(train.main([sys.argv[2]]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        (
+            "fill",
+            "a file or the log of training is larger than train.file_limit allows (0.0 GB): "
+            "OSError: [Errno 27] File too large",
+        ),
+        ("shut", "OSError: [Errno 9] Bad file descriptor"),
+    ],
+)
+def test_a_training_whose_log_takes_no_more_leaves_its_reason(tmp_path: Path, what: str, error: str) -> None:
+    limits = {"timeout_seconds": 60, "memory_limit_bytes": 10**9, "file_limit_bytes": 200_000}
+    (tmp_path / "job.json").write_text(json.dumps(limits))
+    command = [sys.executable, "-c", WRITING, str(ROOT), str(tmp_path), what]
+    with (tmp_path / "train.log").open("ab") as log:
+        child = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        assert child.wait(60) == -signal.SIGKILL
+    assert json.loads((tmp_path / "result.json").read_text())["error"] == error
+
+
 
 @pytest.mark.parametrize("trick", ["link", "dots"])
 def test_an_entrypoint_outside_the_folder_of_the_policy_is_not_run(tmp_path: Path, trick: str) -> None:
