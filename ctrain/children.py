@@ -105,7 +105,8 @@ class ChildGone(TransientError):
 class LineChild:
     """A child that answers JSON lines with JSON lines, in a process group of its own.
 
-    ``on_message`` and ``on_exit`` are called on a reader thread. The child ends when this process does.
+    ``on_message`` and ``on_exit`` are called on a reader thread. The child ends when this process does, and
+    its group with it. One that says something else than a JSON object is ended.
     Raises ChildGone when it cannot be started.
     """
 
@@ -133,7 +134,8 @@ class LineChild:
             self._errors.close()
             raise ChildGone(f"{command[0]} cannot be started: {error}", taken=False) from error
         self._on_message, self._on_exit = on_message, on_exit
-        threading.Thread(target=self._read, name=f"child-{self._process.pid}", daemon=True).start()
+        for target in (self._read, self._end_group):
+            threading.Thread(target=target, name=f"child-{self._process.pid}", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -179,7 +181,12 @@ class LineChild:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self._on_message(json.loads(line))
+            message = _message(line)
+            if message is None:
+                os.write(self._errors.fileno(), b"its answer cannot be read: " + line[: LAST_WORDS_BYTES // 2])
+                self.kill()
+                break
+            self._on_message(message)
         self._process.wait()
         self.last_words()
         for file in (self._process.stdin, self._process.stdout, self._errors):
@@ -187,3 +194,19 @@ class LineChild:
             with contextlib.suppress(OSError), self._words_lock:
                 file.close()
         self._on_exit()
+
+    def _end_group(self) -> None:
+        """Once the child has ended, end what it left running: that may hold its pipes open for ever."""
+        with contextlib.suppress(ChildProcessError):  # somebody has reaped it already
+            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _message(line: bytes) -> Json | None:
+    """The object on a line; None when there is none."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import json
 import os
-import signal
 import sys
 import time
 import traceback
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ctrain.child.command import run_command
+from ctrain.child.ending import end_group
 from ctrain.child.entrypoint import pickle_by_value, pip_requirements, top_level_modules
 from ctrain.child.files import take_lock, write_json
 from ctrain.child.fitting import fit, load_functions
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
         told = {"error": _explain(error, job), "traceback": _tail(error)}
         result = {name: without_declared(text, job) for name, text in told.items()}
     write_json(folder / "result.json", result)
-    _end_group()
+    end_group()
     return 1 if "error" in result else 0
 
 
@@ -82,15 +82,6 @@ def without_declared(text: str, job: Mapping[str, Any]) -> str:
 def _tail(error: BaseException) -> str:
     lines = "".join(traceback.format_exception(error)).splitlines()
     return "\n".join(lines[-TRACEBACK_LINES:])
-
-
-def _end_group() -> None:
-    """End our process group: what user code left running in it, whatever it ignores, its threads and us."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # user code may have closed or replaced it
-            stream.flush()
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
 
 
 def _train(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:

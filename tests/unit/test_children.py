@@ -1,18 +1,22 @@
-"""What children may see of the daemon's environment."""
+"""What children may see of the daemon's environment, and how those that answer lines end."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
-from ctrain.children import child_command, child_environment
+from ctrain.children import LineChild, child_command, child_environment
 from ctrain.domain import Task, Version
 from ctrain.errors import TransientError
 from ctrain.registry.adoption import parse_adoption
+from tests.waiting import wait_until
 
 
 def test_only_what_is_named_or_declared_reaches_a_child() -> None:
@@ -81,3 +85,67 @@ def test_a_child_starts_where_ctrain_is_not_installed_and_ends_with_its_parent(t
     done = subprocess.run(command, input=b"", capture_output=True, timeout=30, check=False, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert not scratch.exists()
+
+
+ROOT = Path(__file__).parents[2]
+ANSWERING = """
+import multiprocessing, os, signal, sys, threading
+sys.path.insert(0, sys.argv[1])
+from ctrain.child.lines import serve
+
+def leave_thread(request):
+    threading.Thread(target=threading.Event().wait).start()
+    return {"left": 0}
+
+def leave_process(request):
+    left = multiprocessing.get_context("fork").Process(target=signal.pause)
+    left.start()
+    return {"left": left.pid}
+
+def die(request):
+    print(leave_process(request)["left"], file=sys.stderr, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+serve(globals()[sys.argv[2]], 0.2, at_end=lambda: None)
+"""
+
+
+def answers_of(program: str, *arguments: str) -> tuple[list[dict[str, int]], str]:
+    """What a child answers to one request, and its last words, when it has ended."""
+    answers: list[dict[str, int]] = []
+    ended = threading.Event()
+    command = [sys.executable, "-c", program, str(ROOT), *arguments]
+    child = LineChild(command, dict(os.environ), on_message=answers.append, on_exit=ended.set)
+    try:
+        child.send({})
+        assert ended.wait(20), "nobody was told that the child has ended"
+        assert not child.alive
+        return answers, child.last_words()
+    finally:
+        child.kill()
+
+
+def test_a_thread_that_a_model_leaves_does_not_keep_its_child_from_ending() -> None:
+    """An idle one that lived on would take the next job and never answer it."""
+    assert answers_of(ANSWERING, "leave_thread") == ([{"left": 0}], "")
+
+
+@pytest.mark.parametrize("what", ["leave_process", "die"])
+def test_what_a_model_leaves_running_ends_with_its_child(what: str) -> None:
+    """A fork holds the pipes of its child: without an end of its own nobody would hear of the child's."""
+    answers, words = answers_of(ANSWERING, what)
+    left = answers[0]["left"] if answers else int(words)
+    wait_until(lambda: not runs(left), 10, "the end of what was left running")
+
+
+def runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("line", ["no JSON", '{"half', "[1]"])
+def test_a_child_that_answers_something_else_is_ended(line: str) -> None:
+    says = "import signal, sys; print(sys.argv[2], flush=True); signal.pause()"
+    assert answers_of(says, line) == ([], f"its answer cannot be read: {line}")
