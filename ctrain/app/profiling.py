@@ -80,6 +80,13 @@ def read_profile(path: Path) -> StoredProfile:
         ) from error
 
 
+def check_output(path: Path) -> None:
+    """Raise InputError where a profile would take the place of something else, such as the rows themselves."""
+    if not path.exists() or is_profile(path) or (path.is_file() and not path.stat().st_size):
+        return
+    raise InputError(f"{path}: cannot be written: it is there already, and no profile; name another file")
+
+
 def write_profile(stored: StoredProfile, path: Path) -> None:
     """Write a profile, whole or not at all; raises InputError where that is impossible."""
     partial = path.with_name(f".{path.name}.partial")

@@ -44,9 +44,10 @@ def profile(
 ) -> None:
     """Write the profile of the rows of FILES: exact counts on a grid, in a fraction of their size."""
     from ctrain.app.cluster import opened_on
-    from ctrain.app.profiling import profile_files, read_profile, write_profile
+    from ctrain.app.profiling import check_output, profile_files, read_profile, write_profile
     from ctrain.app.scanning import TableFiles
 
+    check_output(output)
     reference = read_profile(against) if against is not None else None
     with opened_on(TableFiles.find(files), on) as opened:
         found = profile_files(opened, against=reference, event_time=event_time)

@@ -171,6 +171,19 @@ def test_bad_input_is_told(
     assert not Path("p").exists()
 
 
+def test_a_profile_takes_the_place_of_nothing_but_a_profile(file: Path, tmp_path: Path) -> None:
+    rows = file.read_bytes()
+    refused = run(file, "-o", file)
+    assert refused.exit_code == 2
+    assert refused.stderr == (
+        f"{file}: cannot be written: it is there already, and no profile; name another file\n"
+    )
+    assert file.read_bytes() == rows
+    stored = tmp_path / "rows.profile"
+    stored.touch()
+    assert [run(file, "-o", stored).exit_code for _ in range(2)] == [0, 0]
+
+
 def test_files_without_rows_have_no_profile(tmp_path: Path) -> None:
     """Nor are they one side of a comparison."""
     empty, rows = tmp_path / "empty.parquet", tmp_path / "rows.parquet"
