@@ -24,13 +24,20 @@ LONGEST_WORD = 32
 FOLDED = 12
 """Columns of a terminal that a text needs to be read in lines below each other."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_PLACE = {
+    errno.EACCES: "run the command as a user who may",
+    errno.EPERM: "run the command as a user who may",
+    errno.EROFS: "name another place",
+    errno.ENAMETOOLONG: "name another place",
+}
+"""What is wrong with a path that was named, and what to do."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """The command with our exceptions, and a disk that is full, as a message on stderr and an exit code."""
+    """The command with our exceptions, and those of a place or disk, as a message on stderr and an exit code."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -41,12 +48,19 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except CtrainError as error:
             fail(str(error), FAILED)
         except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            place = f"{error.filename}: " if error.filename else ""
-            fail(f"{place}{os.strerror(error.errno)}; make room, then run the command again", FAILED)
+            _fail_on_place(error)
+            raise
 
     return run
+
+
+def _fail_on_place(error: OSError) -> None:
+    """Say what to do about a disk that is full, or a path that this user has no access to; else nothing."""
+    place = f"{error.filename}: " if error.filename else ""
+    if error.errno in _FULL:
+        fail(f"{place}{os.strerror(error.errno)}; make room, then run the command again", FAILED)
+    if place and error.errno in _NO_PLACE:
+        fail(f"{place}{os.strerror(error.errno)}; {_NO_PLACE[error.errno]}", BAD_INPUT)
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:

@@ -56,7 +56,34 @@ def test_a_disk_that_is_full_is_said(
     assert capsys.readouterr() == ("", f"{message}, then run the command again\n")
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError(), BrokenPipeError(errno.EPIPE, "closed")])
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(errno.EACCES, "", "/srv/home/state.db"), "Permission denied; run the command as a"),
+        (OSError(errno.EROFS, "", "/srv/home/state.db"), "Read-only file system; name another place"),
+        (OSError(errno.ENAMETOOLONG, "", "/srv/home/state.db"), "File name too long; name another place"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_bad_input(
+    error: OSError, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as caught:
+        guarded(command)()
+    assert caught.value.exit_code == 2
+    assert capsys.readouterr().err.startswith(f"/srv/home/state.db: {message}")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError(),
+        BrokenPipeError(errno.EPIPE, "closed"),
+        PermissionError(errno.EPERM, "Operation not permitted"),
+    ],
+)
 def test_other_errors_are_faults_of_ours_and_keep_their_traceback(error: Exception) -> None:
     def command() -> None:
         raise error
