@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.app.drafts.wording import UNNAMEABLE, is_nameable
-from ctrain.rows.instants import INSTANT
+from ctrain.rows.instants import INSTANT, cast_date
 from ctrain.stats.columns import as_floats, plain
 from ctrain.stats.kinds import Role, role_of
 from ctrain.stats.raw import Kind, kind_of
@@ -27,6 +27,9 @@ _MOSTLY = 0.9
 _ID_WORDS = frozenset(("id", "ids", "uid", "uuid", "guid", "key", "index", "rowid"))
 _ROUNDS = 2
 _COMMA, _WITH_COMMAS = r"^-?\d+(\.\d{3})*,\d+$", r"^-?\d+(\.\d{3})*(,\d+)?$"
+_GROUPED, _WITH_GROUPS = r"^-?\d{1,3}(,\d{3})+(\.\d+)?$", r"^-?\d{1,3}(,\d{3})*(\.\d+)?$"
+_ENOUGH_DATES = 1000
+"""Different texts of a column that say whether it holds dates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,7 @@ def choose_features(sample: pa.Table, candidates: Sequence[str], known_times: bo
     kinds: dict[str, list[str]] = {kind: [] for kind in _KINDS.values()}
     left_out = dict(_calendar_notes(sample, candidates, known_times))
     for name in candidates:
-        if name in left_out:
-            continue
-        reason = _unusable(sample, name)
+        reason = _written_as_texts(sample.column(name)) or left_out.get(name) or _unusable(sample, name)
         if reason is not None:
             left_out[name] = reason
             continue
@@ -114,8 +115,6 @@ def _unusable(sample: pa.Table, name: str) -> str | None:
         return ID_NOTE.removeprefix("left out: ")
     if pc.count_distinct(present, mode="only_valid").as_py() == 1 and len(present) == len(values):
         return "it has one value"
-    if _has_decimal_commas(present):
-        return "it holds numbers with decimal commas; write them with points to learn from it"
     return ID_NOTE.removeprefix("left out: ") if _is_numbered(values, name) else None
 
 
@@ -124,13 +123,30 @@ def _of_no_kind(type_: pa.DataType) -> str:
     return f"{type_} is no kind of feature; {remedy}"
 
 
-def _has_decimal_commas(texts: pa.ChunkedArray[Any]) -> bool:
-    """Whether nearly all values are texts of numbers, and most of these have a comma."""
-    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
-        return False
-    numbers = texts.filter(pc.match_substring_regex(texts, _WITH_COMMAS))
-    with_commas = numbers.filter(pc.match_substring_regex(numbers, _COMMA))
-    return 2 * len(with_commas) > len(numbers) > _MOSTLY * len(texts)
+def _written_as_texts(values: pa.ChunkedArray[Any]) -> str | None:
+    """Why texts that are numbers or dates are no feature, however many are different; None: they are texts."""
+    stored = plain(values)
+    if not (pa.types.is_string(stored.type) or pa.types.is_large_string(stored.type)):
+        return None
+    texts = pc.drop_null(stored)
+    if _are_mostly(texts, _WITH_COMMAS, _COMMA):
+        return "it holds numbers with decimal commas; write them with points to learn from it"
+    if _are_mostly(texts, _WITH_GROUPS, _GROUPED):
+        return "it holds numbers with commas between thousands; write them without to learn from it"
+    return TIME_NOTE.removeprefix("left out: ") if _are_dates(texts) else None
+
+
+def _are_mostly(texts: pa.ChunkedArray[Any], pattern: str, special: str) -> bool:
+    """Whether nearly all texts follow a pattern, and most of these a special case of it."""
+    following = texts.filter(pc.match_substring_regex(texts, pattern))
+    told = following.filter(pc.match_substring_regex(following, special))
+    return 2 * len(told) > len(following) > _MOSTLY * len(texts)
+
+
+def _are_dates(texts: pa.ChunkedArray[Any]) -> bool:
+    """Whether nearly all of the first different texts are dates or instants."""
+    different: Any = texts.unique()[:_ENOUGH_DATES]
+    return bool(np.count_nonzero(~cast_date(different, None).bad) > _MOSTLY * len(different))
 
 
 def _is_numbered(values: pa.ChunkedArray[Any], name: str) -> bool:

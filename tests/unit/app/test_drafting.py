@@ -163,6 +163,22 @@ def test_fields_of_the_calendar_are_features_once_they_have_come_round_twice() -
             [START + timedelta(days=n % 3) for n in range(240)],
             "an instant or a date differs between any two windows",
         ),
+        (
+            [f"{1990 + n % 7}-02-{1 + n % 28:02d}" for n in range(240)],
+            "an instant or a date differs between any two windows",
+        ),
+        (
+            [f"{1 + n % 28}.2.2024 {n % 24:02d}:{n % 60:02d}" for n in range(240)],
+            "an instant or a date differs between any two windows",
+        ),
+        (
+            [f"{n + 1.5:.2f}".replace(".", ",") for n in range(240)],
+            "it holds numbers with decimal commas; write them with points to learn from it",
+        ),
+        (
+            [f"{997 * n + 0.5:,.2f}" for n in range(240)],
+            "it holds numbers with commas between thousands; write them without to learn from it",
+        ),
         ([7] * 240, "it has one value"),
         ([None] * 240, "it has no value"),
         ([[1, 2]] * 240, "list<element: int64> is no kind of feature; name nested fields in data.columns"),
