@@ -2,8 +2,7 @@
 
 Stale data closes no pane, and a metrics server speaks of now. Their verdicts are recorded when their
 status or what is BREACHED changes, or the policy did, and conditions on them alone are folded here; other
-conditions see them pane by pane. What a clock that was ahead
-has said holds until the next look.
+conditions see them pane by pane. What a clock that was ahead has said holds until the next look.
 """
 
 from __future__ import annotations
