@@ -28,7 +28,7 @@ from ctrain.backtest.stage import Crew, set_stage
 from ctrain.backtest.steps import GRID_STEPS, MOST_STEPS
 from ctrain.backtest.strategies import BASELINES, FOLLOW, PHASES, Plan, Strategy, as_written, baselines
 from ctrain.backtest.together import Together
-from ctrain.engine.instants import ceil_to
+from ctrain.engine.instants import ceil_to, floor_to
 from ctrain.errors import InputError, PermanentError
 from ctrain.policy.fields import format_duration
 from ctrain.policy.monitors import PrometheusMonitor
@@ -123,15 +123,24 @@ def perform(loaded: LoadedPolicy, history: History, room: Room, choices: Choices
 
 
 def make_plan(policy: Policy, history: History, choices: Choices) -> Plan:
-    """From when to when: the first tenth of the rows is there before the first model is trained."""
+    """From when to when: the first tenth of the rows is there before the first model is trained.
+
+    It ends when all is known at the latest: steps and grid are parts of the time that has rows.
+    """
     starts_at = choices.starts_at or ceil_to(history.instant_of_share(FIRST_SHARE), policy.data.pane)
-    ends_at = choices.ends_at or history.last_at
+    ends_at = min(choices.ends_at or history.last_at, _all_known_at(policy, history))
     _check_times(policy, history, starts_at, ends_at)
     pane = policy.data.pane
     panes = max(-(-((ends_at - starts_at) // pane) // MOST_STEPS), 1)
     step = choices.step or pane * panes
     shadow_step = min(step, pane * -(-step // (pane * SHADOW_STEPS)))
     return Plan(starts_at, ends_at, step, shadow_step, choices.grid_steps, policy.limits.blackout)
+
+
+def _all_known_at(policy: Policy, history: History) -> datetime:
+    """When the last pane with a row has ended and its labels have matured."""
+    pane = policy.data.pane
+    return floor_to(history.last_at, pane) + pane + policy.data.labels.matures_after
 
 
 def _check_times(policy: Policy, history: History, starts_at: datetime, ends_at: datetime) -> None:

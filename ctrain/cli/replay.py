@@ -31,7 +31,13 @@ Since = Annotated[
 ]
 Until = Annotated[
     datetime | None,
-    typer.Option("--to", formats=FORMATS, metavar="TIME", help="Stop then.", show_default="the last row"),
+    typer.Option(
+        "--to",
+        formats=FORMATS,
+        metavar="TIME",
+        help="Stop then, or once all labels have matured.",
+        show_default="the last row",
+    ),
 ]
 HistoryFiles = Annotated[
     Path | None,

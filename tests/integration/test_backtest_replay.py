@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -246,3 +246,22 @@ def test_a_shadow_is_looked_at_eight_times_as_often_where_panes_allow(
     history = load_history(loaded.policy, loaded.folder)
     plan = make_plan(loaded.policy, history, Choices(step=asked * HOUR if asked else None))
     assert (plan.step, plan.shadow_step) == ((asked or 1.0) * HOUR, closely * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (None, START + 11.95 * HOUR),
+        (START + 10 * HOUR, START + 10 * HOUR),
+        (START + 13 * HOUR, START + 13 * HOUR),
+        (START + 9_000 * HOUR, START + 14 * HOUR),
+    ],
+    ids=["the last row", "as asked", "labels mature", "long after the last row"],
+)
+def test_a_replay_ends_when_all_is_known_at_the_latest(
+    tmp_path: Path, asked: datetime | None, expected: datetime
+) -> None:
+    loaded = write_history(tmp_path, make_rows(12, 99))
+    history = load_history(loaded.policy, tmp_path)
+    plan = make_plan(loaded.policy, history, Choices(starts_at=START + 4 * HOUR, ends_at=asked))
+    assert (plan.ends_at, plan.step) == (expected, HOUR)
