@@ -91,7 +91,7 @@ def perform(loaded: LoadedPolicy, history: History, room: Room, choices: Choices
     Raises
     ------
     InputError
-        when the time asked for holds no history, or no label.
+        when the time asked for holds no history, or no label, or a training may not take the time asked for.
     PermanentError
         when no first model passes the gates, so that there is nothing to compare.
     """
@@ -130,6 +130,7 @@ def make_plan(policy: Policy, history: History, choices: Choices) -> Plan:
     starts_at = choices.starts_at or ceil_to(history.instant_of_share(FIRST_SHARE), policy.data.pane)
     ends_at = min(choices.ends_at or history.last_at, _all_known_at(policy, history))
     _check_times(policy, history, starts_at, ends_at)
+    _check_training_time(policy, choices)
     pane = policy.data.pane
     panes = max(-(-((ends_at - starts_at) // pane) // MOST_STEPS), 1)
     step = choices.step or pane * panes
@@ -168,6 +169,16 @@ def _check_times(policy: Policy, history: History, starts_at: datetime, ends_at:
             f"no row from {starts_at.isoformat()} to {(ends_at - matures_after).isoformat()} has a label, so "
             "that there is no row to judge: take an earlier --from or a later --to, and see whether "
             "data.labels finds the labels"
+        )
+
+
+def _check_training_time(policy: Policy, choices: Choices) -> None:
+    """Raise InputError for a training that would be stopped before its end."""
+    timeout, asked = policy.train.timeout, choices.training_time
+    if asked is not None and asked > timeout:
+        raise InputError(
+            f"--training-time {format_duration(asked)}: a training is stopped after train.timeout "
+            f"({format_duration(timeout)}) and has failed; ask for no more than that, or raise train.timeout"
         )
 
 

@@ -108,6 +108,7 @@ def test_the_policy_and_all_strategies_on_the_same_rows(tmp_path: Path, visitors
     [
         (("--baselines", "never,sometimes"), "--baselines sometimes: expected some of never, periodic"),
         (("--step", "soon"), "--step soon: expected a duration such as"),
+        (("--training-time", "61m"), "--training-time 1h1m: a training is stopped after train.timeout (1h)"),
         (("--step", "0h"), "--step 0h: expected a duration above zero"),
         (("--from", "2030-01-01"), "nothing of it lies between 2030-01-01"),
         (("--from", "2023-01-01"), "and the first row is of 2024-01-01"),

@@ -158,7 +158,8 @@ def test_no_window_lies_inside_its_own_reference(played: Played) -> None:
 @pytest.mark.parametrize("hours", [1, 10])
 def test_a_model_serves_once_its_training_time_has_passed(tmp_path: Path, hours: int) -> None:
     choices = replace(CHOICES, ends_at=START + 40 * HOUR, training_time=timedelta(hours=hours))
-    found = play(tmp_path / "room", write_history(tmp_path / "data", make_rows(40, 99)), choices).found
+    text = POLICY.replace("timeout: 1h", "timeout: 10h")
+    found = play(tmp_path / "room", write_history(tmp_path / "data", make_rows(40, 99), text), choices).found
     assert found.judged_from == START + (24 + hours) * HOUR
 
 
