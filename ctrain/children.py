@@ -183,7 +183,9 @@ class LineChild:
         for line in self._process.stdout:
             message = _message(line)
             if message is None:
-                os.write(self._errors.fileno(), b"its answer cannot be read: " + line[: LAST_WORDS_BYTES // 2])
+                os.write(
+                    self._errors.fileno(), b"its answer cannot be read: " + line[: LAST_WORDS_BYTES // 2]
+                )
                 self.kill()
                 break
             self._on_message(message)

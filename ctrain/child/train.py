@@ -67,7 +67,9 @@ def _explain(error: BaseException, job: Mapping[str, Any]) -> str:
         return f"training needs more memory than train.memory_limit allows ({limit:.1f} GB): {text}"
     if isinstance(error, OSError) and error.errno == errno.EFBIG:
         limit = int(job.get("file_limit_bytes", 0)) / 1e9
-        return f"a file or the log of training is larger than train.file_limit allows ({limit:.1f} GB): {text}"
+        return (
+            f"a file or the log of training is larger than train.file_limit allows ({limit:.1f} GB): {text}"
+        )
     return text
 
 

@@ -18,6 +18,7 @@ from ctrain.engine.instants import floor_to
 from ctrain.engine.panes import first_row_at
 from ctrain.engine.sampling import SEGMENT, read_days, sample_rows, seed_of
 from ctrain.engine.segment_counts import Segments
+from ctrain.engine.version_tags import training_window
 from ctrain.policy.monitors import DomainClassifierMonitor, DriftMonitor
 from ctrain.stats.screening import leave_out
 from ctrain.stats.segments import value_counts
@@ -85,7 +86,8 @@ def _made(watch: Watch, champion: Champion, owner: str, wanted: Wanted) -> Champ
     """From the training window where its rows are kept, else from the first rows that were seen."""
     with watch.store.read() as tx:
         watermark = tx.ingest_state(watch.name).watermark
-    for window in (_training_window(watch, champion), _first_rows(watch)):
+    tags = watch.registry.version(watch.policy.model.name, champion.version).tags
+    for window in (training_window(tags), _first_rows(watch)):
         if window is None or watermark is None or window.end > watermark:
             continue
         table = _sampled(watch, champion, window, wanted)
@@ -141,14 +143,6 @@ def _described(path: str, table: pa.Table) -> ChampionRows | None:
         note["left_out"],
         tuple(note.get("segments", ())),
     )
-
-
-def _training_window(watch: Watch, champion: Champion) -> Window | None:
-    tags = watch.registry.version(watch.policy.model.name, champion.version).tags
-    start, end = tags.get("ctrain.window_start"), tags.get("ctrain.cut_off")
-    if start is None or end is None:
-        return None
-    return Window(datetime.fromisoformat(start), datetime.fromisoformat(end))
 
 
 def _first_rows(watch: Watch) -> Window | None:

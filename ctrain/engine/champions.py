@@ -7,20 +7,21 @@ leaves the last knowledge in place and stops every decision that would need it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ctrain.domain import AliasIntent, Champion, ModelVersion, Version
 from ctrain.engine.conditions import forget_conditions
 from ctrain.engine.instants import EPOCH
+from ctrain.engine.version_tags import CUT_OFF_TAG, tagged_instant
 from ctrain.errors import PermanentError, TransientError
 from ctrain.lifecycle.stale_writes import find_stale_write
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ctrain.engine.watch import Watch
     from ctrain.ports import Transaction
 
-CUT_OFF_TAG = "ctrain.cut_off"
 CHAMPION_EVENTS = frozenset({"champion_found", "champion_changed_outside", "promoted", "rolled_back"})
 STALE_WRITE = "stale_write_reverted"
 EVENTS_LOOKED_AT = 10_000
@@ -180,5 +181,4 @@ def is_gone(watch: Watch, version: Version) -> bool:
 
 def cut_off(version: ModelVersion) -> datetime | None:
     """No training row of the version is as late as this instant; None when nobody recorded it."""
-    text = version.tags.get(CUT_OFF_TAG)
-    return datetime.fromisoformat(text) if text else None
+    return tagged_instant(version.tags, CUT_OFF_TAG)

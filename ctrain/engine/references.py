@@ -9,7 +9,6 @@ which one is in force follows the champion alias.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,11 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctrain.domain import Champion, Run, Version, Window
+from ctrain.domain import Champion, Run, Version
 from ctrain.engine.instants import EPOCH, MICROSECOND, ceil_to, floor_to
 from ctrain.engine.moves import found_in
 from ctrain.engine.panes import first_row_at
 from ctrain.engine.reference_times import longest_window
+from ctrain.engine.version_tags import tagged_importance, training_window
 from ctrain.policy.monitors import DriftMonitor, QualityMonitor
 from ctrain.stats.free_text import TextStatistic
 from ctrain.stats.grid import ColumnGrid, NumericGrid
@@ -39,7 +39,6 @@ FIRST_WINDOWS = 4
 """A reference without a training window spans this many drift windows: enough to see its own variability."""
 NO_CHAMPION = Version("none")
 """Under which the reference of the rows first seen is kept while there is no champion."""
-IMPORTANCE_TAG = "ctrain.importance"
 FEWEST_ROWS = 500
 """Of a reference from which segments are taken when no monitor says how many rows it needs."""
 
@@ -165,7 +164,7 @@ def kinds_wanted(features: Features) -> dict[str, str]:
 def _made_now(watch: Watch, champion: Champion | None, watermark: datetime) -> Reference | None:
     """From the recorded training window if its rows are kept, else from the first rows."""
     tags = _tags(watch, champion)
-    window = _training_window(tags)
+    window = training_window(tags)
     version = champion.version if champion else NO_CHAMPION
     if window is not None:
         if watermark < window.end:
@@ -173,7 +172,7 @@ def _made_now(watch: Watch, champion: Champion | None, watermark: datetime) -> R
         rows = watch.row_log.read(window.start, window.end, include_late=False)
         if rows.num_rows >= _rows_needed(watch):
             origin = "its training window, for the features as they are now"
-            return _kept(watch, version, rows, origin, json.loads(tags.get(IMPORTANCE_TAG, "{}")))
+            return _kept(watch, version, rows, origin, tagged_importance(tags))
     pane = watch.policy.data.pane
     with watch.store.read() as tx:
         earliest = first_row_at(watch, tx.ingest_state(watch.name))
@@ -183,20 +182,13 @@ def _made_now(watch: Watch, champion: Champion | None, watermark: datetime) -> R
     if first is None:
         return None
     origin = "the first rows seen: those of its training are not known or no longer kept"
-    return _kept(watch, version, first, origin, json.loads(tags.get(IMPORTANCE_TAG, "{}")))
+    return _kept(watch, version, first, origin, tagged_importance(tags))
 
 
 def _tags(watch: Watch, champion: Champion | None) -> Mapping[str, str]:
     if champion is None:
         return {}
     return watch.registry.version(watch.policy.model.name, champion.version).tags
-
-
-def _training_window(tags: Mapping[str, str]) -> Window | None:
-    start, end = tags.get("ctrain.window_start"), tags.get("ctrain.cut_off")
-    if start is None or end is None:
-        return None
-    return Window(datetime.fromisoformat(start), datetime.fromisoformat(end))
 
 
 def _rows_needed(watch: Watch) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,28 @@ def test_a_champion_that_changes_during_training_is_the_one_to_beat(story: Story
 def test_a_run_whose_opponent_is_gone_is_superseded(story: Story, tmp_path: Path, bookmark: str) -> None:
     world = story.at(bookmark, tmp_path)
     take_over(world)
+    assert_superseded(world, None, [])
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"ctrain.cut_off": "yesterday"},
+        {"ctrain.cut_off": "2024-01-05"},
+        {"ctrain.cut_off": "0001-01-01T00:00:00+14:00"},
+        {"ctrain.window_start": "1900-01-01T00:00:00+00:00", "ctrain.cut_off": "1900-01-01T00:00:00+00:00"},
+        {"ctrain.importance": "[1"},
+        {"ctrain.importance": "[1]"},
+    ],
+    ids=str,
+)
+def test_tags_that_are_not_as_we_write_them_do_not_stop_a_policy(
+    story: Story, tmp_path: Path, tags: dict[str, str]
+) -> None:
+    """Whoever may move the alias writes them, too: a champion from elsewhere is known all the same."""
+    world = story.at("shadowing", tmp_path)
+    take_over(world)
+    world.registry.versions[FOREIGN] = replace(world.registry.versions[FOREIGN], tags=tags)
     assert_superseded(world, None, [])
 
 

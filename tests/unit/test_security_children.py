@@ -195,6 +195,7 @@ def test_what_a_training_leaves_running_ends_with_it(tmp_path: Path) -> None:
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
+
 WRITING = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
@@ -231,7 +232,6 @@ def test_a_training_whose_log_takes_no_more_leaves_its_reason(tmp_path: Path, wh
         child = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         assert child.wait(60) == -signal.SIGKILL
     assert json.loads((tmp_path / "result.json").read_text())["error"] == error
-
 
 
 @pytest.mark.parametrize("trick", ["link", "dots"])

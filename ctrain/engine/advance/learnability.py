@@ -7,7 +7,6 @@ and the training goes on without it.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from ctrain.engine.matured import labelled_rows
 from ctrain.engine.moves import WAITING, Step, found_in, keep, with_details
 from ctrain.engine.scored import judged_rows
 from ctrain.engine.scores import score_rows
+from ctrain.engine.version_tags import WINDOW_END_TAG, WINDOW_START_TAG, tagged_instant
 from ctrain.engine.watch import score_column
 from ctrain.errors import PermanentError
 from ctrain.policy.models import ChampionGate
@@ -106,10 +106,11 @@ def _with_last(table: pa.Table, values: Floats) -> pa.Table:
 
 def _write_past(watch: Watch, run: Run, champion: ModelVersion, most: int) -> int:
     """Rows from all over the champion's training window, as many as are kept, up to ``most``: how many."""
-    start, end = champion.tags.get("ctrain.window_start"), champion.tags.get("ctrain.window_end")
+    tags = champion.tags
+    start, end = tagged_instant(tags, WINDOW_START_TAG), tagged_instant(tags, WINDOW_END_TAG)
     if start is None or end is None:
         return 0
-    rows = labelled_rows(watch, datetime.fromisoformat(start), datetime.fromisoformat(end))
+    rows = labelled_rows(watch, start, end)
     count = min(most, rows.num_rows)
     if not count:
         return 0
