@@ -62,7 +62,7 @@ def get_alias(client: MlflowClient, model: str, alias: str) -> str | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        return str(client.get_model_version_by_alias(model, alias).version)
+        return str(_told(client.get_model_version_by_alias(model, alias)).version)
     except MlflowException as error:
         if error.error_code not in ABSENT_CODES:
             raise
@@ -102,7 +102,7 @@ def _version(client: MlflowClient, model: str, version: str) -> ModelVersion:
     from ctrain.child.tracking import quoted
 
     try:
-        return client.get_model_version(model, version)
+        return _told(client.get_model_version(model, version))
     except MlflowException as error:
         if error.error_code not in ABSENT_CODES:
             raise
@@ -110,6 +110,16 @@ def _version(client: MlflowClient, model: str, version: str) -> ModelVersion:
         if found:
             raise
         raise Missing(f"the registry has no version {version} of {model}") from error
+
+
+def _told(found: ModelVersion) -> ModelVersion:
+    """What a registry has told; raises ValueError for an answer that names no version.
+
+    MLflow reads one without content, such as that of a gateway whose server is away, as a version of no name.
+    """
+    if not found.version:
+        raise ValueError("the answer names no version: is there something else in front of MLflow?")
+    return found
 
 
 def get_version(client: MlflowClient, model: str, version: str) -> dict[str, Any]:

@@ -161,6 +161,36 @@ class NotFound(BaseHTTPRequestHandler):
         pass
 
 
+class Empty(BaseHTTPRequestHandler):
+    """What stands before a server that is down: a gateway that says yes to everything."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_an_answer_without_content_names_no_champion_and_changes_nothing() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server:
+        threading.Thread(target=server.serve_forever).start()
+        registry = MlflowRegistry(f"http://127.0.0.1:{server.server_port}")
+        try:
+            with pytest.raises(TransientError, match="failed in 'alias': ValueError: the answer names no ver"):
+                registry.alias(MODEL, "champion")
+            with pytest.raises(TransientError, match="failed in 'version': ValueError"):
+                registry.version(MODEL, Version("1"))
+            with pytest.raises(TransientError, match="failed in 'digest': ValueError"):
+                registry.digest(MODEL, Version("1"))
+            with pytest.raises(TransientError, match="failed in 'set_alias': ValueError"):
+                registry.set_alias(MODEL, "champion", Version("1"))
+        finally:
+            server.shutdown()
+            registry.close()
+
+
 def test_a_server_that_is_down_or_hidden_is_no_absent_champion() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
