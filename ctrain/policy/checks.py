@@ -57,24 +57,33 @@ def check_policy(policy: Policy) -> list[Problem]:
 
 
 def check_fleet(loaded: Sequence[LoadedPolicy]) -> list[str]:
-    """Return what forbids these policies in one daemon: shared names, or a shared champion alias."""
+    """Return what forbids these policies in one daemon: shared names, or shared aliases of a model.
+
+    Also of ``previous_champion`` alone: a rollback would go back to what the other policy has promoted.
+    """
     names: dict[str, LoadedPolicy] = {}
-    champions: dict[tuple[str, str], LoadedPolicy] = {}
+    owners: dict[tuple[str, str], LoadedPolicy] = {}
     problems = []
     for one in loaded:
         name = one.policy.policy
         first = names.setdefault(name, one)
         if first is not one:
             problems.append(f"{one.path}: policy: the name {name} is taken by {first.path}")
-        model = one.policy.model
-        first = champions.setdefault((model.name, model.aliases.champion), one)
-        if first is not one:
-            problems.append(
-                f"{one.path}: model.name: the alias {model.aliases.champion} of the model {model.name} is "
-                f"looked after by the policy {first.policy.policy} ({first.path}); "
-                "map another name in model.aliases.champion"
-            )
+        problems += _shared_aliases(one, owners)
     return problems
+
+
+def _shared_aliases(one: LoadedPolicy, owners: dict[tuple[str, str], LoadedPolicy]) -> Iterator[str]:
+    """What is wrong with the aliases of a policy; those that are still free become its own."""
+    model = one.policy.model
+    for key, alias in model.aliases.model_dump().items():
+        first = owners.setdefault((model.name, alias), one)
+        if first is not one:
+            yield (
+                f"{one.path}: model.name: the alias {alias} of the model {model.name} is "
+                f"looked after by the policy {first.policy.policy} ({first.path}); "
+                f"map another name in model.aliases.{key}"
+            )
 
 
 def check_rates(policy: Policy, rows_per_day: float) -> list[str]:

@@ -60,7 +60,7 @@ class ModelSpec(Frozen):
     output: Literal["auto", "probability", "class", "value"] = "auto"
     """What the model returns; ``auto`` finds out."""
     aliases: Aliases = Aliases()
-    """Alias names, where they differ from the usual ones."""
+    """Alias names, where they differ from the usual ones; policies of one model share none of the three."""
     python: Text | None = None
     """Interpreter that scores with the model; default: ctrain's own."""
 

@@ -16,21 +16,35 @@ MINIMAL = (FILES / "minimal.yaml").read_text()
 SUFFIX = " is not available in this version of ctrain"
 
 
-def loaded(name: str = "churn", model: str = "churn", champion: str = "champion") -> LoadedPolicy:
+OF_JAPAN = "champion: now_jp, challenger: next_jp, previous_champion: last_jp"
+
+
+def loaded(name: str = "churn", model: str = "churn", aliases: str = "") -> LoadedPolicy:
     text = MINIMAL.replace("policy: churn", f"policy: {name}")
-    text = text.replace("name: churn,", f"name: {model}, aliases: {{champion: {champion}}},")
+    text = text.replace("name: churn,", f"name: {model}, aliases: {{{aliases}}},")
     return parse_policy(text, Path(f"/p/{name}-{model}.yaml"), {})
 
 
 def test_policies_on_different_models_or_aliases_go_together() -> None:
-    fleet = [loaded("a", "churn"), loaded("b", "sales"), loaded("c", "churn", "champion_of_japan")]
+    fleet = [loaded("a", "churn"), loaded("b", "sales"), loaded("c", "churn", OF_JAPAN)]
     assert check_fleet(fleet) == []
 
 
-def test_two_policies_on_one_champion_are_refused() -> None:
-    assert check_fleet([loaded("a"), loaded("b")]) == [
-        "/p/b-churn.yaml: model.name: the alias champion of the model churn is looked after by the policy a "
-        "(/p/a-churn.yaml); map another name in model.aliases.champion"
+@pytest.mark.parametrize(
+    ("aliases", "shared"),
+    [
+        ("", {"champion": "champion", "challenger": "challenger", "previous_champion": "previous_champion"}),
+        ("champion: now_jp, challenger: next_jp", {"previous_champion": "previous_champion"}),
+        (OF_JAPAN.replace("next_jp", "challenger"), {"challenger": "challenger"}),
+        (OF_JAPAN.replace("last_jp", "champion"), {"previous_champion": "champion"}),
+    ],
+    ids=["all", "previous champion", "challenger", "one policy's previous champion is another's champion"],
+)
+def test_two_policies_of_one_model_share_no_alias(aliases: str, shared: dict[str, str]) -> None:
+    assert check_fleet([loaded("a"), loaded("b", aliases=aliases)]) == [
+        f"/p/b-churn.yaml: model.name: the alias {alias} of the model churn is looked after by the policy a "
+        f"(/p/a-churn.yaml); map another name in model.aliases.{key}"
+        for key, alias in shared.items()
     ]
 
 
