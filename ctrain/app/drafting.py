@@ -170,7 +170,7 @@ def _find_out(wish: Wish, files: TableFiles, module: str) -> tuple[Findings, tup
         _longest_gap(times, usable),
         wish.push,
     )
-    return findings, tuple(_notes(wish, label, times, usable, chosen))
+    return findings, (*_notes(wish, label, times, usable, chosen), *_notes_of_few(findings))
 
 
 def _times(wish: Wish, files: TableFiles) -> EventTimes:
@@ -234,3 +234,18 @@ def _notes(
         yield "no --id: the rows were numbered"
     for name, reason in chosen.left_out.items():
         yield f"{name} is left out: {reason}"
+
+
+def _notes_of_few(found: Findings) -> Iterator[str]:
+    """Whether the rows of the file alone start no training."""
+    labelled, asked, needed = found.history.label.labelled, found.pace.old_rows, found.needed(found.holdout)
+    if found.usable < needed:
+        yield (
+            f"a training needs {needed} labelled rows, and the file has {labelled}:"
+            " none starts before more come"
+        )
+    elif found.usable < asked and found.history.times.column is not None:
+        yield (
+            f"the trigger old asks for {asked:,} labelled rows, and the file has {labelled:,}:"
+            f" `ctrain trigger {found.policy}` trains the first model"
+        )

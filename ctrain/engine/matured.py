@@ -54,9 +54,17 @@ def training_end(policy: Policy, matured: datetime) -> datetime:
 
 def labelled_rows_needed(policy: Policy) -> int:
     """With fewer labelled rows, training or holdout would be too small to say anything."""
-    train = policy.train
-    training_rows = max(train.min_rows, MIN_TRAINING_ROWS)
-    return math.ceil(max(training_rows / (1 - train.holdout), MIN_HOLDOUT_ROWS / train.holdout))
+    return rows_for_holdout(policy.train.min_rows, policy.train.holdout)
+
+
+def rows_for_holdout(min_rows: int, holdout: float) -> int:
+    """So many rows make a training and its holdout large enough.
+
+    >>> rows_for_holdout(100, 0.2), rows_for_holdout(100, 0.05)
+    (125, 400)
+    """
+    training_rows = max(min_rows, MIN_TRAINING_ROWS)
+    return math.ceil(max(training_rows / (1 - holdout), MIN_HOLDOUT_ROWS / holdout))
 
 
 def with_absent_labels(policy: Policy, table: pa.Table) -> pa.Table:

@@ -12,6 +12,7 @@ from ctrain.app.drafts.labels import Label
 from ctrain.app.drafts.pace import LEAST_STEP_ROWS, STEPS_PER_FILE, STEPS_TO_GROW_OLD, Pace, two_digits
 from ctrain.app.drafts.wording import number, printable, quoted, scalar
 from ctrain.domain import Task
+from ctrain.engine.matured import rows_for_holdout
 from ctrain.policy.fields import format_duration
 from ctrain.stats.sequential import MIN_BLOCKS
 
@@ -32,6 +33,10 @@ STEPS_TO_LEARN = 1
 """Sooner after a training there is little new to learn, and the budget is better kept."""
 LOOKS_PER_STEP = 40
 """Of drift and quality: many enough, and dearer than panes."""
+HOLDOUTS = (0.05, 0.1, 0.17)
+"""Shares of the rows for the gates: the least with which the file's rows are enough to train."""
+LEAST_TRAINING_ROWS = 100
+"""What ``train.min_rows`` is where a policy does not say it."""
 BUDGET_RUNS, BUDGET_STEPS = 24, 90
 """More than models that grow old ask for: a change finds a training left, even after others in a row."""
 
@@ -59,6 +64,19 @@ class Findings:
     push: bool = False
     """Rows and labels come over HTTP."""
 
+    @property
+    def usable(self) -> float:
+        """Labelled rows of the file for a training: those of the newest panes are waited for."""
+        return self.history.label.labelled - 2 * self.pace.pane_rows
+
+    @property
+    def holdout(self) -> float:
+        return next((one for one in HOLDOUTS if self.needed(one) <= self.usable), HOLDOUTS[-1])
+
+    def needed(self, holdout: float) -> int:
+        """Labelled rows with which a training starts."""
+        return rows_for_holdout(LEAST_TRAINING_ROWS, holdout)
+
 
 def chosen_values(found: Findings) -> dict[str, str]:
     """Return what stands for each name in the template, but for the features."""
@@ -69,6 +87,7 @@ def chosen_values(found: Findings) -> dict[str, str]:
         **_time(found),
         **_losses(found.history.label),
         **_lengths(found.pace),
+        **_holdout(found),
         **_quality(found),
     }
 
@@ -214,12 +233,19 @@ def _lengths(pace: Pace) -> dict[str, str]:
         "baseline_rows": str(min(BASELINE_ROWS, max(pace.step_rows, 5 * LEAST_ROWS))),
         "run_length": str(pace.run_length),
         "run_length_told": f"{pace.run_length:,}",
-        "old_rows": str(two_digits(STEPS_TO_GROW_OLD * pace.step_rows)),
+        "old_rows": str(pace.old_rows),
         "old_steps": str(STEPS_TO_GROW_OLD),
         "budget_runs": str(BUDGET_RUNS),
         "pane": format_duration(pace.pane),
         "pane_why": f"{pace.pane_rows:.3g} rows on average; monitors look once a pane",
     }
+
+
+def _holdout(found: Findings) -> dict[str, str]:
+    least, enough = HOLDOUTS[0], found.needed(HOLDOUTS[0])
+    few = found.holdout > least
+    why = f"  # the file's rows are few: {least} from {enough} labelled ones on" if few else ""
+    return {"holdout": f"{found.holdout}{why}"}
 
 
 def _quality(found: Findings) -> dict[str, str]:

@@ -77,6 +77,11 @@ class Pace:
         return self.rows_per_day * (self.pane / timedelta(days=1))
 
     @property
+    def old_rows(self) -> int:
+        """Labelled rows that a model has not seen and is old with."""
+        return two_digits(STEPS_TO_GROW_OLD * self.step_rows)
+
+    @property
     def run_length(self) -> int:
         """Rows between two false alarms of the change detector."""
         return two_digits(min(LONGEST_RUN, 10 * self.rows))

@@ -23,6 +23,7 @@ from ctrain.app.drafts.features import choose_features, with_times
 from ctrain.app.drafts.labels import Label, read_label
 from ctrain.app.drafts.pace import pace_by_rows, pace_by_time
 from ctrain.domain import Task
+from ctrain.engine.matured import labelled_rows_needed
 from ctrain.errors import InputError
 from ctrain.policy.available import unavailable_parts
 from ctrain.policy.checks import check_rates
@@ -553,6 +554,41 @@ def test_few_labels_are_told_of(tmp_path: Path) -> None:
     bought = [n % 2 if n % 10 < 3 else None for n in range(N)]
     policy = written(draft_policy(a_wish(tmp_path, columns={"bought": bought})))
     assert policy.data.labels.min_coverage == 0.24
+
+
+BY_HAND = "the trigger old asks for 220 labelled rows, and the file has {}: `ctrain trigger shop` trains"
+NONE_YET = "a training needs 121 labelled rows, and the file has {}: none starts before more come"
+
+
+@pytest.mark.parametrize(
+    ("labelled", "event_time", "holdout", "note"),
+    [
+        (N, "at", 0.1, None),
+        (221, "at", 0.1, BY_HAND),
+        (150, "at", 0.17, BY_HAND),
+        (150, None, 0.17, None),
+        (122, "at", 0.17, NONE_YET),
+        (60, None, 0.17, NONE_YET),
+    ],
+)
+def test_few_labelled_rows_are_enough_to_train_or_that_is_told(
+    tmp_path: Path, labelled: int, event_time: str | None, holdout: float, note: str | None
+) -> None:
+    """Of hourly rows those of the newest two hours are waited for."""
+    bought = [n % 2 if n < labelled else None for n in range(N)]
+    draft = draft_policy(a_wish(tmp_path, columns={"bought": bought}, event_time=event_time))
+    policy = written(draft)
+    assert policy.train.holdout == holdout
+    assert (labelled_rows_needed(policy) > labelled - 2) is (note is NONE_YET)
+    notes = [one for one in draft.notes if "labelled rows" in one]
+    assert len(notes) == bool(note)
+    assert all(one.startswith(str(note).format(labelled)) for one in notes)
+
+
+def test_many_rows_need_a_small_holdout(tmp_path: Path) -> None:
+    file = tmp_path / "long.parquet"
+    pq.write_table(pa.concat_tables([pa.table({"x": X, "bought": np.arange(N) % 2})] * 2), file)
+    assert written(draft_policy(a_wish(tmp_path, file=file, event_time=None))).train.holdout == 0.05
 
 
 def test_missing_values_of_the_file_are_no_breach_of_quality(tmp_path: Path) -> None:
