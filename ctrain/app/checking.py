@@ -104,7 +104,7 @@ def _policy_file(settings: Settings, path: Path) -> Path:
     try:
         store = open_existing_database(settings)
     except InputError as error:
-        raise InputError(f"{path}: there is no such file") from error
+        raise InputError(f"{path}: there is no such file; {error}") from error
     with store.read() as tx:
         record, known = tx.policy_record(name), sorted(tx.policies())
     if record is None:

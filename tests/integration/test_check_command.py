@@ -28,3 +28,15 @@ def test_files_that_were_set_aside_are_named(tmp_path: Path, monkeypatch: pytest
     found = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     assert [one.partition(";")[0] for one in found["set_aside"]] == ["first.parquet: column 'id' is missing"]
     assert not (tmp_path / "home").exists()
+
+
+def test_a_name_is_looked_for_in_the_home_and_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CTRAIN_DATABASE_URL", raising=False)
+    told = CliRunner().invoke(app, ["check", "clicks", "--home", str(tmp_path / "home")])
+    assert told.exit_code == 2
+    assert told.stderr == (
+        f"clicks: there is no such file; {tmp_path / 'home'}: no ctrain home here; "
+        "start `ctrain run` first, or name it with --home\n"
+    )
