@@ -81,7 +81,7 @@ def read_profile(path: Path) -> StoredProfile:
 
 
 def check_output(path: Path) -> None:
-    """Raise InputError where a profile would take the place of something else, such as the rows themselves."""
+    """Raise InputError where a profile would take the place of something else, such as the rows."""
     if not path.exists() or is_profile(path) or (path.is_file() and not path.stat().st_size):
         return
     raise InputError(f"{path}: cannot be written: it is there already, and no profile; name another file")

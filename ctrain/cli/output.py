@@ -37,7 +37,7 @@ R = TypeVar("R")
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """The command with our exceptions, and those of a place or disk, as a message on stderr and an exit code."""
+    """The command with our exceptions, and those of places and disks, as a message and an exit code."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -124,7 +124,7 @@ def _of_no_kind(type_: pa.DataType) -> str:
 
 
 def _written_as_texts(values: pa.ChunkedArray[Any]) -> str | None:
-    """Why texts that are numbers or dates are no feature, however many are different; None: they are texts."""
+    """Why texts of numbers or dates are no feature, however many are different; None: they are others."""
     stored = plain(values)
     if not (pa.types.is_string(stored.type) or pa.types.is_large_string(stored.type)):
         return None
