@@ -29,6 +29,8 @@ from ctrain.launchers.machine import this_machine
 LOG_TAIL_LINES = 6
 LOG_TAIL_BYTES = 4000
 OUT_OF_MEMORY = ("bad_alloc", "Memory allocation", "MemoryError", "Cannot allocate memory")
+TIDYING = ("resource_tracker", "  warnings.warn(")
+"""What processes say that clear up behind a training; what it said itself comes before."""
 
 
 class JobFolder:
@@ -121,7 +123,9 @@ class JobFolder:
             return []
         with self.log_path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
-            return file.read().decode(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+            lines = file.read().decode(errors="replace").splitlines()
+        told = [line for line in lines if not any(sign in line for sign in TIDYING)]
+        return told[-LOG_TAIL_LINES:]
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:

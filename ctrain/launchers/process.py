@@ -22,6 +22,9 @@ from ctrain.launchers.job_folder import JobFolder
 from ctrain.ports import Timer
 
 KILL_PATIENCE_SECONDS = 5.0
+TIDY_SECONDS = 2.0
+TRACKER = "resource_tracker"
+"""In the commands of multiprocessing's and joblib's processes that remove what nobody has any more."""
 
 
 class ProcessLauncher:
@@ -160,14 +163,43 @@ class ProcessLauncher:
 
 
 def kill_group(leader: int) -> None:
-    """Kill a process, its descendants and the rest of its group, and wait until they are gone."""
-    doomed: list[psutil.Process] = []
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(leader)
-        doomed = [process, *process.children(recursive=True)]
+    """Kill a process, its descendants and the rest of its group, and wait until they are gone.
+
+    Trackers come last: once nobody else is there they remove what the others held in /dev/shm, such as rows
+    of the training, and end by themselves.
+    """
+    doomed = _family(leader)
+    trackers = [process for process in doomed if _is_tracker(process)]
+    for process in doomed:
+        if process not in trackers:
+            _kill_one(process)
+    psutil.wait_procs(trackers, timeout=TIDY_SECONDS)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
-    for process in doomed:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+    for process in trackers:
+        _kill_one(process)
     psutil.wait_procs(doomed, timeout=KILL_PATIENCE_SECONDS)
+
+
+def _family(leader: int) -> list[psutil.Process]:
+    """The process, its descendants and the rest of its group."""
+    found: set[psutil.Process] = set()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(leader)
+        found = {process, *process.children(recursive=True)}
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == leader:
+                found.add(process)
+    return list(found)
+
+
+def _is_tracker(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return any(TRACKER in part for part in process.cmdline())
+    return False
+
+
+def _kill_one(process: psutil.Process) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()

@@ -178,7 +178,9 @@ def test_an_answer_without_content_names_no_champion_and_changes_nothing() -> No
         threading.Thread(target=server.serve_forever).start()
         registry = MlflowRegistry(f"http://127.0.0.1:{server.server_port}")
         try:
-            with pytest.raises(TransientError, match="failed in 'alias': ValueError: the answer names no ver"):
+            with pytest.raises(
+                TransientError, match="failed in 'alias': ValueError: the answer names no ver"
+            ):
                 registry.alias(MODEL, "champion")
             with pytest.raises(TransientError, match="failed in 'version': ValueError"):
                 registry.version(MODEL, Version("1"))

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from ctrain.children import LineChild, child_command, child_environment
-from ctrain.domain import Task, Version
+from ctrain.domain import Json, Task, Version
 from ctrain.errors import TransientError
 from ctrain.registry.adoption import parse_adoption
 from tests.waiting import wait_until
@@ -110,9 +110,9 @@ serve(globals()[sys.argv[2]], 0.2, at_end=lambda: None)
 """
 
 
-def answers_of(program: str, *arguments: str) -> tuple[list[dict[str, int]], str]:
+def answers_of(program: str, *arguments: str) -> tuple[list[Json], str]:
     """What a child answers to one request, and its last words, when it has ended."""
-    answers: list[dict[str, int]] = []
+    answers: list[Json] = []
     ended = threading.Event()
     command = [sys.executable, "-c", program, str(ROOT), *arguments]
     child = LineChild(command, dict(os.environ), on_message=answers.append, on_exit=ended.set)

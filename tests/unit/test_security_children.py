@@ -20,7 +20,8 @@ from ctrain.child.entrypoint import load_training_function
 from ctrain.children import WITHHELD, LineChild, child_command, child_environment
 from ctrain.clocks import RealTimer
 from ctrain.domain import RunId, TrainingContext, TrainingJob
-from ctrain.launchers.process import ProcessLauncher
+from ctrain.launchers.job_folder import JobFolder
+from ctrain.launchers.process import ProcessLauncher, kill_group
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -194,6 +195,46 @@ def test_what_a_training_leaves_running_ends_with_it(tmp_path: Path) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+
+
+SHARING = """
+import os, subprocess, sys
+from multiprocessing import shared_memory
+sys.path.insert(0, sys.argv[1])
+from ctrain.child.ending import end_group
+
+memory = shared_memory.SharedMemory(create=True, size=1000)
+left = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], close_fds=False)
+print(memory.name, flush=True)
+sys.stdin.readline()
+end_group()
+"""
+
+
+@pytest.mark.parametrize("stopped", [True, False], ids=["stopped", "ended"])
+def test_shared_memory_of_a_training_is_gone_with_it(stopped: bool) -> None:
+    """joblib's copy of the rows lies there, too: each training that is stopped would cost that much."""
+    command = [sys.executable, "-c", SHARING, str(ROOT)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as child:
+        assert child.stdout is not None
+        memory = Path("/dev/shm") / child.stdout.readline().decode().strip()
+        assert memory.exists()
+        if stopped:
+            kill_group(child.pid)
+        else:
+            child.communicate(b"\n")
+    try:
+        wait_until(lambda: not memory.exists(), 20, "the shared memory is gone")
+    finally:
+        memory.unlink(missing_ok=True)
+
+
+def test_who_clears_up_behind_a_training_does_not_hide_what_it_said_itself(tmp_path: Path) -> None:
+    cleared = "resource_tracker.py:254: UserWarning: resource_tracker: There appear to be 1 leaked"
+    (tmp_path / "train.log").write_text("its last words\n" + 4 * f"{cleared}\n  warnings.warn(\n")
+    assert JobFolder(tmp_path).with_log_tail("ended") == "ended\nits last words"
 
 
 WRITING = """
