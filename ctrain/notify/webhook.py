@@ -49,7 +49,7 @@ def post(
     }
     try:
         connection, target, login = _aim(url, step_seconds, whole_seconds)
-    except ValueError:
+    except (InvalidURL, ValueError):
         return Delivery(False, "the address cannot be used")
     try:
         with connection.deadline():

@@ -116,7 +116,7 @@ def test_nobody_there_is_worth_another_attempt() -> None:
     assert delivery.detail == "no answer: connection refused"
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/", "http://[::1/", "http:///path"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/", "http://[::1/", "http:///path", "http://a b/"])
 def test_an_address_that_cannot_be_is_refused_for_good(url: str) -> None:
     delivery = post(url, None, "msg_1", BODY, NOW)
     assert (delivery.done, delivery.again, delivery.detail) == (False, False, "the address cannot be used")
