@@ -29,6 +29,7 @@ from ctrain.child.tuning import OF_THE_SEARCH
 from ctrain.child.validation import metric_of
 
 ALREADY_TAKEN = 75
+WORK_FOLDER = "work"
 TRACEBACK_LINES = 25
 SHORTEST_SECRET = 6
 """Shorter values are left alone: ``on`` or ``1`` would tear holes in every line."""
@@ -48,6 +49,7 @@ def main(arguments: list[str]) -> int:
     job = json.loads((folder / "job.json").read_text())
     try:
         limit_training(job)
+        _go_apart(folder)
         result = _train(job, folder)
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; the answer is a file
         lift_memory_limit()
@@ -58,6 +60,13 @@ def main(arguments: list[str]) -> int:
     write_json(folder / "result.json", result)
     end_group()
     return 1 if "error" in result else 0
+
+
+def _go_apart(folder: Path) -> None:
+    """Work in a folder of user code's own: what it writes there by a bare name is no file of the attempt."""
+    apart = folder / WORK_FOLDER
+    apart.mkdir(exist_ok=True)
+    os.chdir(apart)
 
 
 def _explain(error: BaseException, job: Mapping[str, Any]) -> str:

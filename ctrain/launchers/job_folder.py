@@ -10,6 +10,7 @@ file                    written by  means
 ``result.json``         child       how training ended
 ``job.ended.json``      launcher    the attempt was ended from outside: timeout, stop, no start, lost worker
 ``train.log``           child       everything that training printed
+``work``                user code   what it wrote where it was started
 ======================  ==========  ==========================================================
 """
 

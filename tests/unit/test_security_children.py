@@ -249,7 +249,13 @@ def shut(job, folder):
     os.close(1), os.close(2)
     print("x", flush=True)
 
-train._train = {"fill": fill, "shut": shut}[sys.argv[3]]
+def write(job, folder):
+    for name in ("result.json", "rows.parquet"):
+        with open(name, "w") as file:
+            file.write("user code's own")
+    return {"result": (folder / "result.json").exists(), "rows": (folder / "rows.parquet").read_text()}
+
+train._train = {"fill": fill, "shut": shut, "write": write}[sys.argv[3]]
 sys.exit(train.main([sys.argv[2]]))
 """
 
@@ -266,13 +272,24 @@ sys.exit(train.main([sys.argv[2]]))
     ],
 )
 def test_a_training_whose_log_takes_no_more_leaves_its_reason(tmp_path: Path, what: str, error: str) -> None:
+    assert result_of(tmp_path, what)["error"] == error
+
+
+def test_files_that_a_training_writes_by_bare_names_are_none_of_its_attempt(tmp_path: Path) -> None:
+    """A ``result.json`` with an ``error`` in it is how many a training tells of its own metrics."""
+    (tmp_path / "rows.parquet").write_text("what is trained on")
+    assert result_of(tmp_path, "write") == {"result": False, "rows": "what is trained on"}
+
+
+def result_of(folder: Path, what: str) -> Any:
+    """What a training leaves that does something else than to train."""
     limits = {"timeout_seconds": 60, "memory_limit_bytes": 10**9, "file_limit_bytes": 200_000}
-    (tmp_path / "job.json").write_text(json.dumps(limits))
-    command = [sys.executable, "-c", WRITING, str(ROOT), str(tmp_path), what]
-    with (tmp_path / "train.log").open("ab") as log:
-        child = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    (folder / "job.json").write_text(json.dumps(limits))
+    command = [sys.executable, "-c", WRITING, str(ROOT), str(folder), what]
+    with (folder / "train.log").open("ab") as log:
+        child = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
         assert child.wait(60) == -signal.SIGKILL
-    assert json.loads((tmp_path / "result.json").read_text())["error"] == error
+    return json.loads((folder / "result.json").read_text())
 
 
 @pytest.mark.parametrize("trick", ["link", "dots"])
