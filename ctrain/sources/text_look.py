@@ -32,7 +32,7 @@ MOST_LOOKED_AT = 50
 """So many lines of a block are looked at for another header."""
 _TOLD_APART = 64
 """So many bytes tell one file without a first line from another: it may grow, and is set aside once."""
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BLANK = b" \t\r\n\0\xef\xbb\xbf"
 
 
@@ -130,7 +130,7 @@ class Looker:
             first = stream.read(FIRST_BYTES)
         finally:
             stream.close()
-        if first.startswith(_UTF16):
+        if first.startswith(UTF16):
             return Fault("bad_header", "the file is UTF-16, expected UTF-8", fingerprint(first[:2]))
         before = self.ledger.positions.of(name)
         open_again = partial(open_text, path, found.compression, extent)
@@ -183,6 +183,12 @@ def _following(first: bytes, offset: int, open_again: Callable[[], TextStream]) 
     return sample
 
 
+def no_header(error: Exception) -> str:
+    """Return what is wrong with a first line, and what to do where it is in another encoding."""
+    expected = "; expected UTF-8" if isinstance(error, UnicodeDecodeError) else ""
+    return f"the first line names no columns ({error}){expected}"
+
+
 def _look_at_csv(
     first: bytes, start: Position | None, before: Position | None, columns: Sequence[Column], ledger: Ledger
 ) -> tuple[Position, Layout] | Fault:
@@ -196,7 +202,7 @@ def _look_at_csv(
     try:
         header = Header.parse(line)
     except (UnicodeDecodeError, csv.Error) as error:
-        return Fault("bad_header", f"the first line names no columns ({error})", fingerprint(line))
+        return Fault("bad_header", no_header(error), fingerprint(line))
     layout = _csv_layout(header, columns)
     if layout.problem is not None and earlier is not None and len(earlier.names) == len(header.names):
         # A log that was emptied while its writer went on has no header of its own.

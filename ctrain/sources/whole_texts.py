@@ -21,7 +21,7 @@ from ctrain.sources.parquet import Fault
 from ctrain.sources.parsed import Parsed
 from ctrain.sources.records import Records, cut_delimited, cut_lines
 from ctrain.sources.streams import Extent, TextStream, measure, open_text
-from ctrain.sources.text_look import header_line
+from ctrain.sources.text_look import UTF16, header_line, no_header
 from ctrain.sources.widening import WidestType
 
 BLOCK_BYTES = 2**20
@@ -98,13 +98,15 @@ class WholeText:
         stream = open_text(self._path, self._found.compression, self._extent)
         first = stream.read(BLOCK_BYTES)
         stream.close()
+        if first.startswith(UTF16):
+            raise InputError(f"{self._path}: the file is UTF-16, expected UTF-8")
         line, size = header_line(first if b"\n" in first else first + b"\n")
         if line is None:
             raise InputError(f"{self._path}: the file has no first line that names columns")
         try:
             header = Header.parse(line)
         except (ValueError, csv.Error) as error:
-            raise InputError(f"{self._path}: the first line names no columns ({error})") from error
+            raise InputError(f"{self._path}: {no_header(error)}") from error
         return header, size, first.count(b"\n", 0, size)
 
     def _all_columns(self) -> list[str]:

@@ -63,6 +63,13 @@ def test_lines_that_are_no_rows_are_errors_or_handed_on(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.csv", b"", "the file has no first line that names columns"),
+        ("a.csv", "a,b\n1,2\n".encode("utf-16"), "the file is UTF-16, expected UTF-8"),
+        (
+            "a.csv",
+            b"a,b\xe9\n1,2\n",
+            "the first line names no columns ('utf-8' codec can't decode byte 0xe9 in position 3:"
+            " unexpected end of data); expected UTF-8",
+        ),
         ("a.csv", b"a,a\n1,2\n", "column 'a' is there more than once"),
         ("a.csv.gz", packed("a.csv.gz", b"a\n1\n")[:-3], "the file ends in the middle: it was cut off"),
         ("a.csv.zst", b"nothing", "the file is not zstd"),
