@@ -244,10 +244,11 @@ def _run(driver: Any, statement: str) -> None:
 
 def _translate(context: ExceptionContext) -> BaseException | None:
     original = context.original_exception
-    return _fault(original) if isinstance(original, sqlite3.Error) else None
+    file = context.engine.url.database if context.engine is not None else None
+    return _fault(original, file) if isinstance(original, sqlite3.Error) else None
 
 
-def _fault(error: sqlite3.Error) -> CtrainError | None:
+def _fault(error: sqlite3.Error, file: str | None = None) -> CtrainError | None:
     name = getattr(error, "sqlite_errorname", None) or ""
     if name in {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}:
         return DuplicateRow(f"such a row exists already: {error}")
@@ -258,5 +259,6 @@ def _fault(error: sqlite3.Error) -> CtrainError | None:
     if family in _TRANSIENT:
         return TransientError(f"{_TRANSIENT[family]} ({error})")
     if family in _PERMANENT:
-        return PermanentError(f"{_PERMANENT[family]} ({error})")
+        place = f"{file}: " if file else ""
+        return PermanentError(f"{place}{_PERMANENT[family]} ({error})")
     return None

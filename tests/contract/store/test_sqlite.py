@@ -73,7 +73,7 @@ def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_file_that_is_no_database(file: Path) -> None:
     file.write_bytes(b"PAR1 and so on" * 1000)
-    with pytest.raises(PermanentError, match="not a SQLite database"):
+    with pytest.raises(PermanentError, match=f"^{file}: the file is not a SQLite database"):
         open_store(f"sqlite:///{file}")
 
 
