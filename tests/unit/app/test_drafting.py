@@ -587,7 +587,8 @@ def test_few_labelled_rows_are_enough_to_train_or_that_is_told(
 
 def test_many_rows_need_a_small_holdout(tmp_path: Path) -> None:
     file = tmp_path / "long.parquet"
-    pq.write_table(pa.concat_tables([pa.table({"x": X, "bought": np.arange(N) % 2})] * 2), file)
+    half = pa.table({"x": pa.array(X), "bought": [n % 2 for n in range(N)]})
+    pq.write_table(pa.concat_tables([half, half]), file)
     assert written(draft_policy(a_wish(tmp_path, file=file, event_time=None))).train.holdout == 0.05
 
 
