@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from ctrain.errors import InputError, TransientError
 
@@ -37,6 +38,13 @@ class RealTimer:
         return time.monotonic()
 
 
+class Setting(NamedTuple):
+    """An instant, and how often it has been set once more: data may have come since."""
+
+    now: datetime
+    again: int = 0
+
+
 class StreamClock:
     """The present as the replayer wrote it last."""
 
@@ -44,11 +52,15 @@ class StreamClock:
         self._path = home / CLOCK_FILE
 
     def now(self) -> datetime:
-        return _read_instant(self._path)
+        return self.setting().now
 
-    def acknowledge(self, now: datetime) -> None:
+    def setting(self) -> Setting:
+        """The present as it was set last."""
+        return _read_setting(self._path)
+
+    def acknowledge(self, now: datetime, again: int = 0) -> None:
         """Tell the replayer that everything that can be done at ``now`` is done."""
-        _write_instant(self._path.with_name(ACK_FILE), now)
+        _write_setting(self._path.with_name(ACK_FILE), Setting(now, again))
 
 
 class StreamClockFile:
@@ -59,9 +71,11 @@ class StreamClockFile:
         self._ack = home / ACK_FILE
 
     def set(self, now: datetime) -> None:
-        """Move the present of the home to ``now`` (aware)."""
+        """Move the present of the home to ``now`` (aware); the same instant once more is done anew."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        _write_instant(self._path, now)
+        before = self._current()
+        again = before.again + 1 if before is not None and before.now == now else 0
+        _write_setting(self._path, Setting(now, again))
 
     def wait_until_quiet(self, now: datetime, timeout_seconds: float, alive: Callable[[], bool]) -> None:
         """Return when the daemon has done all that can be done at ``now``.
@@ -72,7 +86,7 @@ class StreamClockFile:
             when the daemon ends or does not get there within ``timeout_seconds`` of real time.
         """
         deadline = time.monotonic() + timeout_seconds
-        while not self._acknowledged(now):
+        while not self.acknowledged(now):
             if not alive():
                 raise TransientError("the daemon stopped; its log says why")
             if time.monotonic() > deadline:
@@ -83,11 +97,16 @@ class StreamClockFile:
 
     def acknowledged_at(self) -> datetime | None:
         """The last instant at which the daemon had done all that it could."""
-        return _read_instant(self._ack) if self._ack.exists() else None
+        return _read_setting(self._ack).now if self._ack.exists() else None
 
-    def _acknowledged(self, now: datetime) -> bool:
-        acknowledged_at = self.acknowledged_at()
-        return acknowledged_at is not None and acknowledged_at >= now
+    def acknowledged(self, now: datetime) -> bool:
+        """Whether the daemon has done all that it can at ``now``, as often as that was set."""
+        current = self._current()
+        wanted = current if current is not None and current.now == now else Setting(now)
+        return self._ack.exists() and _read_setting(self._ack) >= wanted
+
+    def _current(self) -> Setting | None:
+        return _read_setting(self._path) if self._path.exists() else None
 
 
 def open_clock(home: Path) -> SystemClock | StreamClock:
@@ -95,19 +114,21 @@ def open_clock(home: Path) -> SystemClock | StreamClock:
     return StreamClock(home) if (home / CLOCK_FILE).exists() else SystemClock()
 
 
-def _read_instant(path: Path) -> datetime:
+def _read_setting(path: Path) -> Setting:
     try:
-        now = datetime.fromisoformat(json.loads(path.read_text())["now"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        written = json.loads(path.read_text())
+        now, again = datetime.fromisoformat(written["now"]), int(written.get("again", 0))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f'{path}: expected {{"kind": "stream", "now": "<ISO time>"}}: {error}') from error
     if now.tzinfo is None:
         raise InputError(f"{path}: the time has no zone")
-    return now.astimezone(UTC)
+    return Setting(now.astimezone(UTC), again)
 
 
-def _write_instant(path: Path, now: datetime) -> None:
+def _write_setting(path: Path, setting: Setting) -> None:
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps({"kind": "stream", "now": now.astimezone(UTC).isoformat()}))
+    now = setting.now.astimezone(UTC).isoformat()
+    partial.write_text(json.dumps({"kind": "stream", "now": now, "again": setting.again}))
     os.replace(partial, path)
 
 

@@ -85,17 +85,12 @@ def _settled(settings: Settings, clock: StreamClockFile, now: datetime, wait: ti
         return None
     ended = wait.total_seconds()
     while ended > 0:
-        if wait_for(lambda: _done(clock, now), min(LOOK_SECONDS, ended)):
+        if wait_for(lambda: clock.acknowledged(now), min(LOOK_SECONDS, ended)):
             return True
         ended -= LOOK_SECONDS
         if living_daemon(store) is None:
             raise TransientError("the daemon stopped; its log says why")
     return False
-
-
-def _done(clock: StreamClockFile, now: datetime) -> bool:
-    acknowledged_at = clock.acknowledged_at()
-    return acknowledged_at is not None and acknowledged_at >= now
 
 
 def _store(settings: Settings) -> Store | None:

@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.app.fault_net import BUSY_DELAY, FaultNet
 from ctrain.app.ticker import Ticker, tell_lateness
 from ctrain.app.vitals import Vitals
-from ctrain.clocks import StreamClock
+from ctrain.clocks import Setting, StreamClock
 from ctrain.engine.rest import awaited
 from ctrain.engine.tick import Ticked, tick
 
@@ -54,7 +54,7 @@ class TickLoop:
         self._clock = clock
         self._timer = timer
         self._rhythm = rhythm
-        self._quiet_at: dict[PolicyName, datetime] = {}
+        self._quiet_at: dict[PolicyName, Setting] = {}
         self._busy: set[PolicyName] = set()
         self._vitals = Vitals(timer, telemetry, rhythm.tick)
         self._leaving: dict[PolicyName, Callable[[], bool]] = {}
@@ -235,8 +235,8 @@ class TickLoop:
     def _tick_once(self, name: PolicyName) -> timedelta:
         watch = self._watches[name]
         self._take_lease(watch)
-        now = self._clock.now()
-        all_read = self._quiet_at.get(name) == now and isinstance(self._clock, StreamClock)
+        setting = self._clock.setting() if isinstance(self._clock, StreamClock) else None
+        all_read = setting is not None and self._quiet_at.get(name) == setting
         if all_read and not self._asked(name):
             self._vitals.looked_after(name)  # the store has answered, and nothing is left to do
             return STREAM_DELAY
@@ -246,7 +246,7 @@ class TickLoop:
         if self._faltering is not None:
             self._faltering.succeeded(watch)
         self._vitals.ticked(name, seconds)
-        return self._next_delay(name, ticked, now)
+        return self._next_delay(name, ticked, setting)
 
     def _take_lease(self, watch: Watch) -> None:
         watch.lease = self._leases.get(watch.name, watch.lease)
@@ -257,24 +257,24 @@ class TickLoop:
         with watch.store.read() as tx:
             return bool(tx.open_requests(name)) or name in self._busy
 
-    def _next_delay(self, name: PolicyName, ticked: Ticked, now: datetime) -> timedelta:
-        on_stream = isinstance(self._clock, StreamClock)
+    def _next_delay(self, name: PolicyName, ticked: Ticked, setting: Setting | None) -> timedelta:
+        """``setting``: of the stream's clock; None: policies go by the machine's."""
         (self._busy.discard if ticked.quiet else self._busy.add)(name)
         if ticked.moved and not ticked.rests:
             return timedelta(0)
         if ticked.waiting:
-            return STREAM_DELAY if on_stream else BUSY_DELAY
-        if not on_stream:
+            return BUSY_DELAY if setting is None else STREAM_DELAY
+        if setting is None:
             return self._rhythm.tick if ticked.due_in is None else min(self._rhythm.tick, ticked.due_in)
-        self._acknowledge(name, now)
+        self._acknowledge(name, setting)
         return STREAM_DELAY
 
-    def _acknowledge(self, name: PolicyName, now: datetime) -> None:
+    def _acknowledge(self, name: PolicyName, setting: Setting) -> None:
         assert isinstance(self._clock, StreamClock)
         with self._lock:
-            self._quiet_at[name] = now
-            if all(self._quiet_at.get(other) == now for other in self._watches):
-                self._clock.acknowledge(now)
+            self._quiet_at[name] = setting
+            if all(self._quiet_at.get(other) == setting for other in self._watches):
+                self._clock.acknowledge(*setting)
 
     def _faulted(self, name: PolicyName, kind: str, message: str) -> None:
         self._busy.add(name)

@@ -302,6 +302,21 @@ def test_between_two_instants_only_requests_are_looked_at(
     assert [read for _, _, read in script.seen] == [True, False, True]
 
 
+def test_an_instant_that_is_set_once_more_is_done_anew(
+    make: Callable[..., TickLoop], script: Script, stream: StreamClockFile, tmp_path: Path
+) -> None:
+    """Rows may have come since, and whoever set it waits for them."""
+    loop = make(ADS, clock=StreamClock(tmp_path))
+    loop.take_turn(ADS)
+    assert stream.acknowledged(NOON)
+    stream.set(NOON)
+    assert not stream.acknowledged(NOON)
+    loop.take_turn(ADS)
+    loop.take_turn(ADS)
+    assert [read for _, _, read in script.seen] == [True, True]
+    assert stream.acknowledged(NOON)
+
+
 @pytest.fixture
 def standing(
     make: Callable[..., TickLoop], stream: StreamClockFile, tmp_path: Path, timer: StillTimer
