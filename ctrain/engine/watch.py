@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ctrain.engine.pane_tree import PaneTree
     from ctrain.engine.seen_values import SeenValues
     from ctrain.engine.segment_counts import PaneSegments
+    from ctrain.policy.data import Aliases
     from ctrain.policy.files import LoadedPolicy
     from ctrain.policy.models import Policy
     from ctrain.ports import (
@@ -206,17 +207,20 @@ class Watch:
         return PolicyName(self.loaded.policy.policy)
 
     def for_run(self, run: Run) -> Watch:
-        """The same watch under the policy that the run was started with.
+        """The same watch under the policy that the run was started with, but for the names of the aliases.
 
-        Raises PermanentError when that cannot be used any more: a variable that it names may be gone.
+        Those say which version production reads, and the old ones may be another policy's by now.
+
+        Raises PermanentError when that policy cannot be used any more: a variable that it names may be gone.
         """
         if run.policy_hash == self.loaded.hash:
             return self
         if run.policy_hash not in self.snapshots:
             try:
-                self.snapshots[run.policy_hash] = self.parse_snapshot(run.policy_text, run.policy_path)
+                snapshot = self.parse_snapshot(run.policy_text, run.policy_path)
             except CtrainError as error:
                 raise PermanentError(f"{UNUSABLE}: {error}") from error
+            self.snapshots[run.policy_hash] = _with_aliases(snapshot, self.present.policy.model.aliases)
         return replace(self, loaded=self.snapshots[run.policy_hash], present_policy=self.present)
 
     def blackout_until(self) -> datetime | None:
@@ -249,6 +253,11 @@ class Watch:
             policy_hash=self.loaded.hash,
             evidence=redacted(evidence or {}, self.redact),
         )
+
+
+def _with_aliases(snapshot: LoadedPolicy, aliases: Aliases) -> LoadedPolicy:
+    model = snapshot.policy.model.model_copy(update={"aliases": aliases})
+    return replace(snapshot, policy=snapshot.policy.model_copy(update={"model": model}))
 
 
 def redacted(value: Any, redact: Callable[[str], str]) -> Any:

@@ -12,6 +12,7 @@ from ctrain.policy.files import LoadedPolicy, parse_policy
 from tests.support.stories import CHALLENGER, CHAMPION, QUICK, Story, ask_to_train, last_run
 from tests.support.world import World
 
+NAMED = "{name: clicks, aliases: {champion: production, challenger: candidate, previous_champion: fallback},"
 UNUSABLE = "the policy that the run began with cannot be used any more: "
 
 
@@ -108,4 +109,36 @@ def test_a_promotion_that_has_begun_is_finished_under_the_policy_in_force(
 def test_a_probation_ends_under_the_policy_in_force(story: Story, tmp_path: Path) -> None:
     world = at(story, "proven", tmp_path)
     world.reach(Phase.ACCEPTED, hours=2)
+    assert world.registry.aliases["champion"] == CHALLENGER
+
+
+def with_other_aliases(story: Story, bookmark: str, folder: Path) -> World:
+    """The policy names other aliases by now, and production reads by those; the old ones are others'."""
+    world = story.at(bookmark, folder)
+    aliases = world.registry.aliases
+    aliases["production"] = aliases["champion"]
+    if "previous_champion" in aliases:
+        aliases["fallback"] = aliases["previous_champion"]
+    world.edit(world.policy_text.replace("{name: clicks,", NAMED))
+    return world
+
+
+@pytest.mark.parametrize("bookmark", ["shadowing", "promoting"])
+def test_a_run_promotes_by_the_aliases_that_the_policy_names_by_now(
+    story: Story, tmp_path: Path, bookmark: str
+) -> None:
+    world = with_other_aliases(story, bookmark, tmp_path)
+    before = dict(world.registry.aliases)
+    world.reach(Phase.PROBATION)
+    aliases = world.registry.aliases
+    assert (aliases["production"], aliases["fallback"]) == (CHALLENGER, CHAMPION)
+    assert aliases["champion"] == before["champion"] == CHAMPION
+    assert "champion_changed_outside" not in world.kinds()
+
+
+def test_a_run_goes_back_by_the_aliases_that_the_policy_names_by_now(story: Story, tmp_path: Path) -> None:
+    world = with_other_aliases(story, "probation", tmp_path)
+    world.ask(RequestKind.ROLLBACK)
+    assert last_run(world).phase is Phase.ROLLED_BACK
+    assert world.registry.aliases["production"] == CHAMPION
     assert world.registry.aliases["champion"] == CHALLENGER
