@@ -315,8 +315,8 @@ from sklearn.dummy import DummyClassifier
 
 
 def train(rows, context):
-    if not os.path.exists("../tried"):
-        open("../tried", "w").close()
+    if not os.path.exists("../../tried"):
+        open("../../tried", "w").close()
         shutil.rmtree({store!r})
         open({store!r}, "w").close()
     return DummyClassifier().fit(rows[["distance", "carrier"]], rows["late"])
