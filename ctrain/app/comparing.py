@@ -48,6 +48,9 @@ def _compare_rows(reference: Path, current: Path, fdr: float, min_effect: float,
     before = files[0].read(most)
     now = files[1].read(most) if before is not None else None
     if before is not None and now is not None:
+        for path, table in ((reference, before), (current, now)):
+            if not table.num_rows:
+                raise InputError(f"{path}: there is no row to compare")
         return compare_tables(before, now, fdr=fdr, min_effect=min_effect, exact=True)
     stored = profile_files(files[0])
     return compare_profiles(stored, profile_files(files[1], against=stored), fdr=fdr, min_effect=min_effect)
