@@ -6,13 +6,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ctrain.cli.init_options import Asked
 from ctrain.cli.output import say
 from ctrain.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def on_terminal() -> bool:
@@ -48,7 +51,7 @@ def ask_for_file(asked: Asked) -> Asked:
 def ask_columns(asked: Asked, parquet: Path | None) -> Asked:
     """Return the answers with what each column is for; those of ``parquet`` are offered."""
     name = asked.name or _ask("Name of the policy and of the model", _checked_name)
-    columns, instants = _columns(parquet)
+    columns, instants, ids = _columns(parquet)
     if columns:
         say(f"Columns: {', '.join(columns)}")
     check = _column_of(columns)
@@ -59,7 +62,7 @@ def ask_columns(asked: Asked, parquet: Path | None) -> Asked:
         row_id = row_id or _ask("Column that identifies a row", check)
     else:
         time = time or _ask_for_time(asked.push, check, instants)
-        row_id = row_id or _ask_or_none("Column that identifies a row (-: number them)", check, ())
+        row_id = row_id or _ask_or_none("Column that identifies a row (-: number them)", check, ids)
     out = asked.out or Path(typer.prompt("Folder to write to", default=name))
     return replace(asked, name=name, label=label, event_time=time, id=row_id, out=out)
 
@@ -70,16 +73,34 @@ def _ask_for_time(push: bool, check: Callable[[str], str], instants: Sequence[st
     return _ask_or_none("Column that says when a row happened (-: their order does)", check, instants)
 
 
-def _columns(parquet: Path | None) -> tuple[list[str], list[str]]:
-    """Names of all columns, and of those that hold instants."""
+def _columns(parquet: Path | None) -> tuple[list[str], list[str], list[str]]:
+    """Names of all columns, of those that hold instants, and of those that identify a row."""
     if parquet is None or not parquet.is_file():
-        return [], []
+        return [], [], []
     import pyarrow as pa
 
+    from ctrain.app.drafts.features import is_named_as_id
     from ctrain.app.scanning import read_footer
 
     schema = read_footer(parquet).schema.to_arrow_schema()
-    return schema.names, [one.name for one in schema if pa.types.is_timestamp(one.type)]
+    instants = [one.name for one in schema if pa.types.is_timestamp(one.type)]
+    named = [one.name for one in schema if is_named_as_id(one.name) and _is_plain(one.type)]
+    ids = [name for name in named if _all_differ(parquet, name)]
+    return schema.names, instants, ids
+
+
+def _is_plain(type_: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(type_) or pa.types.is_string(type_) or pa.types.is_large_string(type_))
+
+
+def _all_differ(parquet: Path, name: str) -> bool:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    values = pq.read_table(parquet, columns=[name])[name]
+    return bool(pc.count_distinct(values, mode="only_valid").as_py() == len(values) > 0)
 
 
 def _ask(question: str, check: Callable[[str], str], offered: Sequence[str] = ()) -> str:

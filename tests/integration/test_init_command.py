@@ -338,6 +338,24 @@ def test_on_a_terminal_it_asks_and_asks_again_for_what_is_wrong(
     assert read(tmp_path / "mine", tmp_path).policy.data.event_time.column == "at"
 
 
+def test_on_a_terminal_what_identifies_rows_is_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    numbers = list(range(N))
+    columns = {
+        "keys": [[n] for n in numbers],
+        "shop_id": [n % 3 for n in numbers],
+        "id": [None, *numbers[1:]],
+    }
+    columns |= {"paid": numbers, "orderId": numbers, "bought": [n % 2 for n in numbers]}
+    pq.write_table(pa.table(columns), "past.parquet")
+    done = answer(monkeypatch, "bought", "", "", "mine", options=["shop", "--from", "past.parquet"])
+    assert done.exit_code == 0, done.output
+    assert "Column that identifies a row (-: number them) [orderId]: " in done.output
+    assert read(tmp_path / "mine", tmp_path).policy.data.id == "orderId"
+
+
 def test_it_asks_for_nothing_optional_when_the_rest_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
