@@ -343,7 +343,7 @@ def test_on_a_terminal_what_identifies_rows_is_offered(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     numbers = list(range(N))
-    columns = {
+    columns: dict[str, list[Any]] = {
         "keys": [[n] for n in numbers],
         "shop_id": [n % 3 for n in numbers],
         "id": [None, *numbers[1:]],
