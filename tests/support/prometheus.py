@@ -38,9 +38,10 @@ class Prometheus:
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{params}: {error.read().decode()}") from error
 
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """Series that an instant query finds."""
-        found: list[dict[str, Any]] = self.get("/api/v1/query", query=expression)["result"]
+    def query(self, expression: str, at: float | None = None) -> list[dict[str, Any]]:
+        """Series that an instant query finds, now or ``at`` a moment of the past."""
+        moment = {} if at is None else {"time": str(at)}
+        found: list[dict[str, Any]] = self.get("/api/v1/query", query=expression, **moment)["result"]
         return found
 
     def query_range(self, expression: str, start: float, end: float, step: float) -> list[dict[str, Any]]:
@@ -50,10 +51,9 @@ class Prometheus:
         )["result"]
         return found
 
-    def label_values(self, selector: str, label: str) -> list[str]:
-        return sorted(
-            {series["metric"][label] for series in self.query(selector) if label in series["metric"]}
-        )
+    def label_values(self, selector: str, label: str, at: float) -> list[str]:
+        found = self.query(selector, at)
+        return sorted({series["metric"][label] for series in found if label in series["metric"]})
 
     def scrapes(self) -> int:
         """How many scrapes of the target succeeded in the last minutes."""
