@@ -57,9 +57,10 @@ def test_workers_share_the_policies_come_back_and_go_with_the_first_daemon(fleet
     first = fleet.start("first", "--workers", "2")
     worker = wait_until_shared(fleet, first)
     fleet.wait_until_answered()
+    ticked = re.compile(r'ctrain_tick_duration_seconds_count\{worker="1"\} [1-9]')
+    fleet.wait_for(lambda: ticked.search(first.metrics()) is not None, "the worker has ticked")
     seen = first.metrics()
     assert re.findall(r'ctrain_policies_held\{worker="(\d)"\} (\S+)', seen) == [("0", "2.0"), ("1", "2.0")]
-    assert re.search(r'ctrain_tick_duration_seconds_count\{worker="1"\} [1-9]', seen)
     series = [line.rpartition(" ")[0] for line in seen.splitlines() if not line.startswith("#")]
     assert len(series) == len(set(series))
 
