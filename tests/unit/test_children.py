@@ -135,7 +135,7 @@ def test_what_a_model_leaves_running_ends_with_its_child(what: str) -> None:
     """A fork holds the pipes of its child: without an end of its own nobody would hear of the child's."""
     answers, words = answers_of(ANSWERING, what)
     left = answers[0]["left"] if answers else int(words)
-    wait_until(lambda: not runs(left), 10, "the end of what was left running")
+    assert wait_until(lambda: not runs(left), 10, "the end of what was left running")
 
 
 def runs(pid: int) -> bool:

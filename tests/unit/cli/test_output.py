@@ -11,6 +11,17 @@ from ctrain.cli.output import guarded, print_json, print_table
 from ctrain.errors import CtrainError, IllegalTransition, InputError, PolicyError, TransientError
 
 
+def exit_code_after(error: Exception) -> int:
+    """The code with which a command ends that is stopped by ``error``."""
+
+    def command() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as caught:
+        guarded(command)()
+    return caught.value.exit_code
+
+
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
@@ -28,12 +39,7 @@ from ctrain.errors import CtrainError, IllegalTransition, InputError, PolicyErro
 def test_our_errors_become_a_message_and_an_exit_code(
     error: CtrainError, code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def command() -> None:
-        raise error
-
-    with pytest.raises(typer.Exit) as caught:
-        guarded(command)()
-    assert caught.value.exit_code == code
+    assert exit_code_after(error) == code
     assert capsys.readouterr() == ("", message)
 
 
@@ -47,12 +53,7 @@ def test_our_errors_become_a_message_and_an_exit_code(
 def test_a_disk_that_is_full_is_said(
     error: OSError, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def command() -> None:
-        raise error
-
-    with pytest.raises(typer.Exit) as caught:
-        guarded(command)()
-    assert caught.value.exit_code == 1
+    assert exit_code_after(error) == 1
     assert capsys.readouterr() == ("", f"{message}, then run the command again\n")
 
 
@@ -67,12 +68,7 @@ def test_a_disk_that_is_full_is_said(
 def test_a_place_that_cannot_be_used_is_bad_input(
     error: OSError, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def command() -> None:
-        raise error
-
-    with pytest.raises(typer.Exit) as caught:
-        guarded(command)()
-    assert caught.value.exit_code == 2
+    assert exit_code_after(error) == 2
     assert capsys.readouterr().err.startswith(f"/srv/home/state.db: {message}")
 
 
