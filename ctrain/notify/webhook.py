@@ -14,7 +14,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from http.client import HTTP_PORT, HTTPS_PORT, HTTPConnection, HTTPException, InvalidURL
+from http import HTTPStatus
+from http.client import (
+    HTTP_PORT,
+    HTTPS_PORT,
+    BadStatusLine,
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    InvalidURL,
+    RemoteDisconnected,
+)
 from urllib.parse import unquote, urlsplit
 
 from ctrain import __version__
@@ -61,7 +71,8 @@ def post(
     except (InvalidURL, ValueError):
         return Delivery(False, "the address cannot be used")
     except (OSError, HTTPException) as error:
-        return Delivery(False, f"no answer: {_words(error)}", again=True)
+        words = "it took too long" if connection.was_cut else _words(error)
+        return Delivery(False, f"no answer: {words}", again=True)
     finally:
         connection.close()
 
@@ -94,8 +105,22 @@ def _wish(retry_after: str | None, now: datetime) -> timedelta | None:
     return max((at if at.tzinfo else at.replace(tzinfo=UTC)) - now, timedelta(0))
 
 
+class _Answer(HTTPResponse):
+    """The answer itself: what a receiver says before it (such as 103, Early Hints) is passed over."""
+
+    def begin(self) -> None:
+        super().begin()
+        while self.status < 200 and self.status != HTTPStatus.SWITCHING_PROTOCOLS:
+            self.headers = None  # type: ignore[assignment]  # so that the next head is read
+            super().begin()
+
+
 class _Connection(HTTPConnection):
     """Made and used within a time, however many addresses its server has."""
+
+    response_class = _Answer
+    was_cut = False
+    """True once the time was over before the answer was there."""
 
     def __init__(
         self,
@@ -148,6 +173,7 @@ class _Connection(HTTPConnection):
         return min(left, self._step_seconds)
 
     def _cut(self) -> None:
+        self.was_cut = True
         if self.sock is not None:
             with contextlib.suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)
@@ -173,6 +199,10 @@ def _words(error: Exception) -> str:
         return "it took too long"
     if isinstance(error, socket.gaierror):
         return "the name of the server cannot be resolved"
+    if isinstance(error, RemoteDisconnected):  # before BadStatusLine, of which it is one
+        return "the server closed the connection"
+    if isinstance(error, BadStatusLine):
+        return "what it says is not HTTP"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return type(error).__name__

@@ -162,7 +162,41 @@ def test_a_receiver_that_says_nothing_does_not_hold_us_up() -> None:
 def test_nor_does_one_that_answers_byte_by_byte() -> None:
     with listening(b"HTTP/1.1 200 OK\r\n" + b"X-Slow: yes\r\n" * 1000) as url:
         delivery = post(url, None, "msg_1", BODY, NOW, step_seconds=5, whole_seconds=0.2)
-    assert (delivery.done, delivery.again) == (False, True)
+    assert (delivery.again, delivery.detail) == (True, "no answer: it took too long")
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "done", "detail"),
+    [
+        (HINTS + b"HTTP/1.1 102 Processing\r\n\r\n" + OK, True, "answered 200"),
+        (HINTS + b"HTTP/1.1 410 Gone\r\n\r\n", False, "answered 410"),
+        (HINTS, False, "no answer: the server closed the connection"),
+        (b"", False, "no answer: the server closed the connection"),
+        (b"SSH-2.0-OpenSSH\r\n", False, "no answer: what it says is not HTTP"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", False, "answered 101"),
+    ],
+)
+def test_the_answer_is_the_last_thing_that_is_said(said: bytes, done: bool, detail: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, connection.makefile("rb") as came:
+                while came.readline() != b"\r\n":
+                    pass
+                came.read(len(BODY))
+                connection.sendall(said)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        delivery = post(f"http://127.0.0.1:{server.getsockname()[1]}/", None, "msg_1", BODY, NOW)
+        thread.join()
+    assert (delivery.done, delivery.detail) == (done, detail)
+    assert delivery.again == detail.startswith("no answer")
 
 
 def test_the_time_that_connecting_takes_counts(monkeypatch: pytest.MonkeyPatch) -> None:
