@@ -27,9 +27,12 @@ class Missing(Exception):
 
 
 def main(arguments: list[str]) -> int:
+    """Serve until idle; what artifacts are fetched into (the second argument) ends with this process."""
     from ctrain.child.lines import serve
 
-    return serve(answer, float(arguments[0]), at_end=lambda: None)
+    idle_seconds, scratch = float(arguments[0]), arguments[1]
+    tempfile.tempdir = scratch
+    return serve(answer, idle_seconds, at_end=lambda: shutil.rmtree(scratch, ignore_errors=True))
 
 
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:

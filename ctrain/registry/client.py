@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import os
-import queue
 import re
 import subprocess
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from ctrain.children import ChildGone, LineChild, child_command, child_environment
-from ctrain.domain import Json, ModelVersion, RunId, Version
+from ctrain.children import child_command, child_environment
+from ctrain.domain import ModelVersion, RunId, Version
 from ctrain.errors import PermanentError, TransientError
 from ctrain.registry.adoption import AdoptionReport, parse_adoption
+from ctrain.registry.lane import RETRY_IN, Lane
 
-QUESTIONS = frozenset({"alias", "version", "find_version", "digest"})
-"""Calls that change nothing, and may be asked twice."""
-RETRY_IN = timedelta(seconds=10)
 LOADING_SECONDS = 600.0
 """For a model that is fetched, loaded and tried, as long as the scorer waits for one."""
+FETCHING_SECONDS = 240.0
+"""For an artifact that is fetched to be hashed; a tick that promotes does so twice, and counts as hanging
+after ten minutes."""
+FETCHING_IDLE_SECONDS = 20.0
 
 
 class MlflowRegistry:
     """A ``Registry`` on any MLflow server or database; safe to call from several threads.
 
     The child ends by itself after ``idle_seconds`` without a call, to give its memory back, and is
-    started again at the next one. A call that gets no answer within ``timeout_seconds`` kills it.
+    started again at the next one. A call that gets no answer within ``timeout_seconds`` kills it. Artifacts
+    are fetched by another one, which has ``fetching_seconds``: nobody else waits for a large one.
     """
 
     def __init__(
@@ -39,11 +40,11 @@ class MlflowRegistry:
         timeout_seconds: float = 60.0,
         idle_seconds: float = 300.0,
         loading_seconds: float = LOADING_SECONDS,
+        fetching_seconds: float = FETCHING_SECONDS,
         declared: Iterable[str] = (),
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._tracking_uri, self._python = tracking_uri, python
-        self._timeout_seconds, self._idle_seconds = timeout_seconds, idle_seconds
         self._loading_seconds = loading_seconds
         self._environment = child_environment(
             os.environ if environ is None else environ,
@@ -51,10 +52,11 @@ class MlflowRegistry:
             threads=1,
             declared=declared,
         )
-        self._lock = threading.Lock()
-        self._child: LineChild | None = None
-        self._interrupted = False
-        self._answers: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
+        lane = partial(Lane, python, self._environment, without_credentials(f"MLflow at {tracking_uri}"))
+        self._asking = lane(timeout_seconds=timeout_seconds, idle_seconds=idle_seconds)
+        self._fetching = lane(
+            timeout_seconds=fetching_seconds, idle_seconds=min(idle_seconds, FETCHING_IDLE_SECONDS)
+        )
 
     def alias(self, model: str, alias: str) -> Version | None:
         """The version that the alias names, or None when MLflow confirms that there is none."""
@@ -147,20 +149,18 @@ class MlflowRegistry:
         return replace(found, python=model_python)
 
     def close(self) -> None:
-        """End the child, if there is one; a later call starts another."""
-        with self._lock:
-            self._drop_child()
+        """End the children, if there are any; a later call starts others."""
+        for lane in (self._asking, self._fetching):
+            lane.close()
 
     def interrupt(self) -> None:
-        """End a call under way, and refuse later ones: whoever waits for MLflow waits no longer."""
-        self._interrupted = True
-        child = self._child
-        if child is not None:
-            child.kill()
+        """End calls under way, and refuse later ones: whoever waits for MLflow waits no longer."""
+        for lane in (self._asking, self._fetching):
+            lane.interrupt()
 
     def _call(self, name: str, **arguments: Any) -> Any:
-        with self._lock:
-            answer = self._ask({"call": name, "arguments": arguments})
+        lane = self._fetching if name == "digest" else self._asking
+        answer = lane.ask({"call": name, "arguments": arguments})
         if "error" not in answer:
             return answer["result"]
         if answer["error"] == "missing":
@@ -169,56 +169,6 @@ class MlflowRegistry:
             without_credentials(f"MLflow at {self._tracking_uri} failed in {name!r}: {answer['message']}"),
             RETRY_IN,
         )
-
-    def _ask(self, request: Json) -> Json:
-        try:
-            return self._ask_once(request)
-        except ChildGone as error:
-            # A child may end, being idle, just as it is asked. What changes something is left to the
-            # caller, who looks first whether it has been done.
-            if error.taken and request["call"] not in QUESTIONS:
-                raise
-            return self._ask_once(request)
-
-    def _ask_once(self, request: Json) -> Json:
-        try:
-            child = self._living_child()
-            child.send(request)
-            answer = self._answers.get(timeout=self._timeout_seconds)
-        except queue.Empty:
-            self._drop_child()
-            waited = f"did not answer {request['call']!r} within {self._timeout_seconds:g} s"
-            message = without_credentials(f"MLflow at {self._tracking_uri} {waited}")
-            raise TransientError(message, RETRY_IN) from None
-        except ChildGone:
-            self._drop_child()
-            raise
-        if answer is None:
-            words = child.last_words() or "it said nothing"
-            self._drop_child()
-            raise ChildGone(f"the child that talks to MLflow died: {words}", taken=True)
-        return answer
-
-    def _living_child(self) -> LineChild:
-        if self._interrupted:
-            raise TransientError("MLflow is not asked any more: the daemon stops")
-        if self._child is not None and not self._child.alive:
-            self._drop_child()
-        if self._child is None:
-            # A queue of its own: what an earlier child still says must not be taken for an answer.
-            self._answers = answers = queue.SimpleQueue[Json | None]()
-            self._child = LineChild(
-                child_command(self._python, "registry", str(self._idle_seconds)),
-                self._environment,
-                on_message=answers.put,
-                on_exit=lambda: answers.put(None),
-            )
-        return self._child
-
-    def _drop_child(self) -> None:
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
 
 
 def without_credentials(text: str) -> str:

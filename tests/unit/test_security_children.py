@@ -122,7 +122,7 @@ def test_a_child_leads_a_session_and_a_process_group_of_its_own(seen: Mapping[st
     "command",
     [
         child_command("", "score", "60", "1", "/nowhere"),
-        child_command("", "registry", "60"),
+        child_command("", "registry", "60", "/nowhere"),
         [sys.executable, "-P", "-m", "ctrain.analysis", "60"],
     ],
     ids=["score", "registry", "analysis"],
