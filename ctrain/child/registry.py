@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ctrain.child.remedies import with_remedy
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
@@ -46,7 +48,8 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     except Missing as error:
         return {"error": "missing", "message": str(error)}
     except Exception as error:  # noqa: BLE001 - whatever MLflow and its drivers raise must reach the parent
-        return {"error": "unavailable", "message": f"{type(error).__name__}: {_first_line(error)}"}
+        message = with_remedy(error, f"{type(error).__name__}: {_first_line(error)}")
+        return {"error": "unavailable", "message": message}
 
 
 def _require_database(tracking_uri: str) -> None:

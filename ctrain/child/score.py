@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctrain.child.lines import serve
 from ctrain.child.models import LoadedModel, load_model
+from ctrain.child.remedies import with_remedy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +69,8 @@ class Models:
             bad_rows, measured = score_file(model, job)
         except Exception as error:  # noqa: BLE001 - models may fail in any way; the parent is told
             traceback.print_exc()
-            return {"key": job["key"], "ok": False, "message": f"{type(error).__name__}: {error}"}
+            message = with_remedy(error, f"{type(error).__name__}: {error}")
+            return {"key": job["key"], "ok": False, "message": message}
         return {
             "key": job["key"],
             "ok": True,

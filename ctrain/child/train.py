@@ -25,6 +25,7 @@ from ctrain.child.fitting import fit, load_functions
 from ctrain.child.limits import lift_memory_limit, limit_memory, limit_training, memory_limit_of
 from ctrain.child.notes import log_notes, notes_of, tags_of
 from ctrain.child.quick_refit import NotLearnable
+from ctrain.child.remedies import with_remedy
 from ctrain.child.tuning import OF_THE_SEARCH
 from ctrain.child.validation import metric_of
 
@@ -79,7 +80,7 @@ def _explain(error: BaseException, job: Mapping[str, Any]) -> str:
         return (
             f"a file or the log of training is larger than train.file_limit allows ({limit:.1f} GB): {text}"
         )
-    return text
+    return with_remedy(error, text)
 
 
 def without_declared(text: str, job: Mapping[str, Any]) -> str:
