@@ -1,9 +1,10 @@
 """Stands between a worker of a cluster and a training: whatever becomes of the worker, the training ends.
 
 ``guard FOLDER TIMEOUT_SECONDS PROGRAM ARGUMENT...`` claims the attempt whose folder this is, runs the
-program and waits for it. The program is killed, its process group with it, when standard input ends (the
-worker is gone), when ``job.ended.json`` appears (nobody wants it any more), or at its timeout. An attempt
-is claimed once: a second guard, on whatever machine that sees the folder, ends with ``ALREADY_TAKEN``.
+program and waits for it. The program is killed, with its process group and all that it started, when
+standard input ends (the worker is gone), when ``job.ended.json`` appears (nobody wants it any more), or at
+its timeout. An attempt is claimed once: a second guard, on whatever machine that sees the folder, ends with
+``ALREADY_TAKEN``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from ctrain.child.ending import MARK, kill_marked
 
 ALREADY_TAKEN = 75
 LOOK_SECONDS = 0.25
@@ -37,6 +40,7 @@ def main(arguments: list[str]) -> int:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
+                env={**os.environ, MARK: str(folder)},
                 start_new_session=True,
             )
         except OSError as error:
@@ -46,6 +50,7 @@ def main(arguments: list[str]) -> int:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
+        kill_marked(str(folder))
         code = child.wait()
     if state == "timed_out":
         reason = f"training was stopped after its timeout of {timeout_seconds:g} s"

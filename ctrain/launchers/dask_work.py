@@ -17,7 +17,7 @@ from ctrain.children import child_command, child_environment
 from ctrain.domain import Json
 from ctrain.launchers.dask_trials import ALIVE, LOOK_SECONDS, Trials, threads, trials_of
 from ctrain.launchers.job_folder import JobFolder
-from ctrain.launchers.process import kill_group
+from ctrain.launchers.process import kill_group, kill_marked
 
 TAKEN = 75
 """What the guard and the child end with when the attempt has been started already."""
@@ -75,3 +75,4 @@ def _end_unguarded(folder: str) -> None:
     state = JobFolder(folder).state()
     if state is not None and JobFolder(folder).locked():
         kill_group(int(state["pid"]))
+    kill_marked(folder)

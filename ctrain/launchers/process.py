@@ -23,6 +23,8 @@ from ctrain.ports import Timer
 
 KILL_PATIENCE_SECONDS = 5.0
 TIDY_SECONDS = 2.0
+MARK = "CTRAIN_ATTEMPT"
+"""The variable that names the folder of an attempt to all that its training starts, wherever that goes."""
 TRACKER = "resource_tracker"
 """In the commands of multiprocessing's and joblib's processes that remove what nobody has any more."""
 
@@ -88,7 +90,7 @@ class ProcessLauncher:
         """What the child of a job that has been written down may see."""
         names = (folder.job() or {}).get("env", ())
         wanted = {name: self._environ[name] for name in names if name in self._environ}
-        return {**wanted, **self._environment}
+        return {**wanted, **self._environment, MARK: str(folder.path)}
 
     def poll(self, run_id: RunId, attempt: int, folder: str) -> JobStatus:  # noqa: ARG002 - the folder names both
         """What has become of the attempt whose folder this is; ends it when its time is over."""
@@ -144,6 +146,7 @@ class ProcessLauncher:
             spawned = self._spawned.pop(path)
             if spawned.poll() is None:
                 kill_group(spawned.pid)
+                kill_marked(str(path))
         return len(lost)
 
     def _end(self, job: JobFolder, state: JobState, message: str) -> None:
@@ -157,9 +160,9 @@ class ProcessLauncher:
             return
         pid = int(state["pid"]) if state else spawned.pid if spawned else 0
         leader_lives = job.locked() or (spawned is not None and spawned.pid == pid and spawned.poll() is None)
-        if not leader_lives and psutil.pid_exists(pid):
-            return  # the number belongs to somebody else by now
-        kill_group(pid)
+        if leader_lives or not psutil.pid_exists(pid):  # else the number belongs to somebody else by now
+            kill_group(pid)
+        kill_marked(str(job.path))
 
 
 def kill_group(leader: int) -> None:
@@ -179,6 +182,19 @@ def kill_group(leader: int) -> None:
     for process in trackers:
         _kill_one(process)
     psutil.wait_procs(doomed, timeout=KILL_PATIENCE_SECONDS)
+
+
+def kill_marked(mark: str) -> None:
+    """Kill what a training has started that has left its group, as with ``setsid``, and is nobody's child."""
+    for process in psutil.process_iter():
+        if _mark_of(process) == mark:
+            _kill_one(process)
+
+
+def _mark_of(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):  # it has ended, or is somebody else's
+        return str(process.environ().get(MARK, ""))
+    return ""
 
 
 def _family(leader: int) -> list[psutil.Process]:

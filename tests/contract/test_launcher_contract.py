@@ -21,7 +21,7 @@ from ctrain.launchers.process import ProcessLauncher
 from ctrain.ports import Launcher
 from tests.support.clusters import Cluster
 from tests.support.processes import gone
-from tests.support.trainers import begun, end_of, let_go, stand_in_job, starts
+from tests.support.trainers import begun, end_of, left_by, let_go, stand_in_job, starts
 from tests.waiting import wait_until
 
 URI = "http://127.0.0.1:9"
@@ -148,6 +148,20 @@ def test_a_training_that_is_stopped_is_killed(launcher: Launcher, job_of: Callab
     launcher.stop(job.run_id, job.attempt, job.folder)
     assert status_of(launcher, job).state is JobState.LOST
     wait_until(partial(gone, pid), 10.0, "the end of the process")
+
+
+@pytest.mark.parametrize("do", ["leave and wait", "leave and vanish"])
+def test_what_a_training_has_left_elsewhere_ends_with_it(
+    launcher: Launcher, job_of: Callable[..., TrainingJob], do: str
+) -> None:
+    """A program in a session of its own, whose parent has ended."""
+    job = job_of(do)
+    launcher.start(job)
+    begun(launcher, job)
+    left = left_by(job)
+    launcher.stop(job.run_id, job.attempt, job.folder)
+    assert end_of(launcher, job).state is JobState.LOST
+    wait_until(partial(gone, left), 10.0, "the end of the program")
 
 
 def begun_before_a_kill(daemons: Daemons, job: TrainingJob) -> int:

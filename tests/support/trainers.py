@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ from tests.waiting import wait_until
 PROGRAM = '''#!{python} -IS
 """Does what job.json says as the parameter ``do``, with the lock and the files of a real child."""
 
-import fcntl, json, os, signal, sys, time
+import fcntl, json, os, signal, subprocess, sys, time
 
 _, role, folder = sys.argv[1:]
 assert role == "train"
@@ -39,6 +40,10 @@ print("about to", flush=True)
 with open(at("environ"), "w") as file:
     json.dump(dict(os.environ), file)
 do = json.load(open(at("job.json")))["context"]["params"]["do"]
+if do.startswith("leave"):  # a program that is of no group of ours, and no child of anybody
+    left = subprocess.check_output("setsid sh -c 'echo $$; exec sleep 600 > /dev/null' &", shell=True)
+    write("left", int(left))
+    do = do.removeprefix("leave and ")
 write("job.state.json", {{"pid": os.getpid(), "started_at": time.time()}})
 if do == "wait":
     with open(at("go")) as gate:  # a pipe with a name: this waits until somebody opens its other end
@@ -61,7 +66,7 @@ def write_program(path: Path) -> str:
 
 
 def stand_in_job(folder: Path, do: str, **changes: Any) -> TrainingJob:
-    """A job whose program does ``do``: pass, fail, vanish, or wait until ``let_go``."""
+    """A job whose program does ``do``: pass, fail, vanish, wait until ``let_go``; or ``leave and`` do so."""
     given = {"run_id": "clicks-1", "python": write_program(folder / "python"), **changes}
     job = training_job(folder / "runs", folder, given.pop("run_id"), **given)
     os.mkfifo(Path(job.folder) / "go")
@@ -87,6 +92,12 @@ def begun(launcher: Launcher, job: TrainingJob) -> int:
 
     (pid,) = wait_until(began, 30.0, "the start of the training")
     return pid
+
+
+def left_by(job: TrainingJob) -> int:
+    """The process that a training has left behind."""
+    found: int = json.loads((Path(job.folder) / "left").read_text())
+    return found
 
 
 def end_of(launcher: Launcher, job: TrainingJob) -> JobStatus:

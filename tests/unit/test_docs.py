@@ -25,7 +25,7 @@ GIVEN_TO_CHILDREN = frozenset(
     f"CTRAIN_{name}"
     for name in (
         "ROWS", "WEIGHTS", "RESULT", "RUN_ID", "POLICY", "MODEL", "TASK", "LABEL", "FEATURES", "PARAMS",
-        "SEED", "WINDOW_START", "WINDOW_END",
+        "SEED", "ATTEMPT", "WINDOW_START", "WINDOW_END",
     )
 )  # fmt: skip
 """Set by ctrain for commands that train; nothing for a user to set."""

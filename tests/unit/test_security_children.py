@@ -10,10 +10,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from ctrain.child.entrypoint import load_training_function
@@ -22,6 +22,7 @@ from ctrain.clocks import RealTimer
 from ctrain.domain import RunId, TrainingContext, TrainingJob
 from ctrain.launchers.job_folder import JobFolder
 from ctrain.launchers.process import ProcessLauncher, kill_group
+from tests.support.processes import gone
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -172,8 +173,9 @@ def leave(job, folder):
     deaf = "trap '' TERM; echo; while :; do sleep 1; done"
     program = subprocess.Popen(["sh", "-c", deaf], stdout=subprocess.PIPE)
     program.stdout.readline()
+    away = subprocess.check_output("setsid sh -c 'echo $$; exec sleep 600 > /dev/null' &", shell=True)
     threading.Thread(target=threading.Event().wait).start()
-    return {"left": program.pid}
+    return {"left": [program.pid, int(away)]}
 
 train._train = leave
 sys.exit(train.main([sys.argv[2]]))
@@ -181,16 +183,16 @@ sys.exit(train.main([sys.argv[2]]))
 
 
 def test_what_a_training_leaves_running_ends_with_it(tmp_path: Path) -> None:
-    """A program that ignores the wish to end, and a thread that the interpreter would wait for."""
+    """A program that ignores the wish to end, one in a session of its own, and a thread."""
     (tmp_path / "job.json").write_text(json.dumps({"timeout_seconds": 60, "memory_limit_bytes": 10**9}))
     command = [sys.executable, "-c", LEAVING, str(ROOT), str(tmp_path)]
-    child = subprocess.Popen(command, start_new_session=True)
+    child = subprocess.Popen(
+        command, start_new_session=True, env={**os.environ, "CTRAIN_ATTEMPT": str(tmp_path)}
+    )
     try:
         assert child.wait(60) == -signal.SIGKILL
-        pid = json.loads((tmp_path / "result.json").read_text())["left"]
-        with contextlib.suppress(psutil.NoSuchProcess):
-            left = psutil.Process(pid)
-            wait_until(lambda: left.status() == psutil.STATUS_ZOMBIE, 10, "the end of what was left running")
+        for pid in json.loads((tmp_path / "result.json").read_text())["left"]:
+            wait_until(partial(gone, pid), 10, "the end of what was left running")
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
