@@ -94,6 +94,16 @@ class Gate:
             self._refuse_foreign_pages(request, caller)
         return caller
 
+    def still_admits(self, request: Request, role: Role) -> bool:
+        """Whether a caller that was admitted would be now; one is not turned away while nobody can tell."""
+        try:
+            caller = self.caller(request)
+        except Refusal:
+            return False
+        except CtrainError:
+            return True
+        return caller is not None and caller.may(role)
+
     def caller(self, request: Request) -> Caller | None:
         """Who calls; None for nobody in particular who may not even read.
 

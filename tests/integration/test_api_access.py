@@ -22,6 +22,7 @@ from ctrain.store import SqlStore
 from ctrain.web.application import LONGEST_DETAIL, create_application
 from ctrain.web.auth import COOKIE, Needs, public
 from ctrain.web.backend import DaemonAnswer
+from ctrain.web.console.live import Pulse
 from ctrain.web.failures import FAILURES, WINDOW_SECONDS
 from ctrain.web.guards import BODY_BYTES, Guards
 from ctrain.web.rules import Rules, rules_for
@@ -161,6 +162,34 @@ def test_a_revoked_token_counts_no_more(tmp_path: Path) -> None:
         tx.revoke_token("viewer", web.timer.now())
     assert web.ask(POLICIES, Role.VIEWER).status_code == 401
     assert web.ask(POLICIES, Role.OPERATOR).status_code == 200
+
+
+def test_an_open_stream_ends_when_its_token_is_revoked(tmp_path: Path) -> None:
+    web = Web(tmp_path, OUTSIDE)
+    web.app.state.pulse = Pulse(lambda: (1,), every_seconds=0.001, beat_seconds=0.001)
+    told: list[Any] = []
+
+    async def silent() -> Any:
+        await asyncio.Event().wait()
+
+    async def answer(message: Any) -> None:
+        told.append(message)
+        if len(told) == 4:
+            with web.store.write() as tx:
+                tx.revoke_token("viewer", web.timer.now())
+
+    words = web.words[Role.VIEWER]
+    headers = [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {words}".encode())]
+    scope = {"type": "http", "method": "GET", "path": "/events", "query_string": b"", "headers": headers}
+
+    async def listen() -> None:
+        async with asyncio.timeout(30):
+            await web.app(scope, silent, answer)
+
+    asyncio.run(listen())
+    assert told[0]["status"] == 200
+    assert told[-1]["more_body"] is False
+    assert ("token_refused", {"address": ""}) in web.logged
 
 
 def test_the_last_use_of_a_token_is_noted_now_and_then(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from ctrain.domain.access import Role
 from ctrain.errors import CtrainError
-from ctrain.web.auth import viewer
+from ctrain.web.auth import Gate, viewer
 from ctrain.web.console.rendering import backend_of
 from ctrain.web.problems import Refusal
 
@@ -42,19 +43,31 @@ class Pulse:
     """Of each open page the policy that it is about; empty for one that is about all."""
     _looking: asyncio.Task[None] | None = None
 
-    async def listen(self, policy: str = "") -> AsyncIterator[str]:
-        """The lines of one page, until it goes away: about one policy, or about all."""
+    async def listen(
+        self, policy: str = "", welcome: Callable[[], bool] = lambda: True
+    ) -> AsyncIterator[str]:
+        """The lines of one page, about one policy or about all, until it goes away.
+
+        They end when it is not welcome any more, as with a token that was revoked; that is asked once a beat.
+        """
         heard: asyncio.Queue[str] = asyncio.Queue(maxsize=8)
         self.listeners[heard] = policy
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._keep_looking())
         try:
             yield "retry: 3000\n\n"
+            asked_at = asyncio.get_running_loop().time()
             while True:
                 try:
-                    yield await asyncio.wait_for(heard.get(), self.beat_seconds)
+                    line = await asyncio.wait_for(heard.get(), self.beat_seconds)
                 except TimeoutError:
-                    yield ": still here\n\n"
+                    line = ": still here\n\n"
+                now = asyncio.get_running_loop().time()
+                if now - asked_at >= self.beat_seconds:
+                    if not await run_in_threadpool(welcome):
+                        return
+                    asked_at = now
+                yield line
         finally:
             self.listeners.pop(heard, None)
 
@@ -101,8 +114,11 @@ async def events(request: Request, policy: Annotated[str, Query(max_length=200)]
         raise Refusal(
             HTTPStatus.SERVICE_UNAVAILABLE, "too many pages are open; this one does not update by itself"
         )
+    gate: Gate = request.app.state.gate
     return StreamingResponse(
-        pulse.listen(policy), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        pulse.listen(policy, partial(gate.still_admits, request, Role.VIEWER)),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
     )
 
 

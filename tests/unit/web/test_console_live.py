@@ -101,6 +101,17 @@ def test_silence_is_kept_open_by_comments() -> None:
     ]
 
 
+def test_a_page_that_is_not_welcome_any_more_hears_nothing_more() -> None:
+    answers = [True, False]
+    pulse = Pulse(Looks((1,)), every_seconds=0.001, beat_seconds=0.001)
+
+    async def listen() -> list[str]:
+        return [line.strip() async for line in pulse.listen(welcome=lambda: answers.pop(0))]
+
+    assert asyncio.run(listen()) == ["retry: 3000", ": still here"]
+    assert (answers, pulse.listeners) == ([], {})
+
+
 def test_nothing_is_looked_at_while_no_page_is_open() -> None:
     looks = Looks((1,), (2,), (3,))
     pulse = Pulse(looks, every_seconds=0.001)
