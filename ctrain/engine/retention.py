@@ -118,12 +118,21 @@ def _forget_judgements(watch: Watch, now: datetime) -> None:
     day = floor_to(now, DAY)
     if watch.forgotten_on is not None and day <= watch.forgotten_on:
         return
+    watch.row_log.forget_set_aside(day - _kept_aside(watch))
     with watch.store.write() as tx:
         watch.fence(tx)
         done = forget(tx, watch.name, now, watch.retention)
     if done:
         _remove_folders(watch)
         watch.forgotten_on = day
+
+
+def _kept_aside(watch: Watch) -> timedelta:
+    """How long rows are kept that could not be used: as long as every verdict, and no longer than other rows.
+
+    It is counted from the day on which they came: what has only such rows never comes to a later pane.
+    """
+    return min(watch.retention.verdicts, kept_for(watch.policy) or watch.retention.verdicts)
 
 
 def _remove_folders(watch: Watch) -> None:

@@ -136,6 +136,9 @@ class RowLog(Protocol):
     def retire(self, before: datetime) -> Sequence[Segment]:
         """Return the segments that lie wholly before ``before``, for removal from the manifest."""
 
+    def forget_set_aside(self, before: datetime) -> None:
+        """Delete what was set aside on days before ``before``."""
+
     def delete(self, segments: Iterable[Segment]) -> None:
         """Delete the files of segments that the manifest no longer names.
 

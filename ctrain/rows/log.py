@@ -240,9 +240,10 @@ class ParquetRowLog:
         yield from self._manifest
 
     def retire(self, before: datetime) -> Sequence[Segment]:
-        day = before.astimezone(UTC).date().isoformat()
-        self._files.delete_set_aside(day)
-        return self._manifest.before(day)
+        return self._manifest.before(before.astimezone(UTC).date().isoformat())
+
+    def forget_set_aside(self, before: datetime) -> None:
+        self._files.delete_set_aside(before.astimezone(UTC).date().isoformat())
 
     def delete(self, segments: Iterable[Segment]) -> None:
         gone = list(segments)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SPARE_BYTES = 100 * 10**6
 """Left free on the disk, so that the database can go on."""
+MOST_ASIDE_BYTES = 256 << 20
+"""Of rows that cannot be used, a day and policy; those beyond are counted and not kept."""
 SMALL_ROWS = 1000
 """Below these, to compress a segment and to unpack it takes longer than everything else about it."""
 _THREADED_ROWS = 50_000
@@ -78,8 +80,13 @@ class SegmentFolder:
         )
 
     def set_aside(self, table: pa.Table, day: str, name: str) -> None:
-        """Keep rows that cannot be used where a person finds them; the same name is overwritten."""
-        self._put(table, self._folder / "rejected" / day / f"{name}.parquet")
+        """Keep rows that cannot be used where a person finds them; the same name is overwritten.
+
+        A day has room for so many of them: whoever sends nothing else fills no disk.
+        """
+        folder = self._folder / "rejected" / day
+        if _bytes_in(folder) < MOST_ASIDE_BYTES:
+            self._put(table, folder / f"{name}.parquet")
 
     def read(self, segment: Segment, columns: Sequence[str] | None = None) -> pa.Table:
         file = pq.ParquetFile(self._root / segment.path)
@@ -193,3 +200,12 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _bytes_in(folder: Path) -> int:
+    """How large the files of a folder are; 0 when there is none."""
+    try:
+        with os.scandir(folder) as entries:
+            return sum(entry.stat().st_size for entry in entries)
+    except FileNotFoundError:
+        return 0

@@ -133,6 +133,20 @@ def test_without_new_rows_folders_of_runs_go_all_the_same(world: World) -> None:
     assert left.isdisjoint({*gone, *(f"scores-{world.name}-{100 + number}" for number in (1, 3, 4))})
 
 
+@pytest.mark.parametrize(("rows_kept", "left"), [(None, 3), (10 * DAY, 3), (2 * DAY, 2)])
+def test_rows_that_were_set_aside_go_also_where_rows_are_kept_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch, rows_kept: timedelta | None, left: int
+) -> None:
+    """As many days stay as of verdicts, or of other rows when these are fewer."""
+    world.watch.retention = Retention(3 * DAY, 4 * DAY)
+    monkeypatch.setattr(retention, "kept_for", lambda _: rows_kept)
+    aside = world.folder / "home" / "rows" / world.name / "rejected"
+    for day in range(1, 6):
+        (aside / (world.clock.now() - day * DAY).date().isoformat()).mkdir(parents=True)
+    retention.retire(world.watch)
+    assert len(list(aside.iterdir())) == left
+
+
 def test_a_backlog_is_kept_for_as_long_as_it_is_judged(world: World) -> None:
     world.watch.retention = Retention(3 * DAY, 3 * DAY)
     before = len(world.verdicts())

@@ -208,6 +208,20 @@ def test_rows_that_cannot_be_used_are_set_aside_with_their_reason(harness: RowLo
     assert aside.num_rows == 5
 
 
+def test_of_rows_that_cannot_be_used_a_day_keeps_so_many(
+    harness: RowLogHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = replace_column(build_rows(["bad"]), "flight_id", [""])
+    monkeypatch.setattr("ctrain.rows.segments.MOST_ASIDE_BYTES", 1)
+    told = [harness.rows(bad, now=now).rejected for now in (START, START, START + DAY)]
+    assert told == [{"null_id": 1}] * 3
+    kept = sorted((harness.folder / "flights/rejected").rglob("*.parquet"))
+    assert [(path.parent.name, path.name[:9]) for path in kept] == [
+        ("2013-03-01", "000000001"),
+        ("2013-03-02", "000000003"),
+    ]
+
+
 def test_a_clock_that_is_a_little_ahead_is_tolerated_and_the_watermark_stays_behind_now(
     harness: RowLogHarness,
 ) -> None:
@@ -352,6 +366,8 @@ def test_retired_days_go_with_their_labels_scores_and_ids(harness: RowLogHarness
         ("scores", "2013-03-01"),
     ]
     assert harness.read("row_id", "label", "score:7", scores_of=["7"]) == [("2", 0.0, 0.2)]
+    assert (harness.folder / "flights/rejected/2013-03-01").exists()
+    harness.log.forget_set_aside(START + DAY + HOUR)
     assert not (harness.folder / "flights/rejected/2013-03-01").exists()
     assert harness.files() == {one.path for one in harness.store.tables.rows.values()}
 
