@@ -9,20 +9,26 @@ has a value and an age of its own.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 
 from ctrain.domain import MetricQuery, Sample, Series
 
 THREADS = 2
 TIMEOUT_SECONDS = 10.0
+"""To wait for the next bytes; a whole answer has twice as long."""
 MAX_BYTES = 1 << 20
 
 
@@ -60,8 +66,8 @@ def answer(query: MetricQuery, timeout_seconds: float = TIMEOUT_SECONDS) -> Samp
         if query.by is not None:
             return _by_label(query, query.by, found, timeout_seconds)
         return _one_number(query, found, timeout_seconds)
-    except urllib.error.HTTPError as error:
-        return Sample(query.at, problem=f"the server refused the query: {_words(error)}")
+    except _Refused as error:
+        return Sample(query.at, problem=f"the server refused the query: {error}")
     except (OSError, HTTPException) as error:
         return Sample(query.at, problem=f"the server cannot be reached: {getattr(error, 'reason', error)}")
     except (ValueError, KeyError, IndexError, TypeError) as error:
@@ -129,7 +135,82 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-_opener = urllib.request.build_opener(_NoRedirects)
+class _Refused(Exception):
+    """The server has answered that it does not answer; why, in its words."""
+
+
+class _Question(urllib.request.Request):
+    """Is cut off when its time is over: a server that answers byte by byte would keep a thread for days."""
+
+    _socket: socket.socket | None = None
+    _late = False
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Raises TimeoutError when it took longer, whatever that has led to."""
+        alarm = threading.Timer(seconds, self._cut)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            yield
+        except Exception:
+            if not self._late:
+                raise
+        finally:
+            alarm.cancel()
+        if self._late:
+            raise TimeoutError("it took too long")
+
+    def over(self, reached: socket.socket) -> None:
+        """It is asked over this connection."""
+        self._socket = reached
+        if self._late:
+            self._cut()
+
+    def _cut(self) -> None:
+        self._late = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+class _Plain(HTTPConnection):
+    question: _Question
+
+    def connect(self) -> None:
+        super().connect()
+        self.question.over(self.sock)
+
+
+class _Secure(HTTPSConnection):
+    question: _Question
+
+    def connect(self) -> None:
+        super().connect()
+        self.question.over(self.sock)
+
+
+class _Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    def http_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_bound(_Plain, req), req)
+
+    def https_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_bound(_Secure, req), req)
+
+
+def _bound(kind: type[_Plain | _Secure], question: urllib.request.Request) -> Any:
+    """What makes connections of a kind that know what is asked over them."""
+
+    def make(host: str, **options: Any) -> HTTPConnection:
+        connection = kind(host, **options)
+        assert isinstance(question, _Question)
+        connection.question = question
+        return connection
+
+    return make
+
+
+_opener = urllib.request.build_opener(_NoRedirects, _Handler)
 
 
 def _instant(query: MetricQuery, expression: str, timeout_seconds: float) -> Any:
@@ -141,11 +222,15 @@ def _instant(query: MetricQuery, expression: str, timeout_seconds: float) -> Any
     }
     address = query.url.rstrip("/") + "/api/v1/query"
     # the policy's check lets only http and https pass
-    request = urllib.request.Request(address, urllib.parse.urlencode(form).encode())  # noqa: S310
+    question = _Question(address, urllib.parse.urlencode(form).encode())
     if query.token is not None:
-        request.add_unredirected_header("Authorization", f"Bearer {query.token}")
-    with _opener.open(request, timeout=timeout_seconds) as reply:
-        content = reply.read(MAX_BYTES + 1)
+        question.add_unredirected_header("Authorization", f"Bearer {query.token}")
+    with question.within(2 * timeout_seconds):
+        try:
+            with _opener.open(question, timeout=timeout_seconds) as reply:
+                content = reply.read(MAX_BYTES + 1)
+        except urllib.error.HTTPError as error:
+            raise _Refused(_words(error)) from error
     if len(content) > MAX_BYTES:
         raise ValueError("more than a megabyte")
     return json.loads(content)["data"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -179,6 +180,36 @@ def test_a_server_that_is_no_prometheus(status: int, body: bytes, problem: str) 
 
 def test_a_server_that_is_not_there() -> None:
     assert ask(f"127.0.0.1:{free_port()}", "up").problem.startswith("the server cannot be reached: ")
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"HTTP/1.1 200 OK\r\nX-Slow: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n",
+        b"HTTP/1.1 503 Not Now\r\nContent-Length: 9999\r\n\r\n",
+    ],
+    ids=["head", "body", "refusal"],
+)
+def test_a_server_that_answers_byte_by_byte_is_given_up(beginning: bytes) -> None:
+    """Two of them would keep all threads, and the daemon from ending."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(beginning)
+                while not over.wait(0.01):
+                    connection.sendall(b" ")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        query = MetricQuery(f"http://127.0.0.1:{server.getsockname()[1]}", "up", NOON, timedelta(minutes=1))
+        found = answer(query, 0.1)
+        over.set()
+        thread.join()
+    assert found.problem == "the server cannot be reached: it took too long"
 
 
 def test_the_token_goes_to_the_server_and_not_to_where_it_redirects() -> None:
