@@ -78,7 +78,8 @@ class PolicyFiles:
 
     def _look(self) -> Stamp:
         stats = [(str(file), file.stat()) for file in self._files()]
-        return tuple((name, found.st_mtime_ns, found.st_size) for name, found in stats)
+        there = ((str(folder), 0, 0) for folder in sorted(self.folders) if folder.is_dir())
+        return (*there, *((name, found.st_mtime_ns, found.st_size) for name, found in stats))
 
 
 def problems_of_file(path: Path, problems: Iterable[str]) -> str:
@@ -154,6 +155,7 @@ class Reloader:
             self._telemetry.log("reload_refused", message=str(error))
             self.problem = str(error)
             self._readable = False
+            self._missing = set()  # nobody knows which files there are
             self._tell_refused(error)
             return
         self.problem, self._readable = "", True

@@ -249,6 +249,23 @@ def test_a_folder_that_vanished_is_an_accident(reloading: Reloading) -> None:
     )
 
 
+@pytest.mark.parametrize("accident", ["another file is broken", "the folder is gone"])
+def test_a_file_that_was_missed_once_before_files_cannot_be_read_is_not_removed(
+    reloading: Reloading, accident: str
+) -> None:
+    run_id = reloading.start_run(Phase.SHADOWING)
+    reloading.file.unlink()
+    reloading.look()
+    if accident == "the folder is gone":
+        reloading.folder.rmdir()
+    else:
+        reloading.write(POLICY)
+        reloading.write("policy: [", "other.yaml")
+    reloading.look(3)
+    assert list(reloading.loop.watched) == [CLICKS]
+    assert reloading.phase_of(run_id) is Phase.SHADOWING
+
+
 @pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.TRAINING, Phase.EVALUATING, Phase.SHADOWING])
 def test_a_removed_file_cancels_a_run_that_has_not_moved_the_alias(
     reloading: Reloading, phase: Phase
