@@ -31,6 +31,8 @@ class _Group:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.parts = 0
+        """Of members, and of those that failed."""
         self.members = 0
         self.ended = threading.Event()
         self.error: BaseException | None = None
@@ -58,6 +60,7 @@ class GroupCommit:
         self._take_turn()
         try:
             group = self._open()
+            group.parts += 1
             try:
                 yield from self._part(group)
                 group.members += 1
@@ -112,8 +115,8 @@ class GroupCommit:
             raise
 
     def _end_unless_others_come(self, group: _Group) -> None:
-        others_come = self._waiting > 0 and 0 < group.members < MOST_TOGETHER and group.error is None
-        if not others_come:
+        others_come = self._waiting > 0 and group.parts < MOST_TOGETHER
+        if not (others_come and group.members and group.error is None):
             self._end(group)
 
     def _end(self, group: _Group) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from ctrain.domain import IngestState, PolicyName
 from ctrain.errors import TransientError
-from ctrain.store import SqlStore
+from ctrain.store import SqlStore, group_commit
 from ctrain.store.group_commit import MOST_TOGETHER
 from tests.waiting import wait_until
 
@@ -147,3 +147,33 @@ def test_a_crowd_is_committed_in_parts(store: SqlStore) -> None:
             done.result()
     assert 2 <= len(commits) <= 10
     assert written(store, crowd) == crowd
+
+
+def test_failures_that_follow_each_other_hold_up_nobodys_commit(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as those of policies whose leases have run out, which are tried again and again."""
+    monkeypatch.setattr(group_commit, "MOST_TOGETHER", 3)
+    committed: list[int] = []
+    over = threading.Event()
+
+    def with_one_behind(left: int) -> None:
+        if left:
+            pool.submit(fail, left - 1)
+            wait_until(lambda: store._writers._waiting == 1, PATIENCE_SECONDS, "the next one")
+        else:
+            over.set()
+
+    def fail(left: int) -> None:
+        with store.write():
+            committed.append(len(commits))
+            with_one_behind(left)
+            raise ValueError(left)
+
+    with commits_of(store) as commits, ThreadPoolExecutor(4) as pool:
+        with store.write() as tx:
+            tx.save_ingest_state(FOUR[0], IngestState(sequence=7))
+            with_one_behind(5)
+        assert over.wait(PATIENCE_SECONDS)
+    assert committed == [0, 0, 1, 1, 1]
+    assert written(store, FOUR) == FOUR[:1]
