@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 BUSY_DELAY = timedelta(milliseconds=200)
 FAULT_DELAY = timedelta(seconds=5)
+MOST_DOUBLINGS = 10
 
 
 class FaultNet:
@@ -26,14 +27,16 @@ class FaultNet:
         self._telemetry = telemetry
         self._longest = longest
         self._faulted = faulted
+        self._conflicts: dict[PolicyName, int] = {}
+        """How many in a row."""
 
     def guarded(self, name: PolicyName, step: Callable[[], timedelta]) -> timedelta:
         """What ``step`` returns, or after how long the policy is tried again."""
         try:
-            return step()
+            delay = step()
         except StateConflict as error:
             self._fault(name, "state_conflict", error)
-            return BUSY_DELAY
+            return self._after_conflict(name)
         except TransientError as error:
             self._fault(name, "transient", error)
             return min(error.retry_in, self._longest)
@@ -41,7 +44,20 @@ class FaultNet:
             self._fault(name, "error", error)
         except Exception as error:  # noqa: BLE001  # the one broad net: other policies must go on
             self._fault(name, "unexpected", error, traceback.format_exc())
+        else:
+            self.forget(name)
+            return delay
         return FAULT_DELAY
+
+    def forget(self, name: PolicyName) -> None:
+        """Nothing stands in the way of the policy any more."""
+        self._conflicts.pop(name, None)
+
+    def _after_conflict(self, name: PolicyName) -> timedelta:
+        """Soon at first: the step is derived anew. While a lease is lost each try costs others their time."""
+        before = self._conflicts.get(name, 0)
+        self._conflicts[name] = min(before + 1, MOST_DOUBLINGS)
+        return min(BUSY_DELAY * (1 << before), self._longest)
 
     def _fault(self, name: PolicyName, kind: str, error: Exception, trace: str = "") -> None:
         self._telemetry.count("tick_failures_total", policy=name, kind=kind)

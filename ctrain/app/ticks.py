@@ -176,6 +176,7 @@ class TickLoop:
         self._quiet_at.pop(name, None)
         self._leases.pop(name, None)
         self._busy.discard(name)
+        self._net.forget(name)
         if self._faltering is not None:
             self._faltering.forget(name)
 

@@ -132,6 +132,17 @@ def test_what_a_tick_did_says_when_the_next_is_due(
     assert make(ADS).take_turn(ADS) == delay
 
 
+def test_conflicts_that_last_are_tried_less_and_less_often(
+    make: Callable[..., TickLoop], script: Script
+) -> None:
+    lost = StateConflict("the token is fenced off")
+    script.answers[ADS] = [*[lost] * 8, QUIET, lost]
+    loop = make(ADS)
+    delays = [loop.take_turn(ADS) for _ in range(10)]
+    doubling = [BUSY_DELAY * 2**number for number in range(6)]
+    assert delays == [*doubling, TICK, TICK, TICK, BUSY_DELAY]
+
+
 def test_what_comes_wakes_no_policy_that_waits_for_more_anyway(
     make: Callable[..., TickLoop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
