@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -61,6 +62,8 @@ class Holdings:
         self._daemons: frozenset[str] = frozenset()
         self._free_since: dict[PolicyName, float] = {}
         self._kept: set[PolicyName] = set()
+        self._going: deque[PolicyName] = deque()
+        """On their way to be given back."""
         self._changing = threading.RLock()
         """Held while leases change, so that none is taken back that is being given away."""
         self._balancing = threading.Lock()
@@ -112,8 +115,7 @@ class Holdings:
             self._take_note(held, first=first)
             wanted = self._wanted()
             share = self._assess(held, wanted)
-            for name in share.give:
-                self._loop.part(name, partial(self._give_away, name))
+            self._give_away(share.give)
             if share.take:
                 with self._changing:
                     self._tokens |= self._leases.take(share.take)
@@ -167,25 +169,38 @@ class Holdings:
         with self._shell.store.read() as tx:
             return {name for name in mine if tx.active_run(name) is not None}
 
-    def _give_away(self, name: PolicyName) -> None:
-        """Leave the policy, and what there is to tell of it, to another daemon."""
-        self._shell.channels.forget(name)
-        self._give_back(name)
+    def _give_away(self, names: Collection[PolicyName]) -> None:
+        """Leave policies, and what there is to tell of them, to others; each after its present tick."""
+        free = {name for name in names if self._loop.forget_if_free(name)}
+        for name in sorted(set(names) - free):
+            self._loop.part(name, partial(self._let_others_have, [name]))
+        self._let_others_have(free)
 
-    def _give_back(self, name: PolicyName) -> None:
+    def _let_others_have(self, names: Collection[PolicyName]) -> None:
+        for name in names:
+            self._shell.channels.forget(name)
+        self._give_back(names)
+
+    def _give_back(self, names: Collection[PolicyName]) -> None:
+        """In one transaction with what others give back meanwhile: beats wait until it is over."""
+        self._going.extend(names)
         with self._changing:
-            self._tokens.pop(name, None)
-            self._leases.give_back([name])
-        self._shell.telemetry.remove_policy(name)
+            going = [self._going.popleft() for _ in range(len(self._going))]
+            for name in going:
+                self._tokens.pop(name, None)
+            if going:
+                self._leases.give_back(going)
+        for name in names:
+            self._shell.telemetry.remove_policy(name)
 
     def _open_held(self, wanted: dict[PolicyName, LoadedPolicy], *, first: bool) -> None:
         """Watch what is held and is not watched yet; give back what nobody wants any more."""
         settled = self._loop.watched.keys() | self._loop.parting  # before the tokens: they go last
-        for name in sorted(self._tokens.keys() - settled):
-            if name in wanted and name not in self.refused:
-                self._open(name, wanted[name], first=first)
-            else:
-                self._give_back(name)
+        unsettled = self._tokens.keys() - settled
+        usable = wanted.keys() - self.refused.keys()
+        self._give_back(unsettled - usable)
+        for name in sorted(unsettled & usable):
+            self._open(name, wanted[name], first=first)
         self._shell.telemetry.gauge("policies_held", len(self._loop.watched))
 
     def _open(self, name: PolicyName, loaded: LoadedPolicy, *, first: bool) -> None:
@@ -202,7 +217,7 @@ class Holdings:
             self._shell.telemetry.log(kind, policy=name, path=str(loaded.path), message=str(error))
             if refused:
                 self.refused[name] = f"{loaded.path}: {error}"
-                self._give_back(name)
+                self._give_back([name])
                 self._shell.telemetry.gauge("config_last_reload_successful", 0.0)
             return
         if name not in self._fleet:

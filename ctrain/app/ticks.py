@@ -159,6 +159,18 @@ class TickLoop:
         with self._turn(name):
             self._drop(name)
 
+    def forget_if_free(self, name: PolicyName) -> bool:
+        """Tick this policy no more, unless its tick is under way: then nothing changes, and this is False."""
+        turn = self._lock_of(name)
+        free = turn.acquire(blocking=False)
+        if free:
+            try:
+                self._drop(name)
+            finally:
+                turn.release()
+            self._part_if_free(name)
+        return free
+
     def _leave_when_done(self, name: PolicyName) -> timedelta:
         done = self._leaving.get(name)
         if done is not None and name in self._watches:

@@ -139,6 +139,34 @@ def test_daemons_share_and_the_one_that_comes_gets_its_part(store: SqlStore) -> 
     assert other.watched == NAMES
 
 
+def test_what_is_given_away_together_is_given_back_together(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow database one after the other would keep the leases of the rest from being prolonged."""
+    given: list[list[PolicyName]] = []
+    one, busy = One(store, "one", NAMES), NAMES[0]
+    one.holdings.balance(first=True)
+    other = One(store, "other", NAMES)
+    leases = one.leases
+
+    def give_back(names: Collection[PolicyName]) -> None:
+        given.append(sorted(names))
+        DaemonLeases.give_back(leases, names)
+
+    monkeypatch.setattr(leases, "give_back", give_back)
+    with one.loop._turn(busy):
+        one.holdings.balance()
+        assert (given, one.loop.parting) == ([[NAMES[1]]], {busy})
+    assert given == [[NAMES[1]], [busy]]
+    other.holdings.balance()
+    one.holdings.want([])
+    one.loop.forget(NAMES[2])
+    one.loop.forget(NAMES[3])
+    one.holdings.balance()
+    assert given[2:] == [NAMES[2:]]
+    assert other.watched == NAMES[:2]
+
+
 @pytest.mark.parametrize("noticed_by", ["beat", "balance"])
 def test_a_lease_that_ran_out_goes_on_under_the_next_token(store: SqlStore, noticed_by: str) -> None:
     one = One(store, "one", NAMES[:1])

@@ -562,3 +562,19 @@ def test_of_a_policy_that_goes_it_is_forgotten_how_its_ticks_went(
     further: dict[str, list[Any]] = {"part": [lambda: None], "let_go": [lambda: True]}
     getattr(loop, leave)(ADS, *further.get(leave, ()))
     assert (list(loop.watched), forgotten) == ([BIDS], [ADS])
+
+
+def test_a_policy_is_forgotten_at_once_only_between_two_ticks(
+    make: Callable[..., TickLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = make(ADS)
+    told: list[bool] = []
+
+    def tick(watch: Any, **_: Any) -> Ticked:
+        told.append(loop.forget_if_free(watch.name))
+        return QUIET
+
+    monkeypatch.setattr(ticks, "tick", tick)
+    assert loop.take_turn(ADS) == TICK
+    assert loop.forget_if_free(ADS)
+    assert (told, list(loop.watched)) == ([False], [])
