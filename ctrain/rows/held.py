@@ -65,7 +65,7 @@ class HeldSegments(SegmentFolder):
         orphans = [path for path in self._tables if path not in names]
         for path in orphans:
             self._forget(path)
-        return len(orphans) + super().sweep(names.values())
+        return len(orphans) + super().sweep(one for path, one in names.items() if path not in self._tables)
 
     def begin(self, needed_bytes: int, *, held: bool = False) -> None:
         if needed_bytes > self._room:

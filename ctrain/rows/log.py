@@ -48,7 +48,7 @@ from ctrain.rows.normalise import (
 )
 from ctrain.rows.pending import PendingLabels, waits_since
 from ctrain.rows.retired import without_retired
-from ctrain.rows.segments import SegmentFolder
+from ctrain.rows.segments import SegmentFolder, SegmentLost
 from ctrain.rows.staging import SegmentWriter, Staged, newest
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class ParquetRowLog:
     ) -> pa.Table:
         try:
             return self._read(start, end, scores_of, include_late)
-        except FileNotFoundError:
+        except SegmentLost:
             # Another process has put small segments together since the manifest was read.
             self._load()
             return self._read(start, end, scores_of, include_late)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ctrain.domain import PolicyName, Segment, SegmentKind, Version
-from ctrain.errors import TransientError
+from ctrain.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,10 @@ SMALL_ROWS = 1000
 """Below these, to compress a segment and to unpack it takes longer than everything else about it."""
 _THREADED_ROWS = 50_000
 _KINDS = tuple(SegmentKind)
+
+
+class SegmentLost(PermanentError):
+    """A segment that the database names has no file."""
 
 
 class SegmentFolder:
@@ -89,7 +93,15 @@ class SegmentFolder:
             self._put(table, folder / f"{name}.parquet")
 
     def read(self, segment: Segment, columns: Sequence[str] | None = None) -> pa.Table:
-        file = pq.ParquetFile(self._root / segment.path)
+        """The rows of a segment; SegmentLost when it is not there."""
+        path = self._root / segment.path
+        try:
+            file = pq.ParquetFile(path)
+        except FileNotFoundError:
+            raise SegmentLost(
+                f"{path}: the database names this segment of the row log, and it is not there; "
+                f"was the database restored, but not {self._root} of that time beside it?"
+            ) from None
         return file.read(
             columns=list(columns) if columns else None, use_threads=segment.rows >= _THREADED_ROWS
         )
@@ -121,10 +133,13 @@ class SegmentFolder:
         """Delete the files of segments that are not among ``kept``; return how many.
 
         ``kept`` is asked for when the files have been listed: one that comes later is nobody's orphan.
+        Where one that is kept is not there, all files stay: they may be those of another database.
         """
-        present = list(self._files())
+        present = {path.relative_to(self._root).as_posix(): path for path in self._files()}
         names = {segment.path for segment in kept}
-        orphans = [path for path in present if path.relative_to(self._root).as_posix() not in names]
+        if not all((self._root / name).exists() for name in names - present.keys()):
+            return 0
+        orphans = [present[name] for name in present.keys() - names]
         for path in orphans:
             path.unlink(missing_ok=True)
             self._remove_if_empty(path.parent)

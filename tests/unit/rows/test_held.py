@@ -80,6 +80,10 @@ def test_what_was_never_committed_is_swept(tmp_path: Path) -> None:
     held.rows(build_rows(["1"]))
     scores = held.log.read(FIRST, LAST).select(["row_id", "event_at"]).append_column("score", pa.array([0.5]))
     held.log.write_scores("1", scores, 9)  # type: ignore[arg-type] # a NewType
-    assert held.log.sweep() == 1
+    orphan = tmp_path / "flights" / "rows" / "2013-01-01" / "orphan.parquet"
+    orphan.parent.mkdir(parents=True)
+    orphan.touch()
+    assert held.log.sweep() == 2
+    assert not held.files()
     assert shown(held)[0][-2] is None
     assert len(held.read("row_id")) == 1

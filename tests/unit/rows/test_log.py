@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ctrain.domain import Segment, SegmentKind, Version
-from ctrain.errors import InputError, TransientError
+from ctrain.errors import InputError, PermanentError, TransientError
 from ctrain.rows import arrivals, known, log, manifest, pending
 from ctrain.rows.identity import hash_ids
 from tests.parquet_rows import START, build_data, build_labels, build_rows
@@ -144,6 +144,26 @@ def test_a_lost_transaction_leaves_no_trace(harness: RowLogHarness) -> None:
     assert len(harness.files()) == len(harness.store.tables.rows)
     harness.restart()
     assert harness.read("row_id") == [("1",), ("2",), ("3",)]
+
+
+def test_files_beside_a_database_of_another_time_are_kept_until_its_own_are_back(
+    harness: RowLogHarness,
+) -> None:
+    """As when it is restored alone: what was put together since may be all there is of its rows."""
+    harness.rows(build_rows(["1"]))
+    (file,) = (harness.folder / name for name in harness.files())
+    of_that_time, older = file.read_bytes(), dict(harness.store.tables.rows)
+    harness.rows(build_rows(["2"]))
+    file.unlink()
+    newer = harness.files()
+    harness.store.tables.rows = older
+    harness.restart()
+    assert (harness.log.sweep(), harness.files()) == (0, newer)
+    with pytest.raises(PermanentError, match="the database names this segment of the row log, and it is not"):
+        harness.read("row_id")
+    file.write_bytes(of_that_time)
+    assert harness.log.sweep() == 1
+    assert harness.read("row_id") == [("1",)]
 
 
 def test_what_another_process_committed_is_seen_when_it_is_adopted(harness: RowLogHarness) -> None:
