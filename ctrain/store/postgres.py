@@ -19,6 +19,7 @@ an intent must be on record before the alias in the registry is moved.
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
 
 from ctrain.errors import InputError
 from ctrain.store.addresses import shown
@@ -145,6 +147,7 @@ class PostgresDatabase:
             connection.exec_driver_sql(begin_reading if read_only else begin_writing)
 
         event.listen(engine, "connect", _prepare)
+        event.listen(engine, "checkout", _refuse_closed)
         event.listen(engine, "begin", begin)
         event.listen(engine, "handle_error", translate, retval=True)
         return engine
@@ -165,3 +168,19 @@ def _settings(lock: timedelta, statement: timedelta, pause: timedelta) -> str:
 
 def _prepare(connection: psycopg.Connection[Any], _record: object) -> None:
     connection.autocommit = True  # the driver begins nothing by itself
+
+
+def _refuse_closed(connection: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
+    """Raise DisconnectionError, so that another is opened, when the server or a pooler has closed this one.
+
+    Both say so before they are asked; to ask would take every transaction another round trip.
+    """
+    import psycopg
+
+    try:
+        heard = select.poll()
+        heard.register(connection.fileno(), select.POLLIN)
+        while heard.poll(0):
+            connection.pgconn.consume_input()
+    except psycopg.Error as error:
+        raise DisconnectionError(str(error)) from error
