@@ -104,6 +104,12 @@ class DaemonLeases:
             {name: one.holder for one in living if (name := leased_policy(one.name)) is not None},
         )
 
+    def silent(self) -> frozenset[str]:
+        """Daemons of this machine that live, and whose own lease has run out all the same."""
+        with self._store.read() as tx:
+            run_out = tx.run_out_leases(DAEMON_LEASE, tx.database_now())
+        return frozenset(one.holder for one in run_out if lives_here(one.holder))
+
     def beat(self, policies: Collection[PolicyName]) -> dict[PolicyName, int]:
         """Prolong what is held, and take back those of ``policies`` that ran out and nobody took since.
 
@@ -162,6 +168,11 @@ def is_here(holder: str) -> bool:
     """True when the holder is a process of this machine."""
     machine = _parts(holder)[2]
     return bool(machine) and machine == this_machine()
+
+
+def lives_here(holder: str) -> bool:
+    """True when the holder is a process of this machine that lives."""
+    return is_here(holder) and not is_gone(holder)
 
 
 def _parts(holder: str) -> tuple[str, str, str]:

@@ -37,7 +37,8 @@ def take_back(settings: Settings, revision: str) -> Upgraded:
     if check_database(settings.database_url).revision == HEAD:
         store = open_store(settings.database_url)
         try:
-            daemons = DaemonLeases(store, settings.lease).look().daemons
+            leases = DaemonLeases(store, settings.lease)
+            daemons = leases.look().daemons | leases.silent()
         finally:
             store.close()
         if daemons:

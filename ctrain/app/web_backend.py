@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ctrain.app.lease import is_gone
+from ctrain.app.lease import is_gone, lives_here
 from ctrain.app.pushing import open_spool
 from ctrain.app.web_actions import StoredActions
 from ctrain.clocks import RealTimer, open_clock
@@ -46,7 +46,7 @@ def open_backend(
     return Backend(
         settings=settings,
         store=store,
-        queries=FleetQueries(store, clock, environ, is_gone),
+        queries=FleetQueries(store, clock, environ, is_gone, lives_here),
         clock=clock,
         timer=timer,
         actions=StoredActions(store, clock, timer, is_gone, settings.lease),

@@ -20,18 +20,21 @@ def print_fleet(fleet: FleetOverview) -> None:
     """Print who watches, every policy, and how many need a person."""
     from ctrain.queries.states import count_states, summary_of, urgency
 
-    say(f"{told_daemons(fleet.daemons)}; it is {instant(fleet.now)} UTC")
+    say(f"{told_daemons(fleet.daemons, silent=fleet.silent)}; it is {instant(fleet.now)} UTC")
     print_table(COLUMNS, [_row(one) for one in sorted(fleet.policies, key=urgency)])
     say(summary_of(count_states(fleet.policies), len(fleet.policies)))
     say("`ctrain status POLICY` shows one in full, `ctrain why POLICY` why nothing happens")
 
 
-def told_daemons(holders: Sequence[str]) -> str:
-    """How many daemons live, and which."""
+def told_daemons(holders: Sequence[str], *, silent: bool) -> str:
+    """How many daemons live, and which; ``silent`` when their leases have run out."""
     if not holders:
         return "no daemon runs"
     who = ", ".join(map(named, holders))
-    return f"a daemon runs ({who})" if len(holders) == 1 else f"{len(holders)} daemons run ({who})"
+    told = f"a daemon runs ({who})" if len(holders) == 1 else f"{len(holders)} daemons run ({who})"
+    if silent:
+        return f"{told}, but has not reached the database for longer than a lease lasts: see its log"
+    return told
 
 
 def _row(line: PolicyLineNow) -> list[str]:

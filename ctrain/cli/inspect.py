@@ -50,7 +50,7 @@ def status(policy: OptionalPolicy = None, home: Home = None, as_json: AsJson = F
     if as_json:
         print_json(fleet.to_json())
         return
-    say(f"{told_daemons(fleet.daemons)}; it is {instant(fleet.now)} UTC")
+    say(f"{told_daemons(fleet.daemons, silent=fleet.silent)}; it is {instant(fleet.now)} UTC")
     if not fleet.policies:
         say("no policies yet: `ctrain run PATH` brings them")
     for one in fleet.policies:
@@ -167,14 +167,14 @@ def _print_why(answer: Why) -> None:
 
 
 def _queries(home: Path | None) -> FleetQueries:
-    from ctrain.app.lease import is_gone
+    from ctrain.app.lease import is_gone, lives_here
     from ctrain.app.wiring import open_existing_database
     from ctrain.clocks import open_clock
     from ctrain.queries import FleetQueries
 
     settings = load_settings(home)
     store = open_existing_database(settings)
-    return FleetQueries(store, open_clock(settings.home), os.environ, is_gone)
+    return FleetQueries(store, open_clock(settings.home), os.environ, is_gone, lives_here)
 
 
 VERDICT_COLUMNS = ("monitor", "status", "value", "threshold", "n", "as of", "reason")

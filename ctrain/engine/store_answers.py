@@ -40,7 +40,7 @@ _NOTICES = frozenset(
         "troubled_notices",
     }
 )
-_LEASES = frozenset({"lease_holder", "live_leases", "database_now"})
+_LEASES = frozenset({"lease_holder", "live_leases", "run_out_leases", "database_now"})
 _PANES = frozenset({"panes", "pane_rows"})
 _TOKENS = frozenset({"token", "tokens"})
 

@@ -127,6 +127,9 @@ class LeaseTables(Protocol):
     def live_leases(self, now: datetime) -> list[HeldLease]:
         """Every lease that is held at ``now``, by name."""
 
+    def run_out_leases(self, prefix: str, now: datetime) -> list[HeldLease]:
+        """Leases whose names begin so that ran out before ``now`` and that nobody gave back."""
+
     def lease_holder(self, name: str, now: datetime) -> str | None: ...
 
     def require_token(self, name: str, token: int) -> None:

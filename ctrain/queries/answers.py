@@ -160,6 +160,8 @@ class FleetStatus(Answer):
     policies: tuple[PolicyStatus, ...]
     daemons: tuple[str, ...] = ()
     """All that live, as holders of their leases."""
+    silent: bool = False
+    """They live, but their leases have run out: they do not reach the database."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Champion, Event, IngestState, NoticeStatus, Phase, PolicyName, Run, RunId, Verdict
-from ctrain.domain.leases import daemon_lease, leased_policy
+from ctrain.domain.leases import DAEMON_LEASE, daemon_lease, leased_policy
 from ctrain.engine.spending import RUNS_READ, runs_since
 from ctrain.errors import InputError
 from ctrain.lifecycle.alphas import RUNS_IN_A_YEAR, alphas_spent
@@ -54,9 +54,10 @@ class FleetQueries:
         clock: Clock,
         environ: Mapping[str, str],
         is_gone: Callable[[str], bool] = lambda _: False,
+        lives: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """``is_gone`` tells of a lease's holder that it is known to live no more."""
-        self._is_gone = is_gone
+        """Of a lease's holder ``is_gone`` tells that it is known to live no more, ``lives`` that it does."""
+        self._is_gone, self._lives = is_gone, lives
         self._store = store
         self._clock = clock
         self._environ = environ
@@ -68,7 +69,7 @@ class FleetQueries:
         """Where every policy stands, or the one that is named."""
         with self._store.read() as tx:
             names = _known(tx, policy)
-            daemons, holders = self._held(tx)
+            daemons, holders, silent = self._held(tx)
             now, standing = self._clock.now(), standing_of(tx, names)
             return FleetStatus(
                 now=now,
@@ -77,13 +78,15 @@ class FleetQueries:
                     replace(_status(tx, name, now, standing), holder=holders.get(name)) for name in names
                 ),
                 daemons=daemons,
+                silent=silent,
             )
 
     def overview(self) -> FleetOverview:
         """Every policy in a line, in a time that allows for thousands."""
         with self._store.read() as tx:
-            daemons, holders = self._held(tx)
-            return overview_of(tx, self._clock.now(), daemons, holders, self._said)
+            daemons, holders, silent = self._held(tx)
+            overview = overview_of(tx, self._clock.now(), daemons, holders, self._said)
+            return replace(overview, silent=silent)
 
     def sparklines(self, lines: Sequence[PolicyLineNow]) -> Mapping[PolicyName, tuple[float, ...]]:
         """The last values of what speaks for each policy, oldest first; nothing where there are none."""
@@ -110,7 +113,7 @@ class FleetQueries:
         """The newest decision about each trigger, and what limits and data say."""
         with self._store.read() as tx:
             _known(tx, policy)
-            now, (daemons, holders) = self._clock.now(), self._held(tx)
+            now, (daemons, holders, _) = self._clock.now(), self._held(tx)
             daemon = holders.get(policy)
             status = _status(tx, policy, now, standing_of(tx, [policy]))
             runs = tx.runs(policy, limit=RUNS_READ)
@@ -137,12 +140,17 @@ class FleetQueries:
             found = tx.main_values(policies, SPARK_VALUES)
         return {name: tuple(one for one in found.get(name, ()) if one is not None) for name in policies}
 
-    def _held(self, tx: Transaction) -> tuple[tuple[str, ...], dict[PolicyName, str]]:
-        """The daemons that live, and who holds which policy."""
-        held = [one for one in tx.live_leases(tx.database_now()) if not self._is_gone(one.holder)]
+    def _held(self, tx: Transaction) -> tuple[tuple[str, ...], dict[PolicyName, str], bool]:
+        """The daemons that live, who holds which policy, and whether they have let their leases run out."""
+        now = tx.database_now()
+        held = [one for one in tx.live_leases(now) if not self._is_gone(one.holder)]
         daemons = tuple(one.holder for one in held if one.name == daemon_lease(one.holder))
         policies = ((leased_policy(one.name), one.holder) for one in held)
-        return daemons, {name: holder for name, holder in policies if name is not None}
+        holders = {name: holder for name, holder in policies if name is not None}
+        if daemons:
+            return daemons, holders, False
+        silent = tuple(one.holder for one in tx.run_out_leases(DAEMON_LEASE, now) if self._lives(one.holder))
+        return silent, holders, bool(silent)
 
 
 def _known(tx: Transaction, policy: PolicyName | None) -> list[PolicyName]:

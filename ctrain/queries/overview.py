@@ -85,6 +85,8 @@ class FleetOverview(Answer):
     now: datetime
     daemons: tuple[str, ...]
     policies: tuple[PolicyLineNow, ...]
+    silent: bool = False
+    """The daemons live, but their leases have run out: they do not reach the database."""
 
 
 Said = tuple[Health, str]

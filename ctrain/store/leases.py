@@ -108,6 +108,13 @@ class LeaseAccess(TableAccess):
         held = select(*columns).where(_LEASES.c.holder.is_not(None), _LEASES.c.expires_at > now)
         return [HeldLease(**row) for row in self._all(held.order_by(_LEASES.c.name))]
 
+    def run_out_leases(self, prefix: str, now: datetime) -> list[HeldLease]:
+        """Leases whose names begin so that ran out before ``now`` and that nobody gave back."""
+        columns = (_LEASES.c.name, _LEASES.c.holder, _LEASES.c.token, _LEASES.c.expires_at)
+        named = _LEASES.c.name.startswith(prefix, autoescape=True)
+        held = select(*columns).where(named, _LEASES.c.holder.is_not(None), _LEASES.c.expires_at <= now)
+        return [HeldLease(**row) for row in self._all(held.order_by(_LEASES.c.name))]
+
     def lease_holder(self, name: str, now: datetime) -> str | None:
         """Who holds the lease at ``now``."""
         query = select(_LEASES.c.holder).where(_LEASES.c.name == name, _LEASES.c.expires_at > now)

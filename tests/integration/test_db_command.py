@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from ctrain.app.lease import this_holder
 from ctrain.cli import app
 from ctrain.domain.leases import daemon_lease
 from ctrain.store import SqlStore, open_store
@@ -100,6 +101,15 @@ def test_nothing_is_taken_back_from_under_a_daemon(home: Path, store: SqlStore) 
     holder = "elsewhere:1:2:3"
     with store.write() as tx:
         tx.acquire_lease(daemon_lease(holder), holder, tx.database_now(), timedelta(minutes=1))
+    code, _, said = call("downgrade", "0006")
+    assert (code, said) == (1, f"a daemon ({holder}) works with this database; stop it first\n")
+
+
+def test_nothing_is_taken_back_from_under_a_daemon_that_sleeps(home: Path, store: SqlStore) -> None:
+    """Its lease has run out, but it lives, and would wake up to a schema that it does not know."""
+    holder, long_ago = this_holder(), timedelta(hours=1)
+    with store.write() as tx:
+        tx.acquire_lease(daemon_lease(holder), holder, tx.database_now() - long_ago, long_ago / 2)
     code, _, said = call("downgrade", "0006")
     assert (code, said) == (1, f"a daemon ({holder}) works with this database; stop it first\n")
 

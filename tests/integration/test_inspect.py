@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from ctrain.app.lease import this_holder
 from ctrain.cli import app
 from ctrain.domain import (
     AliasIntent,
@@ -225,6 +226,22 @@ def test_daemons_and_who_watches_what_are_seen_by_their_leases(store: Store, que
         tx.acquire_lease("policy:clicks", "vm:7", now, HOUR)
     assert [one.holder for one in queries.status().policies] == ["vm:7"]
     assert queries.why(CLICKS).daemon == "vm:7"
+
+
+def test_a_daemon_that_lives_and_does_not_reach_the_database_is_told(store: Store, home: Path) -> None:
+    """As on a full disk: its lease has run out, and nobody has given it back."""
+    holder = this_holder()
+    with store.write() as tx:
+        tx.acquire_lease(f"daemon:{holder}", holder, tx.database_now() - 2 * HOUR, HOUR)
+    told = runner.invoke(app, ["status", "--home", str(home)], env={"COLUMNS": "120"}).output
+    assert told.startswith("a daemon runs (process ")
+    assert "), but has not reached the database for longer than a lease lasts: see its log; it is " in told
+    why = runner.invoke(app, ["why", CLICKS, "--home", str(home)], env={"COLUMNS": "120"}).output
+    assert "no daemon watches it" in why
+    with store.write() as tx:
+        tx.release_leases(holder)
+    again = runner.invoke(app, ["status", "--home", str(home)], env={"COLUMNS": "120"}).output
+    assert again.startswith("no daemon runs;")
 
 
 def test_status_names_all_daemons_and_the_one_that_watches(store: Store, home: Path) -> None:

@@ -71,6 +71,7 @@ def overview(
         caller,
         now=fleet.now,
         daemons=fleet.daemons,
+        silent=fleet.silent,
         listing=shown,
         sparks=here.queries.sparklines(shown.rows),
         summary=summary_of(shown.counts, shown.total),
