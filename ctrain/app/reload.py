@@ -155,7 +155,7 @@ class Reloader:
             self._telemetry.log("reload_refused", message=str(error))
             self.problem = str(error)
             self._readable = False
-            self._missing = set()  # nobody knows which files there are
+            self._missing = set()  # what the last look missed may be among what cannot be read now
             self._tell_refused(error)
             return
         self.problem, self._readable = "", True

@@ -236,6 +236,19 @@ def test_a_file_that_is_missing_for_one_look_is_an_editor_at_work(reloading: Rel
     assert reloading.phase_of(run_id) is Phase.SHADOWING
 
 
+def test_a_file_that_comes_back_with_a_mistake_is_refused_and_not_removed(reloading: Reloading) -> None:
+    run_id = reloading.start_run(Phase.SHADOWING)
+    reloading.file.unlink()
+    reloading.look()
+    reloading.write(POLICY.replace("cooldown: 1d", "cooldown: soon"))
+    reloading.look(2)
+    assert (list(reloading.loop.watched), reloading.cooldown) == ([CLICKS], "1 day, 0:00:00")
+    assert reloading.phase_of(run_id) is Phase.SHADOWING
+    reloading.file.unlink()
+    reloading.look(2)
+    assert list(reloading.loop.watched) == []
+
+
 def test_a_folder_that_vanished_is_an_accident(reloading: Reloading) -> None:
     run_id = reloading.start_run(Phase.SHADOWING)
     reloading.file.unlink()
