@@ -103,7 +103,7 @@ class Daemon:
         shell = self._shell
         claim_home(shell.settings, shell.store)
         self._leases.register(self._reason_to_stay_away)
-        present = {PolicyName(one.policy.policy) for one in self._fleet}
+        present = {PolicyName(one.policy.policy): one.path for one in self._fleet}
         tell_gone(shell.store, shell.clock, PolicyFiles(self._paths).folders, present)
         self._heartbeat.start()
         try:

@@ -1,12 +1,13 @@
 """Policies that have no file any more: on record, so that nobody waits for a daemon to watch them.
 
 One that is under watch is told of when it is let go. One whose file went while no daemon ran is found by the
-next daemon: it was read from a folder whose policies this daemon watches, and is not there.
+next daemon: it was read from a folder whose policies this daemon watches, and is not there, or its file holds
+another policy by now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,15 +31,16 @@ def tell_let_go(watch: Watch) -> None:
 
 
 def tell_gone(
-    store: Store, clock: Clock, folders: Collection[Path], present: Collection[PolicyName]
+    store: Store, clock: Clock, folders: Collection[Path], present: Mapping[PolicyName, Path]
 ) -> list[PolicyName]:
     """Put on record which policies of these folders have lost their files; ``present`` are those with one."""
+    taken = {path.absolute() for path in present.values()}
     with store.read() as tx:
         records = [tx.policy_record(name) for name in tx.policies() if name not in present]
     gone = [
         one
         for one in records
-        if one is not None and one.removed_at is None and _is_gone(Path(one.path).absolute(), folders)
+        if one is not None and one.removed_at is None and _is_gone(Path(one.path).absolute(), folders, taken)
     ]
     for one in gone:
         with store.write() as tx:
@@ -49,9 +51,10 @@ def tell_gone(
     return [one.name for one in gone]
 
 
-def _is_gone(path: Path, folders: Collection[Path]) -> bool:
-    return path.parent in folders and not path.exists()
+def _is_gone(path: Path, folders: Collection[Path], taken: Collection[Path]) -> bool:
+    return path.parent in folders and (path in taken or not path.exists())
 
 
 def _message(path: Path) -> str:
-    return f"{path.name} was removed: the policy is not watched any more"
+    why = "holds it no more" if path.exists() else "was removed"
+    return f"{path.name} {why}: the policy is not watched any more"

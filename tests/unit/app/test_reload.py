@@ -316,12 +316,35 @@ def test_that_a_file_was_removed_and_came_back_is_on_record(reloading: Reloading
     reloading.loop.forget(CLICKS)
     reloading.file.unlink()
     elsewhere, clock = frozenset({reloading.folder.parent}), reloading.world.clock
-    assert tell_gone(reloading.store, clock, elsewhere, ()) == []
-    assert tell_gone(reloading.store, clock, {reloading.folder}, {CLICKS}) == []
+    assert tell_gone(reloading.store, clock, elsewhere, {}) == []
+    assert tell_gone(reloading.store, clock, {reloading.folder}, {CLICKS: reloading.file}) == []
     assert record() == (False, [message])
     for gone in ([CLICKS], []):
-        assert tell_gone(reloading.store, clock, {reloading.folder}, ()) == gone
+        assert tell_gone(reloading.store, clock, {reloading.folder}, {}) == gone
     assert record() == (True, [message, message])
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_policy_whose_file_has_another_name_in_it_is_not_waited_for(
+    reloading: Reloading, running: bool
+) -> None:
+    """Otherwise it would count as one that has a file and that no daemon watches, for ever."""
+    text = POLICY.replace("policy: clicks", "policy: views")
+    if running:
+        reloading.write(text)
+        reloading.look(2)
+    else:
+        reloading.loop.forget(CLICKS)
+        reloading.write(text)
+        views, folder = {PolicyName("views"): reloading.file}, reloading.folder
+        assert tell_gone(reloading.store, reloading.world.clock, {folder}, views) == [CLICKS]
+    with reloading.store.read() as tx:
+        found, events = tx.policy_record(CLICKS), tx.events(CLICKS)
+    assert found is not None
+    assert found.removed_at is not None
+    assert [one.message for one in events] == [
+        "clicks.yaml holds it no more: the policy is not watched any more"
+    ]
 
 
 @pytest.mark.parametrize(
