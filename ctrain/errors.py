@@ -4,6 +4,7 @@ CtrainError
 ├── PolicyError          a policy file is wrong: the message names file, line, key and remedy
 ├── InputError           data or arguments given by a person are wrong (exit code 2)
 ├── TransientError       worth trying again after ``retry_in``: a registry or disk that does not answer
+│   └── Interrupted      nobody waits for the answer any more, because the daemon stops
 ├── PermanentError       trying again cannot help
 │   └── DigestMismatch   a model artifact is not the one that was compared
 ├── StateConflict        someone else changed the row first; derive the step anew
@@ -38,6 +39,10 @@ class TransientError(CtrainError):
     def __init__(self, message: str, retry_in: timedelta = timedelta(seconds=10)) -> None:
         super().__init__(message)
         self.retry_in = retry_in
+
+
+class Interrupted(TransientError):
+    """What was asked is not waited for any more: the daemon stops."""
 
 
 class PermanentError(CtrainError):

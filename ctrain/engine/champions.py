@@ -13,7 +13,7 @@ from ctrain.domain import AliasIntent, Champion, ModelVersion, Version
 from ctrain.engine.conditions import forget_conditions
 from ctrain.engine.instants import EPOCH
 from ctrain.engine.version_tags import CUT_OFF_TAG, tagged_instant
-from ctrain.errors import PermanentError, TransientError
+from ctrain.errors import CtrainError, Interrupted, PermanentError, TransientError
 from ctrain.lifecycle.stale_writes import find_stale_write
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def sync_champion(watch: Watch) -> bool:
         view.read_at = now_seconds
         return _record(watch, seen)
     except (TransientError, PermanentError) as error:
-        _unreadable(watch, str(error))
+        _unreadable(watch, error)
         return False
 
 
@@ -88,12 +88,15 @@ def _readable(watch: Watch) -> None:
     view.readable, view.message, view.trouble_told = True, "", False
 
 
-def _unreadable(watch: Watch, message: str) -> None:
+def _unreadable(watch: Watch, error: CtrainError) -> None:
     """Note that the registry does not answer; put on record once, its message may be new each time.
 
-    A daemon that finds it on record says so in its own log.
+    A daemon that finds it on record says so in its own log; one that stops says nothing of the registry.
     """
-    view = watch.registry_view
+    view, message = watch.registry_view, str(error)
+    if isinstance(error, Interrupted):
+        view.readable, view.message = False, message
+        return
     watch.telemetry.gauge("registry_readable", 0.0, policy=watch.name)
     if not view.trouble_told and _is_told(watch):
         watch.telemetry.log(UNREADABLE, policy=watch.name, message=message)

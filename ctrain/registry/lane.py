@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from ctrain.children import ChildGone, LineChild, child_command
 from ctrain.domain import Json
-from ctrain.errors import TransientError
+from ctrain.errors import Interrupted, TransientError
 
 QUESTIONS = frozenset({"alias", "version", "find_version", "digest"})
 """Calls that change nothing, and may be asked twice."""
@@ -86,7 +86,7 @@ class Lane:
 
     def _living_child(self) -> LineChild:
         if self._interrupted:
-            raise TransientError("MLflow is not asked any more: the daemon stops")
+            raise Interrupted("MLflow is not asked any more: the daemon stops")
         if self._child is not None and not self._child.alive:
             self._drop_child()
         if self._child is None:

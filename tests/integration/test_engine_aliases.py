@@ -10,6 +10,7 @@ import pytest
 
 from ctrain.domain import Phase, RequestKind, Suppression, Version
 from ctrain.errors import TransientError
+from ctrain.registry.client import MlflowRegistry
 from tests.support.stories import CHALLENGER, CHAMPION, TRAINED_UNTIL, Story, ask_to_train, endure, last_run
 from tests.support.takeovers import (
     AFTER_CHAMPION,
@@ -232,6 +233,21 @@ def test_a_registry_that_is_away_is_told_once_however_often_the_daemon_starts(tm
         world.tick()
     kinds = ["registry_unreadable", "registry_readable", "registry_unreadable"]
     assert [one for one in world.kinds() if one.startswith("registry_")] == kinds
+
+
+def test_a_registry_that_is_not_asked_because_the_daemon_stops_is_no_trouble(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be told to people with every daemon that is stopped in the middle of a long tick."""
+    world = story.at("watched", tmp_path)
+    ask_to_train(world)
+    stopping = MlflowRegistry("sqlite:///nowhere.db")
+    stopping.interrupt()
+    monkeypatch.setattr(world.registry, "alias", stopping.alias)
+    world.tick()
+    assert not [one for one in world.kinds() if one.startswith("registry_")]
+    assert world.decisions()[-1].suppression is Suppression.CHAMPION_UNREADABLE
+    assert world.runs() == []
 
 
 def test_the_registry_may_go_away_between_the_two_aliases(story: Story, tmp_path: Path) -> None:
