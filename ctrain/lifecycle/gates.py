@@ -38,6 +38,11 @@ class GateReport:
     n: int
     note: str = ""
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What each gate says; where none judged anything, why."""
+        return tuple(one.reason for one in self.results) or (self.note or "no gates are declared",)
+
     def to_json(self) -> dict[str, Any]:
         results = [
             {
@@ -79,7 +84,8 @@ def judge_gates(
     n
         rows behind the comparison with the champion.
     note
-        what the caller knows of the rows; kept in the report.
+        what the caller knows of the rows: kept in the report, and told by gates against a champion whose
+        metrics could not be had.
     challenger_paired
         the challenger's metrics on the champion's rows; default: ``challenger``.
     words
@@ -94,7 +100,7 @@ def judge_gates(
         if isinstance(gate, ChampionGate) and champion is None:
             skipped += 1
             continue
-        judged = _judge(gate, challenger, paired, champion or {})
+        judged = _judge(gate, challenger, paired, champion or {}, note)
         results.extend(_with_words(judged, (words or {}).get(gap_name(gate), "")))
     notes = [note] if note else []
     if champion is None:
@@ -108,12 +114,14 @@ def _first_champion(judged: int, skipped: int) -> str:
     return f"there is no champion to compare with: {bounds}{left_out}"
 
 
-def _judge(gate: Gate, challenger: Metrics, paired: Metrics, champion: Metrics) -> list[GateResult]:
+def _judge(
+    gate: Gate, challenger: Metrics, paired: Metrics, champion: Metrics, note: str
+) -> list[GateResult]:
     match gate:
         case AbsoluteGate():
             return _judge_bounds(gate.metric, challenger, gate.min, gate.max)
         case ChampionGate():
-            return [_judge_against(gate, paired, champion)]
+            return [_judge_against(gate, paired, champion, note)]
         case GroupGate():
             return _judge_bounds(gap_name(gate), challenger, None, gate.max_gap)
         case ServingGate():
@@ -146,11 +154,11 @@ def _judge_bounds(
     return results
 
 
-def _judge_against(gate: ChampionGate, paired: Metrics, champion: Metrics) -> GateResult:
+def _judge_against(gate: ChampionGate, paired: Metrics, champion: Metrics, note: str) -> GateResult:
     value, other = _finite(paired, gate.metric), _finite(champion, gate.metric)
     text = f"{gate.metric} not worse than the champion's by {gate.not_worse_than_champion_by:g}"
     if other is None:
-        reason = f"{text}: failed, the champion has no {gate.metric} on these rows"
+        reason = f"{text}: failed, {note or f'the champion has no {gate.metric} on these rows'}"
         return GateResult(text, value, None, False, reason)
     sign = 1 if gate.metric in HIGHER_IS_BETTER else -1
     bound = other - sign * gate.not_worse_than_champion_by

@@ -121,7 +121,7 @@ def _conclude(watch: Watch, run: Run, holdout: Holdout, report: GateReport) -> S
         failed = "; ".join(result.reason for result in report.results if not result.passed)
         move(watch, run, RunEvent.REJECT, f"gates: {failed}", evidence=found_in(run, "evaluation"))
         return MOVED
-    passed = "; ".join(result.reason for result in report.results) or "no gates are declared"
+    passed = "; ".join(report.reasons)
     if watch.policy.train.refit:
         return begin_refit(watch, run, holdout.rows, passed)
     return _go_on(watch, run, holdout, f"gates passed: {passed}")
@@ -272,7 +272,5 @@ def _annotate(watch: Watch, run: Run, report: GateReport) -> None:
         run.mlflow_run_id,
         metrics=metrics,
         tags={"ctrain.gates": "passed" if report.passed else "failed"},
-        artifacts={
-            "gates.txt": "\n".join(result.reason for result in report.results) or "no gates are declared"
-        },
+        artifacts={"gates.txt": "\n".join(report.reasons)},
     )

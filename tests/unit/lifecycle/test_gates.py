@@ -97,6 +97,15 @@ def test_without_a_champion_absolute_gates_alone_are_judged() -> None:
     )
 
 
+def test_a_first_champion_whose_gates_are_all_against_a_champion_says_so() -> None:
+    report = judge_gates((ChampionGate(metric="brier", not_worse_than_champion_by=0),), {}, None, n=9)
+    assert report.passed
+    assert report.reasons == (
+        "there is no champion to compare with: no absolute gate is declared, 1 gates against the champion"
+        " left out",
+    )
+
+
 def test_a_first_champion_without_gates_passes_and_says_so() -> None:
     report = judge_gates((), {}, None, n=0, note="holdout of 0 rows")
     assert report.passed
@@ -109,7 +118,9 @@ def test_a_champion_without_metrics_is_not_the_same_as_no_champion() -> None:
     report = judge_gates((gate,), {"brier": 0.1}, {}, n=3, note="only 3 rows are later than its training")
     assert not report.passed
     assert report.note == "only 3 rows are later than its training"
-    assert report.results[0].reason.endswith("failed, the champion has no brier on these rows")
+    assert report.reasons[0].endswith("by 1: failed, only 3 rows are later than its training")
+    unknown = judge_gates((gate,), {"brier": 0.1}, {}, n=3)
+    assert unknown.reasons[0].endswith("by 1: failed, the champion has no brier on these rows")
 
 
 def test_the_champion_is_met_on_its_own_rows() -> None:
