@@ -21,6 +21,7 @@ from ctrain.cli.replay import (
     Until,
     as_utc,
     check_folder,
+    ended_by_signals,
     parse_length,
     show,
     show_progress,
@@ -81,7 +82,7 @@ def backtest(
         training_time=parse_length("--training-time", training_time),
         grid_steps=grid,
     )
-    with show_progress() as told:
+    with ended_by_signals(), show_progress() as told:
         found = run_backtest(policy, choices, os.environ, told, Past(history, history_labels))
     show(found.to_json(), json_file, lambda: _print(found, _notes(found, choices.training_time)))
     if html_file is not None:

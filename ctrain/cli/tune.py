@@ -17,6 +17,7 @@ from ctrain.cli.replay import (
     Until,
     as_utc,
     check_folder,
+    ended_by_signals,
     parse_length,
     show,
     show_progress,
@@ -56,7 +57,7 @@ def tune(
         starts_at=as_utc(since),
         ends_at=as_utc(until),
     )
-    with show_progress() as told:
+    with ended_by_signals(), show_progress() as told:
         found = run_tuning(policy, wanted, os.environ, told, Past(history, history_labels))
     show(found.to_json(), json_file, lambda: _print(found))
 

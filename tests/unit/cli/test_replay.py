@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from typer.testing import CliRunner
 from ctrain.app.past_files import Past
 from ctrain.backtest.steps import MOST_STEPS
 from ctrain.cli import app
-from ctrain.cli.replay import as_utc, check_folder, parse_length, show_progress
+from ctrain.cli.replay import as_utc, check_folder, ended_by_signals, parse_length, show_progress
 from ctrain.errors import InputError
 
 
@@ -125,3 +127,20 @@ def test_without_a_screen_there_is_no_bar(capsys: pytest.CaptureFixture[str]) ->
     with show_progress() as told:
         told("policy", 0.5)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_what_is_under_way_by_an_exception(number: int, code: int) -> None:
+    with pytest.raises(SystemExit) as ended, ended_by_signals():
+        os.kill(os.getpid(), number)
+    assert ended.value.code == code
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_what_is_started_to_outlive_its_terminal_does() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ended_by_signals():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
