@@ -25,6 +25,7 @@ from ctrain.domain import AnalysisJob
 from ctrain.errors import InputError, PermanentError
 from ctrain.policy.fleet import load_fleet
 from ctrain.policy.monitors import DriftMonitor
+from ctrain.telemetry.logs import Redactor
 
 if TYPE_CHECKING:
     from ctrain.backtest.history import History
@@ -140,6 +141,7 @@ def open_crew(loaded: LoadedPolicy, environ: Mapping[str, str]) -> Iterator[Crew
             models_per_child=MODELS_OF_ONE * _side_by_side(),
         )
         ends = [trainer.close, scorer.close]
+        redact = Redactor(environ, loaded.policy.train.env).redact
 
         def open_analyst(workspace: Path) -> AnalystChildren:
             analyst = AnalystChildren(workspace, timer, environ=quiet)
@@ -149,7 +151,7 @@ def open_crew(loaded: LoadedPolicy, environ: Mapping[str, str]) -> Iterator[Crew
         try:
             trainer.warm_up(loaded.policy.train.python or "")
             scorer.warm_up(loaded.policy.model.python or "")
-            yield Crew(trainer, scorer, open_analyst)
+            yield Crew(trainer, scorer, open_analyst, redact)
         finally:
             for end in ends:
                 end()

@@ -14,7 +14,6 @@ from ctrain.app.past_files import AS_WRITTEN, Past
 from ctrain.backtest.frontier import Score, Tried, Tuned, frontier, pick
 from ctrain.backtest.perform import Choices, Room, make_plan, perform
 from ctrain.backtest.scorer import PatientScorer
-from ctrain.backtest.stage import Crew
 from ctrain.backtest.tuning import Values, as_written, changes, search_space, split_history, with_values
 from ctrain.errors import InputError, PermanentError, PolicyError
 from ctrain.policy.files import parse_policy
@@ -128,7 +127,7 @@ def play_part(loaded: LoadedPolicy, history: History, room: Room, choices: Choic
         return opened[-1]
 
     folder = room.folder / name
-    crew = Crew(room.crew.trainer, PatientScorer(room.crew.scorer, name), open_analyst)
+    crew = replace(room.crew, scorer=PatientScorer(room.crew.scorer, name), open_analyst=open_analyst)
     try:
         found = perform(loaded, history, Room(folder, room.open_store, crew), choices)
     finally:

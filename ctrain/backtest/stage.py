@@ -39,6 +39,8 @@ class Crew:
     scorer: Scorer
     open_analyst: Callable[[Path], Analyst]
     """One for each strategy: it answers questions on tables of a workspace, whose folder it is given."""
+    redact: Callable[[str], str] = str
+    """Takes secrets of the environment out of what is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +104,6 @@ def set_stage(
         scores_early=True,
         watched_since=now,
         forgets=False,
+        redact=crew.redact,
     )
     return Stage(watch, clock, registry, launcher, analyst)

@@ -10,14 +10,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from ctrain.app.backtesting import open_crew
 from ctrain.backtest.history import load_history
 from ctrain.backtest.perform import Choices, make_plan
 from ctrain.backtest.strategies import STRATEGIES
-from ctrain.backtest.trainer import Trained
+from ctrain.backtest.trainer import Trained, Trainer
 from ctrain.domain import TrainingJob
 from ctrain.engine import retention
 from ctrain.engine.retention import forget
 from ctrain.errors import PermanentError
+from ctrain.scoring.pool import ScorerPool
 from ctrain.settings import Retention
 from tests.support.backtests import HOUR, POLICY, START, SlopeTrainer, make_rows, play, write_history
 
@@ -236,6 +238,26 @@ def test_a_look_that_ends_a_run_is_no_training(tmp_path: Path, monkeypatch: pyte
     assert (found.policy.retrains, found.policy.promotions) == (0, 0)
     assert (found.policy.train_seconds, found.policy.rows_trained) == (5.0 * rejected, 480 * rejected)
     assert "not learnable: why" in {one.message for one in found.events}
+
+
+def test_what_training_may_see_is_told_by_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of user code reach the terminal, the document and the page."""
+
+    def fail(self: SlopeTrainer, _: TrainingJob) -> str:
+        self.trained["failed"] = Trained(seconds=5.0, problem="OSError: nobody knows canary-hunter2")
+        return "failed"
+
+    for kind in (Trainer, ScorerPool):
+        monkeypatch.setattr(kind, "warm_up", lambda *_: None)  # no child is needed
+    monkeypatch.setattr(SlopeTrainer, "submit", fail)
+    text = POLICY.replace("window: {last: 12h}", "window: {last: 12h}\n  env: [DB_PLACE]\n  retries: 0")
+    environ = {"DB_PLACE": "canary-hunter2"}
+    loaded = write_history(tmp_path / "data", make_rows(60, 99), text, environ)
+    with (
+        open_crew(loaded, environ) as crew,
+        pytest.raises(PermanentError, match=r"failed: OSError: nobody knows \*\*\*$"),
+    ):
+        play(tmp_path / "room", loaded, CHOICES, redact=crew.redact)
 
 
 @pytest.mark.parametrize(("asked", "closely"), [(None, 1.0), (20.0, 3.0), (6.0, 1.0), (0.5, 0.5)])

@@ -82,13 +82,15 @@ def make_rows(hours: int, turn_at: int, *, per_hour: int = 20, seed: int = 3) ->
     )
 
 
-def write_history(folder: Path, rows: pa.Table, text: str = POLICY) -> LoadedPolicy:
+def write_history(
+    folder: Path, rows: pa.Table, text: str = POLICY, environ: Mapping[str, str] | None = None
+) -> LoadedPolicy:
     """The policy beside its rows."""
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(rows, folder / "rows.parquet")
     path = folder / "clicks.yaml"
     path.write_text(text)
-    return parse_policy(text, path, {})
+    return parse_policy(text, path, environ or {})
 
 
 @dataclass
@@ -168,10 +170,11 @@ def play(
     fit: Callable[[pa.Table, Mapping[str, object]], Model] = fit_slope,
     progress: Callable[[str, float], None] = lambda _name, _share: None,
     side_by_side: int = 1,
+    redact: Callable[[str], str] = str,
 ) -> Played:
     """Backtest a policy over the history beside it, without a child."""
     trainer = SlopeTrainer(seconds, fit)
-    crew = Crew(trainer, SlopeScorer(trainer), FakeAnalyst)
+    crew = Crew(trainer, SlopeScorer(trainer), FakeAnalyst, redact)
     room = Room(
         folder, lambda path: open_store(f"sqlite:///{path}", durable=False), crew, progress, side_by_side
     )
