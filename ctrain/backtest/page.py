@@ -183,7 +183,8 @@ def _events(events: Sequence[Happening]) -> str:
 
 def _event(one: Happening) -> str:
     what = one.kind.removeprefix("run_").replace("_", " ")
-    cells = [f"{one.at:%Y-%m-%d %H:%M}", one.run or "", what, one.message]
+    why = one.message.partition("\n")[0]  # without the log that may follow
+    cells = [f"{one.at:%Y-%m-%d %H:%M}", one.run or "", what, why]
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>\n"
 
 

@@ -191,9 +191,13 @@ class Trainer:
             self._dispatch()
 
     def _fail(self, under_way: _UnderWay, problem: str) -> None:
-        """A training that failed took all the time since it was begun, as in production."""
+        """A training that failed took all the time since it was begun, as in production.
+
+        The end of its log is told, as there: the rest is thrown away with the folder.
+        """
+        told = JobFolder(under_way.job.folder).with_log_tail(problem)
         seconds = min(self._timer.monotonic() - under_way.begun_at, under_way.timeout_seconds)
-        self._end(under_way, Trained(seconds=seconds, rows=under_way.rows, problem=problem))
+        self._end(under_way, Trained(seconds=seconds, rows=under_way.rows, problem=told))
 
     def _end(self, under_way: _UnderWay, trained: Trained) -> None:
         self._done[under_way.key] = trained

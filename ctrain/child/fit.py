@@ -65,7 +65,7 @@ def answer(job: Mapping[str, Any]) -> dict[str, Any]:
         result = json.loads((folder / RESULT).read_text())
     except FileNotFoundError:
         code = os.waitstatus_to_exitcode(status)
-        return {"key": job["key"], "ok": False, "message": f"the training ended with {code}: {_tail(folder)}"}
+        return {"key": job["key"], "ok": False, "message": f"the training ended with {code}"}
     for name in result.pop("imported", ()):
         with contextlib.suppress(Exception):  # the next fork finds out for itself
             importlib.import_module(name)
@@ -149,10 +149,3 @@ def _importance(model: Any, rows: Any, spec: Mapping[str, Any]) -> dict[str, flo
 
     found = measure_importance(model, rows, spec["context"], metric_of(spec))
     return {} if found is None else dict(found.share)
-
-
-def _tail(folder: Path) -> str:
-    try:
-        return (folder / LOG).read_text(errors="replace")[-500:].strip()
-    except OSError:
-        return "it said nothing"

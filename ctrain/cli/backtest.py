@@ -151,4 +151,5 @@ def _print_timeline(found: Backtest) -> None:
 
 
 def _line(one: Happening) -> list[object]:
-    return [f"{one.at:%Y-%m-%d %H:%M}", one.run, one.kind.removeprefix("run_"), one.trigger, one.message]
+    why = one.message.partition("\n")[0]  # without the log that may follow
+    return [f"{one.at:%Y-%m-%d %H:%M}", one.run, one.kind.removeprefix("run_"), one.trigger, why]

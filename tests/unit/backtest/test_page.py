@@ -70,6 +70,11 @@ def test_the_page_says_it_in_a_sentence_and_escapes_reasons() -> None:
     assert page.count("<img ") == 1
 
 
+def test_of_a_reason_with_a_log_the_page_has_the_first_line() -> None:
+    failed = Happening(START, "run_failed", "it failed\nTraceback", "clicks-1", "degraded", None)
+    assert "<td>it failed</td></tr>" in make_page(a_backtest(events=[failed]), {})
+
+
 def test_wide_tables_move_sideways_where_a_screen_is_narrow() -> None:
     page = make_page(a_backtest(), {})
     assert ".wide { overflow-x: auto; }" in page

@@ -121,6 +121,18 @@ def test_what_fails_takes_its_time(
     assert trainer.total_seconds == seconds
 
 
+def test_the_end_of_its_log_is_told_of_what_fails(tmp_path: Path, nursery: Nursery) -> None:
+    """The folder of a backtest is gone when a person reads why."""
+    trainer = Trainer(tmp_path / "trainings", nursery.timer, importance=False, environ={})
+    job = a_job(tmp_path, timedelta(minutes=10))
+    key = trainer.submit(job)
+    (Path(job.folder) / "train.log").write_text("reading rows\nModuleNotFoundError: pandas\n")
+    nursery.raises()
+    found = trainer.result(key)
+    assert found is not None
+    assert found.problem == "ValueError: no\nreading rows\nModuleNotFoundError: pandas"
+
+
 @pytest.mark.parametrize(("asked", "seconds"), [(None, 60.0), (timedelta(hours=1), 3600.0)])
 def test_the_engine_is_told_what_a_training_takes_on_its_clock(
     tmp_path: Path, asked: timedelta | None, seconds: float
