@@ -41,7 +41,8 @@ class GateReport:
     @property
     def reasons(self) -> tuple[str, ...]:
         """What each gate says; where none judged anything, why."""
-        return tuple(one.reason for one in self.results) or (self.note or "no gates are declared",)
+        unjudged = f"no gate judges it ({self.note})" if self.note else "no gates are declared"
+        return tuple(one.reason for one in self.results) or (unjudged,)
 
     def to_json(self) -> dict[str, Any]:
         results = [

@@ -101,9 +101,10 @@ def test_a_first_champion_whose_gates_are_all_against_a_champion_says_so() -> No
     report = judge_gates((ChampionGate(metric="brier", not_worse_than_champion_by=0),), {}, None, n=9)
     assert report.passed
     assert report.reasons == (
-        "there is no champion to compare with: no absolute gate is declared, 1 gates against the champion"
-        " left out",
+        "no gate judges it (there is no champion to compare with: no absolute gate is declared, 1 gates"
+        " against the champion left out)",
     )
+    assert judge_gates((), {}, {"brier": 0.1}, n=9).reasons == ("no gates are declared",)
 
 
 def test_a_first_champion_without_gates_passes_and_says_so() -> None:
