@@ -12,6 +12,10 @@ from importlib.abc import MetaPathFinder
 from ctrain.errors import CtrainError
 
 RELEASE_SECONDS = 60.0
+ARENAS = 2
+"""Places from which the C library serves threads: of its eight a core each keeps some memory for itself."""
+_ARENA_MAX = -8
+"""Its number in <malloc.h>."""
 
 
 class _NoPandas(MetaPathFinder):
@@ -32,8 +36,14 @@ def without_pandas() -> None:
 
 
 def stay_small() -> None:
-    """Do without pandas, and let Arrow use the C library's memory, which ``release_memory`` gives back."""
+    """Do without pandas, and let Arrow use the C library's memory, which ``release_memory`` gives back.
+
+    To be called before there are threads; ``MALLOC_ARENA_MAX`` in the environment says otherwise.
+    """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    if "MALLOC_ARENA_MAX" not in os.environ:
+        with suppress(OSError, AttributeError):  # another C library than glibc has its own way
+            ctypes.CDLL(None).mallopt(_ARENA_MAX, ARENAS)
     without_pandas()
 
 

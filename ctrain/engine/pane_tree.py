@@ -105,6 +105,7 @@ class PaneTree:
         self._grids: set[str] = set()
         """Of what is in memory, and perhaps others."""
         self._asked: dict[Stretch, Profile] = {}
+        """Whole windows, for monitors that look at the same one."""
         self._known: dict[str, _Known] = {}
 
     def number(self, instant: datetime) -> int:
@@ -186,6 +187,7 @@ class PaneTree:
         for key, profile in self.fresh.items():
             self._remember(key, profile)
         self.fresh = {}
+        self._asked = {}  # the next pane has windows of its own
 
     def keep_only(self, grids: Iterable[str]) -> None:
         """Forget what is in memory of other grids."""

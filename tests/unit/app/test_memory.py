@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+
+from ctrain.app.memory import ARENAS
 
 SCRIPT = """
 import sys
@@ -27,3 +30,34 @@ except ModuleNotFoundError as error:
 def test_arrow_works_without_pandas_and_on_the_memory_of_the_c_library() -> None:
     found = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
     assert (found.stdout, found.stderr) == ("this command does without pandas\n", "")
+
+
+THREADS = """
+import ctypes
+import sys
+import threading
+from ctrain.app.memory import stay_small
+
+stay_small()
+libc, together = ctypes.CDLL(None), threading.Barrier(8)
+
+def take() -> None:
+    together.wait()
+    libc.malloc(1000)
+    together.wait()
+
+threads = [threading.Thread(target=take) for _ in range(8)]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+libc.malloc_stats()
+"""
+
+
+def test_threads_share_few_arenas() -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"}
+    found = subprocess.run(
+        [sys.executable, "-c", THREADS], env=environ, capture_output=True, text=True, check=True
+    )
+    assert 1 <= found.stderr.count("Arena ") <= ARENAS

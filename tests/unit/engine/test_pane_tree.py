@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pyarrow as pa
@@ -209,6 +210,18 @@ def test_what_is_kept_says_the_same_in_a_fraction_of_the_memory(
     columns = [column for one in numbers for column in panes[one].columns.values()]
     size = sum(one.cells.nbytes + one.counts.nbytes for one in columns)
     assert tree.memory_bytes - len(columns) * pane_tree.COLUMN_BYTES <= size / 4
+
+
+def test_windows_at_full_width_go_when_their_pane_is_saved(panes: dict[int, Profile]) -> None:
+    store = MemoryStore()
+    tree, grid = tree_of(store), panes[FIRST].grid
+    fill(tree, store, {number: panes[number] for number in range(FIRST, FIRST + 10)})
+    tree.add(grid, FIRST + 10, panes[FIRST + 10], since=at(FIRST), largest=LARGEST)
+    counts = ref(tree.merged(grid, at(FIRST + 3), at(FIRST + 11)).columns["x"].counts)
+    assert counts() is not None
+    tree.save(store)  # type: ignore[arg-type]  # as above
+    tree.saved()
+    assert counts() is None
 
 
 def test_the_policies_of_a_daemon_share_its_memory(panes: dict[int, Profile], store: MemoryStore) -> None:
