@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctrain.domain import (
-    PENDING,
     Arrived,
     Ingested,
     IngestState,
@@ -28,14 +27,13 @@ from ctrain.domain import (
 from ctrain.engine.retired_days import days_of_rows, load_retired, with_days
 from ctrain.errors import StateConflict
 from ctrain.rows.arrivals import UNKNOWN, KnownDays, NewRows, is_late, new_labels, new_rows, rows_of
+from ctrain.rows.by_id import ById
 from ctrain.rows.casting import ArrowArray
 from ctrain.rows.counting import DayCounts
 from ctrain.rows.days import Days, score_type
 from ctrain.rows.early import EarlyRows
 from ctrain.rows.finding import rows_between
-from ctrain.rows.identity import hash_ids
 from ctrain.rows.instants import as_microseconds, days_of, microseconds_of
-from ctrain.rows.known import KnownRows
 from ctrain.rows.manifest import Manifest
 from ctrain.rows.memory import RowMemory
 from ctrain.rows.normalise import (
@@ -46,10 +44,10 @@ from ctrain.rows.normalise import (
     row_schema,
     with_lines,
 )
-from ctrain.rows.pending import PendingLabels, waits_since
+from ctrain.rows.pending import waits_since
 from ctrain.rows.retired import without_retired
 from ctrain.rows.segments import SegmentFolder, SegmentLost
-from ctrain.rows.staging import SegmentWriter, Staged, newest
+from ctrain.rows.staging import SegmentWriter, Staged
 
 if TYPE_CHECKING:
     from ctrain.policy.models import DataSpec
@@ -75,7 +73,6 @@ class ParquetRowLog:
         self._files = files
         schema = row_schema(data, task)
         self._schema = schema.insert(2, pa.field("late", pa.bool_()))
-        self._answer = schema.field("label").type
         self._staged: Staged | None = None
         self._memory = memory or RowMemory()
         self._load()
@@ -88,8 +85,8 @@ class ParquetRowLog:
         self._days = Days(self._files, self._manifest, self._schema, self._memory.days)
         self._early = EarlyRows(self._files, self._manifest)
         self._counts = DayCounts(self.read)
-        self._known: KnownRows | None = None
-        self._pending: PendingLabels | None = None
+        labels = label_schema(self._task)
+        self._by_id = ById(self._files, self._manifest, self._days, labels, self._memory.index)
 
     def write_rows(
         self, read: SourceRead, state: IngestState, now: datetime, *, after: Ingested | None = None
@@ -99,7 +96,7 @@ class ParquetRowLog:
         normalised = with_lines(normalise_rows(batches, self._data, self._task, now), read.lines)
         held = self._take_in_held(after)
         staged, writer = self._begin(state.sequence + 1, normalised, "rows", now, held)
-        known = self._known_rows()
+        known = self._by_id.rows
         normalised, retired = without_retired(normalised, self._retired, known.locate)
         arrived = new_rows(normalised.table, known.locate, known.labels)
         closed_until = None if state.watermark is None else as_microseconds(state.watermark)
@@ -141,7 +138,7 @@ class ParquetRowLog:
     ) -> Ingested:
         normalised = with_lines(normalise_labels(read.batches, self._data, self._task), read.lines)
         staged, writer = self._begin(state.sequence + 1, normalised, "labels", now)
-        known, pending = self._known_rows(), self._pending_labels()
+        known, pending = self._by_id.rows, self._by_id.pending
         arrived = new_labels(normalised.table, known.locate, known.labels, pending.of)
         has_row = arrived.days != UNKNOWN
         writer.write_labels(rows_of(arrived.table, has_row), arrived.days[has_row])
@@ -181,10 +178,7 @@ class ParquetRowLog:
         """Let reads show what was staged; return the segments that are replaced by it."""
         self._manifest.add(staged.segments)
         gone = self._manifest.remove([one.id for one in staged.replaced])
-        if self._known is not None:
-            self._known.add(staged.hashes, staged.days)
-        if staged.pending is not None:
-            self._pending = staged.pending
+        self._by_id.add(staged)
         self._counts.forget((*staged.rows, *staged.labels))
         for day, rows in staged.rows.items():
             self._days.add_rows(day, rows)
@@ -247,17 +241,13 @@ class ParquetRowLog:
 
     def delete(self, segments: Iterable[Segment]) -> None:
         gone = list(segments)
-        days = days_of_rows(gone)
-        self._retired = with_days(self._retired, days)
+        self._retired = with_days(self._retired, days_of_rows(gone))
         self._manifest.remove([one.id for one in gone])
         self._files.delete(gone)
-        if self._known is not None:
-            self._known.forget(days)
+        self._by_id.forget(gone)
         self._counts.forget(one.event_date for one in gone)
         for day in {one.event_date for one in gone}:
             self._days.forget(day)
-        if any(one.is_pending for one in gone):
-            self._pending = None
 
     def _begin(
         self,
@@ -288,7 +278,7 @@ class ParquetRowLog:
         self, arrived: NewRows, writer: SegmentWriter, now: datetime
     ) -> tuple[pa.Table, KnownDays]:
         """Return the labels that came with the rows, and those that waited for them, with their days."""
-        pending = self._pending_labels()
+        pending = self._by_id.pending
         ids = arrived.table["row_id"].combine_chunks()
         found = pending.of(ids, arrived.hashes)
         if not found.num_rows:
@@ -297,20 +287,3 @@ class ParquetRowLog:
         places: ArrowArray = pc.index_in(found["row_id"].combine_chunks(), value_set=ids)
         days = arrived.days[places.to_numpy(zero_copy_only=False)].astype(np.int32)
         return pa.concat_tables([found, arrived.labels]), np.concatenate([days, arrived.label_days])
-
-    def _known_rows(self) -> KnownRows:
-        if self._known is None or not self._known.is_there:
-            known = KnownRows(self._days, self._answer, self._memory.index)
-            known.read_segments(self._files, self._manifest)
-            self._known = known
-        return self._known
-
-    def _pending_labels(self) -> PendingLabels:
-        """Return what waits: the labels in pending segments whose rows are not known."""
-        if self._pending is None:
-            tables = [self._files.read(one) for one in self._manifest.of(SegmentKind.LABELS, PENDING)]
-            table = newest([label_schema(self._task).empty_table(), *tables])
-            ids = table["row_id"].combine_chunks()
-            days = self._known_rows().locate(ids, hash_ids(ids))
-            self._pending = PendingLabels(table.filter(pa.array(days == UNKNOWN)))
-        return self._pending

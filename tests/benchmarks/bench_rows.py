@@ -69,7 +69,7 @@ def bench_bulk(folder: Path) -> None:
     print(f"{total:,} rows, {DAYS} days: {total / ours:,.0f} rows/s; plain write {total / plain:,.0f} rows/s")
     again = seconds(lambda: harness.rows(tables[0]))
     print(f"{ROWS:,} repeated rows dropped: {ROWS / again:,.0f} rows/s")
-    known = harness.log._known_rows()._index
+    known = harness.log._by_id.rows._index
     print(f"index of ids: {known.bytes / len(known):.1f} bytes a row")
 
 

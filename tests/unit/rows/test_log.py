@@ -15,7 +15,7 @@ import pytest
 
 from ctrain.domain import Segment, SegmentKind, Version
 from ctrain.errors import InputError, PermanentError, TransientError
-from ctrain.rows import arrivals, known, log, manifest, pending
+from ctrain.rows import arrivals, by_id, known, manifest, pending
 from ctrain.rows.identity import hash_ids
 from tests.parquet_rows import START, build_data, build_labels, build_rows
 from tests.row_logs import FIRST, LAST, NOW, RowLogHarness, as_read
@@ -196,7 +196,7 @@ def test_a_collision_of_hashes_loses_no_row(harness: RowLogHarness, monkeypatch:
     def collide(ids: pa.Array) -> np.ndarray:
         return hash_ids(ids) % np.uint64(2)
 
-    for module in (arrivals, known, log, pending):
+    for module in (arrivals, by_id, known, pending):
         monkeypatch.setattr(module, "hash_ids", collide)
     names = [str(one) for one in range(20)]
     harness.labels(build_labels({"3": 1.0, "zz": 0.0}))
