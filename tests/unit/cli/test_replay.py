@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -129,18 +130,26 @@ def test_without_a_screen_there_is_no_bar(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().err == ""
 
 
+@contextmanager
+def handled(number: signal.Signals, handler: signal.Handlers) -> Iterator[None]:
+    """The process as one that was started with this, whatever the tests themselves were started with."""
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_ends_what_is_under_way_by_an_exception(number: int, code: int) -> None:
-    with pytest.raises(SystemExit) as ended, ended_by_signals():
-        os.kill(os.getpid(), number)
-    assert ended.value.code == code
-    assert signal.getsignal(number) == signal.SIG_DFL
+def test_a_signal_ends_what_is_under_way_by_an_exception(number: signal.Signals, code: int) -> None:
+    with handled(number, signal.SIG_DFL):
+        with pytest.raises(SystemExit) as ended, ended_by_signals():
+            signal.raise_signal(number)
+        assert ended.value.code == code
+        assert signal.getsignal(number) == signal.SIG_DFL
 
 
 def test_what_is_started_to_outlive_its_terminal_does() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with ended_by_signals():
-            os.kill(os.getpid(), signal.SIGHUP)
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    with handled(signal.SIGHUP, signal.SIG_IGN), ended_by_signals():
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        signal.raise_signal(signal.SIGHUP)
