@@ -130,7 +130,8 @@ def _status(asked: _Asked, answer: Answer) -> ScoreStatus:
         return ScoreStatus("failed", told)
     found: Json = answer.result
     if found["state"] != "done":
-        return ScoreStatus("failed", asked.cluster.explained(found["message"]))
+        told = asked.cluster.explained(found["message"])
+        return ScoreStatus("failed", told, fetched=bool(found.get("fetched", True)))
     try:
         os.replace(asked.written, asked.job.output_path)
     except OSError as error:

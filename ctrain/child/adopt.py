@@ -10,8 +10,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from ctrain.child.frames import signature_frame
-from ctrain.child.models import LOG_A_SIGNATURE
-from ctrain.child.remedies import with_remedy
+from ctrain.child.models import LOG_A_SIGNATURE, NotFetched
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,9 +27,12 @@ def main(arguments: list[str]) -> int:
     os.dup2(2, 1)  # what the model prints is no answer
     try:
         report = examine(source)
+    except NotFetched as error:
+        traceback.print_exc(file=sys.stderr)
+        report = {"loads": False, "message": str(error)}
     except Exception as error:  # noqa: BLE001 - a model may fail to load in any way; that is the answer
         traceback.print_exc(file=sys.stderr)
-        report = {"loads": False, "message": with_remedy(error, f"{type(error).__name__}: {error}")}
+        report = {"loads": False, "message": f"{type(error).__name__}: {error}"}
     answers.write(json.dumps(report, default=str) + "\n")
     answers.close()
     return 0

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from ctrain.child.artifact_digest import artifact_digest
 from ctrain.child.frames import signature_frame
+from ctrain.child.remedies import with_remedy
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
+
+
+class NotFetched(Exception):
+    """The artifact did not come, which says nothing of the model; why is told by the cause."""
+
 
 Columns = tuple[tuple[str, str, bool], ...]
 LOG_A_SIGNATURE = "log it with signature=infer_signature(rows, predictions), rows being a data frame"
@@ -82,12 +88,12 @@ def load_model(source: str, expected_digest: str | None) -> LoadedModel:
     ------
     ValueError
         when the digest is not the expected one; nothing of the model has been run then.
+    NotFetched
+        when the artifact store does not give it.
     """
-    import mlflow
-
     copy = Path(tempfile.mkdtemp(prefix="model-"))
     try:
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(copy)))
+        folder = _fetched(source, copy)
         for cache in list(folder.rglob("__pycache__")):
             shutil.rmtree(cache)
         digest = artifact_digest(folder)
@@ -99,6 +105,15 @@ def load_model(source: str, expected_digest: str | None) -> LoadedModel:
     except BaseException:
         shutil.rmtree(copy, ignore_errors=True)
         raise
+
+
+def _fetched(source: str, copy: Path) -> Path:
+    import mlflow
+
+    try:
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(copy)))
+    except Exception as error:
+        raise NotFetched(with_remedy(error, f"{type(error).__name__}: {error}")) from error
 
 
 def _load(copy: Path, folder: Path, digest: str) -> LoadedModel:

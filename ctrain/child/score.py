@@ -2,7 +2,8 @@
 
 ``{"key", "source", "digest", "rows_path", "output_path", "features", "task", "output", "probe"}`` is
 answered by ``{"key", "ok": true, "seconds", "bad_rows", "measured"}`` or ``{"key", "ok": false, "message"}``;
-``measured`` is empty unless the job is a probe.
+``measured`` is empty unless the job is a probe; ``"fetched": false`` stands beside the message where the
+artifact did not come.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctrain.child.lines import serve
-from ctrain.child.models import LoadedModel, load_model
-from ctrain.child.remedies import with_remedy
+from ctrain.child.models import LoadedModel, NotFetched, load_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,10 +67,12 @@ class Models:
             model = self._model(job["source"], job["digest"])
             started = time.monotonic()
             bad_rows, measured = score_file(model, job)
+        except NotFetched as error:
+            traceback.print_exc()
+            return {"key": job["key"], "ok": False, "message": str(error), "fetched": False}
         except Exception as error:  # noqa: BLE001 - models may fail in any way; the parent is told
             traceback.print_exc()
-            message = with_remedy(error, f"{type(error).__name__}: {error}")
-            return {"key": job["key"], "ok": False, "message": message}
+            return {"key": job["key"], "ok": False, "message": f"{type(error).__name__}: {error}"}
         return {
             "key": job["key"],
             "ok": True,

@@ -130,3 +130,5 @@ class ScoreStatus:
     """Of a probe: ``latency_p50_ms``, ``latency_p99_ms``, ``batch_p50_ms``, ``batch_p99_ms``,
     ``batch_rows``, ``predictions``, ``size_bytes``, ``deterministic`` and ``signature`` (name and type of
     each input)."""
+    fetched: bool = True
+    """False: it failed before there was a model, as its artifact could not be fetched."""

@@ -39,6 +39,8 @@ class Scored:
     labels: Floats | None = None
     scores: dict[Version, Floats] | None = None
     classes: tuple[str, ...] = ()
+    passing: bool = False
+    """Of a failure: it says nothing of the model, and may pass."""
 
 
 def judged_rows(task: Task, table: pa.Table, columns: Mapping[Version, Any]) -> Scored:

@@ -7,17 +7,16 @@ a later tick. A row that the model cannot score gets NaN in the sidecar: scored,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ctrain.domain import Json, ModelVersion, ScoreJob, ScoreStatus, Task, Version
+from ctrain.domain import Task, Version
+from ctrain.engine.child_scores import aligned, child_answer
 from ctrain.engine.digests import known_version
 from ctrain.engine.kept_scores import keep_scores
 from ctrain.engine.matured import with_absent_labels
 from ctrain.engine.scored import Scored, as_floats, judged_rows
-from ctrain.engine.troubles import bounded
 from ctrain.engine.watch import score_column
 
 if TYPE_CHECKING:
@@ -26,12 +25,8 @@ if TYPE_CHECKING:
     from ctrain.domain import PolicyName
     from ctrain.engine.watch import Watch
 
-__all__ = ["Scored", "as_floats", "load_scored", "measure_serving", "score_rows", "scores_folder"]
+__all__ = ["Scored", "as_floats", "load_scored", "scores_folder"]
 
-ATTEMPTS = 3
-RETRY_SECONDS = 5.0
-PAUSE_SECONDS = 60.0
-"""Between attempts once it has been said that rows cannot be scored."""
 ROWS_PER_JOB = 100_000
 END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
 KEPT = "scores-"
@@ -143,7 +138,7 @@ def _request(watch: Watch, version: Version, rows: pa.Table) -> Scored:
     """
     key = scores_folder(watch.name, version)
     model = known_version(watch, version)
-    answer = _answer(watch, key, model, rows)
+    answer = child_answer(watch, key, model, rows)
     if isinstance(answer, Scored):
         return answer
     asked = watch.workspace.read(watch.workspace.path(key, "rows.parquet"))
@@ -169,7 +164,7 @@ def _answered(task: Task, asked: pa.Table, answer: pa.Table) -> pa.Table:
 
     spoken_of = pc.is_in(asked["row_id"], value_set=answer["row_id"].combine_chunks())
     rows = asked.filter(spoken_of)
-    found = _aligned(rows, answer)
+    found = aligned(rows, answer)
     scores = _by_class(found) if task is Task.MULTICLASS else pa.array(as_floats(found), from_pandas=False)
     return rows.select(["row_id", "event_at"]).append_column("score", scores)
 
@@ -181,107 +176,3 @@ def _by_class(found: Any) -> Any:
     if not pa.types.is_struct(found.type):
         return pa.StructArray.from_arrays([pa.nulls(len(found), pa.float64())], names=[""])
     return pa.StructArray.from_arrays(found.flatten(), names=[field.name for field in found.type])
-
-
-def score_rows(watch: Watch, key: str, model: ModelVersion, rows: pa.Table) -> Scored:
-    """Score ``rows`` (row_id, event_at and features) in a child; the same key gives the same answer.
-
-    Once ready, ``table`` is ``rows`` with the scores as the column that ``score_column`` names.
-    Survives restarts: the answer is a file that appears whole. Failures are tried again,
-    ``RETRY_SECONDS`` of real time apart; from the third on the answer is "failed" until one succeeds.
-    """
-    answer = _answer(watch, key, model, rows)
-    if isinstance(answer, Scored):
-        return answer
-    return Scored("ready", table=rows.append_column(score_column(model.version), _aligned(rows, answer)))
-
-
-def _answer(watch: Watch, key: str, model: ModelVersion, rows: pa.Table) -> pa.Table | Scored:
-    """What the child answered, or why there is nothing yet."""
-    output = watch.workspace.path(key, "scores.parquet")
-    answer = watch.workspace.read(output)
-    if answer is None:
-        status = _asked(watch, key, lambda: _job(watch, key, model, rows, output))
-        if status.state == "failed":
-            return _after_failure(watch, key, model, status.message)
-        if status.state != "done":
-            return Scored("pending")
-        answer = watch.workspace.read(output)
-        if answer is None:
-            watch.scorer.forget(key)
-            return Scored("pending")
-    _succeeded(watch, key)
-    return answer
-
-
-def _asked(watch: Watch, key: str, job: Callable[[], ScoreJob]) -> ScoreStatus:
-    """What has become of a job, which is submitted when nobody has done so."""
-    status = watch.scorer.poll(key)
-    if status.state == "absent":
-        watch.scorer.submit(job())
-        status = watch.scorer.poll(key)
-    return status
-
-
-def _after_failure(watch: Watch, key: str, model: ModelVersion, message: str) -> Scored:
-    """Wait, then let it be tried again; after ``ATTEMPTS`` failures say so while waiting longer."""
-    now, message = watch.timer.monotonic(), bounded(watch.redact(message))
-    if key not in watch.retry_at:
-        watch.failures[key] = watch.failures.get(key, 0) + 1
-        tired = watch.failures[key] >= ATTEMPTS
-        watch.retry_at[key] = now + (PAUSE_SECONDS if tired else RETRY_SECONDS)
-        watch.telemetry.log("scoring_failed", policy=watch.name, version=model.version, message=message)
-    elif now >= watch.retry_at[key]:
-        del watch.retry_at[key]
-        watch.scorer.forget(key)
-        return Scored("pending")
-    if watch.failures[key] < ATTEMPTS:
-        return Scored("pending")
-    return Scored("failed", message=f"version {model.version} cannot score rows: {message}")
-
-
-def measure_serving(watch: Watch, key: str, model: ModelVersion, rows: pa.Table) -> Scored | Json:
-    """What serving ``model`` costs, measured on ``rows`` in a clean child; or that it is pending or failed.
-
-    Failures are tried again as ``score_rows`` does; a restart measures anew.
-    """
-    output = watch.workspace.path(key, "scores.parquet")
-    status = _asked(watch, key, lambda: replace(_job(watch, key, model, rows, output), probe=True))
-    if status.state == "failed":
-        return _after_failure(watch, key, model, status.message)
-    if status.state == "done":
-        _succeeded(watch, key)
-        return status.measured
-    return Scored("pending")
-
-
-def _succeeded(watch: Watch, key: str) -> None:
-    watch.failures.pop(key, None)
-    watch.retry_at.pop(key, None)
-
-
-def _job(watch: Watch, key: str, model: ModelVersion, rows: pa.Table, output: str) -> ScoreJob:
-    policy = watch.policy
-    features = policy.data.features.names
-    return ScoreJob(
-        key=key,
-        version=model,
-        rows_path=watch.workspace.write(key, "rows.parquet", rows.select(["row_id", "event_at", *features])),
-        output_path=output,
-        features=features,
-        task=policy.model.task,
-        output=policy.model.output,
-        python=policy.model.python or "",
-        digest=model.digest,
-        launcher=policy.train.launcher.told,
-    )
-
-
-def _aligned(rows: pa.Table, answer: pa.Table) -> Any:
-    """The score column of ``answer`` in the order of ``rows``; null where the child gave none."""
-    import pyarrow.compute as pc
-
-    ids: Any = rows["row_id"].combine_chunks()
-    return (
-        answer["score"].combine_chunks().take(pc.index_in(ids, value_set=answer["row_id"].combine_chunks()))
-    )

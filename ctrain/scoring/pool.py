@@ -203,7 +203,10 @@ class ScorerPool:
                 seconds, measured = float(message["seconds"]), message["measured"]
                 self._statuses[message["key"]] = ScoreStatus("done", text, seconds, measured)
             else:
-                self._statuses[message["key"]] = ScoreStatus("failed", str(message["message"]))
+                fetched = bool(message.get("fetched", True))
+                self._statuses[message["key"]] = ScoreStatus(
+                    "failed", str(message["message"]), fetched=fetched
+                )
             self._dispatch()
 
     def _on_exit(self, worker: _Worker) -> None:

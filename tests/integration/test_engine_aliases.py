@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -301,6 +302,35 @@ def test_no_promotion_without_a_way_back(story: Story, tmp_path: Path) -> None:
         "no promotion without a way back: version 1 cannot score rows: cannot load"
     )
     assert world.registry.aliases == {"champion": CHAMPION}
+
+
+def test_an_artifact_store_that_is_away_for_a_while_costs_no_run(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctrain.engine.child_scores.UNFETCHED_ATTEMPTS", 5)
+    away, world = story.at("promoting", tmp_path / "away"), story.at("promoting", tmp_path / "back")
+    for one in (away, world):
+        one.scorer.unfetched.add(CHAMPION)
+        with pytest.raises(TransientError, match="the artifact of version 1 cannot be fetched: 503"):
+            one.settle()
+        assert last_run(one).phase is Phase.PROMOTING
+    world.scorer.unfetched.clear()
+    settle_past(world, TransientError)
+    assert last_run(world).phase is Phase.PROBATION
+    settle_past(away, TransientError)
+    assert last_run(away).outcome_reason == (
+        "no promotion without a way back: the artifact of version 1 cannot be fetched: 503 Server Error"
+    )
+    assert away.registry.aliases == {"champion": CHAMPION}
+
+
+def settle_past(world: World, error: type[Exception]) -> None:
+    """Tick until nothing is left to do, as a daemon does whose ticks fail now and then."""
+    for _ in range(200):
+        with suppress(error):
+            world.settle()
+            return
+    raise AssertionError("the error does not end")
 
 
 def test_a_way_back_that_is_closed_is_tried_until_it_opens(story: Story, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,17 @@ def test_an_artifact_that_is_not_the_recorded_one_is_not_loaded(
     assert status.state == "failed"
     assert "digest mismatch" in status.message
     assert not (tmp_path / "scores.parquet").exists()
+
+
+def test_an_artifact_that_does_not_come_says_nothing_of_the_model(
+    pool: ScorerPool, versions: Mapping[str, ModelVersion], tmp_path: Path
+) -> None:
+    """Told apart from what the model itself fails of: this may pass."""
+    gone = replace(versions["train"], source=(tmp_path / "away").as_uri())
+    unfetched = settled(pool, score_job(gone, rows_with_ids(), tmp_path, key="unfetched"))
+    assert (unfetched.state, unfetched.fetched) == ("failed", False)
+    other = settled(pool, score_job(versions["train"], rows_with_ids(), tmp_path, digest="0" * 64))
+    assert (other.state, other.fetched) == ("failed", True)
 
 
 def test_a_missing_column_fails_the_job_by_name(

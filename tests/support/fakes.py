@@ -254,6 +254,8 @@ class FakeScorer:
 
     registry: FakeRegistry
     broken: set[Version] = field(default_factory=set)
+    unfetched: set[Version] = field(default_factory=set)
+    """Those whose artifacts the store does not give."""
     busy: bool = False
     """True takes jobs in and answers none."""
     states: dict[str, ScoreStatus] = field(default_factory=dict)
@@ -268,6 +270,9 @@ class FakeScorer:
             return
         if version in self.broken:
             self.states[job.key] = ScoreStatus("failed", "cannot load")
+            return
+        if version in self.unfetched:
+            self.states[job.key] = ScoreStatus("failed", "503 Server Error", fetched=False)
             return
         rows = pq.read_table(job.rows_path)
         scores = self.registry.models[version](rows)

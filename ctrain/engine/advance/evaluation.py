@@ -30,13 +30,13 @@ from ctrain.engine.advance.training_job import refitting
 from ctrain.engine.advance.training_rows import read_holdout
 from ctrain.engine.assess.estimated_performance import first_calibrations
 from ctrain.engine.champions import cut_off
+from ctrain.engine.child_scores import score_rows
 from ctrain.engine.digests import ensure_digest, known_version, record_refusal, tag_refusal
 from ctrain.engine.group_gaps import GroupGap, gap_metrics, gap_words, group_gaps, told_groups
 from ctrain.engine.moves import IDLE, MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.engine.predictions import as_predictions
 from ctrain.engine.references import save_reference_of_run
 from ctrain.engine.scored import judged_rows
-from ctrain.engine.scores import score_rows
 from ctrain.engine.watch import score_column
 from ctrain.engine.watched_values import Rows, first_memories
 from ctrain.lifecycle.gates import GateReport, judge_gates

@@ -16,11 +16,11 @@ from ctrain.domain import ModelVersion, Run, Task
 from ctrain.engine.advance.holdout import not_trained_on
 from ctrain.engine.advance.training_job import is_refit
 from ctrain.engine.advance.training_rows import as_contracted, read_holdout, weights_of
+from ctrain.engine.child_scores import score_rows
 from ctrain.engine.digests import known_version
 from ctrain.engine.matured import labelled_rows
 from ctrain.engine.moves import WAITING, Step, found_in, keep, with_details
 from ctrain.engine.scored import judged_rows
-from ctrain.engine.scores import score_rows
 from ctrain.engine.version_tags import WINDOW_END_TAG, WINDOW_START_TAG, tagged_instant
 from ctrain.engine.watch import score_column
 from ctrain.errors import PermanentError

@@ -15,6 +15,7 @@ from ctrain.domain import AliasIntent, Champion, Run
 from ctrain.engine.advance.training_rows import read_holdout
 from ctrain.engine.alias_moves import abandon, carry_out, plan_move, record_intent
 from ctrain.engine.champions import read_aliases
+from ctrain.engine.child_scores import score_rows
 from ctrain.engine.comparison import begin
 from ctrain.engine.digests import known_version, verify_digest
 from ctrain.engine.moves import (
@@ -29,7 +30,6 @@ from ctrain.engine.moves import (
     record_move,
     with_details,
 )
-from ctrain.engine.scores import score_rows
 from ctrain.errors import PermanentError
 from ctrain.lifecycle.transitions import RunEvent
 

@@ -15,10 +15,10 @@ from ctrain.engine.advance.reuse import known_training, tell_reused
 from ctrain.engine.advance.serving import measured_serving, serving_metrics
 from ctrain.engine.advance.told_metrics import holdout_metrics, probe_metrics
 from ctrain.engine.advance.training_rows import write_all_rows
+from ctrain.engine.child_scores import score_rows
 from ctrain.engine.digests import known_version
 from ctrain.engine.moves import MOVED, WAITING, Step, found_in, keep, move, with_details
 from ctrain.engine.scored import judged_rows
-from ctrain.engine.scores import score_rows
 from ctrain.engine.watch import score_column
 from ctrain.errors import PermanentError, TransientError
 from ctrain.lifecycle.gates import judge_gates

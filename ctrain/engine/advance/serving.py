@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ctrain.domain import Json, Run
+from ctrain.engine.child_scores import measure_serving
 from ctrain.engine.digests import known_version
 from ctrain.engine.moves import MOVED, WAITING, Step, move
-from ctrain.engine.scores import Scored, measure_serving
+from ctrain.engine.scored import Scored
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.policy.models import ServingGate
 
