@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 UV ?= uv
 LOAD = $(if $(POLICIES),--policies $(POLICIES)) $(if $(ROWS),--rows $(ROWS)) $(if $(MINUTES),--minutes $(MINUTES)) \
     $(if $(STORE),--store $(STORE)) $(if $(DAEMONS),--daemons $(DAEMONS)) \
-    $(if $(WORKERS),--workers $(WORKERS))
+    $(if $(WORKERS),--workers $(WORKERS)) $(if $(EVERY),--every $(EVERY))
 PEERS := .venv/peers
 AUDITORS := .venv/auditors
 TOOLS := .venv/tools
@@ -81,7 +81,7 @@ bench-alarms: peers ## False alarms and power of every test and detector (DATA=D
 bench-scrape: venv ## CPU of a scrape with 1,000 policies, and how long it holds up other threads
 	$(BIN)/python tests/benchmarks/bench_scrape.py
 
-bench-load: venv ## Real daemons under load, beside one policy (POLICIES, ROWS a second, MINUTES, STORE, DAEMONS, WORKERS)
+bench-load: venv ## Real daemons under load, beside one policy (POLICIES, ROWS a second, MINUTES, STORE, DAEMONS, WORKERS, EVERY)
 	$(BIN)/python -m tests.benchmarks.bench_load $(LOAD)
 
 soak: venv ## The same for an hour, with a picture of the memory

@@ -1,9 +1,9 @@
 """Real daemons under load: lateness of ticks, notice of files, processor, memory, and whether rows are lost.
 
-A process of its own feeds N policies with files, each policy one of rows and one of labels every ten
-seconds, so that ROWS rows/s arrive in total. Beside them a few probes close a pane with each file: the time
-from when it is moved into place until the decision of its trigger is in the database is the latency of a
-notice. What was written is compared with what the row logs hold. The same with one policy follows.
+A process of its own feeds N policies with files, each policy one of rows and one of labels every so many
+seconds, so that ROWS rows/s arrive in total. Beside them a few probes close a pane with each file: the
+time from when it is moved into place until the decision of its trigger is in the database is the latency of
+a notice. What was written is compared with what the row logs hold. The same with one policy follows.
 
 Run as ``python -m tests.benchmarks.bench_load``; a table on standard output, the memory over time as CSV
 and as a picture in ``build/bench``.
@@ -20,6 +20,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from unittest import mock
@@ -30,7 +31,7 @@ import pyarrow.parquet as pq
 
 from ctrain.clocks import RealTimer
 from ctrain.domain import PolicyName
-from tests.benchmarks.load_feeder import HISTORY_ROUNDS
+from tests.benchmarks.load_feeder import rows_of_history
 from tests.benchmarks.load_fleet import LoadFleet
 from tests.benchmarks.load_report import Load, Seen, change, keep, quantile, title
 from tests.benchmarks.measuring import ROOT, markdown
@@ -107,7 +108,12 @@ def look(fleet: LoadFleet, seen: Seen, ended: threading.Event) -> None:
 @contextmanager
 def feeder(fleet: LoadFleet, load: Load) -> Iterator[subprocess.Popen[str]]:
     """The process that writes files; it has written the history, and waits for a line to go on."""
-    arguments = {"policies": load.policies, "rows": load.rows, "seconds": load.minutes * 60}
+    arguments = {
+        "policies": load.policies,
+        "rows": load.rows,
+        "every": load.every,
+        "seconds": load.minutes * 60,
+    }
     options = [part for name, value in arguments.items() for part in (f"--{name}", str(value))]
     options += [] if load.fed else ["--idle"]
     process = subprocess.Popen(
@@ -134,7 +140,7 @@ def put_on(fleet: LoadFleet, load: Load) -> list[tuple[str, str]]:
     with feeder(fleet, load) as feeding:
         started_at = TIMER.monotonic()
         fleet.start(load.daemons, load.workers)
-        history = load.policies * load.rows * HISTORY_ROUNDS
+        history = load.policies * rows_of_history(load.rows, load.every)
         _wait_for_rows(fleet, history)
         _wait_until_calm(fleet)
         start_seconds = TIMER.monotonic() - started_at
@@ -211,7 +217,7 @@ def measure(load: Load) -> list[tuple[str, str]]:
     server = postgres.running_cluster() if load.store == "postgresql" else nullcontext()
     with durable, server as cluster, tempfile.TemporaryDirectory(prefix="ctrain-load-") as name:
         address = cluster.create() if cluster else f"sqlite:///{name}/home/state.db"
-        fleet = LoadFleet(Path(name), address, load.policies, PROBES, load.pane)
+        fleet = LoadFleet(Path(name), address, load.policies, PROBES, load.pane, load.every)
         try:
             return put_on(fleet, load)
         finally:
@@ -238,14 +244,24 @@ def main() -> None:
     parser.add_argument("--daemons", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="of each daemon")
     parser.add_argument("--pane", type=int, default=60, help="seconds")
+    parser.add_argument("--every", type=float, default=10, help="seconds between the files of a policy")
     parser.add_argument("--alone", action="store_true", help="not the same with one policy")
     asked = parser.parse_args()
-    loads = [
-        Load(asked.policies, asked.rows, asked.minutes, asked.store, asked.daemons, asked.pane, asked.workers)
-    ]
+    load = Load(
+        asked.policies,
+        asked.rows,
+        asked.minutes,
+        asked.store,
+        asked.daemons,
+        asked.pane,
+        workers=asked.workers,
+        every=asked.every,
+    )
+    loads = [load]
     if not asked.alone and asked.policies > 1:
         share = asked.rows / asked.policies
-        loads.append(Load(1, share, min(asked.minutes, 1), asked.store, 1, asked.pane, 1))
+        least = min(asked.minutes, 1)
+        loads.append(replace(load, policies=1, rows_per_second=share, minutes=least, daemons=1, workers=1))
     columns = [measure(one) for one in loads]
     rows = [(name, *(dict(cells)[name] for cells in columns)) for name, _ in columns[0]]
     print(f"{os.cpu_count()} cores, ticks every 10 s")

@@ -135,7 +135,9 @@ class Fleet:
     def _watch(self, shell: Shell, name: str, pane: int) -> Watch:
         for kind in ("rows", "labels"):
             (self.folder / name / kind).mkdir(parents=True)
-        loaded = parse_policy(BUSY.format(name=name, data=name, pane=pane), self.folder / f"{name}.yaml", {})
+        loaded = parse_policy(
+            BUSY.format(name=name, data=name, pane=pane, matures="20s"), self.folder / f"{name}.yaml", {}
+        )
         lease = policy_lease(PolicyName(name))
         with self.store.write() as tx:
             token = tx.acquire_lease(lease, "bench", tx.database_now(), timedelta(days=1))

@@ -1,6 +1,6 @@
 """Production as a daemon sees it: a file of rows, and one of labels of earlier rows, by policy and round.
 
-Run as ``python -m tests.benchmarks.load_feeder FOLDER --policies N --rows R --seconds S``; what it
+Run as ``python -m tests.benchmarks.load_feeder FOLDER --policies N --rows R --every T --seconds S``; what it
 wrote is told as JSON at its end. Files are whole when they appear; old ones are removed.
 """
 
@@ -23,21 +23,26 @@ import pyarrow.parquet as pq
 from ctrain.clocks import RealTimer
 
 TIMER = RealTimer()
-ROUND_SECONDS = 10.0
-HISTORY_ROUNDS = 30
+HISTORY_SECONDS = 300.0
 """Of rows that lie there at the beginning: enough for a reference."""
 POOL_ROWS = 4096
-KEPT_ROUNDS = 60
-"""Files are removed after so many rounds: an hour would leave a million of them."""
+KEPT_SECONDS = 600.0
+"""Files are removed after so long: an hour would leave a million of them."""
+
+
+def rows_of_history(rows: int, every: float) -> int:
+    """Of one policy, where a file of ``every`` seconds has ``rows``."""
+    return round(rows * HISTORY_SECONDS / every)
 
 
 @dataclass
 class Feed:
-    """Files for ``policies``, each with ``rows`` rows of the last round."""
+    """Files for ``policies``, each with ``rows`` rows of the last ``every`` seconds."""
 
     folder: Path
     policies: int
     rows: int
+    every: float
     written: int = 0
     behind_seconds: float = 0.0
     """The most that the feeder itself was late."""
@@ -80,26 +85,26 @@ class Feed:
         pq.write_table(table, hidden, compression="none", use_dictionary=False)
         os.rename(hidden, path)  # noqa: PTH104 - thousands a second
         self._files.append((number, path))
-        while self._files and self._files[0][0] < number - KEPT_ROUNDS:
+        while self._files and self._files[0][0] < number - KEPT_SECONDS / self.every:
             os.unlink(self._files.popleft()[1])  # noqa: PTH108 - thousands a second
 
-    def history(self, rounds: int) -> None:
+    def history(self) -> None:
         """One file of earlier rows for each policy, enough for a reference and for every monitor."""
-        begin = TIMER.now().timestamp() - rounds * ROUND_SECONDS
+        begin, rows = TIMER.now().timestamp() - HISTORY_SECONDS, rows_of_history(self.rows, self.every)
         for policy in range(self.policies):
-            self.put(policy, 0, begin, rounds * ROUND_SECONDS - 1, rounds * self.rows)
+            self.put(policy, 0, begin, HISTORY_SECONDS - 1, rows)
 
     def run(self, seconds: float) -> None:
-        """Feed in real time; policies come one after the other, evenly over a round."""
+        """Feed in real time; policies come one after the other, evenly over ``every`` seconds."""
         pause, begun = threading.Event(), TIMER.monotonic()
-        for step in range(int(seconds / ROUND_SECONDS * self.policies)):
-            due = begun + step * ROUND_SECONDS / self.policies
+        for step in range(int(seconds / self.every * self.policies)):
+            due = begun + step * self.every / self.policies
             wait = due - TIMER.monotonic()
             if wait > 0:
                 pause.wait(wait)
             self.behind_seconds = max(self.behind_seconds, -wait)
             number, policy = divmod(step, self.policies)
-            self.put(policy, number + 1, TIMER.now().timestamp() - ROUND_SECONDS, ROUND_SECONDS, self.rows)
+            self.put(policy, number + 1, TIMER.now().timestamp() - self.every, self.every, self.rows)
 
 
 def main() -> None:
@@ -107,11 +112,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--policies", type=int, required=True)
     parser.add_argument("--rows", type=int, required=True, help="of a file")
+    parser.add_argument("--every", type=float, required=True, help="seconds between files of a policy")
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--idle", action="store_true", help="the history, and then nothing")
     asked = parser.parse_args()
-    feed = Feed(asked.folder, asked.policies, asked.rows)
-    feed.history(HISTORY_ROUNDS)
+    feed = Feed(asked.folder, asked.policies, asked.rows, asked.every)
+    feed.history()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()

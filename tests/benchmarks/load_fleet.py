@@ -34,6 +34,8 @@ from tests.support.ports import free_port
 from tests.waiting import wait_until
 
 TICK_SECONDS = 10
+MATURE_SECONDS = 10.0
+"""After the labels of a file have come, which is with the next file."""
 OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
 PATIENCE_SECONDS = 1800.0
 N = TypeVar("N", int, float)
@@ -113,6 +115,7 @@ class LoadFleet:
     policies: int
     probes: int
     pane: int
+    every: float
     daemons: list[LoadedDaemon] = field(default_factory=list)
     store: SqlStore = field(init=False)
 
@@ -120,11 +123,12 @@ class LoadFleet:
         for name in ("policies", "home", "data"):
             (self.folder / name).mkdir()
         (self.folder / "policies" / "clicks.py").write_text("def train(rows, context): ...\n")
+        matures = f"{self.every + MATURE_SECONDS:g}s"
         for name in (*self.names, *self.probe_names):
             for kind in ("rows", "labels"):
                 (self.folder / "data" / name / kind).mkdir(parents=True)
             text = PROBE if name in self.probe_names else BUSY
-            text = text.format(name=name, data=f"../data/{name}", pane=self.pane)
+            text = text.format(name=name, data=f"../data/{name}", pane=self.pane, matures=matures)
             (self.folder / "policies" / f"{name}.yaml").write_text(text)
         self._install_champions(prepare_embedded(self.folder / "home"))
         self.store = open_store(self.address)

@@ -20,7 +20,7 @@ shadow: {{alpha: 0.05, margin: 0.01, min_rows: 200, min_duration: 1h, max_durati
 probation: {{duration: 1h, alpha: 0.05, margin: 0.02}}
 """
 BUSY = (
-    _HEAD.replace("MATURES", "20s")
+    _HEAD.replace("MATURES", "{matures}")
     + """\
   prediction: score
   model_version: version
@@ -38,7 +38,8 @@ triggers:
 """
     + _TRAINING.lstrip()
 )
-"""Five monitors, trained never; to be formatted with ``name``, ``data`` (a folder) and ``pane`` (seconds)."""
+"""Five monitors, trained never; to be formatted with ``name``, ``data`` (a folder), ``pane`` (seconds) and
+``matures``."""
 PROBE = (
     _HEAD.replace("MATURES", "1h")
     + """\

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tests.benchmarks.load_feeder import ROUND_SECONDS
 from tests.benchmarks.measuring import RESULTS
 
 IDLE_ROWS = 20
@@ -38,11 +37,13 @@ class Load:
     pane: int
     workers: int = 1
     """Of each daemon."""
+    every: float = 10.0
+    """Seconds between the files of a policy."""
 
     @property
     def rows(self) -> int:
-        """Of a file; where nothing is fed, of a round of the history."""
-        return max(round(self.rows_per_second * ROUND_SECONDS / self.policies), 1) if self.fed else IDLE_ROWS
+        """Of a file; where nothing is fed, of as long a part of the history."""
+        return max(round(self.rows_per_second * self.every / self.policies), 1) if self.fed else IDLE_ROWS
 
     @property
     def fed(self) -> bool:
@@ -96,6 +97,6 @@ def keep(seen: Seen, load: Load) -> None:
 
 
 def title(load: Load) -> str:
-    rate = load.rows * load.policies / ROUND_SECONDS if load.fed else 0
-    daemons = f"{load.daemons} daemon(s) of {load.workers}"
-    return f"{load.policies} policies, {rate:.0f} rows/s, {daemons}, {load.store}"
+    rate = load.rows * load.policies / load.every if load.fed else 0
+    rows = f"{rate:.0f} rows/s, files every {load.every:g} s"
+    return f"{load.policies} policies, {rows}, {load.daemons} daemon(s) of {load.workers}, {load.store}"

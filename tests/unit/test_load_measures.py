@@ -45,7 +45,7 @@ def feed(tmp_path: Path) -> Feed:
     for policy in range(2):
         for kind in ("rows", "labels"):
             (tmp_path / f"p{policy}" / kind).mkdir(parents=True)
-    return Feed(tmp_path, policies=2, rows=20)
+    return Feed(tmp_path, policies=2, rows=20, every=10)
 
 
 def test_every_row_has_an_id_of_its_own_and_later_a_label(feed: Feed) -> None:
@@ -62,7 +62,7 @@ def test_every_row_has_an_id_of_its_own_and_later_a_label(feed: Feed) -> None:
 def test_files_are_whole_when_they_appear_and_old_ones_go(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load_feeder, "KEPT_ROUNDS", 2)
+    monkeypatch.setattr(load_feeder, "KEPT_SECONDS", 20)
     for number in range(6):
         feed.put(1, number, 1.7e9, 10, feed.rows)
     assert sorted(one.name for one in (feed.folder / "p1" / "rows").iterdir()) == [
