@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ctrain.errors import InputError, TransientError
+from ctrain.turns import waiting
 
 CLOCK_FILE = "clock.json"
 ACK_FILE = "clock.ack.json"
@@ -134,9 +135,10 @@ def _write_setting(path: Path, setting: Setting) -> None:
 
 def wait_for(condition: Callable[[], bool], timeout_seconds: float, pause_seconds: float = 0.05) -> bool:
     """Look at ``condition`` until it holds; False when ``timeout_seconds`` of real time have passed."""
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(pause_seconds)
-    return True
+    with waiting():
+        deadline = time.monotonic() + timeout_seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(pause_seconds)
+        return True

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.app.steady_time import SteadyTime
+from ctrain.turns import computing
 
 if TYPE_CHECKING:
     from apscheduler.executors.pool import ThreadPoolExecutor
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ctrain.ports import Telemetry, Timer
 
 TICK_THREADS = 8
-"""More than cores: most of a round of fresh rows on a busy disk is waiting for it, and they wait together."""
+"""One computes at a time; of a round of fresh rows on a busy disk most is waiting, which they do together."""
 UPKEEP_THREADS = 2
 """One for the lease, so that nothing else delays its renewal."""
 WAKE_SECONDS = 0.5
@@ -118,18 +119,19 @@ class Ticker:
             )
 
     def _call(self, name: PolicyName, call: Callable[[PolicyName], None]) -> None:
-        with self._lock:
-            now = self._timer.monotonic()
-            due = self._due.pop(name, now)
-            self._begun[name] = now
-            self._woken.discard(name)
-            self._under_way[name] += 1
-        try:
-            self._began(max(now - due, 0.0))
-            call(name)
-        finally:
+        with computing():
             with self._lock:
-                self._under_way[name] -= 1
+                now = self._timer.monotonic()
+                due = self._due.pop(name, now)
+                self._begun[name] = now
+                self._woken.discard(name)
+                self._under_way[name] += 1
+            try:
+                self._began(max(now - due, 0.0))
+                call(name)
+            finally:
+                with self._lock:
+                    self._under_way[name] -= 1
 
     def every(self, interval: timedelta, call: Callable[[], None]) -> None:
         """Call every ``interval``, however busy the policies are."""

@@ -28,6 +28,7 @@ from ctrain.errors import PermanentError
 from ctrain.lifecycle.transitions import RunEvent
 from ctrain.triggers.blackout import blackout_until
 from ctrain.triggers.decide import MANUAL_TRIGGER
+from ctrain.turns import computing
 
 if TYPE_CHECKING:
     from ctrain.backtest.launcher import Cost
@@ -98,10 +99,11 @@ class Replay:
         now = plan.starts_at
         while True:
             self._together.go_on()
-            self._stage.clock.move_to(now)
-            self._settle()
-            if self._ask(now):
+            with computing():
+                self._stage.clock.move_to(now)
                 self._settle()
+                if self._ask(now):
+                    self._settle()
             progress((now - plan.starts_at) / (plan.ends_at - plan.starts_at))
             if now >= plan.ends_at:
                 return self._replayed()

@@ -12,6 +12,7 @@ from datetime import timedelta
 from ctrain.children import ChildGone, LineChild, child_command
 from ctrain.domain import Json
 from ctrain.errors import Interrupted, TransientError
+from ctrain.turns import waiting
 
 QUESTIONS = frozenset({"alias", "version", "find_version", "digest"})
 """Calls that change nothing, and may be asked twice."""
@@ -44,7 +45,7 @@ class Lane:
 
     def ask(self, request: Json) -> Json:
         """The answer of the child, whatever it is; raises TransientError when there is none."""
-        with self._lock:
+        with waiting(), self._lock:
             try:
                 return self._ask_once(request)
             except ChildGone as error:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from ctrain.domain import PolicyName, Segment, SegmentKind, Version
 from ctrain.errors import PermanentError, TransientError
+from ctrain.turns import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,11 +109,12 @@ class SegmentFolder:
 
     def flush(self) -> None:
         """Make everything written since the last flush survive a loss of power."""
-        for path in self._written:
-            _sync(path)
-        for folder in self._grown:
-            if folder.is_dir():
-                _sync(folder)
+        with waiting():
+            for path in self._written:
+                _sync(path)
+            for folder in self._grown:
+                if folder.is_dir():
+                    _sync(folder)
         self._written.clear()
         self._grown.clear()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from ctrain.errors import CtrainError, TransientError
+from ctrain.turns import waiting
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -60,21 +61,35 @@ class GroupCommit:
         self._take_turn()
         try:
             group = self._open()
-            group.parts += 1
-            try:
-                yield from self._part(group)
-                group.members += 1
-            finally:
-                self._end_unless_others_come(group)
+        except BaseException:
+            self._turn.release()
+            raise
+        group.parts += 1
+        try:
+            yield from self._part(group)
+        except BaseException:
+            self._leave_to_others(group)
+            raise
+        group.members += 1
+        with waiting():
+            self._leave_to_others(group)
+            self._wait_for_the_end(group)
+
+    def _leave_to_others(self, group: _Group) -> None:
+        try:
+            self._end_unless_others_come(group)
         finally:
             self._turn.release()
-        self._wait_for_the_end(group)
 
     def _take_turn(self) -> None:
         with self._counting:
             self._waiting += 1
         try:
-            if not self._turn.acquire(timeout=TURN_SECONDS):
+            if self._turn.acquire(blocking=False):
+                return
+            with waiting(urgent=True):
+                came = self._turn.acquire(timeout=TURN_SECONDS)
+            if not came:
                 raise TransientError("other threads keep the database busy")
         finally:
             with self._counting:

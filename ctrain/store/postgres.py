@@ -33,6 +33,7 @@ from ctrain.errors import InputError
 from ctrain.store.addresses import shown
 from ctrain.store.database import READ_ONLY, SAVEPOINTS
 from ctrain.store.postgres_faults import translate
+from ctrain.turns import waiting
 
 if TYPE_CHECKING:
     import psycopg
@@ -127,6 +128,8 @@ class PostgresDatabase:
         pick_policy(self.create_engine(COPY_PATIENCE), create_sqlite_engine(file, COPY_PATIENCE), policy)
 
     def _engine(self, writing: str, reading: str) -> Engine:
+        from ctrain.store.postgres_waiting import connect
+
         query = {name: value for name, value in CONNECTING.items() if name not in self._address.query}
         engine = create_engine(
             self._address.set(drivername="postgresql+psycopg").update_query_dict(query),
@@ -143,9 +146,13 @@ class PostgresDatabase:
         begin_reading = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {reading}{BY_INDEX}"
 
         def begin(connection: Connection) -> None:
-            read_only = bool(connection.get_execution_options().get(READ_ONLY))
-            connection.exec_driver_sql(begin_reading if read_only else begin_writing)
+            if connection.get_execution_options().get(READ_ONLY):
+                connection.exec_driver_sql(begin_reading)
+                return
+            with waiting(urgent=True):  # for other writers, perhaps
+                connection.exec_driver_sql(begin_writing)
 
+        event.listen(engine, "do_connect", connect)
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "checkout", _refuse_closed)
         event.listen(engine, "begin", begin)

@@ -14,11 +14,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from ctrain.clocks import wait_for
 from ctrain.errors import (
     CtrainError,
     IllegalTransition,
@@ -31,6 +33,7 @@ from ctrain.store.addresses import shown
 from ctrain.store.database import READ_ONLY
 from ctrain.store.faults import ILLEGAL_PHASE, DuplicateRow
 from ctrain.store.private import make_private_file, make_private_folder
+from ctrain.turns import waiting
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
 MIGRATION_TIMEOUT = timedelta(seconds=15)
 """How long a migration waits for writers that are at work."""
 COPY_TIMEOUT = timedelta(seconds=15)
+BUSY_PAUSE_SECONDS = 0.001
+"""SQLite itself sleeps longer and longer, up to a tenth of a second: of several processes that write in turn
+all would do nothing for half of the time."""
 LARGE_BYTES = 100 * 10**6
 """From this size on to pick the rows of one policy is faster than to copy those of all."""
 
@@ -145,7 +151,7 @@ def create_sqlite_engine(file: Path, busy_timeout: timedelta) -> Engine:
         max_overflow=-1,  # as many as there are threads at work; none of them waits for another
     )
     event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+    event.listen(engine, "begin", partial(_begin, busy_timeout=busy_timeout))
     event.listen(engine, "handle_error", _translate, retval=True)
     return engine
 
@@ -187,10 +193,30 @@ def _prepare_to_be_thrown_away(connection: sqlite3.Connection, _record: object) 
     connection.execute("PRAGMA synchronous=OFF")
 
 
-def _begin(connection: Connection) -> None:
-    read_only = bool(connection.get_execution_options().get(READ_ONLY))
-    _driver(connection).execute(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+def _begin(connection: Connection, busy_timeout: timedelta) -> None:
+    driver, read_only = _driver(connection), bool(connection.get_execution_options().get(READ_ONLY))
+    driver.execute(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+    if read_only:
+        connection.exec_driver_sql("BEGIN")
+        return
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        if _is_busy(driver):
+            with waiting(urgent=True):
+                wait_for(lambda: not _is_busy(driver), busy_timeout.total_seconds(), BUSY_PAUSE_SECONDS)
+        if not driver.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # which says why it cannot
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={busy_timeout // timedelta(milliseconds=1)}")
+
+
+def _is_busy(driver: sqlite3.Connection) -> bool:
+    """Begin to write; True when somebody else does."""
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        return _family(error) == "SQLITE_BUSY"
+    return False
 
 
 def create_sole_engine(file: Path, busy_timeout: timedelta) -> Engine:
@@ -255,10 +281,15 @@ def _fault(error: sqlite3.Error, file: str | None = None) -> CtrainError | None:
     if name == "SQLITE_CONSTRAINT_TRIGGER":
         refused = IllegalTransition if ILLEGAL_PHASE in str(error) else StateConflict
         return refused(str(error))
-    family = "_".join(name.split("_")[:2])
+    family = _family(error)
     if family in _TRANSIENT:
         return TransientError(f"{_TRANSIENT[family]} ({error})")
     if family in _PERMANENT:
         place = f"{file}: " if file else ""
         return PermanentError(f"{place}{_PERMANENT[family]} ({error})")
     return None
+
+
+def _family(error: sqlite3.Error) -> str:
+    """The kind of an error without its details: SQLITE_BUSY of SQLITE_BUSY_SNAPSHOT."""
+    return "_".join((getattr(error, "sqlite_errorname", None) or "").split("_")[:2])

@@ -15,6 +15,8 @@ from ctrain.domain import IngestState, PolicyName
 from ctrain.errors import TransientError
 from ctrain.store import SqlStore, group_commit
 from ctrain.store.group_commit import MOST_TOGETHER
+from ctrain.turns import Turns, computing
+from tests.contract.store.builders import Backend
 from tests.waiting import wait_until
 
 PATIENCE_SECONDS = 30.0
@@ -177,3 +179,33 @@ def test_failures_that_follow_each_other_hold_up_nobodys_commit(
         assert over.wait(PATIENCE_SECONDS)
     assert committed == [0, 0, 1, 1, 1]
     assert written(store, FOUR) == FOUR[:1]
+
+
+@pytest.mark.parametrize("writer", ["a thread", "a process"])
+def test_who_waits_to_write_lets_others_compute(
+    store: SqlStore, filled: Backend, writer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctrain.turns._OF_THIS_PROCESS", Turns(patience_seconds=3600.0))
+    other = store if writer == "a thread" else filled.open()
+    begins, computed = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with computing():
+            begins.set()
+            with store.write() as tx:
+                tx.save_ingest_state(FOUR[0], IngestState(sequence=7))
+
+    def compute() -> None:
+        with computing():
+            computed.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        with other.write():
+            writing = pool.submit(write)
+            assert begins.wait(PATIENCE_SECONDS)
+            pool.submit(compute)
+            assert computed.wait(PATIENCE_SECONDS)
+            assert not writing.done()
+        writing.result()
+    assert written(store, FOUR) == FOUR[:1]
+    other.close()

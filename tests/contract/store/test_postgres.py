@@ -16,6 +16,8 @@ from ctrain.errors import CtrainError, InputError, PermanentError, TransientErro
 from ctrain.queries.audit_chain import all_links, check_links
 from ctrain.store import SqlStore, open_store, postgres
 from ctrain.store.opening import database_at
+from ctrain.store.postgres_waiting import NEAR_SECONDS, WaitingConnection
+from ctrain.turns import Turns, computing
 from tests.contract.store.builders import FLIGHTS, OTHER, START, Backend, event, run, verdict
 from tests.support.postgres import Cluster, database_of, program
 from tests.waiting import wait_until
@@ -239,6 +241,43 @@ def test_writers_of_different_policies_wait_for_each_other(store: SqlStore, fill
     with store.read() as tx:
         assert [one.message for one in tx.events()] == ["second", "first"]
     other.close()
+
+
+def test_a_server_that_takes_long_is_waited_for_while_others_compute(
+    raw: psycopg.Connection, filled: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctrain.turns._OF_THIS_PROCESS", Turns(patience_seconds=3600.0))
+    asks, computed = Event(), Event()
+
+    def ask() -> None:
+        with WaitingConnection.connect(filled.url, autocommit=True) as connection:
+            connection._usual_seconds = 2 * NEAR_SECONDS
+            with computing():
+                asks.set()
+                connection.execute("SELECT pg_advisory_lock(1)")
+
+    def compute() -> None:
+        with computing():
+            computed.set()
+
+    raw.execute("SELECT pg_advisory_lock(1)")
+    threads = [Thread(target=one) for one in (ask, compute)]
+    threads[0].start()
+    assert asks.wait(30)
+    threads[1].start()
+    assert computed.wait(30)
+    assert threads[0].is_alive()
+    raw.execute("SELECT pg_advisory_unlock(1)")
+    for one in threads:
+        one.join()
+
+
+def test_how_long_a_server_usually_takes_follows_its_answers(filled: Backend) -> None:
+    with WaitingConnection.connect(filled.url, autocommit=True) as connection:
+        connection._usual_seconds = 1000 * NEAR_SECONDS
+        for _ in range(200):
+            connection.execute("SELECT 1")
+        assert connection._usual_seconds < NEAR_SECONDS
 
 
 def test_text_with_nul_is_kept_without_it(store: SqlStore) -> None:

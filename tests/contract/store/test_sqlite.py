@@ -11,6 +11,7 @@ from threading import Thread
 
 import pytest
 from sqlalchemy import Engine, event
+from sqlalchemy.exc import DatabaseError
 
 from ctrain.errors import InputError, PermanentError, TransientError
 from ctrain.queries.audit_chain import all_links, check_links
@@ -18,6 +19,8 @@ from ctrain.store import SqlStore, open_store
 from ctrain.store.sqlite import create_sqlite_engine, enable_wal, opening
 from tests.contract.store.builders import FLIGHTS, START, run
 from tests.contract.store.builders import event as event_of
+
+ALLOWED, REFUSED = sqlite3.SQLITE_OK, sqlite3.SQLITE_DENY
 
 
 @pytest.fixture
@@ -89,6 +92,27 @@ def test_as_many_can_read_at_once_as_there_are_threads_to_answer(file: Path) -> 
         reading = [readers.enter_context(store.read()) for _ in range(40)]
         assert [tx.paused(FLIGHTS) for tx in reading] == [False] * 40
     store.close()
+
+
+def test_who_writes_for_too_long_is_waited_for_no_longer_than_is_allowed(engine: Engine, file: Path) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with engine.connect() as connection, pytest.raises(TransientError, match="locked by another process"):
+            connection.begin()
+        other.execute("ROLLBACK")
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 1000
+
+
+def test_what_is_not_a_matter_of_waiting_is_told_at_once(file: Path) -> None:
+    """Though others would be waited for for a day."""
+    engine = create_sqlite_engine(file, timedelta(days=1))
+    with engine.connect() as connection:
+        driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # it is this one
+        driver.set_authorizer(lambda action, *_: REFUSED if action == sqlite3.SQLITE_TRANSACTION else ALLOWED)
+        with pytest.raises(DatabaseError, match="not authorized"):
+            connection.begin()
+    engine.dispose()
 
 
 def test_full_disk_is_transient_and_loses_nothing(file: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from ctrain.app.ticker import WAKE_SECONDS, Ticker, tell_lateness
 from ctrain.clocks import RealTimer
 from ctrain.domain import PolicyName
+from ctrain.turns import Turns, waiting
 from tests.support.fakes import QuietTelemetry
 from tests.waiting import wait_until
 
@@ -220,6 +221,35 @@ class SetClock(StillTimer):
 
     def now(self) -> datetime:
         return super().now() + self.ahead
+
+
+def test_one_tick_computes_while_others_wait_for_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctrain.turns._OF_THIS_PROCESS", Turns(patience_seconds=AN_HOUR.total_seconds()))
+    waits, may_go_on = threading.Event(), threading.Event()
+    computed: list[PolicyName] = []
+    lock = threading.Lock()
+    ticker = Ticker(RealTimer())
+
+    def wait_for_something(_: PolicyName) -> None:
+        with waiting():
+            waits.set()
+            assert may_go_on.wait(10)
+
+    def compute(name: PolicyName) -> None:
+        assert lock.acquire(blocking=False), "two compute at once"
+        computed.append(name)
+        lock.release()
+
+    ticker.start()
+    try:
+        ticker.after(AT_ONCE, BUSY, wait_for_something)
+        assert waits.wait(10)
+        for number in range(TICKS):
+            ticker.after(AT_ONCE, PolicyName(f"p{number}"), compute)
+        wait_until(lambda: len(computed) == TICKS, 10, "all others have ticked")
+    finally:
+        may_go_on.set()
+        ticker.stop()
 
 
 @pytest.fixture
