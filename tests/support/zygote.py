@@ -80,8 +80,8 @@ if not words or (words[0] != {children!r} and (words[0] != "-m" or words[1] not 
 talk = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 talk.connect({address!r})
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-    if signal.getsignal(number) != signal.SIG_IGN:
-        signal.signal(number, lambda number, frame: talk.sendall(bytes([number])))
+    # What the fork does with it is its own affair: a daemon under nohup reads its policies again.
+    signal.signal(number, lambda number, frame: talk.sendall(bytes([number])))
 asked = json.dumps([words, os.getcwd(), dict(os.environ), os.getpid()]).encode()
 socket.send_fds(talk, [struct.pack("<i", len(asked))], [0, 1, 2])
 talk.sendall(asked)
