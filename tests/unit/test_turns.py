@@ -44,7 +44,11 @@ class Worker:
 
 def queued(turns: Turns) -> int:
     """How many wait for their turn."""
-    return len(turns._new) + len(turns._begun)
+    return len(turns._new) + len(turns._begun) + len(turns._urgent)
+
+
+def holder(turns: Turns) -> object:
+    return turns._holder
 
 
 def reach_queue(turns: Turns, length: int) -> None:
@@ -112,12 +116,44 @@ def test_who_keeps_the_turn_for_long_holds_up_nobody(threads: ThreadPoolExecutor
     after.end()
 
 
+def test_who_holds_what_others_wait_for_goes_on_first(threads: ThreadPoolExecutor) -> None:
+    turns = Turns(LONG)
+    order: list[str] = []
+    away = {name: threading.Event() for name in ("patient", "urgent")}
+    come_back = {name: threading.Event() for name in away}
+
+    def leave(name: str) -> None:
+        with turns.computing():
+            with turns.waiting(urgent=name == "urgent"):
+                away[name].set()
+                assert come_back[name].wait(PATIENCE)
+            order.append(name)
+
+    going_on = [threads.submit(leave, name) for name in away]
+    assert all(one.wait(PATIENCE) for one in away.values())
+    computes = Worker(turns, threads)
+    assert computes.computes.wait(PATIENCE)
+    for number, name in enumerate(away, 1):
+        come_back[name].set()
+        reach_queue(turns, number)
+    computes.end()
+    for one in going_on:
+        one.result(PATIENCE)
+    assert order == ["urgent", "patient"]
+
+
 def test_a_section_within_another_is_a_part_of_it() -> None:
     turns = Turns(LONG)
-    with turns.computing(), turns.computing(), turns.waiting(), turns.waiting():
-        pass
     with turns.computing():
-        pass
+        section = holder(turns)
+        assert section is not None
+        with turns.computing():
+            assert holder(turns) is section
+        assert holder(turns) is section
+        with turns.waiting(), turns.waiting():
+            assert holder(turns) is None
+        assert holder(turns) is section
+    assert holder(turns) is None
 
 
 def test_what_fails_leaves_its_turn(threads: ThreadPoolExecutor) -> None:
@@ -132,8 +168,8 @@ def test_what_fails_leaves_its_turn(threads: ThreadPoolExecutor) -> None:
 def test_who_does_not_compute_waits_without_a_turn() -> None:
     turns = Turns(LONG)
     with turns.waiting():
-        assert turns._holder is None
-    assert turns._holder is None
+        assert holder(turns) is None
+    assert holder(turns) is None
 
 
 def test_a_fork_has_turns_of_its_own() -> None:
