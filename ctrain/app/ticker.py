@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TICK_THREADS = 8
 """One computes at a time; of a round of fresh rows on a busy disk most is waiting, which they do together."""
+URGENT_THREADS = 2
+"""For policies that are not to wait until a thread of the others is free."""
 UPKEEP_THREADS = 2
 """One for the lease, so that nothing else delays its renewal."""
 WAKE_SECONDS = 0.5
@@ -41,13 +43,20 @@ def tell_lateness(telemetry: Telemetry, interval: timedelta) -> Callable[[float]
 class Ticker:
     """Calls policies after delays of real time, and upkeep in intervals on threads of its own.
 
-    ``began`` is told, at the beginning of each call of a policy, by how many seconds it is late.
+    ``began`` is told, at the beginning of each call, whose it is and by how many seconds it is late.
+    Calls of policies that are ``urgent`` have threads of their own.
     """
 
-    def __init__(self, timer: Timer, began: Callable[[float], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        timer: Timer,
+        began: Callable[[PolicyName, float], None] = lambda _name, _late: None,
+        urgent: Callable[[PolicyName], bool] = lambda _: False,
+    ) -> None:
         self._timer = timer
         self._time = SteadyTime(timer)
         self._began = began
+        self._urgent = urgent
         self._due: dict[PolicyName, float] = {}
         """Of what is pending, and of what is due and waits for a thread."""
         self._begun: dict[PolicyName, float] = {}
@@ -72,6 +81,7 @@ class Ticker:
 
         self._pools = {
             "default": ThreadPoolExecutor(TICK_THREADS),
+            "urgent": ThreadPoolExecutor(URGENT_THREADS),
             "upkeep": ThreadPoolExecutor(UPKEEP_THREADS),
         }
         self._scheduler = Scheduler(
@@ -115,7 +125,13 @@ class Ticker:
             self._due[name] = self._timer.monotonic() + seconds
             run_date = self._time.now() + timedelta(seconds=seconds)
             scheduler.add_job(
-                self._call, "date", run_date=run_date, args=[name, call], id=name, replace_existing=True
+                self._call,
+                "date",
+                run_date=run_date,
+                args=[name, call],
+                id=name,
+                executor="urgent" if self._urgent(name) else "default",
+                replace_existing=True,
             )
 
     def _call(self, name: PolicyName, call: Callable[[PolicyName], None]) -> None:
@@ -127,7 +143,7 @@ class Ticker:
                 self._woken.discard(name)
                 self._under_way[name] += 1
             try:
-                self._began(max(now - due, 0.0))
+                self._began(name, max(now - due, 0.0))
                 call(name)
             finally:
                 with self._lock:

@@ -18,6 +18,7 @@ from ctrain.app.fault_net import BUSY_DELAY, FaultNet
 from ctrain.app.ticker import Ticker, tell_lateness
 from ctrain.app.vitals import Vitals
 from ctrain.clocks import Setting, StreamClock
+from ctrain.engine.pace import SHORT_PANE
 from ctrain.engine.rest import awaited
 from ctrain.engine.tick import Ticked, tick
 
@@ -62,7 +63,8 @@ class TickLoop:
         self._leases: dict[PolicyName, tuple[str, int]] = {}
         self._lock = threading.Lock()
         self._turns: dict[PolicyName, threading.Lock] = {}
-        self._ticker = Ticker(timer, tell_lateness(telemetry, rhythm.tick))
+        self._tell_lateness = tell_lateness(telemetry, rhythm.tick)
+        self._ticker = Ticker(timer, self._began, self._is_urgent)
         self._faltering = faltering
         self._net = FaultNet(telemetry, rhythm.tick, self._faulted)
 
@@ -223,6 +225,16 @@ class TickLoop:
     def alive(self) -> bool:
         """No tick hangs."""
         return self._vitals.alive
+
+    def _began(self, name: PolicyName, late: float) -> None:
+        self._tell_lateness(late)
+        watch = self._watches.get(name)
+        if watch is not None:
+            watch.pace.began(late)
+
+    def _is_urgent(self, name: PolicyName) -> bool:
+        watch = self._watches.get(name)
+        return watch is not None and watch.policy.data.pane <= SHORT_PANE
 
     def _tick(self, name: PolicyName) -> None:
         delay = self.take_turn(name)

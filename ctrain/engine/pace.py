@@ -2,8 +2,10 @@
 
 To take in rows costs a policy nearly as much for a few as for ten times as many. So a daemon that is asked
 for more than it can do takes in the same rows by fewer and larger reads; verdicts come later by that wait,
-and no tick is late. Policies have their turns one after the other, spread over the wait: all that became
-due at once would make each other late.
+and no tick is late. Two things say that it is too much: the processor time of a round of all policies, for
+what comes all the time, and how late ticks begin, for what comes at once, as panes that all end with the
+minute. Policies have their turns one after the other, spread over the wait: all that became due at once
+would make each other late.
 """
 
 from __future__ import annotations
@@ -14,14 +16,26 @@ from zlib import crc32
 
 from ctrain.domain import PolicyName
 
-SHARE = 0.5
+SHARE = 0.35
 """Of one core: more of it than this taking in what comes should not need; the rest is for everything else."""
 STEEPNESS = 4.0
 """Seconds of wait for each second of processor time above: at twice the share twice what all need."""
+BACKLOG = 0.1
+"""Seconds by which ticks are late on average when more is due than is done; less is chance."""
+MUCH = 0.5
+"""Seconds above that: waits may be twice as long."""
+PER_SECOND_LATE = 20.0
+"""Seconds of wait for each second above: ticks that leave unread what has come make up for it at once."""
+TICKS = 32
+"""The lateness of about so many of the last ones counts: that one was long says nothing."""
 SHARE_OF_PANE = 0.5
-"""What a monitor says of a pane may be late by that much of its length."""
+"""What a monitor says of a pane may be late by that much of its length; twice that where ticks are late."""
 LONGEST = timedelta(seconds=30)
-"""About as long as a policy rests."""
+"""The same for long panes: half of the time that a policy rests."""
+LONGEST_WAIT = 2 * LONGEST
+"""Where ticks are late."""
+SHORT_PANE = timedelta(seconds=5)
+"""Who has such panes wants to know at once: nothing of theirs waits."""
 
 
 class Pace:
@@ -36,11 +50,19 @@ class Pace:
     >>> for number in range(200):
     ...     pace.took(PolicyName(f"p{number}"), 0.05)
     >>> pace.wait(timedelta(hours=1)) / timedelta(seconds=1)
-    20.0
+    26.0
     >>> [round(pace.due(name, timedelta(hours=1), since), 1) for since in (100.0, 105.0, 110.0)]
-    [116.7, 116.7, 116.7]
-    >>> pace.wait(timedelta(seconds=1)) / timedelta(seconds=1)
-    0.5
+    [125.8, 125.8, 125.8]
+    >>> [pace.wait(timedelta(seconds=pane)) / timedelta(seconds=1) for pane in (5, 10)]
+    [0.0, 5.0]
+
+    Ticks that are late make everybody wait, and up to twice as long.
+
+    >>> pace = Pace()
+    >>> for _ in range(1000):
+    ...     pace.began(late=0.6)
+    >>> [round(pace.wait(timedelta(seconds=pane)) / timedelta(seconds=1), 3) for pane in (8, 3600)]
+    [8.0, 10.0]
     """
 
     def __init__(
@@ -49,6 +71,7 @@ class Pace:
         self.cpu = cpu
         self._interval = interval
         self._seconds: dict[PolicyName, float] = {}
+        self._late = 0.0
 
     def took(self, name: PolicyName, seconds: float) -> None:
         """Note the processor time of the policy's last whole tick, if something was taken in; else zero."""
@@ -58,11 +81,18 @@ class Pace:
         """The policy does not tick here any more, or its tick has failed: nothing was taken in."""
         self._seconds.pop(name, None)
 
+    def began(self, late: float) -> None:
+        """Note by how many seconds a tick of any policy began too late."""
+        self._late += (late - self._late) / TICKS
+
     def wait(self, pane: timedelta = timedelta.max) -> timedelta:
         """How long rows and labels of a policy with such panes may lie there unread."""
         together = timedelta(seconds=sum(list(self._seconds.values())))
         too_much = max(together - self._interval * SHARE, timedelta(0))
-        return min(too_much * STEEPNESS, pane * SHARE_OF_PANE, LONGEST)
+        backlog = max(self._late - BACKLOG, 0.0)
+        wait = too_much * STEEPNESS + timedelta(seconds=backlog * PER_SECOND_LATE)
+        longest = timedelta(0) if pane <= SHORT_PANE else min(pane * SHARE_OF_PANE, LONGEST)
+        return min(wait, longest * (1.0 + min(backlog / MUCH, 1.0)))
 
     def due(self, name: PolicyName, pane: timedelta, since: float) -> float:
         """When to read what was found at ``since``, both in real seconds: in the policy's next turn."""

@@ -18,6 +18,7 @@ from ctrain.engine.rest import awaited
 from ctrain.engine.tick import tick
 from ctrain.sources.opening import FileSources
 from tests.support.fakes import FakeTimer
+from tests.support.slopes import slope_model
 from tests.support.world import POLICY, World
 
 MINUTE = timedelta(minutes=1)
@@ -73,17 +74,33 @@ def test_a_policy_at_rest_costs_one_query(world: World) -> None:
     assert [asked(world) for _ in range(3)] == [1, 1, 1]
 
 
-def test_it_looks_at_everything_once_a_minute_and_when_the_registry_is_due(world: World) -> None:
+def test_it_looks_at_everything_once_a_minute(world: World) -> None:
     world.clock.advance(MINUTE - timedelta(seconds=1))
     assert asked(world) == 1
     world.clock.advance(timedelta(seconds=1))
     assert asked(world) > 5
     assert asked(world) == 1
-    for _ in range(40):
-        if asked(world) > 1:
-            break
-    assert world.watch.registry_view.read_at is not None
-    assert world.watch.timer.monotonic() - world.watch.registry_view.read_at < 10
+
+
+def test_at_rest_it_looks_at_the_champion_alias_when_that_is_due(world: World) -> None:
+    resting(world, poll_seconds=10.0)
+    before = world.watch.registry_view.read_at
+    queries = [asked(world) for _ in range(12)]
+    assert world.watch.registry_view.read_at != before
+    assert max(queries) < 5, "nothing else was looked at"
+    world.registry.aliases["champion"] = world.registry.register(slope_model(1.0), {}, recorded=False)
+    queries = [asked(world) for _ in range(12)]
+    assert "champion_changed_outside" in world.kinds()
+    assert max(queries) > 5, "what follows from it was looked at, too"
+
+
+def test_a_registry_that_does_not_answer_ends_the_rest(world: World) -> None:
+    resting(world, poll_seconds=10.0)
+    world.registry.down = True
+    for _ in range(12):
+        tick(world.watch)
+    assert "registry_unreadable" in world.kinds()
+    assert world.watch.rest is None
 
 
 def test_rows_end_the_rest(world: World) -> None:
@@ -108,10 +125,31 @@ def test_in_a_busy_daemon_rows_wait_for_more_and_all_are_read_together(world: Wo
         assert len(world.verdicts()) == before
     while asked(world) == 1:
         waited = world.watch.timer.monotonic() - began
-    assert 15 < waited < 25
+    assert 15 < waited < 30
     assert awaited(world.watch) is None
     assert len({one.as_of for one in world.verdicts()[before:]}) == 2
     assert asked(world) == 1
+
+
+def test_in_a_busy_daemon_the_end_of_a_rest_waits_for_the_turn_of_the_policy(world: World) -> None:
+    """Rests that began together, as after a start, would else end together."""
+    world.watch.pace.took(PolicyName("others"), 10.5)
+    rest = resting(world, poll_seconds=400.0).watch.rest
+    assert rest is not None
+    due = world.watch.pace.due(world.name, timedelta(hours=1), rest.ends_at)
+    ended = rest.ends_at
+    assert due > ended + 3
+    while asked(world) == 1:
+        ended = world.watch.timer.monotonic()
+    assert due - 2 < ended < due + 3
+
+
+def test_a_clock_that_was_set_ends_the_rest_of_a_busy_daemon_at_once(world: World) -> None:
+    world.watch.pace.took(PolicyName("others"), 10.5)
+    resting(world, poll_seconds=400.0)
+    assert asked(world) == 1
+    world.clock.advance(timedelta(hours=1))
+    assert asked(world) > 5
 
 
 def test_a_request_does_not_wait_for_rows(world: World) -> None:
@@ -131,7 +169,7 @@ def test_what_taking_in_takes_counts_and_looks_without_news_do_not(world: World)
     world.watch.pace = Pace(lambda: float(next(seconds)))
     world.land(1)
     tick(world.watch)
-    assert world.watch.pace.wait() == timedelta(seconds=20)
+    assert world.watch.pace.wait() == timedelta(seconds=26)
     world.watch.rest = None
     tick(world.watch)
     assert world.watch.pace.wait() == timedelta(0)
@@ -153,8 +191,10 @@ def test_a_lease_that_was_won_again_ends_the_rest(world: World) -> None:
     assert asked(world) > 5
 
 
-def test_a_schedule_that_is_due_within_the_minute_forbids_it(tmp_path: Path) -> None:
-    text = POLICY.replace("triggers:\n", "triggers:\n  often: {every: 1m}\n")
+@pytest.mark.parametrize("every", ["1m", "2m"])
+def test_a_schedule_that_is_due_before_the_end_of_the_rest_forbids_it(tmp_path: Path, every: str) -> None:
+    """The end may wait, and schedules do not."""
+    text = POLICY.replace("triggers:\n", f"triggers:\n  often: {{every: {every}}}\n")
     world = World(tmp_path, policy_text=text, rows_per_hour=30)
     world.live(3)
     resting(world)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ctrain.app.ticker import WAKE_SECONDS, Ticker, tell_lateness
+from ctrain.app.ticker import TICK_THREADS, WAKE_SECONDS, Ticker, tell_lateness
 from ctrain.clocks import RealTimer
 from ctrain.domain import PolicyName
 from ctrain.turns import Turns, waiting
@@ -100,7 +100,7 @@ class StillScheduler:
         self.pending: dict[str, tuple[datetime, Callable[[], None]]] = {}
 
     def add_job(
-        self, call: Callable[..., None], kind: str, *, run_date: datetime, args: list[Any], id: str, **_: bool
+        self, call: Callable[..., None], kind: str, *, run_date: datetime, args: list[Any], id: str, **_: Any
     ) -> None:
         self.pending[id] = run_date, lambda: call(*args)
 
@@ -117,7 +117,7 @@ class Beats:
     def __init__(self) -> None:
         self.timer = StillTimer()
         self.late: list[float] = []
-        self.ticker = Ticker(self.timer, self.late.append)
+        self.ticker = Ticker(self.timer, lambda _, late: self.late.append(late))
         self.scheduler = StillScheduler(self.timer)
         self.ticker._scheduler = self.scheduler  # no threads: what matters is when
         self.begun: list[float] = []
@@ -246,6 +246,27 @@ def test_one_tick_computes_while_others_wait_for_something(monkeypatch: pytest.M
             ticker.after(AT_ONCE, PolicyName(f"p{number}"), compute)
         wait_until(lambda: len(computed) == TICKS, 10, "all others have ticked")
         assert all(computed), "each has the turn while it computes"
+    finally:
+        may_go_on.set()
+        ticker.stop()
+
+
+def test_an_urgent_policy_ticks_while_the_others_take_all_threads() -> None:
+    held, may_go_on, ticked = threading.Semaphore(0), threading.Event(), threading.Event()
+    ticker = Ticker(RealTimer(), urgent=lambda name: name == BUSY)
+
+    def hold(_: PolicyName) -> None:
+        with waiting():
+            held.release()
+            assert may_go_on.wait(10)
+
+    ticker.start()
+    try:
+        for number in range(TICK_THREADS):
+            ticker.after(AT_ONCE, PolicyName(f"p{number}"), hold)
+        assert all(held.acquire(timeout=10) for _ in range(TICK_THREADS))
+        ticker.after(AT_ONCE, BUSY, lambda _: ticked.set())
+        assert ticked.wait(10)
     finally:
         may_go_on.set()
         ticker.stop()

@@ -78,7 +78,11 @@ class Script:
             def open_requests(self, policy: PolicyName) -> list[str]:
                 return ["a request"] if policy in script.asked else []
 
-        return cast(Any, SimpleNamespace(name=name, lease=None, store=Store(), mark=mark, pace=Pace()))
+        policy = SimpleNamespace(data=SimpleNamespace(pane=TICK))
+        return cast(
+            Any,
+            SimpleNamespace(name=name, lease=None, store=Store(), mark=mark, pace=Pace(), policy=policy),
+        )
 
 
 @pytest.fixture
@@ -548,6 +552,31 @@ def test_what_cannot_be_done_after_a_policy_parted_stops_nothing(
     loop.part(ADS, fail)
     assert list(loop.watched) == [BIDS]
     assert [event for event, _ in telemetry.logged] == ["upkeep_failed"]
+
+
+def test_how_late_ticks_begin_is_told_and_goes_into_the_pace(
+    make: Callable[..., TickLoop], telemetry: QuietTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[Callable[[PolicyName, float], None]] = []
+    monkeypatch.setattr(ticks, "Ticker", lambda _timer, told, _urgent: began.append(told))
+    loop = make(ADS)
+    for _ in range(100):
+        began[0](BIDS, 0.0)
+        began[0](ADS, 3.0)
+    assert telemetry.counted["tick_lateness_seconds",] == 3.0
+    assert loop.watched[ADS].pace.wait() > timedelta(seconds=10)
+
+
+def test_a_policy_with_short_panes_is_urgent_and_one_that_went_is_not(
+    make: Callable[..., TickLoop], script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urgent: list[Callable[[PolicyName], bool]] = []
+    monkeypatch.setattr(ticks, "Ticker", lambda _timer, _began, asked: urgent.append(asked))
+    loop = make(ADS, BIDS)
+    cast(Any, loop.watched[BIDS]).policy.data.pane = timedelta(seconds=1)
+    assert [urgent[0](name) for name in (ADS, BIDS)] == [False, True]
+    loop.forget(BIDS)
+    assert not urgent[0](BIDS)
 
 
 @pytest.mark.parametrize("leave", ["part", "forget", "let_go"])
