@@ -24,7 +24,7 @@ SET_ASIDE = "////"
 """In the place of the number of rows: the file was set aside, not read."""
 NO_ROWS = "AAAA"
 MOST_ROWS = 64**4 - 2
-SPARE_ENTRIES = 1000
+SPARE_ENTRIES = 100
 """Entries of files that are gone are kept until there are so many of them, and half are gone."""
 
 
