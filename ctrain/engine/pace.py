@@ -27,7 +27,9 @@ MUCH = 0.5
 PER_SECOND_LATE = 20.0
 """Seconds of wait for each second above: ticks that leave unread what has come make up for it at once."""
 TICKS = 32
-"""The lateness of about so many of the last ones counts: that one was long says nothing."""
+"""The lateness of about so many of the last ones counts."""
+LATE = 2.0
+"""Seconds; later is no worse. That one tick was, as after a machine has slept, says nothing."""
 SHARE_OF_PANE = 0.5
 """What a monitor says of a pane may be late by that much of its length; twice that where ticks are late."""
 LONGEST = timedelta(seconds=30)
@@ -56,9 +58,12 @@ class Pace:
     >>> [pace.wait(timedelta(seconds=pane)) / timedelta(seconds=1) for pane in (5, 10)]
     [0.0, 5.0]
 
-    Ticks that are late make everybody wait, and up to twice as long.
+    Ticks that are late make everybody wait, and up to twice as long; one does not.
 
     >>> pace = Pace()
+    >>> pace.began(late=3600.0)
+    >>> pace.wait() / timedelta(seconds=1)
+    0.0
     >>> for _ in range(1000):
     ...     pace.began(late=0.6)
     >>> [round(pace.wait(timedelta(seconds=pane)) / timedelta(seconds=1), 3) for pane in (8, 3600)]
@@ -83,7 +88,7 @@ class Pace:
 
     def began(self, late: float) -> None:
         """Note by how many seconds a tick of any policy began too late."""
-        self._late += (late - self._late) / TICKS
+        self._late += (min(late, LATE) - self._late) / TICKS
 
     def wait(self, pane: timedelta = timedelta.max) -> timedelta:
         """How long rows and labels of a policy with such panes may lie there unread."""

@@ -103,6 +103,7 @@ def look(fleet: LoadFleet, seen: Seen, ended: threading.Event) -> None:
             for one in fleet.daemons:
                 one.scrape()
             seen.scrapes.append(TIMER.monotonic() - now)
+            seen.proportional.append(sum(one.proportional() for one in fleet.daemons) / MEGABYTE)
 
 
 @contextmanager
@@ -189,6 +190,7 @@ def put_on(fleet: LoadFleet, load: Load) -> list[tuple[str, str]]:
         "cores": f"{own:.2f}",
         "children's": f"{children:.2f}",
         "most MB": f"{memory[:, 1].max():.0f}",
+        "shared pages once": f"{max(seen.proportional, default=float('nan')):.0f}",
         "children's MB": f"{memory[:, 2].max():.0f}",
         "MB an hour": f"{slope:+.0f}",
         "scrape s": f"{max(seen.scrapes, default=float('nan')):.2f}",

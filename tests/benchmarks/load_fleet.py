@@ -84,6 +84,10 @@ class LoadedDaemon:
         """Resident bytes of the daemon with its workers, and of their children."""
         return self._of_both(lambda one: one.memory_info().rss)
 
+    def proportional(self) -> int:
+        """The same of the daemon with its workers, where pages that processes share count once."""
+        return self._of_both(lambda one: one.memory_full_info().pss)[0]
+
     def cpu_seconds(self) -> tuple[float, float]:
         """Time of the processor that the daemon has had with its workers, and their children."""
         return self._of_both(lambda one: sum(one.cpu_times()[:2]))

@@ -22,6 +22,8 @@ class Seen:
     notices: list[float] = field(default_factory=list)
     memory: list[tuple[float, float, float]] = field(default_factory=list)
     """Seconds, megabytes of the daemons, megabytes of their children."""
+    proportional: list[float] = field(default_factory=list)
+    """Megabytes of the daemons, where what several processes share counts once."""
     scrapes: list[float] = field(default_factory=list)
 
 
