@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 RESULT = "model_uri.txt"
 
 
+class CommandFailed(RuntimeError):
+    """What the command has written says why; where it was waited for says nothing."""
+
+
+def print_failure(error: BaseException) -> None:
+    """Write to the log where training failed; of a command its own last words stay the last."""
+    if not isinstance(error, CommandFailed):
+        traceback.print_exception(error)
+
+
 def run_command(client: MlflowClient, run: Any, job: Mapping[str, Any], folder: Path) -> str:
     """URI of the model that the command made.
 
@@ -28,7 +39,7 @@ def run_command(client: MlflowClient, run: Any, job: Mapping[str, Any], folder: 
 
     Raises
     ------
-    RuntimeError
+    CommandFailed
         when it cannot be started, ends with another code than 0, or made no model.
     """
     command = list(job["command"])
@@ -41,10 +52,10 @@ def run_command(client: MlflowClient, run: Any, job: Mapping[str, Any], folder: 
     try:
         done = subprocess.run(command, cwd=job["code_folder"], env=environment, check=False)
     except OSError as error:
-        raise RuntimeError(f"train.command: {command[0]} cannot be started: {error}") from error
+        raise CommandFailed(f"train.command: {command[0]} cannot be started: {error}") from error
     if done.returncode:
         how = f"by signal {-done.returncode}" if done.returncode < 0 else f"with {done.returncode}"
-        raise RuntimeError(f"train.command ended {how}")
+        raise CommandFailed(f"train.command ended {how}")
     return _made(client, run, folder)
 
 
@@ -81,7 +92,7 @@ def _made(client: MlflowClient, run: Any, folder: Path) -> str:
         max_results=1,
     )
     if not logged:
-        raise RuntimeError(
+        raise CommandFailed(
             "train.command made no model: it should log one to the MLflow run MLFLOW_RUN_ID, or write the "
             "URI of one into the file CTRAIN_RESULT"
         )

@@ -17,13 +17,12 @@ import os
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
 from ctrain.child import fitting
-from ctrain.child.command import run_command
+from ctrain.child.command import print_failure, run_command
 from ctrain.child.entrypoint import pickle_by_value
 from ctrain.child.files import write_json
 from ctrain.child.limits import lift_memory_limit, limit_memory, limit_training, memory_limit_of
@@ -93,7 +92,7 @@ def _run(job: Mapping[str, Any], folder: Path) -> None:
         result = {"ok": True, **fit(job, folder)}
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; the answer is a file
         lift_memory_limit()
-        traceback.print_exc()
+        print_failure(error)
         result = {"ok": False, "message": f"{type(error).__name__}: {error}"}
     write_json(folder / RESULT, result)
     sys.stdout.flush()

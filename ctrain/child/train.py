@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ctrain.child.command import run_command
+from ctrain.child.command import CommandFailed, print_failure, run_command
 from ctrain.child.ending import end_group
 from ctrain.child.entrypoint import pickle_by_value, pip_requirements, top_level_modules
 from ctrain.child.files import take_lock, write_json
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; the answer is a file
         lift_memory_limit()
         with contextlib.suppress(Exception):  # the log may be full, or closed
-            traceback.print_exc()
+            print_failure(error)
         told = {"error": _explain(error, job), "traceback": _tail(error)}
         result = {name: without_declared(text, job) for name, text in told.items()}
     write_json(folder / "result.json", result)
@@ -71,6 +71,8 @@ def _go_apart(folder: Path) -> None:
 
 
 def _explain(error: BaseException, job: Mapping[str, Any]) -> str:
+    if isinstance(error, CommandFailed):
+        return str(error)
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or any(sign in text for sign in SIGNS_OF_NO_MEMORY):
         limit = memory_limit_of(job) / 1e9
