@@ -90,14 +90,13 @@ def show(
     from ctrain.domain import RunId
 
     detail = _queries(home).show(RunId(run))
-    folder = load_settings(home).runs_folder / run
-    place = str(folder) if folder.exists() else None
+    runs_folder = load_settings(home).runs_folder
+    place = str(runs_folder / run) if (runs_folder / run).exists() else None
     if as_json:
         print_json({**detail.to_json(), "folder": place})
         return
     rows = _detail_rows(detail)
-    if place is not None:
-        rows.append(["training log", f"{place}/attempt-*/train.log"])
+    rows += [["training log", log] for log in _training_logs(runs_folder, detail)]
     print_table(["", ""], rows, title=detail.run.id)
     print_table(
         ["phase", "since", "lasted", "reason"],
@@ -164,6 +163,13 @@ def _print_why(answer: Why) -> None:
         print_table(VERDICT_COLUMNS, [verdict_row(verdict) for verdict in answer.verdicts])
     for line in (*limit_lines(answer.limits), *answer.notes):
         say(f"- {line}")
+
+
+def _training_logs(runs_folder: Path, detail: RunDetail) -> list[str]:
+    """Where the logs of the attempts are: of the run, or of the one whose version it took."""
+    trained = [name for name in (detail.run.id, detail.training.get("reused")) if name]
+    places = [name for name in trained if any(runs_folder.glob(f"{name}/attempt-*/train.log"))]
+    return [f"{runs_folder}/{name}/attempt-*/train.log" for name in places[:1]]
 
 
 def _queries(home: Path | None) -> FleetQueries:

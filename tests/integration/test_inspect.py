@@ -541,6 +541,29 @@ def test_show_has_both_models_on_the_same_rows_and_what_serving_costs(
     assert ["size", "in", "bytes", "1,234,567", "1,234,567"] in lines
 
 
+@pytest.mark.parametrize(
+    ("training", "trained", "named"),
+    [({}, ["clicks-1"], "clicks-1"), ({"reused": "clicks-0"}, ["clicks-0"], "clicks-0"), ({}, [], None)],
+    ids=["its own", "of the run whose version it took", "none yet"],
+)
+def test_show_names_a_training_log_that_is_there(
+    home: Path,
+    write: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    training: dict[str, str],
+    trained: list[str],
+    named: str | None,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    write(lambda tx: walk(tx, begun(details={"training": training}), Phase.TRAINING))
+    (home / "runs" / "clicks-1").mkdir(parents=True)
+    for name in trained:
+        (home / "runs" / name / "attempt-1").mkdir(parents=True)
+        (home / "runs" / name / "attempt-1" / "train.log").touch()
+    shown = runner.invoke(app, ["show", "clicks-1", "--home", str(home)]).output
+    assert [f"/{named}/attempt-*/train.log" in shown, "train.log" in shown] == [named is not None] * 2
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one[0])
 def test_commands_end_with_2_where_there_is_no_home(tmp_path: Path, command: list[str]) -> None:
     result = runner.invoke(app, [*command, "--home", str(tmp_path / "none")])
