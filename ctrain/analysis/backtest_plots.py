@@ -14,6 +14,8 @@ from ctrain.analysis.plots import STYLE, WIDTH
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
+    from matplotlib.transforms import Bbox
 
 COLOURS = {
     "policy": "#D55E00", "never": "#777777", "periodic": "#0072B2", "always": "#009E73", "adwin": "#CC79A7",
@@ -27,6 +29,8 @@ MARKS = {
     "promoted": ("^", "promotion"), "run_rolled_back": ("v", "rollback"), "run_rejected": ("x", "rejected"),
 }  # fmt: skip
 MOST_FEATURES = 30
+STEP_POINTS = 3.0
+"""By which a label gives way to another."""
 BREACHED = 1.0
 """The ratio of an effect to its threshold from which it counts."""
 
@@ -91,12 +95,26 @@ def _plot_frontier(figure: Figure, request: Mapping[str, Any]) -> None:
         together.setdefault((seconds, metric), []).append(name)
         if not best or metric < best[-1][1]:
             best.append((seconds, metric))
-    for place, names in together.items():
+    labels = [
         axes.annotate(", ".join(names), place, xytext=(6, 5), textcoords="offset points")
+        for place, names in together.items()
+    ]
     _draw_steps(axes, best)
     axes.margins(x=0.12, y=0.2)
     axes.set_xlabel("seconds of training")
     axes.set_ylabel(f"{request['metric_name']} (lower is better)")
+    _move_apart(figure, labels)
+
+
+def _move_apart(figure: Figure, labels: Iterable[Annotation]) -> None:
+    """Raise labels, from the lowest one on, until none lies on another."""
+    figure.draw_without_rendering()  # only then is it known where everything is
+    placed: list[Bbox] = []
+    for label in sorted(labels, key=lambda one: one.get_window_extent().y0):
+        while any(label.get_window_extent().overlaps(other) for other in placed):
+            x, y = label.xyann
+            label.xyann = (x, y + STEP_POINTS)
+        placed.append(label.get_window_extent())
 
 
 def _draw_steps(axes: Axes, best: Sequence[tuple[float, float]]) -> None:

@@ -49,3 +49,14 @@ def test_strategies_that_cost_and_reach_the_same_are_named_side_by_side() -> Non
     _plot_frontier(figure, {"metric_name": "brier", "costs": costs})
     (axes,) = figure.axes
     assert [one.get_text() for one in axes.texts] == ["never, adwin", "policy"]
+
+
+def test_names_of_strategies_that_nearly_meet_do_not_lie_on_each_other() -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    costs = {"policy": (2.0, 0.1), "periodic": (2.01, 0.1), "adwin": (1.99, 0.101), "never": (0.0, 0.4)}
+    _plot_frontier(figure, {"metric_name": "brier", "costs": costs})
+    (axes,) = figure.axes
+    boxes = [one.get_window_extent() for one in axes.texts]
+    assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at])
