@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from ctrain.ports import Telemetry, Timer
 
 TICK_THREADS = 8
-"""One computes at a time; of a round of fresh rows on a busy disk most is waiting, which they do together."""
-URGENT_THREADS = 2
-"""For policies that are not to wait until a thread of the others is free."""
+"""One computes at a time; of a round of fresh rows on a busy disk most is waiting, which they do together.
+As many again are for urgent policies alone."""
 UPKEEP_THREADS = 2
 """One for the lease, so that nothing else delays its renewal."""
 WAKE_SECONDS = 0.5
@@ -81,7 +80,7 @@ class Ticker:
 
         self._pools = {
             "default": ThreadPoolExecutor(TICK_THREADS),
-            "urgent": ThreadPoolExecutor(URGENT_THREADS),
+            "urgent": ThreadPoolExecutor(TICK_THREADS),
             "upkeep": ThreadPoolExecutor(UPKEEP_THREADS),
         }
         self._scheduler = Scheduler(
