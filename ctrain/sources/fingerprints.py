@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 
-StatFacts = tuple[int, int, int, int]
+StatFacts = int
 
 
 def fingerprint(content: bytes) -> str:
@@ -15,10 +15,15 @@ def fingerprint(content: bytes) -> str:
 
 
 def stat_facts(found: os.stat_result) -> StatFacts:
-    """Return what changes whenever a file is written or replaced; it may change without that, too."""
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    """Return what changes whenever a file is written or replaced, hashed: it is kept of each file."""
+    return hash(_facts(found))
 
 
 def stat_fingerprint(found: os.stat_result) -> str:
     """Return the facts in 8 characters."""
-    return fingerprint(":".join(map(str, stat_facts(found))).encode())
+    return fingerprint(":".join(map(str, _facts(found))).encode())
+
+
+def _facts(found: os.stat_result) -> tuple[int, int, int, int]:
+    """They may change without that, too."""
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino

@@ -40,6 +40,35 @@ class _Folder:
     """Regular files and links."""
 
 
+class _Found(Mapping[str, str]):
+    """Absolute paths by names that are relative to ``root``, and kept once: folders have many files."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.path.join(root, "")  # noqa: PTH118 - with a slash at its end
+        self._names: dict[str, str | None] = {}
+        """None: the path is the root and the name."""
+
+    def __getitem__(self, name: str) -> str:
+        relative = self._names[name]
+        return self._root + (name if relative is None else relative)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def add(self, relative: str) -> None:
+        name = _readable(relative)
+        self._names[name] = None if name is relative else relative
+
+    def remove(self, relative: str) -> None:
+        self._names.pop(_readable(relative), None)
+
+
 def _is_text(name: str) -> bool:
     try:
         name.encode()
@@ -93,7 +122,7 @@ class Listing:
         self._looked_at: dict[str, _Folder | None] = {}
         """What this look has shown of a folder: ``**`` comes by twice."""
         self._shown: dict[tuple[str, str], _Folder] = {}
-        self._found: dict[str, str] = {}
+        self._found = _Found(self.root)
         self.generation = 0
         """Changes whenever the answer of ``files`` does."""
 
@@ -142,10 +171,10 @@ class Listing:
         old = before.files if before is not None else set()
         new = after.files if after is not None else set()
         matches = self._patterns[part].match
-        root = os.path.join(self.root, prefix)  # noqa: PTH118 - a Path per file would dominate a scan
         for name in old - new:
-            self._found.pop(_readable(prefix + name), None)
-        self._found.update((_readable(prefix + name), root + name) for name in new - old if matches(name))
+            self._found.remove(prefix + name)
+        for name in filter(matches, new - old):
+            self._found.add(prefix + name)
         self.generation += 1
 
     def _walk(self, prefix: str, parts: tuple[str, ...]) -> Iterator[tuple[str, _Folder, str]]:
