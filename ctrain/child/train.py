@@ -71,9 +71,7 @@ def _go_apart(folder: Path) -> None:
 
 
 def _explain(error: BaseException, job: Mapping[str, Any]) -> str:
-    if isinstance(error, CommandFailed):
-        return str(error)
-    text = f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, CommandFailed) else f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or any(sign in text for sign in SIGNS_OF_NO_MEMORY):
         limit = memory_limit_of(job) / 1e9
         return f"training needs more memory than train.memory_limit allows ({limit:.1f} GB): {text}"

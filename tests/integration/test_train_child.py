@@ -292,6 +292,17 @@ def test_an_interpreter_that_dies_at_once_fails_the_job(embedded: Embedded, tmp_
     assert status.message.startswith("the training process ended with 1 before it began")
 
 
+def test_a_command_that_fails_has_the_last_word(embedded: Embedded) -> None:
+    script = "echo 'the table of prices is empty' >&2; exit 3"
+    job = training_job(
+        embedded.home / "runs", embedded.code, "run-unwilling", entrypoint="", command=("sh", "-c", script)
+    )
+    status = run_to_end(embedded.launcher(), job)
+    assert status.state is JobState.FAILED
+    lines = status.message.splitlines()
+    assert (lines[0], lines[-1]) == ("train.command ended with 3", "the table of prices is empty")
+
+
 def test_training_sees_no_secret_of_the_daemon(embedded: Embedded, tmp_path: Path) -> None:
     printer = tmp_path / "python"
     printer.write_text("#!/bin/sh\nenv\n")
