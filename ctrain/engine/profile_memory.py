@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weakref import WeakSet
 
-DAEMON_BYTES = 128 * 2**20
+DAEMON_BYTES = 48 * 2**20
 """For all policies together: hundreds of them must not take what one may."""
 POLICY_BYTES = 32 * 2**20
 

@@ -21,7 +21,7 @@ from ctrain.rows.casting import ArrowArray
 from ctrain.rows.spill import DayNumbers as Days
 from ctrain.rows.spill import Hashes, Positions, SpilledRun, SpillFolder
 
-INDEX_BYTES = 64 * 2**20
+INDEX_BYTES = 32 * 2**20
 LEAST_SPILL_BYTES = 40_960
 """So much an index may keep in memory however short that is."""
 SMALL_RUN = 65_536

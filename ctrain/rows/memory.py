@@ -21,7 +21,7 @@ from ctrain.rows.finding import rows_before
 from ctrain.rows.identity import INDEX_BYTES, IndexMemory
 from ctrain.rows.instants import microseconds_of
 
-KEPT_BYTES = 256 * 2**20
+KEPT_BYTES = 160 * 2**20
 LEAST_SHARE = 32 * 2**10
 
 
