@@ -184,7 +184,7 @@ class Daemon:
         leftovers = Leftovers(shell.store, shell.telemetry)
         holdings = Holdings(shell, self._leases, loop, partial(watch_policy, shell), leftovers.find)
         reloader = Reloader(
-            PolicyFiles(self._paths),
+            PolicyFiles(self._paths, self._fleet),
             loop,
             shell.store,
             shell.telemetry,

@@ -14,8 +14,12 @@ from ctrain.errors import CtrainError
 RELEASE_SECONDS = 60.0
 ARENAS = 2
 """Places from which the C library serves threads: of its eight a core each keeps some memory for itself."""
+LONE_BYTES = 64 * 2**10
+"""From this size on a piece of memory is the system's own, and goes back to it at once: the C library lets
+the size grow with what is asked for, and pieces that lived for a moment leave gaps that nothing else fits."""
 _ARENA_MAX = -8
-"""Its number in <malloc.h>."""
+_MMAP_THRESHOLD = -3
+"""Their numbers in <malloc.h>."""
 
 
 class _NoPandas(MetaPathFinder):
@@ -38,12 +42,17 @@ def without_pandas() -> None:
 def stay_small() -> None:
     """Do without pandas, and let Arrow use the C library's memory, which ``release_memory`` gives back.
 
-    To be called before there are threads; ``MALLOC_ARENA_MAX`` in the environment says otherwise.
+    To be called before there are threads; ``MALLOC_ARENA_MAX`` and ``MALLOC_MMAP_THRESHOLD_`` in the
+    environment say otherwise.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    if "MALLOC_ARENA_MAX" not in os.environ:
-        with suppress(OSError, AttributeError):  # another C library than glibc has its own way
-            ctypes.CDLL(None).mallopt(_ARENA_MAX, ARENAS)
+    for variable, parameter, value in (
+        ("MALLOC_ARENA_MAX", _ARENA_MAX, ARENAS),
+        ("MALLOC_MMAP_THRESHOLD_", _MMAP_THRESHOLD, LONE_BYTES),
+    ):
+        if variable not in os.environ:
+            with suppress(OSError, AttributeError):  # another C library than glibc has its own way
+                ctypes.CDLL(None).mallopt(parameter, value)
     without_pandas()
 
 

@@ -35,8 +35,10 @@ Stamp = tuple[tuple[str, int, int], ...]
 class PolicyFiles:
     """Tells when policy files have been touched."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], known: Iterable[LoadedPolicy] = ()) -> None:
+        """``known`` are policies as they were read from these files before."""
         self._paths = [path.absolute() for path in paths]
+        self._known = {one.path: one for one in known}
         self.folders = frozenset(path if path.is_dir() else path.parent for path in self._paths)
         self._stamp: Stamp | None = None
 
@@ -54,6 +56,8 @@ class PolicyFiles:
     def load(self, environ: Mapping[str, str]) -> list[LoadedPolicy]:
         """The policies as they are on disk now, none when all files were removed.
 
+        Of a file that says what it said before the policy is the same object.
+
         Raises
         ------
         PolicyError
@@ -65,7 +69,9 @@ class PolicyFiles:
             if not folder.is_dir():
                 raise InputError(f"{folder}: the folder of the policies is gone")
         files = self._files()
-        return load_fleet(files, environ) if files else []
+        fleet = load_fleet(files, environ, self._known) if files else []
+        self._known = {one.path: one for one in fleet}
+        return fleet
 
     def _files(self) -> list[Path]:
         found = [

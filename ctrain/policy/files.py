@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,6 +26,7 @@ from ctrain.policy.models import Policy
 from ctrain.policy.placeholders import expand_placeholders
 from ctrain.policy.problems import problems_of
 from ctrain.policy.secret_names import recorded_secrets, without_secrets
+from ctrain.policy.sharing import with_shared_parts
 from ctrain.policy.words import shown_key
 
 __all__ = [
@@ -37,10 +39,14 @@ __all__ = [
 ]
 
 SUFFIXES = (".yaml", ".yml")
+NONE_KNOWN: Mapping[Path, LoadedPolicy] = MappingProxyType({})
+"""Policies that have been read before, by absolute path, in the same environment."""
 
 
-def load_policy(path: Path, environ: Mapping[str, str]) -> LoadedPolicy:
-    """Return the policy in a file.
+def load_policy(
+    path: Path, environ: Mapping[str, str], known: Mapping[Path, LoadedPolicy] = NONE_KNOWN
+) -> LoadedPolicy:
+    """Return the policy in a file: the one that is ``known`` by its path, where the text is still the same.
 
     Raises
     ------
@@ -54,7 +60,8 @@ def load_policy(path: Path, environ: Mapping[str, str]) -> LoadedPolicy:
         raise PolicyError(f"{path}:1: the file is not UTF-8 text (byte {error.start})") from None
     except (OSError, ValueError) as error:
         raise PolicyError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    return parse_policy(text, path, environ)
+    before = known.get(path.absolute())
+    return before if before is not None and before.text == text else parse_policy(text, path, environ)
 
 
 def parse_policy(text: str, path: Path, environ: Mapping[str, str]) -> LoadedPolicy:
@@ -75,7 +82,7 @@ def parse_policy(text: str, path: Path, environ: Mapping[str, str]) -> LoadedPol
 
 
 def load_policies(
-    paths: Iterable[Path], environ: Mapping[str, str]
+    paths: Iterable[Path], environ: Mapping[str, str], known: Mapping[Path, LoadedPolicy] = NONE_KNOWN
 ) -> tuple[list[LoadedPolicy], list[PolicyError]]:
     """Return the policies in files and directories, and one error per file that has problems."""
     loaded: dict[Path, LoadedPolicy] = {}
@@ -86,7 +93,7 @@ def load_policies(
             errors.append(PolicyError(f"{path}: the directory holds no policy (*.yaml, *.yml)"))
         for file in files:
             try:
-                loaded.setdefault(file.resolve(), load_policy(file, environ))
+                loaded.setdefault(file.resolve(), load_policy(file, environ, known))
             except PolicyError as error:
                 errors.append(error)
     return list(loaded.values()), errors
@@ -135,6 +142,7 @@ def _validate(document: Document, environ: Mapping[str, str]) -> tuple[Policy | 
     except ValidationError as error:
         more = problems_of(error, document.values)
         return None, problems + [problem for problem in more if problem.path not in unread]
+    policy = with_shared_parts(policy)
     return policy, [*problems, *check_policy(policy), *check_environment(policy.train, environ)]
 
 

@@ -61,3 +61,32 @@ def test_threads_share_few_arenas() -> None:
         [sys.executable, "-c", THREADS], env=environ, capture_output=True, text=True, check=True
     )
     assert 1 <= found.stderr.count("Arena ") <= ARENAS
+
+
+LARGE = """
+import ctypes
+from ctrain.app.memory import LONE_BYTES, stay_small
+
+class Facts(ctypes.Structure):
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+
+stay_small()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes, libc.mallinfo2.restype = ctypes.c_void_p, [ctypes.c_void_p], Facts
+libc.free(libc.malloc(16 * LONE_BYTES))  # the C library takes this for a size that is asked for often
+before = libc.mallinfo2().hblks
+pieces = [libc.malloc(LONE_BYTES) for _ in range(1000)]  # more than there is room for in gaps
+print(libc.mallinfo2().hblks - before > 900)
+for one in pieces:
+    libc.free(one)
+print(libc.mallinfo2().hblks - before)
+"""
+
+
+def test_large_pieces_of_memory_go_back_to_the_system_at_once() -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    found = subprocess.run(
+        [sys.executable, "-c", LARGE], env=environ, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == ["True", "0"]

@@ -16,9 +16,10 @@ from ctrain.app.removing import tell_gone
 from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.domain import Phase, PolicyName, Request, RequestKind, RunId, Version
 from ctrain.engine.tick import Ticked
-from ctrain.errors import FencedOff, InputError, TransientError
+from ctrain.errors import FencedOff, InputError, PolicyError, TransientError
 from ctrain.lifecycle.approval import BOUND_TO, approval_wanted
 from ctrain.policy.files import policy_identity
+from ctrain.policy.fleet import load_fleet
 from ctrain.policy.loaded import LoadedPolicy
 from tests.support.fakes import FakeTimer
 from tests.support.runs import run_under
@@ -431,6 +432,25 @@ def test_files_tell_of_a_change_once(tmp_path: Path) -> None:
     assert loaded.path == file
     (tmp_path / "notes.txt").write_text("no policy")
     assert not files.touched()
+
+
+def test_a_file_that_says_the_same_is_not_read_into_a_second_policy(tmp_path: Path) -> None:
+    for name in ("clicks", "views"):
+        (tmp_path / f"{name}.yaml").write_text(POLICY.replace("clicks", name))
+    fleet = load_fleet([tmp_path], {})
+    files = PolicyFiles([tmp_path], fleet)
+    clicks, views = files.load({})
+    assert (clicks, views) == tuple(fleet)
+    assert clicks is fleet[0]
+    (tmp_path / "clicks.yaml").write_text(POLICY + "# a word\n")
+    changed, same = files.load({})
+    assert (changed.hash, changed.text[-9:]) == (clicks.hash, "# a word\n")
+    assert same is views
+    (tmp_path / "clicks.yaml").write_text("policy: [")
+    with pytest.raises(PolicyError, match=r"clicks\.yaml"):
+        files.load({})
+    (tmp_path / "clicks.yaml").write_text(POLICY + "# a word\n")
+    assert files.load({})[0] is changed
 
 
 def test_all_files_removed_is_no_policy_and_no_folder_is_refused(tmp_path: Path) -> None:
