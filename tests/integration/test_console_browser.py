@@ -148,6 +148,7 @@ def test_a_headline_with_a_long_word_fits_a_phone(page: Page, served: Served) ->
 
 def test_a_person_approves_by_keyboard_and_sees_the_run_go_on(page: Page, served: Served) -> None:
     page.goto("/login?next=/")
+    expect(page.get_by_label("Token")).to_be_focused(timeout=PATIENCE_MS)
     page.keyboard.type(served.console.tokens[Role.APPROVER])
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Policies")).to_be_visible(timeout=PATIENCE_MS)
