@@ -17,7 +17,7 @@ from ctrain.domain import Segment, SegmentKind, Version
 from ctrain.rows.casting import ArrowArray
 from ctrain.rows.finding import Found, find_ids, overlaid_at, rows_before
 from ctrain.rows.instants import microseconds_of
-from ctrain.rows.memory import Day, DayMemory, Place
+from ctrain.rows.memory import Day, DayMemory, Place, packed
 
 if TYPE_CHECKING:
     from ctrain.rows.manifest import Manifest
@@ -52,7 +52,7 @@ class Days:
         if found is None or not found.reaches(since):
             if found is None and self._has_room(day):
                 since = None
-            found = Day(self._read(day, self._schema, since), since=since)
+            found = Day(packed(self._read(day, self._schema, since)), since=since)
             self._keep(day, found)
         return found
 
@@ -91,13 +91,13 @@ class Days:
         known = self._memory.get(self._place(day))
         if known is None:
             if sum(one.rows for one in self._manifest.of(SegmentKind.ROWS, day)) == fresh.num_rows:
-                self._keep(day, Day(conform(fresh, self._schema)))
+                self._keep(day, Day(packed(conform(fresh, self._schema))))
             return
         if known.since is not None:
             fresh = fresh.slice(rows_before(fresh, known.since))
         if fresh.num_rows:
             size = self._memory.size(self._place(day)) or known.bytes
-            self._keep(day, _with_rows(known, conform(fresh, self._schema)), size + fresh.nbytes)
+            self._keep(day, _with_rows(known, packed(conform(fresh, self._schema))), size + fresh.nbytes)
 
     def add_labels(self, day: str, labels: pa.Table) -> None:
         found = self._memory.get(self._place(day))
@@ -191,7 +191,7 @@ def _with_rows(known: Day, fresh: pa.Table) -> Day:
         merged = pa.concat_tables([before.slice(0, head), tail])
         scores = {}
     if merged.column(0).num_chunks > _MOST_CHUNKS:
-        merged = merged.combine_chunks()
+        merged = packed(merged)
     return Day(merged, scores, known.since)
 
 

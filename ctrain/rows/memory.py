@@ -23,6 +23,8 @@ from ctrain.rows.instants import microseconds_of
 
 KEPT_BYTES = 160 * 2**20
 LEAST_SHARE = 32 * 2**10
+MOST_PACKED = 2**20
+"""Bytes; the columns of a larger table are each as large as is worth a piece of memory of its own."""
 
 
 @dataclass(slots=True)
@@ -52,10 +54,23 @@ class Day:
         first = rows_before(self.table, since)
         kept = pa.array(range(first, self.table.num_rows), pa.int64())
         return Day(
-            self.table.take(kept).combine_chunks(),
+            packed(self.table.slice(first)),
             {version: column.take(kept) for version, column in self.scores.items()},
             since,
         )
+
+
+def packed(table: pa.Table) -> pa.Table:
+    """Return the same rows in a single piece of memory that holds nothing else.
+
+    The columns of some hundred rows would be dozens of small pieces that last, between others that do not:
+    what those leave is too small for most, so that a process would take a fifth more than it uses.
+    """
+    whole = table.combine_chunks()
+    if not 0 < whole.nbytes <= MOST_PACKED:
+        return whole
+    (batch,) = whole.to_batches()
+    return pa.Table.from_batches([pa.ipc.read_record_batch(batch.serialize(), batch.schema)])
 
 
 class Place(NamedTuple):

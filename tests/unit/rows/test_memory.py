@@ -15,7 +15,7 @@ import pytest
 from ctrain.domain import Segment, Version
 from ctrain.rows import identity, memory
 from ctrain.rows.identity import IndexMemory
-from ctrain.rows.memory import Day, DayMemory, Place, RowMemory, row_memory
+from ctrain.rows.memory import Day, DayMemory, Place, RowMemory, packed, row_memory
 from ctrain.rows.segments import SegmentFolder
 from tests.parquet_rows import START, build_labels, build_rows
 from tests.row_logs import FIRST, LAST, RowLogHarness
@@ -158,6 +158,48 @@ def test_the_end_of_a_day_begins_with_an_instant() -> None:
     assert end.table["x"].to_pylist() == [1, 2, 3, 4]
     assert end.scores[VERSION].to_pylist() == [1, 2, 3, 4]
     assert [end.reaches(one) for one in (None, 0, 1, 2)] == [False, False, True, True]
+
+
+def _mixed(rows: int) -> pa.Table:
+    """A column of every kind that a row log has, in chunks that are parts of longer ones."""
+    instants = pa.array(range(rows + 2), pa.int64()).cast(pa.timestamp("us", "UTC"))
+    longer = pa.table(
+        {
+            "row_id": [str(number) for number in range(rows + 2)],
+            "event_at": instants,
+            "late": [number % 3 == 0 for number in range(rows + 2)],
+            "x": [None if number % 5 == 0 else float(number) for number in range(rows + 2)],
+            "label": pa.nulls(rows + 2, pa.float64()),
+            "score": pa.nulls(rows + 2),
+        }
+    ).slice(1, rows)
+    return pa.concat_tables([longer.slice(0, rows // 2), longer.slice(rows // 2)])
+
+
+def _pieces(table: pa.Table) -> list[pa.Buffer]:
+    """The memory of all columns, each piece of it once."""
+    chunks = [chunk for column in table.columns for chunk in column.chunks]
+    pieces = [_whole(part) for chunk in chunks for part in chunk.buffers() if part is not None]
+    return list({piece.address: piece for piece in pieces}.values())
+
+
+def _whole(part: pa.Buffer) -> pa.Buffer:
+    return part if part.parent is None else _whole(part.parent)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 400])
+def test_packed_rows_are_the_same_and_lie_in_one_piece_with_little_else(rows: int) -> None:
+    kept = packed(_mixed(rows))
+    assert kept.equals(_mixed(rows))
+    (piece,) = _pieces(kept)
+    assert piece.size <= kept.nbytes + 2048  # what describes the columns, and padding
+
+
+@pytest.mark.parametrize("rows", [0, 100_000])
+def test_no_rows_and_very_many_are_put_together_column_by_column(rows: int) -> None:
+    kept = packed(_mixed(rows))
+    assert kept.equals(_mixed(rows))
+    assert all(column.num_chunks <= 1 for column in kept.columns)
 
 
 def test_of_a_day_that_does_not_fit_only_what_reaches_so_far_is_read(
