@@ -34,14 +34,30 @@ def find_version(
     """The newest version of ``model`` that carries this run's tag, if any.
 
     With ``refit_of`` only the one that was fitted again after that version; empty: that was not.
+
+    Raises
+    ------
+    ValueError
+        when there is none, nor anything else: whoever answers so may not be MLflow.
     """
     where = f"name = {quoted(model)} and tags.`{RUN_TAG}` = {quoted(run_id)}"
-    found = [
-        one
-        for one in client.search_model_versions(where, max_results=10)
-        if refit_of is None or one.tags.get(REFIT_TAG, "") == refit_of
-    ]
-    return max(found, key=lambda one: int(one.version), default=None)
+    found = client.search_model_versions(where, max_results=10)
+    if not found and not _has_content(client):
+        raise ValueError(
+            "the answer names no experiment and no model: is there something else in front of MLflow?"
+        )
+    wanted = [one for one in found if refit_of is None or one.tags.get(REFIT_TAG, "") == refit_of]
+    return max(wanted, key=lambda one: int(one.version), default=None)
+
+
+def _has_content(client: MlflowClient) -> bool:
+    """True when the server shows anything: MLflow has an experiment from its beginning, deleted or not."""
+    from mlflow.entities import ViewType
+
+    return bool(
+        client.search_experiments(ViewType.ALL, max_results=1)
+        or client.search_registered_models(max_results=1)
+    )
 
 
 def signature_kinds(features: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:

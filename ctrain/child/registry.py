@@ -161,17 +161,22 @@ def digest(client: MlflowClient, model: str, version: str) -> str:
 
 
 def _require_run(client: MlflowClient, mlflow_run_id: str) -> None:
-    """Raise Missing when MLflow confirms that the run was deleted, or that it knows none of this id."""
+    """Raise Missing when MLflow confirms that the run was deleted, or that it knows none of this id.
+
+    ValueError for an answer without content, as in ``_told``.
+    """
     from mlflow.exceptions import MlflowException
 
     try:
-        stage = client.get_run(mlflow_run_id).info.lifecycle_stage
+        found = client.get_run(mlflow_run_id).info
     except MlflowException as error:
         if error.error_code not in ABSENT_CODES:
             raise
         client.search_experiments(max_results=1)  # whoever answers this is no proxy's page
         raise Missing(f"MLflow has no run {mlflow_run_id}") from error
-    if stage == "deleted":
+    if found.run_id != mlflow_run_id:
+        raise ValueError("the answer names no run: is there something else in front of MLflow?")
+    if found.lifecycle_stage == "deleted":
         raise Missing(f"the MLflow run {mlflow_run_id} was deleted; `mlflow runs restore` brings it back")
 
 

@@ -169,6 +169,9 @@ class Empty(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"{}")
 
+    def do_POST(self) -> None:
+        self.do_GET()
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 
@@ -188,6 +191,10 @@ def test_an_answer_without_content_names_no_champion_and_changes_nothing() -> No
                 registry.digest(MODEL, Version("1"))
             with pytest.raises(TransientError, match="failed in 'set_alias': ValueError"):
                 registry.set_alias(MODEL, "champion", Version("1"))
+            with pytest.raises(TransientError, match="'find_version': ValueError: the answer names no exp"):
+                registry.find_version(MODEL, RunId("run-train"))
+            with pytest.raises(TransientError, match="'annotate_run': ValueError: the answer names no run"):
+                registry.annotate_run("some-run", tags={"ctrain.outcome": "rejected"})
         finally:
             server.shutdown()
             registry.close()
