@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
@@ -43,6 +43,8 @@ PANES_BETWEEN_ASKS = 24
 """When there was no first model, because rows are too few or a gate was not passed."""
 EVERYTHING = 1_000_000
 PAUSE_SECONDS = 0.002
+ROUNDED = timedelta(milliseconds=1)
+"""More than what an instant loses as a number of seconds."""
 MOST_TICKS = 1_000
 """At one instant; more means that the engine never comes to rest."""
 
@@ -116,12 +118,19 @@ class Replay:
         run = self._active()
         if not self._reigns:
             candidates.append(self._ask_for_first_at)
+        if run is not None:
+            candidates.append(self._tries_again_at(run))
         if self._strategy.watches or run is not None or not self._reigns:
             candidates.append(blackout_until(self._watch.policy.limits.blackout, now))
             shadowed = run is not None and run.phase is Phase.SHADOWING
             step = self._plan.shadow_step if shadowed else self._plan.step
             candidates.append(floor_to(now, step) + step)
         return min(at for at in candidates if at is not None and at > now)
+
+    def _tries_again_at(self, run: Run) -> datetime | None:
+        """When the pause after a training that failed is over; None when none has."""
+        at = self._watch.retry_at.get(run.id)
+        return None if at is None else datetime.fromtimestamp(at, UTC) + ROUNDED
 
     def _settle(self) -> None:
         """Tick until nothing is left to do at this instant."""

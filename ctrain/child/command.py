@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,12 +22,6 @@ RESULT = "model_uri.txt"
 
 class CommandFailed(RuntimeError):
     """What the command has written says why; where it was waited for says nothing."""
-
-
-def print_failure(error: BaseException) -> None:
-    """Write to the log where training failed; of a command its own last words stay the last."""
-    if not isinstance(error, CommandFailed):
-        traceback.print_exception(error)
 
 
 def run_command(client: MlflowClient, run: Any, job: Mapping[str, Any], folder: Path) -> str:

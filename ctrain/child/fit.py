@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from ctrain.child import fitting
-from ctrain.child.command import print_failure, run_command
+from ctrain.child.command import run_command
 from ctrain.child.entrypoint import pickle_by_value
+from ctrain.child.failures import explained, print_failure
 from ctrain.child.files import write_json
 from ctrain.child.limits import lift_memory_limit, limit_memory, limit_training, memory_limit_of
 from ctrain.child.lines import serve
@@ -86,14 +87,16 @@ def _run(job: Mapping[str, Any], folder: Path) -> None:
     log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    spec: dict[str, Any] = {}
     try:
+        spec = json.loads((folder / "job.json").read_text())
         os.chdir(folder)
-        limit_training(json.loads((folder / "job.json").read_text()))
+        limit_training(spec)
         result = {"ok": True, **fit(job, folder)}
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; the answer is a file
         lift_memory_limit()
         print_failure(error)
-        result = {"ok": False, "message": f"{type(error).__name__}: {error}"}
+        result = {"ok": False, "message": explained(error, spec)}
     write_json(folder / RESULT, result)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -7,7 +7,6 @@ launcher started anew finds it; a second process for the same folder ends withou
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import sys
@@ -17,15 +16,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ctrain.child.command import CommandFailed, print_failure, run_command
+from ctrain.child.command import run_command
 from ctrain.child.ending import end_group
 from ctrain.child.entrypoint import pickle_by_value, pip_requirements, top_level_modules
+from ctrain.child.failures import explained, print_failure
 from ctrain.child.files import take_lock, write_json
 from ctrain.child.fitting import fit, load_functions
 from ctrain.child.limits import lift_memory_limit, limit_memory, limit_training, memory_limit_of
 from ctrain.child.notes import log_notes, notes_of, tags_of
 from ctrain.child.quick_refit import NotLearnable
-from ctrain.child.remedies import with_remedy
 from ctrain.child.tuning import OF_THE_SEARCH
 from ctrain.child.validation import metric_of
 
@@ -36,7 +35,6 @@ SHORTEST_SECRET = 6
 """Shorter values are left alone: ``on`` or ``1`` would tear holes in every line."""
 MAX_TAG_LENGTH = 5000
 """MLflow's limit."""
-SIGNS_OF_NO_MEMORY = ("can't start new thread", "failed to map segment", "Cannot allocate memory")
 
 
 def main(arguments: list[str]) -> int:
@@ -54,9 +52,8 @@ def main(arguments: list[str]) -> int:
         result = _train(job, folder)
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; the answer is a file
         lift_memory_limit()
-        with contextlib.suppress(Exception):  # the log may be full, or closed
-            print_failure(error)
-        told = {"error": _explain(error, job), "traceback": _tail(error)}
+        print_failure(error)
+        told = {"error": explained(error, job), "traceback": _tail(error)}
         result = {name: without_declared(text, job) for name, text in told.items()}
     write_json(folder / "result.json", result)
     end_group()
@@ -68,19 +65,6 @@ def _go_apart(folder: Path) -> None:
     apart = folder / WORK_FOLDER
     apart.mkdir(exist_ok=True)
     os.chdir(apart)
-
-
-def _explain(error: BaseException, job: Mapping[str, Any]) -> str:
-    text = str(error) if isinstance(error, CommandFailed) else f"{type(error).__name__}: {error}"
-    if isinstance(error, MemoryError) or any(sign in text for sign in SIGNS_OF_NO_MEMORY):
-        limit = memory_limit_of(job) / 1e9
-        return f"training needs more memory than train.memory_limit allows ({limit:.1f} GB): {text}"
-    if isinstance(error, OSError) and error.errno == errno.EFBIG:
-        limit = int(job.get("file_limit_bytes", 0)) / 1e9
-        return (
-            f"a file or the log of training is larger than train.file_limit allows ({limit:.1f} GB): {text}"
-        )
-    return with_remedy(error, text)
 
 
 def without_declared(text: str, job: Mapping[str, Any]) -> str:

@@ -260,6 +260,29 @@ def test_what_training_may_see_is_told_by_no_failure(tmp_path: Path, monkeypatch
         play(tmp_path / "room", loaded, CHOICES, redact=crew.redact)
 
 
+def test_a_training_that_failed_is_tried_again_when_it_would_be_in_production(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten seconds later, not at the next step of four hours."""
+    submit, calls = SlopeTrainer.submit, count(1)
+
+    def fail_once(self: SlopeTrainer, job: TrainingJob) -> str:
+        key = submit(self, job)
+        if next(calls) == 1:
+            self.trained[key] = Trained(seconds=self.seconds, problem="OSError: the disk is full")
+        return key
+
+    monkeypatch.setattr(SlopeTrainer, "submit", fail_once)
+    loaded = write_history(tmp_path / "data", make_rows(60, 99))
+    played = play(tmp_path / "room", loaded, CHOICES, seconds=60.0)
+    with played.state().read() as tx:
+        first = tx.runs(None)[-1]
+    assert first.details["training"]["failures"] == ["failed: OSError: the disk is full"]
+    again = datetime.fromisoformat(first.details["training"]["started_at"]) - first.created_at
+    assert timedelta(seconds=70) <= again < timedelta(seconds=71)
+    assert played.found.judged_from - first.created_at < timedelta(seconds=132)
+
+
 @pytest.mark.parametrize(("asked", "closely"), [(None, 1.0), (20.0, 3.0), (6.0, 1.0), (0.5, 0.5)])
 def test_a_shadow_is_looked_at_eight_times_as_often_where_panes_allow(
     tmp_path: Path, asked: float | None, closely: float

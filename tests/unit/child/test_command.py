@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ctrain.child.command import CommandFailed, print_failure, run_command, told
+from ctrain.child.command import CommandFailed, run_command, told
 
 RUN = SimpleNamespace(info=SimpleNamespace(run_id="mlrun-1", experiment_id="7"))
 
@@ -98,16 +98,3 @@ def test_a_uri_that_it_writes_wins(folders: tuple[Path, Path]) -> None:
 def test_what_fails_says_how(folders: tuple[Path, Path], command: tuple[str, ...], message: str) -> None:
     with pytest.raises(CommandFailed, match=message):
         run_command(Logged(), RUN, job_of(folders[0], *command), folders[1])  # type: ignore[arg-type]  # a stand-in
-
-
-@pytest.mark.parametrize(
-    ("error", "printed"), [(CommandFailed("it ended with 3"), 0), (ValueError("there is no x"), 1)]
-)
-def test_what_a_command_said_last_stays_the_last_of_the_log(
-    error: Exception, printed: int, capfd: pytest.CaptureFixture[str]
-) -> None:
-    try:
-        raise error
-    except Exception as caught:  # noqa: BLE001 - as user code may raise anything
-        print_failure(caught)
-    assert capfd.readouterr().err.count("Traceback") == printed
