@@ -84,10 +84,13 @@ def _particular(reached: Counter[str]) -> Counter[str]:
 
 
 def endure(world: DurableWorld) -> None:
-    """Tick as the daemon's loop does, whatever is raised, until nothing is left to do."""
+    """Hold the policy and tick as the daemon's loop does, whatever is raised, until nothing is left to do."""
     for _ in range(MOST_TICKS):
         try:
+            if world.leases is None:
+                world.take_over()
             if world.tick().quiet:
+                world.leave()
                 return
         except (CtrainError, OSError):
             continue

@@ -8,7 +8,7 @@ OFTEN = (
     "commit.ingest", "commit.rows", "commit.labels", "commit.panes", "commit.verdict", "commit.decision",
     "commit.scores", "commit.segments_removed", "row_log.write_rows", "row_log.adopt", "segments.write",
     "segments.flush", "rows_source.read", "labels_source.read", "registry.alias", "workspace.write",
-    "workspace.read", "scorer.submit", "scorer.poll", "row_log.read", "commit.lease",
+    "workspace.read", "scorer.submit", "scorer.poll", "row_log.read", "commit.lease", "commit.lease_renewed",
 )  # fmt: skip
 """Points that almost every step of a stream reaches."""
 SELDOM = (

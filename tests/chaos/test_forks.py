@@ -37,6 +37,13 @@ EPISODES = {
     "rollback of an accepted champion": [Life("registry.set_alias.champion:before", 1)],
     "a file that is cut off": [Life("commit.rows:before", 1)],
     "a clock that jumps": [Life("commit.decision:after", 1)],
+    "acceptance": [
+        Life("commit.lease:before", 1),
+        Life("commit.lease:after", 2),
+        Life("commit.lease_released:after", 1),
+        Life("commit.lease_renewed:before", 2),
+        Life("commit.lease_released:before", 2),
+    ],
     "rows that were removed": [
         Life("commit.rows:after", 1),
         Life("row_log.delete:before", 1),

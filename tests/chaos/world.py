@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from ctrain.app.lease import DaemonLeases
 from ctrain.domain import Phase, RequestKind, Version
+from ctrain.domain.leases import policy_lease
+from ctrain.engine.tick import Ticked
 from ctrain.faults import Around, Faults, FaultyStore
 from ctrain.faults.points import CALLS
 from ctrain.rows import ParquetRowLogs
@@ -27,6 +31,7 @@ from tests.support.world import HOUR, START, World
 
 HISTORY = {"ctrain.window_start": START.isoformat(), "ctrain.cut_off": str(TRAINED_UNTIL)}
 NO_FAULTS = Faults([])
+LEASE = timedelta(minutes=10)
 
 
 class DurableWorld(World):
@@ -35,6 +40,8 @@ class DurableWorld(World):
     faults: Faults = NO_FAULTS
     by_others: frozenset[int] = frozenset()
     """Alias writes that were not ctrain's."""
+    leases: DaemonLeases | None = None
+    """Of whoever looks after the policy as a daemon does; None: nobody."""
 
     def __post_init__(self) -> None:
         self.registry = _as_fake(DurableRegistry(self.folder / "registry.db"))
@@ -63,6 +70,26 @@ class DurableWorld(World):
 
     def _wired(self, port: Any, name: str) -> Any:
         return Around(port, name, self.faults) if name in CALLS else port
+
+    def take_over(self) -> None:
+        """Hold the policy's lease as a daemon that starts; what dead ones held is free."""
+        leases = DaemonLeases(self.watch.store, LEASE)
+        leases.register(lambda _others: "")
+        token = leases.take([self.name])[self.name]
+        self.watch = replace(self.watch, lease=(policy_lease(self.name), token))
+        self.leases = leases
+
+    def tick(self) -> Ticked:
+        """A tick, and before it the heartbeat of whoever holds the lease."""
+        if self.leases is not None:
+            self.leases.beat([self.name])
+        return super().tick()
+
+    def leave(self) -> None:
+        """Give all leases back."""
+        if self.leases is not None:
+            self.leases.end()
+            self.leases = None
 
     def branch(self, folder: Path) -> DurableWorld:
         self.store.close()
