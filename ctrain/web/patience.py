@@ -1,12 +1,14 @@
 """HTTP for callers that may be slow, but not for ever: they send and read within a time.
 
 Uvicorn bounds how long a connection may be idle between two requests, not how long one may take to come: some
-hundred callers that send a byte now and then would keep everybody else out.
+hundred callers that send a byte now and then would keep everybody else out. So would as many that send
+nothing, until their time is over: where no further one is allowed, who has been idle for longest makes room.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -26,6 +28,7 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._wait(HEAD_SECONDS)
+        self._make_room()
 
     def data_received(self, data: bytes) -> None:
         awaited = self._phase()
@@ -57,6 +60,17 @@ class PatientProtocol(H11Protocol):
         self._forget()
         if now != "answer":
             self._wait(HEAD_SECONDS if now == "head" else BODY_SECONDS)
+
+    def _make_room(self) -> None:
+        """Where connections are as many as may be asked, hang up on the one that asks for nothing longest."""
+        if self.limit_concurrency is None or len(self.connections) < self.limit_concurrency:
+            return
+        others: Iterable[Any] = self.connections - {self}
+        idle = [one for one in others if one._waiting is not None and one._phase() == "head"]
+        if idle:
+            longest = min(idle, key=lambda one: one._waiting.when())
+            self.connections.discard(longest)  # what the new one asks may be read before that one is told
+            longest.transport.abort()
 
     def _phase(self) -> str:
         """What is awaited: the head of a request, its body, or our answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import uvicorn
@@ -31,14 +32,19 @@ async def echo(scope: dict, receive: object, send: object) -> None:
     await send({"type": "http.response.body", "body": body})  # type: ignore[operator]
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[uvicorn.Server, tuple[str, int]]]:
+@contextmanager
+def serving(seconds: float, most: int | None = None) -> Iterator[tuple[uvicorn.Server, tuple[str, int]]]:
+    """A server whose callers have so many seconds for everything; fewer than ``most`` at a time."""
     with pytest.MonkeyPatch.context() as patch, bind(f"127.0.0.1:{free_port()}") as bound:
-        patch.setattr(patience, "HEAD_SECONDS", 0.3)
-        patch.setattr(patience, "BODY_SECONDS", 0.3)
-        patch.setattr(patience, "UNREAD_SECONDS", 0.3)
+        for name in ("HEAD_SECONDS", "BODY_SECONDS", "UNREAD_SECONDS"):
+            patch.setattr(patience, name, seconds)
         config = uvicorn.Config(
-            echo, http=patience.PatientProtocol, log_config=None, lifespan="off", ws="none"
+            echo,
+            http=patience.PatientProtocol,
+            log_config=None,
+            lifespan="off",
+            ws="none",
+            limit_concurrency=most,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
@@ -48,6 +54,12 @@ def running() -> Iterator[tuple[uvicorn.Server, tuple[str, int]]]:
         yield server, (host, int(port))
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[uvicorn.Server, tuple[str, int]]]:
+    with serving(0.3) as found:
+        yield found
 
 
 @pytest.fixture
@@ -100,3 +112,21 @@ def test_who_does_not_read_is_hung_up_on(
         wait_until(lambda: server.server_state.total_requests > asked, what="it is answered")
         wait_until(lambda: not connections, what="the server hung up")
     assert server.server_state.total_requests == asked + 1, "it was asked, and answered for as long as it may"
+
+
+def test_where_no_more_are_allowed_who_has_been_idle_for_longest_makes_room() -> None:
+    ask = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nConnection: close\r\n\r\n1234"
+    with serving(60.0, most=4) as (server, address), ExitStack() as idle:
+        callers: list[socket.socket] = []
+        state = server.server_state
+        for _ in range(3):
+            callers.append(idle.enter_context(socket.create_connection(address, timeout=30)))
+            wait_until(lambda: len(state.connections) == len(callers), what="it is connected")
+        callers[0].sendall(ask[:-1])
+        wait_until(lambda: state.tasks, what="the head of its request is there")
+        assert said(address, ask).startswith(b"HTTP/1.1 200")
+        assert callers[1].recv(1) == b"", "it was hung up on"
+        callers[0].sendall(ask[-1:])
+        assert callers[0].recv(1000).startswith(b"HTTP/1.1 200"), "half of a request is no idleness"
+        callers[2].sendall(ask)
+        assert callers[2].recv(1000).startswith(b"HTTP/1.1 200")
