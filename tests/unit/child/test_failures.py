@@ -31,6 +31,8 @@ def test_a_log_that_takes_nothing_more_hides_no_failure(monkeypatch: pytest.Monk
     with open(os.devnull, "w") as closed:  # noqa: PTH123 - a stream
         pass
     monkeypatch.setattr(sys, "stderr", closed)
+    with pytest.raises(ValueError, match="closed file"):
+        sys.stderr.write("a line")
     print_failure(ValueError("there is no x"))
 
 
