@@ -1,8 +1,7 @@
 """The daemon's loop: every policy ticks on its own, one broad net around each tick.
 
 A tick schedules the policy's next one: at once while there is work, a little later while a child is
-busy, after the tick interval when all is quiet. On stream time the daemon says when it is quiet, so
-that a replay can go in lock-step with it.
+busy, after the tick interval when all is quiet.
 """
 
 from __future__ import annotations
@@ -15,20 +14,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ctrain.app.fault_net import BUSY_DELAY, FaultNet
+from ctrain.app.stillness import STREAM_DELAY, Stillness
 from ctrain.app.ticker import Ticker, tell_lateness
 from ctrain.app.vitals import Vitals
-from ctrain.clocks import Setting, StreamClock
 from ctrain.engine.pace import SHORT_PANE
 from ctrain.engine.rest import awaited
 from ctrain.engine.tick import Ticked, tick
 
 if TYPE_CHECKING:
     from ctrain.app.faltering import Faltering
+    from ctrain.clocks import Setting
     from ctrain.domain import PolicyName
     from ctrain.engine.watch import Watch
     from ctrain.ports import Clock, Telemetry, Timer
-
-STREAM_DELAY = timedelta(milliseconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +50,9 @@ class TickLoop:
         faltering: Faltering | None = None,
     ) -> None:
         self._watches = dict(watches)
-        self._clock = clock
         self._timer = timer
         self._rhythm = rhythm
-        self._quiet_at: dict[PolicyName, Setting] = {}
+        self._stillness = Stillness(clock)
         self._busy: set[PolicyName] = set()
         self._vitals = Vitals(timer, telemetry, rhythm.tick)
         self._leaving: dict[PolicyName, Callable[[], bool]] = {}
@@ -113,7 +110,7 @@ class TickLoop:
             self._leaving.pop(name, None)
             self._parting.pop(name, None)
             self._leases.pop(name, None)
-            self._quiet_at.pop(name, None)
+            self._stillness.forget(name)
         self._ticker.after(timedelta(0), name, self._tick)
 
     def keep(self, name: PolicyName) -> None:
@@ -187,7 +184,7 @@ class TickLoop:
             watch.pace.forget(name)
         self._leaving.pop(name, None)
         self._vitals.forget(name)
-        self._quiet_at.pop(name, None)
+        self._stillness.forget(name)
         self._leases.pop(name, None)
         self._busy.discard(name)
         self._net.forget(name)
@@ -260,8 +257,8 @@ class TickLoop:
     def _tick_once(self, name: PolicyName) -> timedelta:
         watch = self._watches[name]
         self._take_lease(watch)
-        setting = self._clock.setting() if isinstance(self._clock, StreamClock) else None
-        all_read = setting is not None and self._quiet_at.get(name) == setting
+        setting = self._stillness.setting()
+        all_read = self._stillness.reached(name, setting)
         if all_read and not self._asked(name):
             self._vitals.looked_after(name)  # the store has answered, and nothing is left to do
             return STREAM_DELAY
@@ -283,7 +280,6 @@ class TickLoop:
             return bool(tx.open_requests(name)) or name in self._busy
 
     def _next_delay(self, name: PolicyName, ticked: Ticked, setting: Setting | None) -> timedelta:
-        """``setting``: of the stream's clock; None: policies go by the machine's."""
         (self._busy.discard if ticked.quiet else self._busy.add)(name)
         if ticked.moved and not ticked.rests:
             return timedelta(0)
@@ -291,15 +287,8 @@ class TickLoop:
             return BUSY_DELAY if setting is None else STREAM_DELAY
         if setting is None:
             return self._rhythm.tick if ticked.due_in is None else min(self._rhythm.tick, ticked.due_in)
-        self._acknowledge(name, setting)
+        self._stillness.note(name, setting, self.watched)
         return STREAM_DELAY
-
-    def _acknowledge(self, name: PolicyName, setting: Setting) -> None:
-        assert isinstance(self._clock, StreamClock)
-        with self._lock:
-            self._quiet_at[name] = setting
-            if all(self._quiet_at.get(other) == setting for other in self._watches):
-                self._clock.acknowledge(*setting)
 
     def _faulted(self, name: PolicyName, kind: str, message: str) -> None:
         self._busy.add(name)

@@ -14,8 +14,9 @@ import pytest
 
 from ctrain.app import ticks
 from ctrain.app.fault_net import BUSY_DELAY, FAULT_DELAY
+from ctrain.app.stillness import STREAM_DELAY
 from ctrain.app.ticker import Ticker
-from ctrain.app.ticks import STREAM_DELAY, Rhythm, TickLoop
+from ctrain.app.ticks import Rhythm, TickLoop
 from ctrain.clocks import ACK_FILE, StreamClock, StreamClockFile
 from ctrain.domain import PolicyName
 from ctrain.engine.pace import Pace
