@@ -14,6 +14,8 @@ from ctrain.ports import Launcher
 from tests.support.training import training_job
 from tests.waiting import wait_until
 
+LIVING = frozenset({JobState.RUNNING, JobState.ABSENT})
+
 PROGRAM = '''#!{python} -IS
 """Does what job.json says as the parameter ``do``, with the lock and the files of a real child."""
 
@@ -84,13 +86,21 @@ def starts(job: TrainingJob) -> list[int]:
 
 
 def begun(launcher: Launcher, job: TrainingJob) -> int:
-    """The process of a training that has begun."""
+    """The process of a training that has begun; of one that does not, its launcher's last word is told."""
+    last = launcher.poll(job.run_id, job.attempt, job.folder)
 
     def began() -> list[int]:
-        launcher.poll(job.run_id, job.attempt, job.folder)
-        return starts(job) if (Path(job.folder) / "job.state.json").exists() else []
+        nonlocal last
+        last = launcher.poll(job.run_id, job.attempt, job.folder)
+        found = starts(job) if (Path(job.folder) / "job.state.json").exists() else []
+        assert found or last.state in LIVING, "it has ended and never began"
+        return found
 
-    (pid,) = wait_until(began, 30.0, "the start of the training")
+    try:
+        (pid,) = wait_until(began, 30.0, "the start of the training")
+    except AssertionError as error:
+        error.add_note(f"its launcher said last: {last}")
+        raise
     return pid
 
 
@@ -103,6 +113,6 @@ def left_by(job: TrainingJob) -> int:
 def end_of(launcher: Launcher, job: TrainingJob) -> JobStatus:
     def over() -> JobStatus | None:
         status = launcher.poll(job.run_id, job.attempt, job.folder)
-        return None if status.state in {JobState.RUNNING, JobState.ABSENT} else status
+        return None if status.state in LIVING else status
 
     return wait_until(over, 120.0, "the end of the training")
