@@ -23,9 +23,9 @@ from ctrain.rows.instants import microseconds_of
 if TYPE_CHECKING:
     from ctrain.ports import Scorer
 
-MOST_AHEAD = 20_000
+MOST_AHEAD = 10_000
 """Rows; by then the request itself takes next to nothing of the time."""
-LARGE = 5_000
+LARGE = 1_000
 """Rows of a request that is left as it is: handing on what was scored early would save nothing."""
 DONE = ScoreStatus("done")
 
