@@ -23,8 +23,6 @@ from ctrain.rows.instants import microseconds_of
 
 KEPT_BYTES = 160 * 2**20
 LEAST_SHARE = 32 * 2**10
-MOST_PACKED = 2**20
-"""Bytes; the columns of a larger table are each as large as is worth a piece of memory of its own."""
 
 
 @dataclass(slots=True)
@@ -65,12 +63,11 @@ def packed(table: pa.Table) -> pa.Table:
 
     The columns of some hundred rows would be dozens of small pieces that last, between others that do not:
     what those leave is too small for most, so that a process would take a fifth more than it uses.
+    Of a part of a longer table nothing but the part is kept, however large either is.
     """
     whole = table.combine_chunks()
-    if not 0 < whole.nbytes <= MOST_PACKED:
-        return whole
-    (batch,) = whole.to_batches()
-    return pa.Table.from_batches([pa.ipc.read_record_batch(batch.serialize(), batch.schema)])
+    pieces = [pa.ipc.read_record_batch(one.serialize(), one.schema) for one in whole.to_batches()]
+    return pa.Table.from_batches(pieces, whole.schema)
 
 
 class Place(NamedTuple):

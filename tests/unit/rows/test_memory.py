@@ -195,11 +195,17 @@ def test_packed_rows_are_the_same_and_lie_in_one_piece_with_little_else(rows: in
     assert piece.size <= kept.nbytes + 2048  # what describes the columns, and padding
 
 
-@pytest.mark.parametrize("rows", [0, 100_000])
-def test_no_rows_and_very_many_are_put_together_column_by_column(rows: int) -> None:
-    kept = packed(_mixed(rows))
-    assert kept.equals(_mixed(rows))
-    assert all(column.num_chunks <= 1 for column in kept.columns)
+def test_no_rows_are_packed_too() -> None:
+    assert packed(_mixed(0)).equals(_mixed(0))
+
+
+@pytest.mark.parametrize("rows", [100, 100_000])
+def test_the_end_of_a_day_keeps_nothing_of_the_rows_before_it(rows: int) -> None:
+    day = Day(packed(_mixed(rows)))
+    end = day.end(0.25).table
+    assert end.equals(day.table.slice(rows - end.num_rows))
+    (piece,) = _pieces(end)
+    assert piece.size <= end.nbytes + 2048 < day.table.nbytes
 
 
 def test_of_a_day_that_does_not_fit_only_what_reaches_so_far_is_read(
