@@ -199,7 +199,7 @@ def test_no_rows_are_packed_too() -> None:
     assert packed(_mixed(0)).equals(_mixed(0))
 
 
-@pytest.mark.parametrize("rows", [100, 100_000])
+@pytest.mark.parametrize("rows", [100, 400_000])
 def test_the_end_of_a_day_keeps_nothing_of_the_rows_before_it(rows: int) -> None:
     day = Day(packed(_mixed(rows)))
     end = day.end(0.25).table
