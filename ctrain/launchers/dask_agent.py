@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 LOOK_SECONDS = 0.2
+KNOWN_SECONDS = 0.02
+"""So often the scheduler is asked whether it knows a task yet."""
 NEWCOMERS_SECONDS = 5.0
 """So often workers that have come since are asked what they have."""
 NO_CERTIFICATES = (
@@ -131,14 +133,32 @@ class Agent:
             return
         if key in self._futures:
             return
-        from distributed import fire_and_forget
-
         future = submit_named(
             self._client, key, request["function"], request["arguments"], request["resources"]
         )
-        fire_and_forget(future)
+        self._hold(key, future)
         self._futures[key] = future
         future.add_done_callback(lambda done: self._tell(key, done))
+
+    def _hold(self, key: str, future: Future[Any]) -> None:
+        """Let the scheduler keep the task when this client ends.
+
+        It takes tasks in when it gets to it, and does not listen to what is said of others.
+        """
+        from distributed import fire_and_forget
+
+        pause = threading.Event()
+        while not (future.done() or self._is_known(key)):
+            pause.wait(KNOWN_SECONDS)
+        fire_and_forget(future)
+
+    def _is_known(self, key: str) -> bool:
+        scheduler: Any = self._client.scheduler
+        try:
+            states = self._client.sync(scheduler.get_task_status, keys=[key])
+        except Exception as error:  # noqa: BLE001 - whatever dask raises, the scheduler does not answer
+            _end(f"the scheduler does not say what it knows: {error}")
+        return states[key] is not None
 
     def _tell(self, key: str, future: Future[Any]) -> None:
         if self._futures.get(key) is not future:
