@@ -77,6 +77,14 @@ def _is_text(name: str) -> bool:
     return True
 
 
+def _is_same_folder(path: str, other: Path) -> bool:
+    """False, too, where either is not there."""
+    try:
+        return os.path.samefile(path, other)  # noqa: PTH121 - a Path per folder would dominate
+    except OSError:
+        return False
+
+
 class Listing:
     """Finds the files under ``base`` that match ``pattern``.
 
@@ -119,6 +127,8 @@ class Listing:
         self._patterns = globs | matches
         self._timer = timer
         self._folders: dict[str, _Folder] = {}
+        self._without_dots: str | None = None
+        """A path of the root that has no "..", as it was found last."""
         self._looked_at: dict[str, _Folder | None] = {}
         """What this look has shown of a folder: ``**`` comes by twice."""
         self._shown: dict[tuple[str, str], _Folder] = {}
@@ -151,9 +161,17 @@ class Listing:
             depths.setdefault(prefix.count("/"), []).append(prefix)
         depths.pop(0, None)
         newest = [prefix for at in sorted(depths) for prefix in sorted(depths[at])[-_NEWEST_FOLDERS:]]
-        # Links stay links, for they may be turned elsewhere; ".." behind one is not what it seems.
-        root = str(self.root.resolve() if ".." in self.root.parts else self.root.absolute())
+        root = self._absolute()
         return [root, *(f"{root}/{prefix}".rstrip("/") for prefix in newest)]
+
+    def _absolute(self) -> str:
+        """The root without "..": links stay links, for they may be turned elsewhere, but those before it."""
+        if ".." not in self.root.parts:
+            return str(self.root.absolute())
+        known = self._without_dots
+        if known is None or not _is_same_folder(known, self.root):
+            known = self._without_dots = str(self.root.resolve())
+        return known
 
     def may_match(self, path: str) -> bool:
         """Return True when what is at ``path``, in one of the folders, may change the answer of ``files``."""

@@ -627,6 +627,23 @@ def test_a_folder_whose_name_is_no_text_is_not_watched(tmp_path: Path) -> None:
     assert source.folders() == [str(tmp_path / "rows"), str(tmp_path / "rows" / "café")]
 
 
+def test_a_way_up_leads_from_where_a_link_points_at_that_time(tmp_path: Path) -> None:
+    for place in ("old", "new"):
+        (tmp_path / place / "policies").mkdir(parents=True)
+        (tmp_path / place / "rows").mkdir()
+    link = tmp_path / "policies"
+    link.symlink_to(tmp_path / "old" / "policies")
+    source = open_files(link, "../rows/*.parquet")
+    assert source.folders() == source.folders() == [str(tmp_path / "old" / "rows")]
+    (tmp_path / "old").rename(tmp_path / "older")
+    link.unlink()
+    link.symlink_to(tmp_path / "older" / "policies")
+    assert source.folders() == [str(tmp_path / "older" / "rows")]
+    link.unlink()
+    link.symlink_to(tmp_path / "new" / "policies")
+    assert source.folders() == [str(tmp_path / "new" / "rows")]
+
+
 def test_a_folder_that_cannot_be_listed_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
