@@ -5,7 +5,8 @@ for more than it can do takes in the same rows by fewer and larger reads; verdic
 and no tick is late. Two things say that it is too much: the processor time of a round of all policies, for
 what comes all the time, and how late ticks begin, for what comes at once, as panes that all end with the
 minute. Policies have their turns one after the other, spread over the wait: all that became due at once
-would make each other late.
+would make each other late. Lateness that has ended is remembered for minutes: the wait that ended it is what
+keeps it away, and would otherwise need some lateness to last.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ PER_SECOND_LATE = 20.0
 """Seconds of wait for each second above: ticks that leave unread what has come make up for it at once."""
 TICKS = 32
 """The lateness of about so many of the last ones counts."""
+REMEMBERED = 4.0
+"""Rounds of ticks in which lateness that lasts counts once more: the integral part of the controller."""
 LATE = 2.0
 """Seconds; later is no worse. That one tick was, as after a machine has slept, says nothing."""
 SHARE_OF_PANE = 0.5
@@ -67,7 +70,18 @@ class Pace:
     >>> for _ in range(1000):
     ...     pace.began(late=0.6)
     >>> [round(pace.wait(timedelta(seconds=pane)) / timedelta(seconds=1), 3) for pane in (8, 3600)]
-    [8.0, 10.0]
+    [8.0, 20.0]
+
+    It is remembered when ticks are on time again, for some rounds of all policies.
+
+    >>> for number in range(200):
+    ...     pace.took(PolicyName(f"p{number}"), 0.0)
+    >>> waits = []
+    >>> for number in range(16 * 200):
+    ...     waits.append(pace.wait() / timedelta(seconds=1))
+    ...     pace.began(late=0.0)
+    >>> [round(wait) for wait in waits[200::1000]]
+    [10, 7, 5]
     """
 
     def __init__(
@@ -77,6 +91,8 @@ class Pace:
         self._interval = interval
         self._seconds: dict[PolicyName, float] = {}
         self._late = 0.0
+        self._remembered = 0.0
+        """Seconds by which ticks were late, at most ``MUCH``."""
 
     def took(self, name: PolicyName, seconds: float) -> None:
         """Note the processor time of the policy's last whole tick, if something was taken in; else zero."""
@@ -89,12 +105,15 @@ class Pace:
     def began(self, late: float) -> None:
         """Note by how many seconds a tick of any policy began too late."""
         self._late += (min(late, LATE) - self._late) / TICKS
+        ticks = REMEMBERED * max(len(self._seconds), TICKS)
+        remembered = self._remembered + (self._late - BACKLOG) / ticks
+        self._remembered = min(max(remembered, 0.0), MUCH)
 
     def wait(self, pane: timedelta = timedelta.max) -> timedelta:
         """How long rows and labels of a policy with such panes may lie there unread."""
         together = timedelta(seconds=sum(list(self._seconds.values())))
         too_much = max(together - self._interval * SHARE, timedelta(0))
-        backlog = max(self._late - BACKLOG, 0.0)
+        backlog = max(self._late - BACKLOG, 0.0) + self._remembered
         wait = too_much * STEEPNESS + timedelta(seconds=backlog * PER_SECOND_LATE)
         longest = timedelta(0) if pane <= SHORT_PANE else min(pane * SHARE_OF_PANE, LONGEST)
         return min(wait, longest * (1.0 + min(backlog / MUCH, 1.0)))
