@@ -89,10 +89,11 @@ class Feed:
             os.unlink(self._files.popleft()[1])  # noqa: PTH108 - thousands a second
 
     def history(self) -> None:
-        """One file of earlier rows for each policy, enough for a reference and for every monitor."""
+        """Files of earlier rows and their labels by policy: enough for a reference and every monitor."""
         begin, rows = TIMER.now().timestamp() - HISTORY_SECONDS, rows_of_history(self.rows, self.every)
         for policy in range(self.policies):
             self.put(policy, 0, begin, HISTORY_SECONDS - 1, rows)
+            self._move_in(policy, "labels", 0, self._labels.pop(policy))
 
     def run(self, seconds: float) -> None:
         """Feed in real time; policies come one after the other, evenly over ``every`` seconds."""
