@@ -46,7 +46,7 @@ LOOK_SECONDS = 1.0
 SETTLE_SECONDS = 300.0
 CALM_WITHIN_SECONDS = 900.0
 """That starting may take: references are made and what lay there is judged before anything is measured."""
-CALM_SECONDS = 5.0
+CALM_SECONDS = 15.0
 SCRAPE_SECONDS = 15.0
 LONG_MINUTES = 3.0
 """From then on the growth of the memory says something."""
