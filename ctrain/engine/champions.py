@@ -59,7 +59,7 @@ def sync_champion(watch: Watch) -> bool:
     if (
         view.readable
         and view.read_at is not None
-        and now_seconds - view.read_at < watch.registry_poll_seconds * DUE_FROM
+        and now_seconds - view.read_at < watch.registry_poll_seconds * DUE_FROM * watch.pace.patience
     ):
         return False
     model = watch.policy.model

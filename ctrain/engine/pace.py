@@ -7,6 +7,9 @@ what comes all the time, and how late ticks begin, for what comes at once, as pa
 minute. Policies have their turns one after the other, spread over the wait: all that became due at once
 would make each other late. Lateness that has ended is remembered for minutes: the wait that ended it is what
 keeps it away, and would otherwise need some lateness to last.
+
+Where ticks are late, aliases in the registry are looked at more rarely, too: for thousands of policies that
+alone may take a core, and they hardly ever move.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ STEEPNESS = 4.0
 BACKLOG = 0.1
 """Seconds by which ticks are late on average when more is due than is done; less is chance."""
 MUCH = 0.5
-"""Seconds above that: waits may be twice as long."""
+"""Seconds above that: waits may be twice as long, and ..."""
+RARELY = 4.0
+"""... looks at what hardly ever moves so many times rarer."""
 PER_SECOND_LATE = 20.0
 """Seconds of wait for each second above: ticks that leave unread what has come make up for it at once."""
 TICKS = 32
@@ -71,6 +76,8 @@ class Pace:
     ...     pace.began(late=0.6)
     >>> [round(pace.wait(timedelta(seconds=pane)) / timedelta(seconds=1), 3) for pane in (8, 3600)]
     [8.0, 20.0]
+    >>> round(pace.patience, 3)
+    4.0
 
     It is remembered when ticks are on time again, for some rounds of all policies.
 
@@ -113,10 +120,23 @@ class Pace:
         """How long rows and labels of a policy with such panes may lie there unread."""
         together = timedelta(seconds=sum(list(self._seconds.values())))
         too_much = max(together - self._interval * SHARE, timedelta(0))
-        backlog = max(self._late - BACKLOG, 0.0) + self._remembered
-        wait = too_much * STEEPNESS + timedelta(seconds=backlog * PER_SECOND_LATE)
+        wait = too_much * STEEPNESS + timedelta(seconds=self._backlog * PER_SECOND_LATE)
         longest = timedelta(0) if pane <= SHORT_PANE else min(pane * SHARE_OF_PANE, LONGEST)
-        return min(wait, longest * (1.0 + min(backlog / MUCH, 1.0)))
+        return min(wait, longest * (1.0 + self._strain))
+
+    @property
+    def patience(self) -> float:
+        """How many times as long as usual may pass between two looks at what hardly ever moves."""
+        return 1.0 + (RARELY - 1.0) * self._strain
+
+    @property
+    def _backlog(self) -> float:
+        """Seconds by which ticks are late, and were lately."""
+        return max(self._late - BACKLOG, 0.0) + self._remembered
+
+    @property
+    def _strain(self) -> float:
+        return min(self._backlog / MUCH, 1.0)
 
     def due(self, name: PolicyName, pane: timedelta, since: float) -> float:
         """When to read what was found at ``since``, both in real seconds: in the policy's next turn."""

@@ -94,6 +94,21 @@ def test_at_rest_it_looks_at_the_champion_alias_when_that_is_due(world: World) -
     assert max(queries) > 5, "what follows from it was looked at, too"
 
 
+def test_while_ticks_are_late_the_champion_alias_is_looked_at_more_rarely(world: World) -> None:
+    resting(world, poll_seconds=10.0)
+    timer = world.watch.timer
+    assert isinstance(timer, FakeTimer)
+    for _ in range(1000):
+        world.watch.pace.began(late=2.0)
+    begun = timer.seconds = float(world.watch.registry_view.read_at or 0.0)
+    timer.seconds = begun + 30.0
+    tick(world.watch)
+    assert world.watch.registry_view.read_at == begun
+    timer.seconds = begun + 40.0
+    tick(world.watch)
+    assert world.watch.registry_view.read_at != begun
+
+
 def test_a_registry_that_does_not_answer_ends_the_rest(world: World) -> None:
     resting(world, poll_seconds=10.0)
     world.registry.down = True
