@@ -226,7 +226,7 @@ class TickLoop:
     def _began(self, name: PolicyName, late: float) -> None:
         self._tell_lateness(late)
         watch = self._watches.get(name)
-        if watch is not None:
+        if watch is not None and self._vitals.have_ticked([name]):  # at the beginning all are due at once
             watch.pace.began(late)
 
     def _is_urgent(self, name: PolicyName) -> bool:
