@@ -168,7 +168,9 @@ class Agent:
         except BaseException as error:  # noqa: BLE001 - what a task raises is told, CancelledError included
             kind = type(error).__name__
             if kind in CUT_OFF:
-                _end("the scheduler does not know a task any more")
+                if self._futures.get(key) is not future:  # it was dropped meanwhile
+                    return
+                _end(f"the scheduler does not know a task any more: {error}")
             self._ask_now()
             told = {"key": key, "error": f"{kind}: {error}", "lost": kind in LOST}
         self._futures.pop(key, None)

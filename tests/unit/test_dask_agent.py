@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from typing import Any, cast
 
 import pytest
 from distributed import Client, LocalCluster
@@ -15,6 +16,7 @@ from ctrain.launchers.dask_agent import Agent
 from tests.waiting import wait_until
 
 KEY = "run-1"
+DROP = {"key": KEY, "drop": True}
 FOR_EVERYBODY = "fire-and-forget"
 
 
@@ -57,6 +59,7 @@ def last_words(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """With what an agent ended: not this process."""
     said: list[str] = []
     monkeypatch.setattr(dask_agent, "_end", said.append)
+    monkeypatch.setattr(dask_agent, "ASKING_SECONDS", 0.0)
     return said
 
 
@@ -76,6 +79,36 @@ def request_of(key: str) -> dict[str, Any]:
     return {"key": key, "function": "builtins:dict", "arguments": {}, "resources": {}}
 
 
+class Ended:
+    """A task that ends at the same time as something else happens, and is cancelled then."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self._meanwhile = meanwhile
+
+    def result(self) -> None:
+        self._meanwhile()
+        raise CancelledError("scheduler-connection-lost")
+
+    def cancel(self, *, force: bool) -> None:
+        """It is as good as cancelled."""
+
+
+def test_a_task_that_is_dropped_as_it_ends_does_not_end_the_agent(last_words: list[str]) -> None:
+    agent = Agent(cast(Any, None), io.StringIO())
+    ended = cast(Any, Ended(lambda: agent.serve(DROP)))
+    agent._futures[KEY] = ended
+    agent._tell(KEY, ended)
+    assert last_words == []
+
+
+def test_an_agent_that_is_cut_off_from_a_task_says_why_it_ends(last_words: list[str]) -> None:
+    agent = Agent(cast(Any, None), io.StringIO())
+    ended = cast(Any, Ended(lambda: None))
+    agent._futures[KEY] = ended
+    agent._tell(KEY, ended)
+    assert last_words == ["the scheduler does not know a task any more: scheduler-connection-lost"]
+
+
 def test_a_task_that_the_scheduler_learns_of_late_outlives_its_client(
     cluster: LocalCluster, client: Client
 ) -> None:
@@ -92,5 +125,5 @@ def test_a_task_that_the_scheduler_learns_of_late_can_be_dropped_at_once(
     agent = Agent(client, io.StringIO())
     agent.serve(request_of(KEY))
     assert KEY in scheduler.inner.tasks
-    agent.serve({"key": KEY, "drop": True})
+    agent.serve(DROP)
     wait_until(lambda: KEY not in scheduler.inner.tasks, 10.0, "the end of the task")
