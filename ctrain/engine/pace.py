@@ -27,9 +27,9 @@ STEEPNESS = 4.0
 BACKLOG = 0.1
 """Seconds by which ticks are late on average when more is due than is done; less is chance."""
 MUCH = 0.5
-"""Seconds above that: waits may be twice as long, and ..."""
+"""Seconds above that: more is no worse, and waits may be twice as long."""
 RARELY = 4.0
-"""... looks at what hardly ever moves so many times rarer."""
+"""Times the usual pause between two looks at what hardly ever moves, where ticks are so late."""
 PER_SECOND_LATE = 20.0
 """Seconds of wait for each second above: ticks that leave unread what has come make up for it at once."""
 TICKS = 32

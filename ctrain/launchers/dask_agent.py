@@ -143,14 +143,15 @@ class Agent:
     def _hold(self, key: str, future: Future[Any]) -> None:
         """Let the scheduler keep the task when this client ends.
 
-        It takes tasks in when it gets to it, and does not listen to what is said of others.
+        It takes tasks in when it gets to it; until then it does not listen to what is said of them.
         """
         from distributed import fire_and_forget
 
         pause = threading.Event()
         while not (future.done() or self._is_known(key)):
             pause.wait(KNOWN_SECONDS)
-        fire_and_forget(future)
+        if not future.done():  # a wish for what has ended would never be taken back
+            fire_and_forget(future)
 
     def _is_known(self, key: str) -> bool:
         scheduler: Any = self._client.scheduler

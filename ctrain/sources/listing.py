@@ -165,7 +165,7 @@ class Listing:
         return [root, *(f"{root}/{prefix}".rstrip("/") for prefix in newest)]
 
     def _absolute(self) -> str:
-        """The root without "..": links stay links, for they may be turned elsewhere, but those before it."""
+        """The root without "..": links before one are followed, others may be turned elsewhere and stay."""
         if ".." not in self.root.parts:
             return str(self.root.absolute())
         known = self._without_dots
